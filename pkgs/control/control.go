@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Request is one line from a caller.
+type Request struct {
+	Method  string `json:"method"`            // status, open, close, events, check, forget
+	Door    string `json:"door,omitempty"`    // open, close
+	Address string `json:"address,omitempty"` // open; close: "" is every address
+	For     string `json:"for,omitempty"`     // open: a duration, "" is the door's own
+	Client  string `json:"client,omitempty"`  // forget
+	Since   uint64 `json:"since,omitempty"`   // events: only those with a greater number
+	Follow  bool   `json:"follow,omitempty"`  // events: go on until the caller hangs up
+	Text    string `json:"text,omitempty"`    // check: a configuration
+}
+
+// Response is one line to a caller. A request for events with follow is answered by many.
+type Response struct {
+	Error  string          `json:"error,omitempty"`
+	Hint   string          `json:"hint,omitempty"`
+	Result json.RawMessage `json:"result,omitempty"`
+}
+
+// Status is the answer to status.
+type Status struct {
+	Version string    `json:"version"`
+	Running bool      `json:"running"`
+	Since   time.Time `json:"since"`             // start of the daemon
+	Now     time.Time `json:"now"`               // the router's clock, for countdowns
+	Clock   string    `json:"clock"`             // "synchronised" or "free" (no NTP yet)
+	Problem string    `json:"problem,omitempty"` // why the last reload was refused
+	Devices []Device  `json:"devices"`
+	Doors   []Door    `json:"doors"`
+	Clients []Client  `json:"clients"`
+	Last    uint64    `json:"last"` // number of the newest event
+}
+
+// Device is a network device that is listened to.
+type Device struct {
+	Name  string    `json:"name"`
+	State string    `json:"state"` // "up", "down" or "missing"
+	Since time.Time `json:"since"`
+}
+
+// Door is a door's state.
+type Door struct {
+	Name    string  `json:"name"`
+	Title   string  `json:"title,omitempty"`
+	State   string  `json:"state"`    // "ready", "pending" (the firewall has no set yet) or "disabled"
+	OpenFor int     `json:"open_for"` // seconds
+	MaxOpen int     `json:"max_open"` // seconds
+	Grants  []Grant `json:"grants"`
+}
+
+// Grant is one address's use of a door.
+type Grant struct {
+	Address string    `json:"address"`
+	Until   time.Time `json:"until"`
+	Left    int       `json:"left"` // seconds
+	Client  string    `json:"client,omitempty"`
+	Knock   string    `json:"knock"`
+	Pending bool      `json:"pending,omitempty"`
+}
+
+// Client is a client's state. It never holds a key.
+type Client struct {
+	Name    string     `json:"name"`
+	Title   string     `json:"title,omitempty"`
+	Kind    string     `json:"kind"`
+	State   string     `json:"state"` // "ready", "expired" or "disabled"
+	Doors   []string   `json:"doors"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Last    *time.Time `json:"last,omitempty"` // last accepted knock since the daemon started
+}
+
+// Event is something the owner may want to know.
+type Event struct {
+	Number  uint64     `json:"number"`
+	Time    time.Time  `json:"time"`
+	Kind    string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started
+	Door    string     `json:"door,omitempty"`
+	Client  string     `json:"client,omitempty"`
+	Address string     `json:"address,omitempty"`
+	Until   *time.Time `json:"until,omitempty"`
+	Knock   string     `json:"knock,omitempty"`
+	Reason  string     `json:"reason,omitempty"` // of refused: a word of knock.Reason
+	Detail  string     `json:"detail,omitempty"` // a sentence for a person
+	Skew    int        `json:"skew,omitempty"`   // of stale: seconds by which the sender's clock is ahead
+	Count   int        `json:"count,omitempty"`  // how many alike this one stands for, if more than one
+}
+
+// Problem is one thing wrong, or doubtful, in a configuration.
+type Problem struct {
+	Text    string `json:"text"`
+	Line    int    `json:"line"`
+	Section string `json:"section,omitempty"` // its name, "" for anonymous ones
+	Option  string `json:"option,omitempty"`
+	Warning bool   `json:"warning,omitempty"`
+}

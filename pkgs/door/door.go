@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package door
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Door is a service that can be opened.
+type Door struct {
+	Name    string
+	OpenFor time.Duration // how long a grant lasts if the knock does not say
+	MaxOpen time.Duration // how long a grant lasts at the most
+}
+
+// Grant lets one address use one door until a time.
+type Grant struct {
+	Door    string
+	Address netip.Addr
+	Until   time.Time
+	Client  string // who knocked; "" for the owner at the router
+	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"
+	Pending bool   // the firewall has no set for this door yet
+}
+
+// ErrPending is wrapped by Firewall.Open when the firewall does not have the door's sets (yet).
+var ErrPending = errors.New("the firewall has no set for this door yet")
+
+// Firewall stores grants where the kernel enforces and ends them. It never decides.
+type Firewall interface {
+	// Sync makes the firewall hold exactly these grants for exactly these doors, each for what
+	// is left of it at now, and returns the doors whose sets are missing.
+	Sync(now time.Time, doors []string, grants []Grant) (missing []string, err error)
+	// Open adds a grant, or sets a new end for one that is there. It wraps ErrPending if the
+	// door's set is missing.
+	Open(now time.Time, g Grant) error
+	// Close ends a grant. Closing one that is not there is no error.
+	Close(door string, address netip.Addr) error
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps what must survive a reboot in one small file.
+//
+// It replaces the file atomically and refuses a damaged one; it does not know what the values mean.
+package store

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+// PortRange is the ports from First to Last, both included.
+type PortRange struct{ First, Last uint16 }
+
+// Filter says in header terms which packets a reader wants. The zero value wants nothing.
+// It is the one description that the kernel filter is made from and tested against.
+type Filter struct {
+	SYN  []PortRange  // TCP with SYN set and ACK, RST and FIN clear, to these ports
+	TCP  []PortRange  // TCP with any flags, to these ports
+	UDP  []PortRange  // UDP to these ports
+	Echo []uint16     // ICMP and ICMPv6 echo requests with these payload sizes, in bytes
+	STUN []STUNFilter // STUN Binding requests
+}
+
+// STUNFilter wants STUN Binding requests (RFC 8489) to one UDP port.
+type STUNFilter struct {
+	Port uint16
+	// Hints are the wanted first 4 characters of USERNAME. Nil wants every request that has
+	// a USERNAME; empty but not nil wants none.
+	Hints [][4]byte
+}
