@@ -1,0 +1,96 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Five hosts on one machine, as network namespaces inside a user namespace of its own:
+#
+#   phone      203.0.113.7  2001:db8:1::7  ─┐
+#   neighbour  203.0.113.66 2001:db8:1::66 ─┤ internet ── wan  router  lan ── nas
+#                                            (a bridge)   203.0.113.1       192.168.1.22
+#                                                         2001:db8:1::1     2001:db8:2::22
+#                                                         192.168.1.1
+#
+#   lab.sh enter COMMAND...   run a command where `lab.sh up` may be used; all ends with it
+#   lab.sh up                 make the hosts and load router.nft into the router
+#   lab.sh wan                (again) give the router its wan device and addresses
+#   lab.sh firewall           load router.nft (again), as `fw4 reload` would
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+
+# A pid namespace makes sure that nothing started inside outlives it.
+enter() {
+	isolate='--net --mount --pid --fork --kill-child --mount-proc'
+	# shellcheck disable=SC2086 # options are words
+	if unshare --map-root-user $isolate true 2>/dev/null; then
+		exec unshare --map-root-user $isolate "$@"
+	elif [ "$(id -u)" = 0 ] && unshare $isolate true 2>/dev/null; then
+		exec unshare $isolate "$@"
+	fi
+	echo "lab: error: this machine allows no user namespaces" >&2
+	echo "lab: hint: run as root, or: sysctl kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0" >&2
+	exit 75 # EX_TEMPFAIL: the tests take it for SKIP
+}
+
+# host NAME: a namespace whose addresses are usable at once (no duplicate address detection).
+host() {
+	ip netns add "$1"
+	ip netns exec "$1" sh -c 'ip link set lo up
+		sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0'
+}
+
+# plug HOST DEVICE: a cable from a host to the internet's bridge, where its end has the host's name.
+plug() {
+	ip -n internet link add "$1" type veth peer name "$2" netns "$1"
+	ip -n internet link set "$1" master net up
+	ip -n "$1" link set "$2" up
+}
+
+# address HOST DEVICE ADDRESS...
+address() {
+	where=$1 device=$2
+	shift 2
+	for a in "$@"; do ip -n "$where" addr add "$a" dev "$device"; done
+}
+
+wan() {
+	plug router wan
+	address router wan 203.0.113.1/24 2001:db8:1::1/64
+}
+
+up() {
+	mount -t tmpfs tmpfs /run
+	for name in internet phone neighbour router nas; do host "$name"; done
+	ip -n internet link add net type bridge mcast_snooping 0
+	ip -n internet link set net up
+	for name in phone neighbour; do plug "$name" eth0; done
+	address phone eth0 203.0.113.7/24 2001:db8:1::7/64
+	address neighbour eth0 203.0.113.66/24 2001:db8:1::66/64
+	wan
+	ip -n router link add lan type veth peer name eth0 netns nas
+	ip -n router link set lan up
+	ip -n nas link set eth0 up
+	address router lan 192.168.1.1/24 2001:db8:2::1/64
+	address nas eth0 192.168.1.22/24 2001:db8:2::22/64
+	ip -n nas route add default via 192.168.1.1
+	ip -n nas route add default via 2001:db8:2::1
+	for name in phone neighbour; do ip -n "$name" route add 2001:db8:2::/64 via 2001:db8:1::1; done
+	ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	# An ordinary user may listen on port 22 of these hosts and send pings from them.
+	for name in router nas phone neighbour; do
+		ip netns exec "$name" sysctl -qw net.ipv4.ip_unprivileged_port_start=0 net.ipv4.ping_group_range='0 0'
+	done
+	firewall
+}
+
+firewall() { ip netns exec router nft -f "$here/router.nft"; }
+
+case ${1-} in
+up | wan | firewall) "$1" ;;
+enter)
+	shift
+	enter "$@"
+	;;
+*)
+	sed -n '3,/^set/s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
+esac
