@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package door
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// The limits of a Book whose Limits are zero.
+const (
+	DefaultPerClient = 32
+	DefaultTotal     = 1024
+)
+
+// Errors that Book's methods wrap.
+var (
+	ErrNoDoor    = errors.New("no such door")
+	ErrNoAddress = errors.New("no address to open for")
+	ErrTooMany   = errors.New("too many grants")
+)
+
+// Limits bound a Book, and with it the sets in the kernel.
+type Limits struct {
+	PerClient int // grants of one client at a time, 0 = DefaultPerClient
+	Total     int // grants at a time, 0 = DefaultTotal
+}
+
+// Ask is a wish for a grant that was already authorised.
+type Ask struct {
+	Door    string
+	Address netip.Addr
+	For     time.Duration // 0 or less is the door's own OpenFor; more than MaxOpen is MaxOpen
+	Client  string
+	Knock   string
+}
+
+// Book knows who may use which door until when, and makes the firewall know it too.
+//
+// Every method takes the time as an argument. Remaining times are differences of two such times,
+// so with times that carry a monotonic reading (those of time.Now) a wall clock that jumps does no
+// harm. A Book is used from one goroutine at a time.
+type Book struct {
+	fw     Firewall
+	limits Limits
+	doors  map[string]Door  // as many as the configuration has
+	grants map[place]*Grant // at most limits.Total
+
+	missing map[string]bool // of doors: the firewall has no set for it
+}
+
+// place is what a grant is unique in.
+type place struct {
+	door    string
+	address netip.Addr
+}
+
+// NewBook returns an empty book without doors.
+func NewBook(fw Firewall, l Limits) *Book {
+	return &Book{
+		fw:      fw,
+		limits:  Limits{cmp.Or(l.PerClient, DefaultPerClient), cmp.Or(l.Total, DefaultTotal)},
+		doors:   map[string]Door{},
+		grants:  map[place]*Grant{},
+		missing: map[string]bool{},
+	}
+}
+
+// SetDoors replaces the doors. Grants of doors that remain are kept, shortened where the door's new
+// MaxOpen demands it; those of doors that are gone are closed and returned. New doors are pending
+// until the next Sync, which the caller owes.
+//
+// An error says what the firewall refused; the book has the new doors nevertheless, and what was
+// not closed ends with its timeout in the kernel.
+func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error) {
+	next := make(map[string]Door, len(doors))
+	missing := make(map[string]bool)
+	for _, d := range doors {
+		next[d.Name] = d
+		if _, known := b.doors[d.Name]; !known || b.missing[d.Name] {
+			missing[d.Name] = true
+		}
+	}
+	b.doors, b.missing = next, missing
+
+	var errs []error
+	for at, g := range b.grants {
+		d, stays := b.doors[at.door]
+		if !stays {
+			delete(b.grants, at)
+			closed = append(closed, *g)
+			errs = append(errs, b.fw.Close(at.door, at.address))
+			continue
+		}
+		if end := now.Add(d.MaxOpen); end.Before(g.Until) {
+			g.Until = end
+			errs = append(errs, b.place(now, g))
+		}
+	}
+	slices.SortFunc(closed, compare)
+	return closed, errors.Join(errs...)
+}
+
+// Open opens a door to an address. It asks the firewall first: a grant is in the book only when it
+// is in force, or pending because the firewall has no set for the door yet.
+//
+// A knock at a door that is open to the address already (extended is true) sets its end to the
+// later one of the two; a shorter wish never shortens a grant, for that there is Close.
+//
+// Open wraps ErrNoDoor, ErrNoAddress, ErrTooMany or the firewall's error, and grants nothing then.
+func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
+	d, ok := b.doors[a.Door]
+	if !ok {
+		return Grant{}, false, fmt.Errorf("door %q: %w", a.Door, ErrNoDoor)
+	}
+	if !a.Address.IsValid() {
+		return Grant{}, false, fmt.Errorf("door %q: %w", a.Door, ErrNoAddress)
+	}
+	length := a.For
+	if length <= 0 {
+		length = d.OpenFor
+	}
+	g = Grant{
+		Door:    a.Door,
+		Address: plain(a.Address),
+		Until:   now.Add(min(length, d.MaxOpen)),
+		Client:  a.Client,
+		Knock:   a.Knock,
+	}
+	at := place{g.Door, g.Address}
+	old := b.grants[at]
+	extended = old != nil && now.Before(old.Until)
+	if extended && old.Until.After(g.Until) {
+		g = *old
+	}
+	if err := b.room(now, at, g.Client); err != nil {
+		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
+	}
+	if err := b.place(now, &g); err != nil {
+		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
+	}
+	b.grants[at] = &g
+	return g, extended, nil
+}
+
+// room says whether a grant at a place, new or in place of the one that is there, is within the limits.
+func (b *Book) room(now time.Time, at place, client string) error {
+	total, own := 0, 0
+	for other, g := range b.grants {
+		if other == at || !now.Before(g.Until) {
+			continue
+		}
+		total++
+		if g.Client == client {
+			own++
+		}
+	}
+	if own >= b.limits.PerClient {
+		return fmt.Errorf("client %q has %d: %w", client, own, ErrTooMany)
+	}
+	// What has expired counts too until Expire was called, so that the table itself is bounded.
+	if _, there := b.grants[at]; total >= b.limits.Total || !there && len(b.grants) >= b.limits.Total {
+		return fmt.Errorf("%d of %d: %w", total, b.limits.Total, ErrTooMany)
+	}
+	return nil
+}
+
+// place puts a grant into the firewall and notes whether it is pending.
+func (b *Book) place(now time.Time, g *Grant) error {
+	err := b.fw.Open(now, *g)
+	g.Pending = errors.Is(err, ErrPending)
+	if g.Pending {
+		return nil
+	}
+	return err
+}
+
+// Close ends the grants of a door before their time: that of one address, or all of them if address
+// is not valid. It returns those that were closed, and wraps ErrNoDoor or the firewall's errors; a
+// grant that the firewall did not close stays in the book.
+func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []Grant, err error) {
+	if _, ok := b.doors[door]; !ok {
+		return nil, fmt.Errorf("door %q: %w", door, ErrNoDoor)
+	}
+	address = plain(address)
+	var errs []error
+	for at, g := range b.grants {
+		if at.door != door || address.IsValid() && at.address != address {
+			continue
+		}
+		if err := b.fw.Close(at.door, at.address); err != nil {
+			errs = append(errs, fmt.Errorf("door %q to %s: %w", at.door, at.address, err))
+			continue
+		}
+		delete(b.grants, at)
+		if now.Before(g.Until) {
+			closed = append(closed, *g)
+		}
+	}
+	slices.SortFunc(closed, compare)
+	return closed, errors.Join(errs...)
+}
+
+// Expire forgets the grants whose time is over and returns them. The kernel has ended them already.
+func (b *Book) Expire(now time.Time) []Grant {
+	var over []Grant
+	for at, g := range b.grants {
+		if !now.Before(g.Until) {
+			delete(b.grants, at)
+			over = append(over, *g)
+		}
+	}
+	slices.SortFunc(over, compare)
+	return over
+}
+
+// Next returns when Expire will next have something to do, the zero time if never.
+func (b *Book) Next() time.Time {
+	var next time.Time
+	for _, g := range b.grants {
+		if next.IsZero() || g.Until.Before(next) {
+			next = g.Until
+		}
+	}
+	return next
+}
+
+// Sync makes the firewall hold what the book says, after the firewall or the doors changed. It
+// returns the doors whose state changed: those whose sets are there now, and those without.
+func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
+	missing, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
+	if err != nil {
+		return nil, nil, err
+	}
+	for name := range b.doors {
+		is := slices.Contains(missing, name)
+		switch {
+		case is && !b.missing[name]:
+			pending = append(pending, name)
+		case !is && b.missing[name]:
+			ready = append(ready, name)
+		}
+		b.missing[name] = is
+	}
+	var errs []error
+	for at, g := range b.grants {
+		switch {
+		case b.missing[at.door]:
+			g.Pending = true
+		case g.Pending && now.Before(g.Until):
+			// A door may have a set for one of the two families only: ask about this very grant.
+			errs = append(errs, b.place(now, g))
+		}
+	}
+	slices.Sort(ready)
+	slices.Sort(pending)
+	return ready, pending, errors.Join(errs...)
+}
+
+// Grants returns the grants that are not over, by door and address.
+func (b *Book) Grants(now time.Time) []Grant {
+	var grants []Grant
+	for _, g := range b.grants {
+		if now.Before(g.Until) {
+			grants = append(grants, *g)
+		}
+	}
+	slices.SortFunc(grants, compare)
+	return grants
+}
+
+// Pending returns the names of the doors for which the firewall had no set at the last Sync, sorted.
+func (b *Book) Pending() []string {
+	var names []string
+	for name, is := range b.missing {
+		if is {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// plain returns the form of an address that the sets are keyed by: no IPv4 in IPv6, no zone.
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// compare orders grants by door, then address.
+func compare(a, b Grant) int {
+	return cmp.Or(cmp.Compare(a.Door, b.Door), a.Address.Compare(b.Address))
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package door_test
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/door/doortest"
+)
+
+var (
+	noon  = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	four  = netip.MustParseAddr("192.0.2.1")
+	other = netip.MustParseAddr("192.0.2.2")
+	six   = netip.MustParseAddr("2001:db8::1")
+
+	nas = door.Door{Name: "nas", OpenFor: 10 * time.Minute, MaxOpen: time.Hour}
+	web = door.Door{Name: "web", OpenFor: time.Minute, MaxOpen: time.Minute}
+
+	anyOrder = []cmp.Option{cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()}
+)
+
+// at returns the time of day a while after noon.
+func at(d time.Duration) time.Time { return noon.Add(d) }
+
+// start returns a book with the doors nas and web, ready, and its firewall.
+func start(t *testing.T, l door.Limits) (*door.Book, *doortest.Fake) {
+	t.Helper()
+	fw := doortest.NewFake("nas", "web")
+	b := door.NewBook(fw, l)
+	if _, err := b.SetDoors(noon, []door.Door{nas, web}); err != nil {
+		t.Fatal(err)
+	}
+	ready, pending, err := b.Sync(noon)
+	if diff := cmp.Diff([]string{"nas", "web"}, ready); diff != "" || len(pending) > 0 || err != nil {
+		t.Fatalf("first sync: pending %q, error %v, ready (-want +got)\n%s", pending, err, diff)
+	}
+	fw.Calls()
+	return b, fw
+}
+
+func same[T any](t *testing.T, what string, want, got T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, anyOrder...); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", what, diff)
+	}
+}
+
+func mustOpen(t *testing.T, b *door.Book, now time.Time, a door.Ask) door.Grant {
+	t.Helper()
+	g, _, err := b.Open(now, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func TestOpen(t *testing.T) {
+	tests := []struct {
+		name string
+		ask  door.Ask
+		want string // what the firewall was asked
+		err  error
+	}{
+		{"takes_the_doors_own_time", door.Ask{Door: "nas", Address: four}, "open nas 192.0.2.1 10m0s", nil},
+		{"takes_a_wish", door.Ask{Door: "nas", Address: four, For: 30 * time.Minute}, "open nas 192.0.2.1 30m0s", nil},
+		{"never_exceeds_the_maximum", door.Ask{Door: "nas", Address: six, For: 255 * time.Minute}, "open nas 2001:db8::1 1h0m0s", nil},
+		{"takes_a_negative_wish_for_none", door.Ask{Door: "nas", Address: four, For: -time.Hour}, "open nas 192.0.2.1 10m0s", nil},
+		{"unmaps_an_ipv4_address", door.Ask{Door: "nas", Address: netip.MustParseAddr("::ffff:192.0.2.1")}, "open nas 192.0.2.1 10m0s", nil},
+		{"drops_a_zone", door.Ask{Door: "nas", Address: netip.MustParseAddr("fe80::1%wan")}, "open nas fe80::1 10m0s", nil},
+		{"refuses_an_unknown_door", door.Ask{Door: "attic", Address: four}, "", door.ErrNoDoor},
+		{"refuses_no_address", door.Ask{Door: "nas"}, "", door.ErrNoAddress},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b, fw := start(t, door.Limits{})
+			g, extended, err := b.Open(noon, test.ask)
+			if !errors.Is(err, test.err) || extended {
+				t.Fatalf("extended %v, error %v, want %v", extended, err, test.err)
+			}
+			var want []string
+			if test.want != "" {
+				want = []string{test.want}
+			}
+			same(t, "calls", want, fw.Calls())
+			if err != nil {
+				same(t, "grants", nil, b.Grants(noon))
+				return
+			}
+			same(t, "grants", []door.Grant{g}, b.Grants(noon))
+		})
+	}
+}
+
+func TestOpen_again(t *testing.T) {
+	b, fw := start(t, door.Limits{PerClient: 1})
+	first := door.Ask{Door: "nas", Address: four, For: 30 * time.Minute, Client: "phone", Knock: "message stun"}
+	mustOpen(t, b, noon, first)
+
+	g, extended, err := b.Open(at(time.Minute), door.Ask{Door: "nas", Address: four, For: time.Minute, Client: "laptop"})
+	if err != nil || !extended {
+		t.Fatalf("extended %v, error %v", extended, err)
+	}
+	want := door.Grant{Door: "nas", Address: four, Until: at(30 * time.Minute), Client: "phone", Knock: "message stun"}
+	same(t, "a shorter wish changes nothing", want, g)
+
+	g, extended, err = b.Open(at(20*time.Minute), door.Ask{Door: "nas", Address: four, For: time.Hour, Client: "phone", Knock: "message ports"})
+	if err != nil || !extended {
+		t.Fatalf("extended %v, error %v", extended, err)
+	}
+	want = door.Grant{Door: "nas", Address: four, Until: at(80 * time.Minute), Client: "phone", Knock: "message ports"}
+	same(t, "a longer wish extends", want, g)
+	same(t, "there is one grant", []door.Grant{want}, b.Grants(at(20*time.Minute)))
+	same(t, "calls", []string{"open nas 192.0.2.1 30m0s", "open nas 192.0.2.1 29m0s", "open nas 192.0.2.1 1h0m0s"}, fw.Calls())
+
+	if _, extended, err := b.Open(at(80*time.Minute), first); err != nil || extended {
+		t.Errorf("after its end a grant is a new one: extended %v, error %v", extended, err)
+	}
+}
+
+func TestOpen_asks_the_firewall_first(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	broken := errors.New("netlink broke")
+	fw.Fail(broken)
+	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: four}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
+	}
+	same(t, "nothing was granted", nil, b.Grants(noon))
+
+	fw.Fail(nil)
+	g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	fw.Fail(broken)
+	if _, _, err := b.Open(at(time.Minute), door.Ask{Door: "nas", Address: four}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
+	}
+	same(t, "a refused extension leaves the grant as it was", []door.Grant{g}, b.Grants(noon))
+}
+
+func TestOpen_without_a_set_is_pending(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	fw.DropSets("nas")
+	_, pending, err := b.Sync(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "pending", []string{"nas"}, pending)
+	same(t, "Pending()", []string{"nas"}, b.Pending())
+	if g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four}); !g.Pending {
+		t.Error("the grant is not pending")
+	}
+
+	fw.MakeSets("nas")
+	now := at(4 * time.Minute)
+	ready, pending, err := b.Sync(now)
+	if err != nil || len(pending) > 0 {
+		t.Fatalf("pending %q, error %v", pending, err)
+	}
+	same(t, "ready", []string{"nas"}, ready)
+	same(t, "grants", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(now))
+	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
+}
+
+func TestOpen_limits(t *testing.T) {
+	b, fw := start(t, door.Limits{PerClient: 2, Total: 3})
+	address := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, i}) }
+	ask := func(i byte, client string) door.Ask {
+		return door.Ask{Door: "nas", Address: address(i), Client: client}
+	}
+	mustOpen(t, b, noon, ask(1, "phone"))
+	mustOpen(t, b, noon, ask(2, "phone"))
+	fw.Calls()
+	if _, _, err := b.Open(noon, ask(3, "phone")); !errors.Is(err, door.ErrTooMany) {
+		t.Errorf("third grant of a client: error %v, want ErrTooMany", err)
+	}
+	same(t, "the firewall was not asked", nil, fw.Calls())
+	mustOpen(t, b, at(time.Minute), ask(2, "phone")) // extending needs no room
+	mustOpen(t, b, noon, ask(3, "laptop"))
+	if _, _, err := b.Open(noon, ask(4, "laptop")); !errors.Is(err, door.ErrTooMany) {
+		t.Errorf("fourth grant in total: error %v, want ErrTooMany", err)
+	}
+	if _, _, err := b.Open(at(2*time.Minute), ask(3, "phone")); !errors.Is(err, door.ErrTooMany) {
+		t.Errorf("taking over another client's grant: error %v, want ErrTooMany", err)
+	}
+	over := at(time.Hour)
+	if n := len(b.Expire(over)); n != 3 {
+		t.Errorf("%d grants expired, want 3", n)
+	}
+	mustOpen(t, b, over, ask(4, "phone"))
+}
+
+func TestClose(t *testing.T) {
+	addresses := []netip.Addr{four, other, six}
+	tests := []struct {
+		name    string
+		door    string
+		address netip.Addr
+		want    []netip.Addr
+		err     error
+	}{
+		{"of_one_address", "nas", other, []netip.Addr{other}, nil},
+		{"of_a_mapped_address", "nas", netip.MustParseAddr("::ffff:192.0.2.1"), []netip.Addr{four}, nil},
+		{"of_every_address", "nas", netip.Addr{}, addresses, nil},
+		{"of_an_address_that_has_no_grant", "nas", netip.MustParseAddr("198.51.100.1"), nil, nil},
+		{"of_another_door", "web", netip.Addr{}, nil, nil},
+		{"of_an_unknown_door", "attic", netip.Addr{}, nil, door.ErrNoDoor},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b, fw := start(t, door.Limits{})
+			for _, a := range addresses {
+				mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a})
+			}
+			closed, err := b.Close(noon, test.door, test.address)
+			if !errors.Is(err, test.err) {
+				t.Errorf("error %v, want %v", err, test.err)
+			}
+			var got []netip.Addr
+			for _, g := range closed {
+				got = append(got, g.Address)
+			}
+			same(t, "closed", test.want, got)
+			if got, want := len(fw.Elements(noon, "nas")), len(addresses)-len(test.want); got != want {
+				t.Errorf("%d elements left, want %d", got, want)
+			}
+		})
+	}
+}
+
+func TestClose_keeps_what_the_firewall_did_not_close(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	broken := errors.New("netlink broke")
+	fw.Fail(broken)
+	closed, err := b.Close(noon, "nas", netip.Addr{})
+	if !errors.Is(err, broken) || len(closed) > 0 {
+		t.Errorf("closed %v, error %v", closed, err)
+	}
+	same(t, "grants", []door.Grant{g}, b.Grants(noon))
+}
+
+func TestExpire(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	if next := b.Next(); !next.IsZero() {
+		t.Errorf("next expiry of an empty book is %s", next)
+	}
+	short := mustOpen(t, b, noon, door.Ask{Door: "web", Address: four})
+	long := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	fw.Calls()
+	if got := b.Next(); !got.Equal(short.Until) {
+		t.Errorf("next expiry %s, want %s", got, short.Until)
+	}
+	same(t, "just before", nil, b.Expire(short.Until.Add(-1)))
+	same(t, "in time", []door.Grant{short}, b.Expire(short.Until))
+	same(t, "once", nil, b.Expire(short.Until))
+	same(t, "the rest", []door.Grant{long}, b.Grants(short.Until))
+	same(t, "the firewall is not asked", nil, fw.Calls())
+}
+
+func TestSetDoors(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	kept := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	long := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: six, For: time.Hour})
+	gone := mustOpen(t, b, noon, door.Ask{Door: "web", Address: four})
+	fw.Calls()
+
+	stricter := door.Door{Name: "nas", OpenFor: time.Minute, MaxOpen: 20 * time.Minute}
+	fresh := door.Door{Name: "attic", OpenFor: time.Minute, MaxOpen: time.Minute}
+	closed, err := b.SetDoors(at(time.Second), []door.Door{stricter, fresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "closed", []door.Grant{gone}, closed)
+	long.Until = at(time.Second + 20*time.Minute)
+	same(t, "kept", []door.Grant{kept, long}, b.Grants(at(time.Second)))
+	same(t, "a new door is pending until the next sync", []string{"attic"}, b.Pending())
+	if _, _, err := b.Open(noon, door.Ask{Door: "web", Address: four}); !errors.Is(err, door.ErrNoDoor) {
+		t.Errorf("a door that went: error %v, want ErrNoDoor", err)
+	}
+	same(t, "web in the firewall", nil, fw.Elements(noon, "web"))
+	same(t, "nas in the firewall", map[netip.Addr]time.Duration{
+		four: 10 * time.Minute, six: 20*time.Minute + time.Second,
+	}, fw.Elements(noon, "nas"))
+}
+
+func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	mustOpen(t, b, noon, door.Ask{Door: "web", Address: six})
+	fw.DropSets("nas", "web")
+	fw.MakeSets("nas", "web")
+	now := at(40 * time.Second)
+	ready, pending, err := b.Sync(now)
+	if len(ready)+len(pending) > 0 || err != nil {
+		t.Errorf("ready %q, pending %q, error %v", ready, pending, err)
+	}
+	same(t, "nas", map[netip.Addr]time.Duration{four: 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
+	same(t, "web", map[netip.Addr]time.Duration{six: 20 * time.Second}, fw.Elements(now, "web"))
+}
+
+func TestGrants_survive_a_clock_that_jumps(t *testing.T) {
+	// A difference of two times from time.Now is that of their monotonic readings, so all the
+	// book has to do is not to lose them.
+	fw := doortest.NewFake("nas")
+	b := door.NewBook(fw, door.Limits{})
+	now := time.Now()
+	if _, err := b.SetDoors(now, []door.Door{nas}); err != nil {
+		t.Fatal(err)
+	}
+	g := mustOpen(t, b, now, door.Ask{Door: "nas", Address: four})
+	if left := g.Until.Sub(now); left != 10*time.Minute {
+		t.Errorf("%s left, want 10m", left)
+	}
+	if g.Until == g.Until.Round(0) {
+		t.Error("the end of a grant lost its monotonic reading")
+	}
+}

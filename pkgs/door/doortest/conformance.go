@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doortest
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+)
+
+// Env is a firewall under test and what the test needs to do and see behind its back.
+type Env interface {
+	door.Firewall
+	// MakeSets makes the sets of doors, empty; DropSets removes them with all that is in them.
+	MakeSets(t *testing.T, doors ...string)
+	DropSets(t *testing.T, doors ...string)
+	// Plant puts an element into a door's set.
+	Plant(t *testing.T, name string, address netip.Addr, left time.Duration)
+	// Left returns what is left of each element in a door's sets.
+	Left(t *testing.T, name string) map[netip.Addr]time.Duration
+	// Now and Pass are the firewall's time.
+	Now() time.Time
+	Pass(d time.Duration)
+}
+
+var (
+	four  = netip.MustParseAddr("192.0.2.1")
+	other = netip.MustParseAddr("192.0.2.2")
+	six   = netip.MustParseAddr("2001:db8::1")
+)
+
+// slack is by how much what is left of an element may differ from what it should be: a tick of the
+// kernel, and the time that a loaded machine needs from asking to looking.
+const slack = 1500 * time.Millisecond
+
+// Conformance is what a door.Firewall must do. start returns a new environment with the sets of the
+// doors "nas" and "web", empty.
+func Conformance(t *testing.T, start func(t *testing.T) Env) {
+	tests := []struct {
+		name string
+		run  func(t *testing.T, e Env)
+	}{
+		{"open/lets_in_one_address_for_its_time", testOpen},
+		{"open/of_both_families", testFamilies},
+		{"open/again_for_longer_extends", testExtend},
+		{"open/again_for_shorter_shortens", testShorten},
+		{"open/without_a_set_is_pending", testPending},
+		{"open/of_what_just_expired_opens_again", testReopen},
+		{"close/ends_one_grant", testClose},
+		{"close/of_what_is_not_there_is_no_error", testCloseAbsent},
+		{"expiry/closes_on_time_without_anybody", testExpiry},
+		{"sync/adds_what_is_missing_and_removes_strangers", testSync},
+		{"sync/corrects_times", testSyncTimes},
+		{"sync/names_doors_without_sets", testSyncMissing},
+		{"sync/leaves_out_what_is_over", testSyncOver},
+		{"sync/holds_1000_grants", testSyncMany},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(t, start(t)) })
+	}
+}
+
+// grant returns a grant that ends after a time.
+func grant(e Env, name string, a netip.Addr, left time.Duration) door.Grant {
+	return door.Grant{Door: name, Address: a, Until: e.Now().Add(left), Client: "phone", Knock: "message stun"}
+}
+
+// open opens and fails the test if that did not work.
+func open(t *testing.T, e Env, name string, a netip.Addr, left time.Duration) {
+	t.Helper()
+	if err := e.Open(e.Now(), grant(e, name, a, left)); err != nil {
+		t.Fatalf("open %s to %s: %v", name, a, err)
+	}
+}
+
+// expect fails the test unless a door's sets hold exactly these elements, give or take slack.
+func expect(t *testing.T, e Env, name string, want map[netip.Addr]time.Duration) {
+	t.Helper()
+	got := e.Left(t, name)
+	for a, left := range got {
+		w, ok := want[a]
+		switch {
+		case !ok:
+			t.Errorf("door %s is open to %s, which it must not be", name, a)
+		case left > w+time.Second || left < w-slack:
+			t.Errorf("door %s is open to %s for another %s, want %s", name, a, left, w)
+		}
+	}
+	for a := range want {
+		if _, ok := got[a]; !ok {
+			t.Errorf("door %s is closed to %s, want it open", name, a)
+		}
+	}
+}
+
+type lefts = map[netip.Addr]time.Duration
+
+func testOpen(t *testing.T, e Env) {
+	open(t, e, "nas", four, 10*time.Minute)
+	expect(t, e, "nas", lefts{four: 10 * time.Minute})
+	expect(t, e, "web", nil)
+}
+
+func testFamilies(t *testing.T, e Env) {
+	open(t, e, "nas", four, time.Minute)
+	open(t, e, "nas", six, 2*time.Minute)
+	expect(t, e, "nas", lefts{four: time.Minute, six: 2 * time.Minute})
+	if err := e.Close("nas", six); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testExtend(t *testing.T, e Env) {
+	open(t, e, "nas", four, 30*time.Second)
+	open(t, e, "nas", four, 8*time.Hour)
+	expect(t, e, "nas", lefts{four: 8 * time.Hour})
+}
+
+func testShorten(t *testing.T, e Env) {
+	open(t, e, "nas", four, 8*time.Hour)
+	open(t, e, "nas", four, 30*time.Second)
+	expect(t, e, "nas", lefts{four: 30 * time.Second})
+}
+
+func testPending(t *testing.T, e Env) {
+	e.DropSets(t, "nas")
+	for _, a := range []netip.Addr{four, six} {
+		if err := e.Open(e.Now(), grant(e, "nas", a, time.Minute)); !errors.Is(err, door.ErrPending) {
+			t.Errorf("open to %s without a set: error %v, want ErrPending", a, err)
+		}
+	}
+	open(t, e, "web", four, time.Minute)
+	e.MakeSets(t, "nas")
+	open(t, e, "nas", four, time.Minute)
+	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testReopen(t *testing.T, e Env) {
+	open(t, e, "nas", four, 100*time.Millisecond)
+	e.Pass(200 * time.Millisecond)
+	open(t, e, "nas", four, time.Minute)
+	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testClose(t *testing.T, e Env) {
+	open(t, e, "nas", four, time.Minute)
+	open(t, e, "nas", other, time.Minute)
+	if err := e.Close("nas", four); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, e, "nas", lefts{other: time.Minute})
+}
+
+func testCloseAbsent(t *testing.T, e Env) {
+	if err := e.Close("nas", four); err != nil {
+		t.Errorf("close of what was never open: %v", err)
+	}
+	e.DropSets(t, "nas")
+	if err := e.Close("nas", four); err != nil {
+		t.Errorf("close without a set: %v", err)
+	}
+}
+
+func testExpiry(t *testing.T, e Env) {
+	open(t, e, "nas", four, 300*time.Millisecond)
+	open(t, e, "nas", six, 300*time.Millisecond)
+	open(t, e, "nas", other, time.Minute)
+	e.Pass(300*time.Millisecond + 100*time.Millisecond)
+	expect(t, e, "nas", lefts{other: time.Minute})
+}
+
+func testSync(t *testing.T, e Env) {
+	stranger := netip.MustParseAddr("198.51.100.7")
+	stranger6 := netip.MustParseAddr("2001:db8::7")
+	open(t, e, "nas", four, time.Minute)
+	e.Plant(t, "nas", stranger, time.Hour)
+	e.Plant(t, "nas", stranger6, time.Hour)
+	e.Plant(t, "web", stranger, time.Hour)
+	grants := []door.Grant{
+		grant(e, "nas", four, time.Minute),
+		grant(e, "nas", six, 2*time.Minute),
+		grant(e, "web", other, 3*time.Minute),
+	}
+	for range 2 { // the second time nothing differs
+		missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
+		if err != nil || len(missing) != 0 {
+			t.Fatalf("sync: missing %q, error %v", missing, err)
+		}
+		expect(t, e, "nas", lefts{four: time.Minute, six: 2 * time.Minute})
+		expect(t, e, "web", lefts{other: 3 * time.Minute})
+	}
+}
+
+func testSyncTimes(t *testing.T, e Env) {
+	e.Plant(t, "nas", four, 8*time.Hour)
+	e.Plant(t, "nas", other, time.Minute)
+	grants := []door.Grant{grant(e, "nas", four, 5*time.Minute), grant(e, "nas", other, 5*time.Minute)}
+	if _, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, e, "nas", lefts{four: 5 * time.Minute, other: 5 * time.Minute})
+}
+
+func testSyncMissing(t *testing.T, e Env) {
+	e.DropSets(t, "nas")
+	grants := []door.Grant{grant(e, "nas", four, time.Minute), grant(e, "web", four, time.Minute)}
+	missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
+	if err != nil || len(missing) != 1 || missing[0] != "nas" {
+		t.Fatalf("sync without the sets of nas: missing %q, error %v", missing, err)
+	}
+	expect(t, e, "web", lefts{four: time.Minute})
+	e.MakeSets(t, "nas")
+	if missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(missing) != 0 {
+		t.Fatalf("sync with all sets: missing %q, error %v", missing, err)
+	}
+	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testSyncOver(t *testing.T, e Env) {
+	e.Plant(t, "nas", other, time.Hour)
+	grants := []door.Grant{grant(e, "nas", four, 0), grant(e, "nas", other, -time.Second)}
+	if _, err := e.Sync(e.Now(), []string{"nas"}, grants); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, e, "nas", nil)
+}
+
+func testSyncMany(t *testing.T, e Env) {
+	var grants []door.Grant
+	want := map[string]lefts{"nas": {}, "web": {}}
+	for i := range 1000 {
+		name := []string{"nas", "web"}[i%2]
+		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+		if i%3 == 0 {
+			a = netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))
+		}
+		want[name][a] = time.Hour
+		grants = append(grants, grant(e, name, a, time.Hour))
+	}
+	if _, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil {
+		t.Fatal(err)
+	}
+	for name := range want {
+		expect(t, e, name, want[name])
+	}
+	if _, err := e.Sync(e.Now(), []string{"nas", "web"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for name := range want {
+		expect(t, e, name, nil)
+	}
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doortest
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+)
+
+// Fake is a firewall in memory. Its elements end by the time that its methods are given.
+// It may be used from several goroutines.
+type Fake struct {
+	mu    sync.Mutex
+	sets  map[string]map[netip.Addr]time.Time // by door; a door without an entry has no set
+	fail  error
+	calls []string
+}
+
+var _ door.Firewall = (*Fake)(nil)
+
+// NewFake returns a firewall that has the sets of these doors.
+func NewFake(doors ...string) *Fake {
+	f := &Fake{sets: map[string]map[netip.Addr]time.Time{}}
+	f.MakeSets(doors...)
+	return f
+}
+
+// MakeSets makes the sets of doors, empty, where they are missing.
+func (f *Fake) MakeSets(doors ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range doors {
+		if f.sets[d] == nil {
+			f.sets[d] = map[netip.Addr]time.Time{}
+		}
+	}
+}
+
+// DropSets removes the sets of doors with all that is in them.
+func (f *Fake) DropSets(doors ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range doors {
+		delete(f.sets, d)
+	}
+}
+
+// Fail makes every call from now on fail with err; nil ends that.
+func (f *Fake) Fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = err
+}
+
+// Calls returns what was asked of the firewall since the last Calls, as "open nas 192.0.2.1 10m0s",
+// "close nas 192.0.2.1" and "sync 2 doors 3 grants".
+func (f *Fake) Calls() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls := f.calls
+	f.calls = nil
+	return calls
+}
+
+// Plant puts an element into a door's set behind the back of everybody.
+func (f *Fake) Plant(name string, address netip.Addr, until time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sets[name][address] = until
+}
+
+// Elements returns what is left of each element in a door's sets, nil if it has none.
+func (f *Fake) Elements(now time.Time, name string) map[netip.Addr]time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.sets[name] == nil {
+		return nil
+	}
+	left := map[netip.Addr]time.Duration{}
+	for a, until := range f.sets[name] {
+		if now.Before(until) {
+			left[a] = until.Sub(now)
+		}
+	}
+	return left
+}
+
+// Sync is door.Firewall's.
+func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (missing []string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf("sync %d doors %d grants", len(doors), len(grants)))
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.sets)) {
+		if slices.Contains(doors, name) {
+			clear(f.sets[name])
+		}
+	}
+	for _, name := range doors {
+		if f.sets[name] == nil {
+			missing = append(missing, name)
+		}
+	}
+	for _, g := range grants {
+		if set := f.sets[g.Door]; set != nil && now.Before(g.Until) {
+			set[g.Address] = g.Until
+		}
+	}
+	return missing, nil
+}
+
+// Open is door.Firewall's.
+func (f *Fake) Open(now time.Time, g door.Grant) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf("open %s %s %s", g.Door, g.Address, g.Until.Sub(now)))
+	if f.fail != nil {
+		return f.fail
+	}
+	if f.sets[g.Door] == nil {
+		return fmt.Errorf("set of door %q: %w", g.Door, door.ErrPending)
+	}
+	f.sets[g.Door][g.Address] = g.Until
+	return nil
+}
+
+// Close is door.Firewall's.
+func (f *Fake) Close(name string, address netip.Addr) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, fmt.Sprintf("close %s %s", name, address))
+	if f.fail != nil {
+		return f.fail
+	}
+	delete(f.sets[name], address)
+	return nil
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package doortest_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/door/doortest"
+)
+
+// inMemory is the fake with a clock that only Pass moves.
+type inMemory struct {
+	*doortest.Fake
+	now time.Time
+}
+
+func (m *inMemory) Now() time.Time                         { return m.now }
+func (m *inMemory) Pass(d time.Duration)                   { m.now = m.now.Add(d) }
+func (m *inMemory) MakeSets(_ *testing.T, doors ...string) { m.Fake.MakeSets(doors...) }
+func (m *inMemory) DropSets(_ *testing.T, doors ...string) { m.Fake.DropSets(doors...) }
+func (m *inMemory) Left(_ *testing.T, d string) map[netip.Addr]time.Duration {
+	return m.Elements(m.now, d)
+}
+func (m *inMemory) Plant(_ *testing.T, d string, a netip.Addr, left time.Duration) {
+	m.Fake.Plant(d, a, m.now.Add(left))
+}
+
+func TestFake(t *testing.T) {
+	doortest.Conformance(t, func(*testing.T) doortest.Env {
+		return &inMemory{doortest.NewFake("nas", "web"), time.Unix(1_700_000_000, 0)}
+	})
+}
