@@ -18,7 +18,8 @@ type Filter struct {
 // STUNFilter wants STUN Binding requests (RFC 8489) to one UDP port.
 type STUNFilter struct {
 	Port uint16
-	// Hints are the wanted first 4 characters of USERNAME. Nil wants every request that has
-	// a USERNAME; empty but not nil wants none.
+	// Hints are the wanted first 4 characters of USERNAME. Nil wants every request that has a
+	// USERNAME of at least 4 characters; empty but not nil wants none. See Filter.Match for
+	// the places at which USERNAME is found.
 	Hints [][4]byte
 }

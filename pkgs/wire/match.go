@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+)
+
+// ICMP and ICMPv6 types of an echo request (RFC 792, RFC 4443).
+const (
+	echoRequest4 = 8
+	echoRequest6 = 128
+)
+
+// IsSYN tells whether p asks for a TCP connection: SYN set; ACK, RST and FIN clear. The other
+// flags do not matter (ECN sets two of them, RFC 3168).
+func (p *Packet) IsSYN() bool {
+	return p.Proto == TCP && p.Flags&(SYN|ACK|RST|FIN) == SYN
+}
+
+// IsEcho tells whether p is an echo request, of ICMP or ICMPv6.
+func (p *Packet) IsEcho() bool {
+	return p.Proto == ICMP && p.ICMPType == echoRequest4 || p.Proto == ICMPv6 && p.ICMPType == echoRequest6
+}
+
+// Match tells whether the filter wants p. The kernel filter gives the same answer for the bytes
+// that p was decoded from, with one exception: it drops IPv6 packets with extension headers.
+//
+// Of a STUN Binding request it sees the user name only as the first attribute, or as the second
+// behind one of 0, 4 or 8 bytes; see usernameHint for why.
+func (f *Filter) Match(p *Packet) bool {
+	switch p.Proto {
+	case TCP:
+		return contains(f.TCP, p.DstPort) || p.IsSYN() && contains(f.SYN, p.DstPort)
+	case UDP:
+		return contains(f.UDP, p.DstPort) || f.matchSTUN(p)
+	case ICMP, ICMPv6:
+		return p.IsEcho() && slices.ContainsFunc(f.Echo, func(n uint16) bool { return int(n) == p.Size })
+	}
+	return false
+}
+
+func (f *Filter) matchSTUN(p *Packet) bool {
+	for i := range f.STUN {
+		if s := &f.STUN[i]; s.Port == p.DstPort {
+			hint, ok := usernameHint(p.Payload)
+			if ok && (s.Hints == nil || slices.Contains(s.Hints, hint)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func contains(ranges []PortRange, port uint16) bool {
+	return slices.ContainsFunc(ranges, func(r PortRange) bool { return r.First <= port && port <= r.Last })
+}
+
+// Normalize sorts the filter and merges what overlaps or touches; it wants the same packets
+// afterwards, and two filters that want the same from the same parts are equal. The slices that
+// f came with are not written to.
+func (f *Filter) Normalize() {
+	f.SYN = mergeRanges(f.SYN)
+	f.TCP = mergeRanges(f.TCP)
+	f.UDP = mergeRanges(f.UDP)
+	f.Echo = slices.Clone(f.Echo)
+	slices.Sort(f.Echo)
+	f.Echo = slices.Compact(f.Echo)
+	f.STUN = mergeSTUN(f.STUN)
+}
+
+// mergeSTUN returns one filter for each port, with sorted hints. Nil hints win over any.
+func mergeSTUN(filters []STUNFilter) []STUNFilter {
+	filters = slices.Clone(filters)
+	slices.SortStableFunc(filters, func(a, b STUNFilter) int { return cmp.Compare(a.Port, b.Port) })
+	merged := filters[:0]
+	for _, s := range filters {
+		s.Hints = slices.Clone(s.Hints) // keeps the difference between nil and empty
+		last := len(merged) - 1
+		switch {
+		case last < 0 || merged[last].Port != s.Port:
+			merged = append(merged, s)
+		case s.Hints == nil || merged[last].Hints == nil:
+			merged[last].Hints = nil
+		default:
+			merged[last].Hints = append(merged[last].Hints, s.Hints...)
+		}
+	}
+	for i := range merged {
+		hints := merged[i].Hints
+		slices.SortFunc(hints, func(a, b [4]byte) int { return bytes.Compare(a[:], b[:]) })
+		merged[i].Hints = slices.Compact(hints)
+	}
+	return merged
+}
+
+// mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch.
+func mergeRanges(ranges []PortRange) []PortRange {
+	ranges = slices.Clone(ranges)
+	slices.SortFunc(ranges, func(a, b PortRange) int {
+		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+	})
+	merged := ranges[:0]
+	for _, r := range ranges {
+		last := len(merged) - 1
+		switch {
+		case r.First > r.Last:
+		case last >= 0 && int(r.First) <= int(merged[last].Last)+1:
+			merged[last].Last = max(merged[last].Last, r.Last)
+		default:
+			merged = append(merged, r)
+		}
+	}
+	return merged
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package wire
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestFilter_matches(t *testing.T) {
+	f := Filter{
+		SYN:  []PortRange{{7000, 7002}},
+		TCP:  []PortRange{{9000, 9000}},
+		UDP:  []PortRange{{5000, 5000}, {65535, 65535}},
+		Echo: []uint16{77},
+		STUN: []STUNFilter{
+			{Port: 3478, Hints: [][4]byte{{'a', 'b', 'c', 'd'}, {'e', 'f', 'g', 'h'}}},
+			{Port: 3479},
+			{Port: 3480, Hints: [][4]byte{}},
+		},
+	}
+	tcp := func(port uint16, flags TCPFlags) []byte {
+		return AppendTCP(nil, phone4, netip.AddrPortFrom(router4.Addr(), port), 0, flags, nil)
+	}
+	udp := func(port uint16, payload []byte) []byte {
+		return AppendUDP(nil, phone6, netip.AddrPortFrom(router6.Addr(), port), payload)
+	}
+	stun := func(username string) []byte { return AppendBindingRequest(nil, [12]byte{}, username, "password") }
+	behind := func(first ...byte) []byte { return request(append(first, 0, 6, 0, 4, 'e', 'f', 'g', 'h')) }
+
+	for name, tt := range map[string]struct {
+		b    []byte
+		want bool
+	}{
+		"first port of a range":         {tcp(7000, SYN), true},
+		"last port of a range":          {tcp(7002, SYN), true},
+		"port before":                   {tcp(6999, SYN), false},
+		"port behind":                   {tcp(7003, SYN), false},
+		"syn with push and urgent":      {tcp(7000, SYN|PSH|URG), true},
+		"syn with ecn":                  {tcp(7000, SYN|0xc0), true},
+		"syn and ack":                   {tcp(7000, SYN|ACK), false},
+		"syn and rst":                   {tcp(7000, SYN|RST), false},
+		"syn and fin":                   {tcp(7000, SYN|FIN), false},
+		"no flags":                      {tcp(7000, 0), false},
+		"any flags":                     {tcp(9000, FIN|ACK), true},
+		"udp":                           {udp(5000, nil), true},
+		"highest udp port":              {udp(65535, nil), true},
+		"udp to a tcp port":             {udp(7000, nil), false},
+		"echo":                          {AppendEcho(nil, phone4.Addr(), router4.Addr(), 0, 0, make([]byte, 77)), true},
+		"echo of ipv6":                  {AppendEcho(nil, phone6.Addr(), router6.Addr(), 0, 0, make([]byte, 77)), true},
+		"echo of another size":          {AppendEcho(nil, phone4.Addr(), router4.Addr(), 0, 0, make([]byte, 78)), false},
+		"echo reply":                    {change(AppendEcho(nil, phone4.Addr(), router4.Addr(), 0, 0, make([]byte, 77)), 20, 0), false},
+		"hint":                          {udp(3478, stun("abcd:local")), true},
+		"another hint":                  {udp(3478, stun("efghijkl:local")), true},
+		"no hint":                       {udp(3478, stun("abce:local")), false},
+		"hint to another port":          {udp(3481, stun("abcd:local")), false},
+		"user name too short":           {udp(3478, stun("abc")), false},
+		"any hint":                      {udp(3479, stun("abce:local")), true},
+		"any hint, user name too short": {udp(3479, stun("abc")), false},
+		"any hint, no stun":             {udp(3479, make([]byte, 100)), false},
+		"none of the hints":             {udp(3480, stun("abcd:local")), false},
+		"behind use-candidate":          {udp(3478, behind(0, 0x25, 0, 0)), true},
+		"behind priority":               {udp(3478, behind(0, 0x24, 0, 4, 1, 2, 3, 4)), true},
+		"behind ice-controlling":        {udp(3478, behind(0x80, 0x2a, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8)), true},
+		"behind 12 bytes":               {udp(3478, behind(0x80, 0x22, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p Packet
+			if err := p.Decode(tt.b); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.Match(&p); got != tt.want {
+				t.Errorf("Match: %v, want %v", got, tt.want)
+			}
+			n := f
+			n.Normalize()
+			if got := n.Match(&p); got != tt.want {
+				t.Errorf("Match after Normalize: %v, want %v", got, tt.want)
+			}
+			if (&Filter{}).Match(&p) {
+				t.Error("the zero filter matches")
+			}
+		})
+	}
+}
+
+func TestFilter_Normalize(t *testing.T) {
+	hints := [][4]byte{{9}, {1}, {9}}
+	got := Filter{
+		SYN:  []PortRange{{5, 6}, {1, 2}, {3, 3}, {8, 7}, {5, 5}, {65535, 65535}},
+		TCP:  []PortRange{{1, 65535}, {0, 10}},
+		Echo: []uint16{3, 1, 3},
+		STUN: []STUNFilter{
+			{Port: 9, Hints: hints}, {Port: 2, Hints: [][4]byte{}}, {Port: 9, Hints: [][4]byte{{2}}}, {Port: 2, Hints: [][4]byte{}},
+			{Port: 5, Hints: [][4]byte{{1}}}, {Port: 5}, {Port: 5, Hints: [][4]byte{{2}}},
+		},
+	}
+	want := Filter{
+		SYN:  []PortRange{{1, 3}, {5, 6}, {65535, 65535}},
+		TCP:  []PortRange{{0, 65535}},
+		Echo: []uint16{1, 3},
+		STUN: []STUNFilter{{Port: 2, Hints: [][4]byte{}}, {Port: 5}, {Port: 9, Hints: [][4]byte{{1}, {2}, {9}}}},
+	}
+	got.Normalize()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("filter differs (-want +got):\n%s", diff)
+	}
+	if !slices.Equal(hints, [][4]byte{{9}, {1}, {9}}) {
+		t.Errorf("the caller's hints were changed to %v", hints)
+	}
+}
