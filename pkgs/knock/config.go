@@ -36,7 +36,7 @@ type Step struct {
 // Sequence is a knock of ordered steps.
 type Sequence struct {
 	Name   string
-	Steps  []Step
+	Steps  []Step        // 1 to MaxSteps
 	Within time.Duration // from the first step to the last
 	Once   string        // if not empty, this is a one-time sequence, and this is its text
 }

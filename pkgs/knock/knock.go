@@ -48,6 +48,7 @@ const (
 	TooSlow    Reason = "too-slow"    // the steps took longer than the time window
 	UsedUp     Reason = "used-up"     // every sequence of a one-time list was used
 	Firewall   Reason = "firewall"    // the firewall refused the change
+	Memory     Reason = "memory"      // it could not be written down that the knock is used up
 )
 
 // Request is what a recognised knock asks for. Nothing in it is authorised yet.

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import "time"
+
+// kinds is every kind of knock that there is: one line and one file each. A kind that the
+// configuration does not use has no detector.
+var kinds = [...]func(Config, time.Time) Detector{
+	newSequences,
+}
+
+// New makes the detectors for a configuration. now is any time not later than that of the first
+// packet.
+func New(cfg Config, now time.Time) []Detector {
+	var list []Detector
+	for _, kind := range kinds {
+		if d := kind(cfg, now); d != nil {
+			list = append(list, d)
+		}
+	}
+	return list
+}

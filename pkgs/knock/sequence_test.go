@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+var (
+	start   = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	phone   = netip.MustParseAddr("203.0.113.7")
+	phone6  = netip.MustParseAddr("2001:db8:1:2::7")
+	cafe    = netip.MustParseAddr("203.0.113.8") // in the same /24 as phone
+	scanner = netip.MustParseAddr("198.51.100.99")
+)
+
+// player sends packets to detectors and keeps what they find.
+type player struct {
+	now       time.Time
+	detectors []Detector
+	found     []Finding
+	port      uint16 // last source port
+}
+
+func play(cfg Config) *player {
+	return &player{now: start, detectors: New(cfg, start), port: 30000}
+}
+
+func (y *player) send(p wire.Packet) {
+	for _, d := range y.detectors {
+		d.Observe(y.now, &p, func(f Finding) { y.found = append(y.found, f) })
+	}
+}
+
+// syn is the first packet of a new connection.
+func (y *player) syn(from netip.Addr, port uint16) wire.Packet {
+	y.port++
+	return wire.Packet{Src: from, Proto: wire.TCP, SrcPort: y.port, DstPort: port,
+		Seq: uint32(y.port) * 2654435761, Flags: wire.SYN}
+}
+
+// packet is a new packet that fits a step.
+func (y *player) packet(from netip.Addr, s Step) wire.Packet {
+	p := y.syn(from, s.Port)
+	p.Proto, p.Flags = s.Proto, s.Flags
+	if s.Proto == wire.ICMP {
+		p = wire.Packet{Src: from, Proto: wire.ICMP, ICMPType: 8, Size: int(s.Size)}
+		if from.Is6() {
+			p.Proto, p.ICMPType = wire.ICMPv6, 128
+		}
+	}
+	return p
+}
+
+// steps sends the steps, 20 ms apart.
+func (y *player) steps(from netip.Addr, steps ...Step) {
+	for _, s := range steps {
+		y.send(y.packet(from, s))
+		y.now = y.now.Add(20 * time.Millisecond)
+	}
+}
+
+// ends returns what was found as "name reason/step", and forgets it.
+func (y *player) ends() string {
+	var words []string
+	for _, f := range y.found {
+		words = append(words, f.Name+" "+string(f.Reason)+"/"+string(rune('0'+f.Step)))
+	}
+	y.found = nil
+	return strings.Join(words, ", ")
+}
+
+func parseSteps(t testing.TB, text string) []Step {
+	t.Helper()
+	var steps []Step
+	for _, s := range strings.Fields(text) {
+		step, err := ParseStep(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, step)
+	}
+	return steps
+}
+
+func oneSequence(t testing.TB, text string) Config {
+	return Config{Sequences: []Sequence{{Name: "s", Steps: parseSteps(t, text), Within: 5 * time.Second}}}
+}
+
+func TestSequence(t *testing.T) {
+	const three = "7000/tcp 8000/tcp 9000/tcp"
+	for _, tt := range []struct {
+		name, steps, sent, want string
+	}{
+		{"right", three, three, "s ok/3"},
+		{"mixed", "7000/tcp 8000/udp icmp:77 9000/tcp:fin,!ack", "7000/tcp 8000/udp icmp:77 9000/tcp:fin,!ack", "s ok/4"},
+		{"other_protocol_does_not_count", "7000/tcp 8000/udp", "7000/tcp 8000/tcp", ""},
+		{"other_size_does_not_count", "icmp:77 icmp:78", "icmp:77 icmp:79", ""},
+		{"other_flags_do_not_count", three, "7000/tcp 8000/tcp:syn,ack 9000/tcp", ""},
+		{"one_step", "7000/tcp", "7000/tcp", "s ok/1"},
+		{"repeated_ports", "7000/tcp 7000/tcp 8000/tcp 7000/tcp", "7000/tcp 7000/tcp 8000/tcp 7000/tcp", "s ok/4"},
+		{"repeated_udp_ports", "7000/udp 7000/udp 7000/udp", "7000/udp 7000/udp 7000/udp", "s ok/3"},
+		{"foreign_ports_between", three, "7000/tcp 22/tcp 7999/udp 8000/tcp 9000/udp 9000/tcp", "s ok/3"},
+		{"twice", three, three + " " + three, "s ok/3, s ok/3"},
+		{"short", three, "7000/tcp 8000/tcp", ""},
+		{"wrong_order", three, "7000/tcp 9000/tcp 8000/tcp", ""},
+		{"wrong_order_late", three, "7000/tcp 8000/tcp 8000/tcp 9000/tcp", "s wrong-order/2"},
+		{"first_step_starts_over", three, "7000/tcp 8000/tcp 7000/tcp 8000/tcp 9000/tcp", "s wrong-order/2, s ok/3"},
+		{"wire_below", three, "7000/tcp 8000/tcp 8999/tcp 9000/tcp", "s trip-wire/2"},
+		{"wire_above", three, "7000/tcp 8000/tcp 7001/tcp 9000/tcp", "s trip-wire/2"},
+		{"wire_before", three, "6999/tcp " + three, ""},
+		{"wire_after_one_step_is_silent", three, "7000/tcp 7999/tcp 8000/tcp 9000/tcp", ""},
+		{"wire_of_other_protocol", three, "7000/tcp 8000/tcp 8999/udp 9000/tcp", "s ok/3"},
+		{"wire_locks", three, "7000/tcp 8000/tcp 8999/tcp " + three, "s trip-wire/2"},
+		{"neighbours_that_are_steps_are_no_wires", "7000/tcp 7001/tcp 7002/tcp", "7000/tcp 7001/tcp 7002/tcp", "s ok/3"},
+		{"edge_ports", "65535/tcp 1/tcp", "65535/tcp 1/tcp", "s ok/2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, from := range []netip.Addr{phone, phone6} {
+				y := play(oneSequence(t, tt.steps))
+				y.steps(from, parseSteps(t, tt.sent)...)
+				if got := y.ends(); got != tt.want {
+					t.Errorf("%v: found %q, want %q", from, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestSequenceTimeWindow(t *testing.T) {
+	cfg := oneSequence(t, "7000/tcp 8000/tcp 9000/tcp")
+	steps := cfg.Sequences[0].Steps
+	pause := func(t *testing.T, pause time.Duration, want string) {
+		y := play(cfg)
+		y.steps(phone, steps[:2]...)
+		y.now = start.Add(pause)
+		y.steps(phone, steps[2])
+		if got := y.ends(); got != want {
+			t.Errorf("found %q, want %q", got, want)
+		}
+	}
+	t.Run("last_moment", func(t *testing.T) { pause(t, 5*time.Second, "s ok/3") })
+	t.Run("too_slow", func(t *testing.T) { pause(t, 5*time.Second+1, "s too-slow/2") })
+	t.Run("too_slow_is_noticed_at_a_wire", func(t *testing.T) {
+		y := play(cfg)
+		y.steps(phone, steps[:2]...)
+		y.now = start.Add(6 * time.Second)
+		y.send(y.syn(phone, 8999))
+		if got := y.ends(); got != "s too-slow/2" {
+			t.Errorf("found %q, want too-slow", got)
+		}
+	})
+	t.Run("lock_ends", func(t *testing.T) {
+		y := play(cfg)
+		y.send(y.syn(phone, 8999))
+		y.now = start.Add(5 * time.Second)
+		y.steps(phone, steps...)
+		y.now = start.Add(10*time.Second + 1)
+		y.steps(phone, steps...)
+		if got := y.ends(); got != "s ok/3" {
+			t.Errorf("found %q, want one ok", got)
+		}
+	})
+}
+
+func TestSequenceRetransmission(t *testing.T) {
+	cfg := oneSequence(t, "7000/tcp 8000/tcp 9000/tcp 7000/tcp")
+	steps := cfg.Sequences[0].Steps
+	// Each packet of a knock is sent again after the packet with number i was.
+	for i := range steps {
+		for again := 0; again <= i; again++ {
+			y := play(cfg)
+			var sent []wire.Packet
+			for n, s := range steps {
+				p := y.packet(phone, s)
+				y.send(p)
+				sent = append(sent, p)
+				if n == i {
+					y.send(sent[again])
+				}
+			}
+			if got := y.ends(); got != "s ok/4" {
+				t.Errorf("packet %d again after packet %d: found %q, want one ok", again, i, got)
+			}
+		}
+	}
+	t.Run("whole_knock_again", func(t *testing.T) {
+		y := play(cfg)
+		var sent []wire.Packet
+		for _, s := range steps {
+			sent = append(sent, y.packet(phone, s))
+		}
+		for range 3 {
+			for _, p := range sent {
+				y.send(p)
+			}
+			y.now = y.now.Add(time.Second)
+		}
+		if got := y.ends(); got != "s ok/4" {
+			t.Errorf("found %q, want one ok", got)
+		}
+	})
+}
+
+func TestSequenceSendersAreApart(t *testing.T) {
+	cfg := oneSequence(t, "7000/tcp 8000/tcp 9000/tcp")
+	steps := cfg.Sequences[0].Steps
+	y := play(cfg)
+	for _, s := range steps { // everything that could spoil it comes from others in between
+		for _, other := range []netip.Addr{cafe, scanner, phone6} {
+			y.send(y.syn(other, 9000))
+			y.send(y.syn(other, 8999))
+			y.send(y.syn(other, 7000))
+		}
+		y.steps(phone, s)
+	}
+	want := []Finding{{
+		Request: Request{Kind: KindSequence, Name: "s", From: phone}, Reason: OK, Step: 3,
+	}}
+	if diff := cmp.Diff(want, y.found, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSequencesAreApart(t *testing.T) {
+	cfg := Config{Sequences: []Sequence{
+		{Name: "a", Steps: parseSteps(t, "7000/tcp 8000/tcp 9000/tcp"), Within: 5 * time.Second},
+		{Name: "b", Steps: parseSteps(t, "7000/tcp 8001/tcp 9000/tcp"), Within: 5 * time.Second, Once: "7000/tcp 8001/tcp 9000/tcp"},
+		{Name: "c", Steps: parseSteps(t, "7000/tcp 5000/udp"), Within: 5 * time.Second},
+	}}
+	y := play(cfg)
+	y.steps(phone, parseSteps(t, "7000/tcp 8001/tcp 9000/tcp")...)
+	if len(y.found) != 1 || y.found[0].Once != cfg.Sequences[1].Once {
+		t.Errorf("found %+v, want b with its text", y.found)
+	}
+	y.ends()
+	y.steps(phone, parseSteps(t, "5000/udp")...)
+	if got := y.ends(); got != "c ok/2" {
+		t.Errorf("found %q, want c", got)
+	}
+}
+
+// TestSequenceScan shows that a scan does not open a sequence, not even a sorted one.
+func TestSequenceScan(t *testing.T) {
+	cfg := oneSequence(t, "2000/tcp 5000/tcp 9000/tcp")
+	scan := func(ports []uint16) string {
+		y := play(cfg)
+		for range 2 {
+			for _, port := range ports {
+				y.send(y.syn(scanner, port))
+				y.now = y.now.Add(70 * time.Microsecond)
+			}
+		}
+		return y.ends()
+	}
+	var ports []uint16
+	for port := uint16(1); port <= 10000; port++ {
+		ports = append(ports, port)
+	}
+	t.Run("ascending", func(t *testing.T) {
+		if got := scan(ports); got != "" {
+			t.Errorf("found %q", got)
+		}
+	})
+	t.Run("descending", func(t *testing.T) {
+		down := slices.Clone(ports)
+		slices.Reverse(down)
+		if got := scan(down); got != "" {
+			t.Errorf("found %q", got)
+		}
+	})
+}
+
+// TestSequenceRandomScan compares how many scans in random order open a sequence with the chance
+// that the documentation tells. Only the order of the steps and of their neighbours matters.
+func TestSequenceRandomScan(t *testing.T) {
+	for _, tt := range []struct {
+		steps string
+		scans int
+		most  int
+	}{
+		{"2000/tcp 5000/tcp 9000/tcp", 10000, 40},              // 1 in 504: 20 expected
+		{"2000/tcp 5000/tcp 9000/tcp 300/tcp", 10000, 5},       // 1 in 11880: 1 expected
+		{"7/tcp 2000/tcp 5000/tcp 8000/tcp 300/tcp", 10000, 1}, // 1 in 360360
+	} {
+		cfg := oneSequence(t, tt.steps)
+		var ports []uint16
+		for _, s := range cfg.Sequences[0].Steps {
+			ports = append(ports, s.Port-1, s.Port, s.Port+1)
+		}
+		random := rand.New(rand.NewPCG(1, 2))
+		opened := 0
+		y := play(cfg)
+		for range tt.scans {
+			y.now = y.now.Add(time.Hour)
+			random.Shuffle(len(ports), func(i, j int) { ports[i], ports[j] = ports[j], ports[i] })
+			for _, port := range ports {
+				y.send(y.syn(scanner, port))
+			}
+			opened += strings.Count(y.ends(), "ok")
+		}
+		t.Logf("%s: %d of %d scans in random order", tt.steps, opened, tt.scans)
+		if opened > tt.most {
+			t.Errorf("%s: %d of %d scans in random order opened, want at most %d", tt.steps, opened, tt.scans, tt.most)
+		}
+	}
+}
+
+// TestSequenceFlood knocks while 250 000 forged first steps arrive every second.
+func TestSequenceFlood(t *testing.T) {
+	cfg := oneSequence(t, "7000/tcp 8000/tcp 9000/tcp")
+	y := play(cfg)
+	random := rand.New(rand.NewPCG(3, 4))
+	flood := func(d time.Duration) {
+		const gap = time.Second / 250_000
+		for end := y.now.Add(d); y.now.Before(end); y.now = y.now.Add(gap) {
+			var b [4]byte
+			binary.BigEndian.PutUint32(b[:], random.Uint32())
+			y.send(y.syn(netip.AddrFrom4(b), 7000))
+		}
+	}
+	flood(100 * time.Millisecond) // fills the table
+	opened := 0
+	for i := range 50 {
+		from := netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
+		for _, s := range cfg.Sequences[0].Steps {
+			y.send(y.packet(from, s))
+			flood(20 * time.Millisecond)
+		}
+		opened += strings.Count(y.ends(), "ok")
+	}
+	t.Logf("opened %d of 50", opened)
+	if opened < 45 {
+		t.Errorf("%d of 50 knocks opened, want at least 45", opened)
+	}
+}
+
+func TestSequenceAllocatesNothing(t *testing.T) {
+	cfg := oneSequence(t, "7000/tcp 8000/tcp 9000/tcp")
+	d := New(cfg, start)[0]
+	ignore := func(Finding) {}
+	var packets []wire.Packet
+	for _, port := range []uint16{22, 7000, 8000, 8000, 7000, 6999} { // all but a last step
+		packets = append(packets, play(cfg).syn(phone, port))
+	}
+	now := start
+	n := testing.AllocsPerRun(100, func() {
+		now = now.Add(time.Minute)
+		for i := range packets {
+			d.Observe(now, &packets[i], ignore)
+		}
+	})
+	if n != 0 {
+		t.Errorf("%v allocations for %d packets, want none", n, len(packets))
+	}
+}
+
+func TestSequenceFilter(t *testing.T) {
+	var f wire.Filter
+	for _, d := range New(oneSequence(t, "7000/tcp 8000/udp icmp:77 9000/tcp:fin"), start) {
+		d.AddFilter(&f)
+	}
+	has := func(list []wire.PortRange, port uint16) bool {
+		return slices.ContainsFunc(list, func(r wire.PortRange) bool { return r.First <= port && port <= r.Last })
+	}
+	for _, port := range []uint16{6999, 7000, 7001} {
+		if !has(f.SYN, port) || has(f.TCP, port) || has(f.UDP, port) {
+			t.Errorf("port %d is not in SYN alone: %+v", port, f)
+		}
+	}
+	for _, port := range []uint16{8999, 9000, 9001} {
+		if !has(f.TCP, port) {
+			t.Errorf("port %d is not in TCP: %+v", port, f)
+		}
+	}
+	for _, port := range []uint16{7999, 8000, 8001} {
+		if !has(f.UDP, port) {
+			t.Errorf("port %d is not in UDP: %+v", port, f)
+		}
+	}
+	if !slices.Equal(f.Echo, []uint16{77}) {
+		t.Errorf("echo sizes are %v, want 77", f.Echo)
+	}
+}
+
+func BenchmarkSequence(b *testing.B) {
+	d := New(oneSequence(b, "7000/tcp 8000/tcp 9000/tcp"), start)[0]
+	now := start
+	ignore := func(Finding) {}
+	for name, port := range map[string]uint16{"unmatched": 22, "first_step": 7000, "trip_wire": 7999} {
+		b.Run(name, func(b *testing.B) {
+			p := wire.Packet{Proto: wire.TCP, DstPort: port, Flags: wire.SYN}
+			b.ReportAllocs()
+			for i := range b.N {
+				now = now.Add(4 * time.Microsecond)
+				var a [4]byte
+				binary.BigEndian.PutUint32(a[:], uint32(i)*2654435761)
+				p.Src, p.Seq = netip.AddrFrom4(a), uint32(i)
+				d.Observe(now, &p, ignore)
+			}
+		})
+	}
+}

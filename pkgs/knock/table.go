@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// ways is how many senders of one prefix (a /24 of IPv4, a /56 of IPv6) can be on their way in
+// one knock at the same time.
+const ways = 8
+
+// table holds what detectors must remember about senders that have begun a knock. Its size is
+// fixed when it is made, and S holds no pointers, so a flood cannot make it grow and the garbage
+// collector never looks inside.
+//
+// Source addresses can be forged, so it is built to lose the forged ones:
+//   - The set is chosen by the prefix of the sender and not by its whole address: one network
+//     reaches one set for each knock, and cannot push out anybody outside of it.
+//   - The hash is keyed by a random seed, so nobody can compute which prefixes share a set.
+//   - A full set gives up the entry with the lowest rank, the oldest of equals. A first packet,
+//     which a flood can send, never pushes out a sender that is further on, which it cannot fake
+//     without knowing the knock.
+type table[S any] struct {
+	seed maphash.Seed
+	base time.Time
+	sets [][ways]entry[S] // as many as newTable was told; a power of two
+}
+
+// entry is what is remembered about one sender in one knock.
+type entry[S any] struct {
+	source [16]byte      // IPv4 as IPv4-mapped
+	until  time.Duration // the end of this state, since table.base
+	since  time.Duration // when it was put in
+	which  uint16        // which knock
+	rank   uint16        // how far the sender is; 0 = this place is free
+	state  S
+}
+
+func newTable[S any](now time.Time, sets int) *table[S] {
+	return &table[S]{seed: maphash.MakeSeed(), base: now, sets: make([][ways]entry[S], sets)}
+}
+
+// clock turns a time into the table's own.
+func (t *table[S]) clock(now time.Time) time.Duration { return now.Sub(t.base) }
+
+// find returns the entry of a sender, also one whose time is over, or nil.
+func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
+	set, key := t.set(which, source)
+	for i := range set {
+		if e := &set[i]; e.rank != 0 && e.which == which && e.source == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// put makes an entry of rank 1 with a zero state for a sender that has none. It returns nil if
+// everybody else in the set is further on.
+func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration) *entry[S] {
+	set, key := t.set(which, source)
+	victim := &set[0]
+	for i := range set {
+		e := &set[i]
+		if e.rank == 0 || e.until < now {
+			victim = e
+			break
+		}
+		if e.rank < victim.rank || e.rank == victim.rank && e.since < victim.since {
+			victim = e
+		}
+	}
+	if victim.rank > 1 && victim.until >= now {
+		return nil
+	}
+	*victim = entry[S]{source: key, until: until, since: now, which: which, rank: 1}
+	return victim
+}
+
+// drop frees the place of an entry.
+func (e *entry[S]) drop() { e.rank = 0 }
+
+func (t *table[S]) set(which uint16, source netip.Addr) (*[ways]entry[S], [16]byte) {
+	key := source.As16()
+	prefix := 7 // /56: the smallest delegation that providers give to homes (RIPE-690)
+	if source.Is4() {
+		prefix = 15 // /24 behind the 12 bytes of ::ffff:0:0/96
+	}
+	var b [17]byte
+	n := copy(b[:], key[:prefix])
+	binary.BigEndian.PutUint16(b[n:], which)
+	h := maphash.Bytes(t.seed, b[:n+2])
+	return &t.sets[h&uint64(len(t.sets)-1)], key
+}
+
+// fingerprint tells a TCP segment from every other one of the same sender, but not from its own
+// retransmissions, which repeat both ports and the sequence number (RFC 9293, section 3.4).
+func fingerprint(seed maphash.Seed, p *wire.Packet) uint32 {
+	var b [8]byte
+	binary.BigEndian.PutUint16(b[0:], p.SrcPort)
+	binary.BigEndian.PutUint16(b[2:], p.DstPort)
+	binary.BigEndian.PutUint32(b[4:], p.Seq)
+	return uint32(maphash.Bytes(seed, b[:]))
+}
