@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Limits of a link.
+const (
+	MaxSize      = 4096 // bytes
+	MaxAddresses = 8
+	MaxDoors     = 64
+	MaxName      = 64  // bytes of a name
+	maxHost      = 253 // bytes (RFC 1035, section 2.3.4)
+)
+
+// slotPorts is how many ports the layout in slots takes: 24 slots of 256.
+const slotPorts = 24 * 256
+
+// Link is all that a client needs to knock. It holds the client's key.
+type Link struct {
+	Page      string         // URL of the knock page, without a fragment; "" = none
+	Name      string         // what the owner calls this router
+	Host      string         // DNS name of the router; "" = none
+	Addresses []netip.Addr   // addresses of the router
+	STUNPort  uint16         // UDP port of carrier stun, 0 = off
+	Ports     uint16         // first port of carrier ports in 24 slots, 0 = off
+	Ordered   *knock.Ordered // the ordered form of carrier ports, nil = off
+	Key       seal.Key
+	Doors     []string
+}
+
+// String hides the key, so that no log or error can show it. Text shows it.
+func (l Link) String() string { return l.Page + "#(key of " + l.Name + ")" }
+
+// Text returns the link as text, secret included. Parse reads it back.
+func (l Link) Text() string {
+	var b strings.Builder
+	b.WriteString(l.Page)
+	b.WriteString("#v=1")
+	add := func(key, value string) {
+		if value != "" {
+			b.WriteString("&" + key + "=" + escape(value))
+		}
+	}
+	number := func(n uint16) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.Itoa(int(n))
+	}
+	add("n", l.Name)
+	add("h", l.Host)
+	for _, a := range l.Addresses {
+		add("a", a.String())
+	}
+	add("u", number(l.STUNPort))
+	add("p", number(l.Ports))
+	if o := l.Ordered; o != nil {
+		add("g", joinRanges(o.Groups))
+		add("gh", joinPorts(o.Header))
+		add("gf", joinPorts(o.Footer))
+	}
+	add("k", l.Key.Text())
+	add("d", strings.Join(l.Doors, ","))
+	return b.String()
+}
+
+// Parse reads a link. Its errors never repeat the link, because it holds a secret. Keys that
+// version 1 does not know are skipped, so that later routers can say more to old clients.
+func Parse(s string) (Link, error) {
+	s = strings.TrimSpace(s)
+	if len(s) > MaxSize {
+		return Link{}, fmt.Errorf("link is %d bytes long, but must be at most %d", len(s), MaxSize)
+	}
+	page, fragment, found := strings.Cut(s, "#")
+	if !found {
+		return Link{}, fmt.Errorf("link has no '#': it was cut off or is not a Latchkey link")
+	}
+	if err := checkPage(page); err != nil {
+		return Link{}, err
+	}
+	p := parser{link: Link{Page: page}, seen: map[string]bool{}}
+	for pair := range strings.SplitSeq(fragment, "&") {
+		key, value, found := strings.Cut(pair, "=")
+		if !found {
+			return Link{}, fmt.Errorf("link has a part without '=': it was cut off or changed")
+		}
+		value, err := url.PathUnescape(value)
+		if err != nil {
+			return Link{}, fmt.Errorf("link part %.2q has a bad %% escape", key)
+		}
+		if err := p.set(key, value); err != nil {
+			return Link{}, err
+		}
+	}
+	if err := p.complete(); err != nil {
+		return Link{}, err
+	}
+	return p.link, nil
+}
+
+type parser struct {
+	link           Link
+	seen           map[string]bool // the parts that may be there once only
+	header, footer []uint16
+}
+
+// set takes one part of the link.
+func (p *parser) set(key, value string) (err error) {
+	if p.seen[key] {
+		return fmt.Errorf("link part '%s' is there twice", key)
+	}
+	p.seen[key] = slices.Contains([]string{"v", "n", "h", "u", "p", "g", "gh", "gf", "k", "d"}, key)
+	l := &p.link
+	switch key {
+	case "v":
+		if value != "1" {
+			err = fmt.Errorf("it says %.10q, but this program knows version 1 only", value)
+		}
+	case "n":
+		l.Name, err = value, checkTitle(value)
+	case "h":
+		l.Host, err = value, checkHost(value)
+	case "a":
+		err = l.addAddress(value)
+	case "u":
+		l.STUNPort, err = parsePort(value, 65535)
+	case "p":
+		l.Ports, err = parsePort(value, 65536-slotPorts)
+	case "g":
+		l.Ordered = &knock.Ordered{}
+		l.Ordered.Groups, err = parseRanges(value)
+	case "gh":
+		p.header, err = parsePorts(value)
+	case "gf":
+		p.footer, err = parsePorts(value)
+	case "k":
+		l.Key, err = seal.ParseKey(value)
+	case "d":
+		l.Doors, err = parseDoors(value)
+	}
+	if err != nil {
+		return fmt.Errorf("link part '%s': %w", key, err)
+	}
+	return nil
+}
+
+// complete looks at what the parts say together.
+func (p *parser) complete() error {
+	l := &p.link
+	for _, need := range []struct{ key, what string }{
+		{"v", "the version"}, {"n", "a name"}, {"k", "the key"}, {"d", "the doors"},
+	} {
+		if !p.seen[need.key] {
+			return fmt.Errorf("link part '%s' (%s) is missing: it was cut off or is not a Latchkey link", need.key, need.what)
+		}
+	}
+	if l.Host == "" && len(l.Addresses) == 0 {
+		return fmt.Errorf("link names no router: it needs a host 'h' or an address 'a'")
+	}
+	if l.STUNPort == 0 && l.Ports == 0 && l.Ordered == nil {
+		return fmt.Errorf("link names no way to knock: it needs a part 'u', 'p' or 'g'")
+	}
+	if l.Ordered == nil {
+		if p.header != nil || p.footer != nil {
+			return fmt.Errorf("link parts 'gh' and 'gf' say nothing without 'g'")
+		}
+		return nil
+	}
+	l.Ordered.Header, l.Ordered.Footer = p.header, p.footer
+	for _, port := range append(p.header[:len(p.header):len(p.header)], p.footer...) {
+		if hasPort(l.Ordered.Groups, port) {
+			return fmt.Errorf("link parts 'gh' and 'gf' must be outside of the groups 'g', but %d is inside", port)
+		}
+	}
+	return nil
+}
+
+func (l *Link) addAddress(value string) error {
+	a, err := netip.ParseAddr(value)
+	switch {
+	case err != nil, a.Zone() != "":
+		return fmt.Errorf("%.60q is not an IP address", value)
+	case a.IsUnspecified() || a.IsMulticast():
+		return fmt.Errorf("nobody can send to one host at %v", a)
+	case len(l.Addresses) == MaxAddresses:
+		return fmt.Errorf("there are more than %d addresses", MaxAddresses)
+	}
+	l.Addresses = append(l.Addresses, a.Unmap())
+	return nil
+}
+
+func hasPort(groups []wire.PortRange, port uint16) bool {
+	for _, g := range groups {
+		if g.First <= port && port <= g.Last {
+			return true
+		}
+	}
+	return false
+}

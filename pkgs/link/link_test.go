@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package link_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+const keyText = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+
+const home = "http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480&k=" +
+	keyText + "&d=nas_ssh,router_web"
+
+func homeLink() link.Link {
+	var key seal.Key
+	for i := range key {
+		key[i] = byte(i)
+	}
+	return link.Link{
+		Page: "http://192.168.1.1/latchkey/", Name: "home", Host: "home.example.net",
+		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::1")},
+		STUNPort:  41641, Ports: 20480, Key: key, Doors: []string{"nas_ssh", "router_web"},
+	}
+}
+
+var same = cmpopts.EquateComparable(netip.Addr{}, seal.Key{})
+
+func TestLink_round_trip(t *testing.T) {
+	titled := homeLink()
+	titled.Page, titled.Name, titled.Host = "", "Mum & Dad’s #1 100%", ""
+	ordered := homeLink()
+	ordered.STUNPort, ordered.Ports = 0, 0
+	ordered.Ordered = &knock.Ordered{
+		Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 700}},
+		Header: []uint16{9001, 9002}, Footer: []uint16{9003},
+	}
+	for name, l := range map[string]link.Link{"home": homeLink(), "titled": titled, "ordered": ordered} {
+		got, err := link.Parse(" " + l.Text() + "\n")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(l, got, same); diff != "" {
+			t.Errorf("%s (-text +parsed):\n%s", name, diff)
+		}
+	}
+	if got := homeLink().Text(); got != home {
+		t.Errorf("got  %s\nwant %s", got, home)
+	}
+}
+
+func TestLink_hides_the_key(t *testing.T) {
+	l := homeLink()
+	for _, s := range []string{l.String(), fmt.Sprintf("%v %+v %s", l, l, l), fmt.Sprint(&l), fmt.Errorf("%v", l).Error()} {
+		if strings.Contains(s, keyText[:8]) {
+			t.Errorf("shows the key: %s", s)
+		}
+	}
+}
+
+func TestParse_skips_unknown_parts(t *testing.T) {
+	if _, err := link.Parse(home + "&z=later&z=1&longer=1&longer=2"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestParse_refuses(t *testing.T) {
+	replace := func(old, with string) string {
+		changed := strings.Replace(home, old, with, 1)
+		if changed == home {
+			t.Fatalf("%q is not in the link", old)
+		}
+		return changed
+	}
+	for text, want := range map[string]string{
+		"":                                     "has no '#'",
+		"http://192.168.1.1/latchkey/":         "has no '#'",
+		replace("http:", "javascript:"):        "does not begin with http://",
+		replace("v=1", "v=2"):                  "'v': it says \"2\"",
+		replace("v=1&", ""):                    "'v' (the version) is missing",
+		replace("n=home&", ""):                 "'n' (a name) is missing",
+		replace("n=home", "n="):                "'n': a name must be",
+		replace("n=home", "n=a%0Ab"):           "'n': a name must be",
+		replace("n=home", "n=%zz"):             "bad % escape",
+		replace("n=home", "n=home&n=away"):     "'n' is there twice",
+		replace("n=home", "home"):              "without '='",
+		replace("home.example.net", "a/b"):     "'h': \"a/b\" is not a host name",
+		replace("203.0.113.7", "203.0.113"):    "is not an IP address",
+		replace("2001:db8::1", "fe80::1%25e0"): "is not an IP address",
+		replace("203.0.113.7", "0.0.0.0"):      "nobody can send to one host",
+		replace("a=203.0.113.7", strings.Repeat("a=203.0.113.7&", 8)+"a=203.0.113.7"): "more than 8 addresses",
+		replace("h=home.example.net&a=203.0.113.7&a=2001:db8::1&", ""):                "names no router",
+		replace("u=41641&p=20480&", ""):                                               "no way to knock",
+		replace("u=41641", "u=65536"):                                                 "'u': \"65536\" is not a port from 1 to 65535",
+		replace("u=41641", "u=041641"):                                                "is not a port",
+		replace("p=20480", "p=59393"):                                                 "is not a port from 1 to 59392",
+		replace("p=20480", "gh=1"):                                                    "say nothing without 'g'",
+		replace("p=20480", "g=500-499"):                                               "must ascend",
+		replace("p=20480", "g=500-600,600-700"):                                       "must ascend",
+		replace("p=20480", "g=500"):                                                   "at least 2 ports",
+		replace("p=20480", "g=500-600&gh=510"):                                        "510 is inside",
+		replace(keyText, keyText[:42]):                                                "'k': key is",
+		replace(keyText, strings.Repeat("A", 43)):                                     "'k': key is all zeros",
+		replace(keyText, "secretsecret%21"):                                           "'k': key is not base64",
+		replace("nas_ssh,router_web", ""):                                             "'d': \"\" is not the name of a door",
+		replace("nas_ssh", "nas-ssh"):                                                 "'d': \"nas-ssh\" is not the name of a door",
+		home[:len(home)-len("&d=nas_ssh,router_web")]:                                 "'d' (the doors) is missing",
+		home + strings.Repeat("x", 5000):                                              "but must be at most 4096",
+	} {
+		_, err := link.Parse(text)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.300s:\ngot  %v\nwant %s", text, err, want)
+		}
+		if err != nil && (strings.Contains(err.Error(), keyText[:8]) || strings.Contains(err.Error(), "secretsecret")) {
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(home)
+	f.Add("#v=1&n=a%20b&h=x&g=500-600,700&gh=1&gf=2,3&k=" + keyText + "&d=a")
+	f.Fuzz(func(t *testing.T, s string) {
+		l, err := link.Parse(s)
+		if err != nil {
+			return
+		}
+		again, err := link.Parse(l.Text())
+		if err != nil {
+			t.Fatalf("%q parses, but not its own text %q: %v", s, l.Text(), err)
+		}
+		if diff := cmp.Diff(l, again, same); diff != "" {
+			t.Errorf("%q (-first +second):\n%s", s, diff)
+		}
+	})
+}
