@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nft_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/door/doortest"
+	"github.com/latchkey/latchkey/pkgs/nft"
+)
+
+// inside says to the test binary that it runs in a namespace of its own, or why it cannot.
+const inside = "LATCHKEY_TEST_NAMESPACE"
+
+// TestMain runs the tests in a user and a network namespace of their own, so that they need no
+// rights and leave the machine's firewall alone.
+func TestMain(m *testing.M) {
+	if os.Getenv(inside) != "" {
+		os.Exit(m.Run())
+	}
+	c := exec.Command("/proc/self/exe", os.Args[1:]...)
+	c.Env = append(os.Environ(), inside+"=yes")
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
+		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
+	}
+	err := c.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		os.Exit(exit.ExitCode())
+	case err != nil:
+		os.Setenv(inside, "no: "+err.Error())
+		os.Exit(m.Run())
+	}
+}
+
+// needKernel skips a test that cannot have a network namespace or nft.
+func needKernel(t testing.TB) {
+	t.Helper()
+	if why, no := strings.CutPrefix(os.Getenv(inside), "no: "); no {
+		t.Skip("SKIP: no user namespace: " + why)
+	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("SKIP: " + err.Error())
+	}
+}
+
+// script runs nft on a script.
+func script(t testing.TB, text string) {
+	t.Helper()
+	c := exec.Command("nft", "-f", "-")
+	c.Stdin = strings.NewReader(text)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("nft: %v\n%s\n%s", err, text, out)
+	}
+}
+
+// sets is the script that makes the sets of doors, as fw4 renders them.
+func sets(doors ...string) string {
+	var b strings.Builder
+	b.WriteString("add table inet fw4\n")
+	for _, d := range doors {
+		fmt.Fprintf(&b, "add set inet fw4 latchkey1_%s_4 { type ipv4_addr; flags timeout; }\n", d)
+		fmt.Fprintf(&b, "add set inet fw4 latchkey1_%s_6 { type ipv6_addr; flags timeout; }\n", d)
+	}
+	return b.String()
+}
+
+// kernel is doortest.Env on nftables, looked at with Debian's nft.
+type kernel struct{ *nft.Firewall }
+
+// start returns a firewall on a fresh ruleset with the sets of the doors nas and web.
+func start(t testing.TB) kernel {
+	t.Helper()
+	needKernel(t)
+	script(t, "flush ruleset\n"+sets("nas", "web"))
+	fw, err := nft.Open(nft.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := fw.Shutdown(); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+	})
+	return kernel{fw}
+}
+
+func (kernel) Now() time.Time       { return time.Now() }
+func (kernel) Pass(d time.Duration) { time.Sleep(d) } // what is tested is the kernel's clock
+
+func (kernel) MakeSets(t *testing.T, doors ...string) { script(t, sets(doors...)) }
+
+func (kernel) DropSets(t *testing.T, doors ...string) {
+	for _, d := range doors {
+		script(t, fmt.Sprintf("delete set inet fw4 latchkey1_%s_4\ndelete set inet fw4 latchkey1_%s_6\n", d, d))
+	}
+}
+
+func (kernel) Plant(t *testing.T, name string, a netip.Addr, left time.Duration) {
+	script(t, fmt.Sprintf("add element inet fw4 %s { %s timeout %ds }\n", setOf(name, a), a, int(left.Seconds())))
+}
+
+func setOf(name string, a netip.Addr) string {
+	if a.Is6() {
+		return "latchkey1_" + name + "_6"
+	}
+	return "latchkey1_" + name + "_4"
+}
+
+func (kernel) Left(t *testing.T, name string) map[netip.Addr]time.Duration {
+	left := map[netip.Addr]time.Duration{}
+	for _, family := range []string{"4", "6"} {
+		for a, d := range list(t, "latchkey1_"+name+"_"+family) {
+			left[a] = d
+		}
+	}
+	return left
+}
+
+// list returns what is left of each element of a set, by nft's word. It knows whole seconds only.
+func list(t testing.TB, set string) map[netip.Addr]time.Duration {
+	t.Helper()
+	var answer struct {
+		Nftables []struct {
+			Set struct {
+				Elem []json.RawMessage
+			}
+		}
+	}
+	text, err := exec.Command("nft", "-j", "list", "set", "inet", "fw4", set).CombinedOutput()
+	if err != nil {
+		t.Fatalf("nft list set %s: %v\n%s", set, err, text)
+	}
+	if err := json.Unmarshal(text, &answer); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	left := map[netip.Addr]time.Duration{}
+	for _, object := range answer.Nftables {
+		for _, raw := range object.Set.Elem {
+			var e struct {
+				Elem struct {
+					Val     netip.Addr
+					Expires int
+				}
+			}
+			if err := json.Unmarshal(raw, &e); err != nil {
+				t.Fatalf("%v in %s", err, raw)
+			}
+			left[e.Elem.Val] = time.Duration(e.Elem.Expires) * time.Second
+		}
+	}
+	return left
+}
+
+func TestFirewall(t *testing.T) {
+	doortest.Conformance(t, func(t *testing.T) doortest.Env { return start(t) })
+}
+
+var four = netip.MustParseAddr("192.0.2.1")
+
+// grant returns a grant of door nas for a while from now on.
+func grant(a netip.Addr, left time.Duration) door.Grant {
+	return door.Grant{Door: "nas", Address: a, Until: time.Now().Add(left)}
+}
+
+// TestOpen_needs_no_more_than_one_capability does as a daemon does that is not root.
+func TestOpen_needs_no_more_than_one_capability(t *testing.T) {
+	start(t)
+	within(t, 1<<unix.CAP_NET_ADMIN, func() {
+		fw, err := nft.Open(nft.Config{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+			t.Error(err)
+		}
+		if err := fw.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	})
+	if left := list(t, "latchkey1_nas_4"); len(left) != 1 {
+		t.Errorf("elements %v, want one", left)
+	}
+}
+
+func TestOpen_without_the_capability_says_so(t *testing.T) {
+	start(t)
+	within(t, 0, func() {
+		_, err := nft.Open(nft.Config{})
+		if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+			t.Errorf("error %v, want EPERM and a word on CAP_NET_ADMIN", err)
+		}
+	})
+}
+
+// within runs f on a thread that has these capabilities only. The thread ends with it.
+func within(t *testing.T, capabilities uint32, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		data := [2]unix.CapUserData{{Effective: capabilities, Permitted: capabilities}}
+		if err := unix.Capset(&header, &data[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		f()
+	}()
+	<-done
+}
+
+func TestOpen_of_a_set_of_the_wrong_type_hints_at_it(t *testing.T) {
+	fw := start(t)
+	script(t, "delete set inet fw4 latchkey1_nas_4\nadd set inet fw4 latchkey1_nas_4 { type ipv4_addr; }\n")
+	err := fw.Open(time.Now(), grant(four, time.Minute))
+	if err == nil || !strings.Contains(err.Error(), "ipv4_addr with flag timeout") {
+		t.Errorf("error %v, want a hint at the flag timeout", err)
+	}
+	script(t, "flush ruleset\n"+sets("nas"))
+	if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+		t.Errorf("after the set was put right: %v", err)
+	}
+}
+
+// TestOpen_never_gives_more_time_than_granted asks the kernel for its own account, in milliseconds.
+func TestOpen_never_gives_more_time_than_granted(t *testing.T) {
+	fw := start(t)
+	for _, want := range []time.Duration{1500 * time.Microsecond, 999 * time.Millisecond, 90 * time.Second, 8 * time.Hour} {
+		end := time.Now().Add(want)
+		if err := fw.Open(time.Now(), door.Grant{Door: "nas", Address: four, Until: end}); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("nft", "list", "set", "inet", "fw4", "latchkey1_nas_4").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		_, text, there := strings.Cut(string(out), "expires ")
+		if !there {
+			continue // it is over
+		}
+		text, _, _ = strings.Cut(text, " }")
+		got, err := time.ParseDuration(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if over := got - time.Until(end); over > time.Second {
+			t.Errorf("a grant of %s lasts %s too long", want, over)
+		}
+	}
+}
+
+// awaitChange fails the test if no change is told in time.
+func awaitChange(t *testing.T, fw kernel, what string) {
+	t.Helper()
+	select {
+	case <-fw.Changed():
+	case <-time.After(5 * time.Second):
+		t.Fatalf("%s: no change was told within 5 s", what)
+	}
+}
+
+// expectQuiet fails the test if a change is told.
+func expectQuiet(t *testing.T, fw kernel, what string) {
+	t.Helper()
+	select {
+	case <-fw.Changed():
+		t.Fatalf("%s: a change was told", what)
+	case <-time.After(300 * time.Millisecond):
+	}
+}
+
+func TestChanged(t *testing.T) {
+	fw := start(t)
+	doors, grants := []string{"nas", "web"}, []door.Grant{grant(four, time.Minute)}
+	sync := func(wantMissing int) {
+		t.Helper()
+		missing, err := fw.Sync(time.Now(), doors, grants)
+		if err != nil || len(missing) != wantMissing {
+			t.Fatalf("sync: missing %q, error %v, want %d missing", missing, err, wantMissing)
+		}
+	}
+	sync(0)
+	expectQuiet(t, fw, "changes of its own")
+
+	for _, change := range []struct {
+		what, script string
+		missing      int
+	}{
+		{"table deleted", "delete table inet fw4\n", 2},
+		{"table made again", sets("nas", "web"), 0},
+		{"ruleset flushed", "flush ruleset\n", 2},
+		{"ruleset loaded", sets("nas", "web") + rules(500), 0},
+		{"restart in one go", "delete table inet fw4\n" + sets("nas", "web") + rules(500), 0},
+		{"element deleted", "delete element inet fw4 latchkey1_nas_4 { 192.0.2.1 }\n", 0},
+		{"set flushed", "flush set inet fw4 latchkey1_nas_4\n", 0},
+	} {
+		script(t, change.script)
+		awaitChange(t, fw, change.what)
+		sync(change.missing)
+		want := 1
+		if change.missing > 0 {
+			want = 0
+		}
+		if want == 1 && len(list(t, "latchkey1_nas_4")) != 1 {
+			t.Errorf("%s: the grant was not put back", change.what)
+		}
+		expectQuiet(t, fw, change.what+", after the sync")
+	}
+}
+
+// rules is a script of many rules, for a notification that is larger than a socket's buffer.
+func rules(n int) string {
+	var b strings.Builder
+	b.WriteString("add chain inet fw4 input\n")
+	for i := range n {
+		fmt.Fprintf(&b, "add rule inet fw4 input tcp dport %d limit rate 10/second accept comment \"rule %d\"\n", i+1, i)
+	}
+	return b.String()
+}
+
+// TestChanged_coalesces shows that a burst of changes is few events.
+func TestChanged_coalesces(t *testing.T) {
+	fw := start(t)
+	for i := range 20 {
+		script(t, fmt.Sprintf("add table inet t%d\n", i))
+	}
+	awaitChange(t, fw, "20 changes")
+	var more int
+	for {
+		select {
+		case <-fw.Changed():
+			more++
+			continue
+		case <-time.After(300 * time.Millisecond):
+		}
+		break
+	}
+	if more > 15 {
+		t.Errorf("20 changes were told %d times", more+1)
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	fw := start(b)
+	for i := 0; b.Loop(); i++ {
+		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
+		if err := fw.Open(time.Now(), grant(a, time.Minute)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSync_of_1000_that_are_right(b *testing.B) {
+	fw := start(b)
+	var grants []door.Grant
+	for i := range 1000 {
+		grants = append(grants, grant(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), time.Hour))
+	}
+	for b.Loop() {
+		if _, err := fw.Sync(time.Now(), []string{"nas", "web"}, grants); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
