@@ -13,6 +13,8 @@
 #   lab.sh up                 make the hosts and load router.nft into the router
 #   lab.sh wan                (again) give the router its wan device and addresses
 #   lab.sh firewall           load router.nft (again), as `fw4 reload` would
+#   lab.sh sshd               start an SSH server on the nas that lets the phone's key in as user "you"
+#   lab.sh ssh HOST ARGS...   ssh from HOST with that key: `lab.sh ssh phone -p 2222 203.0.113.1 hostname`
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -83,8 +85,53 @@ up() {
 
 firewall() { ip netns exec router nft -f "$here/router.nft"; }
 
+# sshd runs as an ordinary user of a user namespace of its own: for one it drops no privileges, which
+# it could not do in a namespace that has a single user. Its files are in memory and end with the lab.
+sshd() {
+	mkdir -p /run/lab/home/.ssh
+	ssh-keygen -q -t ed25519 -N '' -f /run/lab/host_key
+	ssh-keygen -q -t ed25519 -N '' -f /run/lab/phone_key
+	cp /run/lab/phone_key.pub /run/lab/home/.ssh/authorized_keys
+	{
+		grep -v '^[^:]*:[^:]*:1000:' /etc/passwd
+		echo 'you:x:1000:1000::/run/lab/home:/bin/sh'
+	} >/run/lab/passwd
+	mount --bind /run/lab/passwd /etc/passwd
+	cat >/run/lab/sshd_config <<-END
+		HostKey /run/lab/host_key
+		PidFile none
+		StrictModes no
+		UsePAM no
+		PasswordAuthentication no
+	END
+	# shellcheck disable=SC2016 # the inner shell shall expand it
+	ip netns exec nas unshare --uts sh -c 'echo nas >/proc/sys/kernel/hostname
+		exec unshare --user --map-user=1000 --map-group=1000 /usr/sbin/sshd -D -e -f /run/lab/sshd_config' \
+		>/run/lab/sshd.log 2>&1 </dev/null &
+	tries=0
+	until ip netns exec nas ssh-keyscan -T 1 127.0.0.1 2>/dev/null | grep -q ssh-ed25519; do
+		tries=$((tries + 1))
+		if [ $tries = 100 ]; then
+			cat /run/lab/sshd.log >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+ssh_from() {
+	where=$1
+	shift
+	exec ip netns exec "$where" ssh -F none -l you -i /run/lab/phone_key -o BatchMode=yes -o ConnectTimeout=3 \
+		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$@"
+}
+
 case ${1-} in
-up | wan | firewall) "$1" ;;
+up | wan | firewall | sshd) "$1" ;;
+ssh)
+	shift
+	ssh_from "$@"
+	;;
 enter)
 	shift
 	enter "$@"

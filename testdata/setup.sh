@@ -1,0 +1,50 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# setup.sh demo|test: installs the Debian packages that `make demo` or `make test` needs, if it may,
+# and says which are missing, if it may not.
+set -eu
+
+demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-server ssh:openssh-client unshare:util-linux'
+test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump
+	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd
+	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr"
+
+case ${1-} in
+demo) wanted=$demo ;;
+test) wanted=$test ;;
+*)
+	echo "usage: setup.sh demo|test" >&2
+	exit 2
+	;;
+esac
+
+PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin
+missing=''
+for pair in $wanted; do
+	command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+[ -n "$missing" ] || exit 0
+case $missing in
+*golang*)
+	echo "setup: error: Go is missing" >&2
+	echo "setup: hint: install Go 1.26 or newer from https://go.dev/dl/ and put its bin folder into PATH" >&2
+	exit 1
+	;;
+esac
+if [ "$(id -u)" != 0 ]; then
+	echo "setup: error: these packages are missing:$missing" >&2
+	echo "setup: hint: sudo apt-get install --no-install-recommends$missing" >&2
+	exit 1
+fi
+echo "setup: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -qq update
+# No service may start because its package was installed for a test.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+	chmod +x /usr/sbin/policy-rc.d
+fi
+# shellcheck disable=SC2086 # package names are words
+apt-get -qq install -y --no-install-recommends $missing >/dev/null
