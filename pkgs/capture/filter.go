@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// ErrFilterTooBig means that the kernel does not take a filter of this size. A coarser one may
+// fit: fewer port ranges, or nil for the hints of a STUN filter.
+var ErrFilterTooBig = errors.New("filter is too big for the kernel")
+
+// maxInstructions is BPF_MAXINSNS of <linux/bpf_common.h>. Kernels before 6.7 may refuse less
+// than that, see attach.
+const maxInstructions = 4096
+
+// How much of a packet the kernel hands over, from the IP header on.
+const (
+	snapHeaders = 128  // TCP and ICMP: IPv4 with options, TCP; nobody reads further
+	snapPayload = 1600 // UDP: Ethernet's MTU, with room for the longest fwknop packet and more
+)
+
+// Offsets in IP headers (RFC 791, RFC 8200).
+const (
+	ip4Length, ip4Fragment, ip4Proto = 2, 6, 9
+	ip6Length, ip6Next, ip6Header    = 4, 6, 40
+)
+
+// Offsets from the transport header. A STUN message is the payload of UDP (RFC 8489, section 5).
+const (
+	dstPort   = 2
+	tcpFlags  = 13
+	udpLength = 4
+	stunType  = 8
+	stunMagic = 8 + 4
+	attrType  = 8 + 20 // of the first attribute
+	attrSize  = attrType + 2
+	attrValue = attrType + 4
+)
+
+// Scratch memory of the filter program.
+const (
+	memSize = 0 // IP payload in bytes
+	memEnd  = 1 // offset of the end of the UDP payload
+)
+
+// Compile translates f into a classic BPF program for a cooked AF_PACKET socket, where offset 0 is
+// the IP header. The program answers like wire.Filter.Match, with these exceptions:
+//
+//   - IPv6 packets with extension headers are dropped. No client of ours sends them, much of the
+//     Internet drops them on the way (RFC 7872), and walking them takes a loop, which BPF has not.
+//   - Packets that wire.Packet.Decode refuses may pass.
+//
+// It returns how many bytes of the packet are of use: at least the headers, and of UDP 1600.
+// Ports, sizes and hints are found by binary search. A filter of more than 4096 instructions is
+// refused with an error that is ErrFilterTooBig.
+func Compile(f wire.Filter) ([]bpf.Instruction, error) {
+	f.Normalize()
+	transport := slices.Concat(
+		when(bpf.JumpEqual, uint32(wire.TCP), then(tcpCode(f), drop)),
+		when(bpf.JumpEqual, uint32(wire.UDP), then(udpCode(f), drop)),
+		echoCode(f.Echo),
+		block{drop},
+	)
+	ip4 := block{
+		bpf.LoadAbsolute{Off: ip4Fragment, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: 0x3fff, SkipTrue: 1}, // more fragments, offset
+		drop,
+		bpf.LoadMemShift{Off: 0}, // X = header length
+		bpf.LoadAbsolute{Off: ip4Length, Size: 2},
+		bpf.ALUOpX{Op: bpf.ALUOpSub},
+		bpf.StoreScratch{Src: bpf.RegA, N: memSize},
+		bpf.LoadAbsolute{Off: ip4Proto, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(wire.ICMPv6), SkipTrue: 1},
+		drop,
+	}
+	ip6 := block{
+		bpf.LoadConstant{Dst: bpf.RegX, Val: ip6Header},
+		bpf.LoadAbsolute{Off: ip6Length, Size: 2},
+		bpf.StoreScratch{Src: bpf.RegA, N: memSize},
+		bpf.LoadAbsolute{Off: ip6Next, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: uint32(wire.ICMP), SkipTrue: 1},
+		drop,
+	}
+	program := slices.Concat(
+		block{
+			bpf.LoadAbsolute{Off: 0, Size: 1},
+			bpf.ALUOpConstant{Op: bpf.ALUOpShiftRight, Val: 4},
+		},
+		when(bpf.JumpEqual, 4, then(ip4, bpf.Jump{Skip: uint32(len(ip6)) + 2})),
+		block{bpf.JumpIf{Cond: bpf.JumpEqual, Val: 6, SkipTrue: 1}, drop},
+		ip6,
+		transport,
+	)
+	if len(program) > maxInstructions {
+		return nil, fmt.Errorf("%w: it has %d instructions, at most %d (BPF_MAXINSNS) are allowed",
+			ErrFilterTooBig, len(program), maxInstructions)
+	}
+	return program, nil
+}
+
+// A block is a piece of the program. It takes a packet by returning, and a packet that it does not
+// want falls off its end, so that blocks can be put one behind the other.
+type block = []bpf.Instruction
+
+// drop ends the program without the packet.
+var drop = bpf.RetConstant{Val: 0}
+
+func then(b block, last bpf.Instruction) block { return append(slices.Clip(b), last) }
+
+// tcpCode expects X at the TCP header.
+func tcpCode(f wire.Filter) block {
+	port := block{bpf.LoadIndirect{Off: dstPort, Size: 2}}
+	return slices.Concat(
+		port, search(ports(f.TCP), snapHeaders),
+		block{
+			bpf.LoadIndirect{Off: tcpFlags, Size: 1},
+			bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: uint32(wire.SYN | wire.ACK | wire.RST | wire.FIN)},
+		},
+		when(bpf.JumpEqual, uint32(wire.SYN), slices.Concat(port, search(ports(f.SYN), snapHeaders))),
+	)
+}
+
+// udpCode expects X at the UDP header.
+func udpCode(f wire.Filter) block {
+	code := slices.Concat(
+		block{bpf.LoadIndirect{Off: dstPort, Size: 2}},
+		search(ports(f.UDP), snapPayload),
+	)
+	for _, s := range f.STUN {
+		code = append(code, when(bpf.JumpEqual, uint32(s.Port), then(stunCode(s.Hints), drop))...)
+	}
+	return code
+}
+
+// stunCode looks for the hint where wire.Filter.Match does: X is moved so that the attribute that
+// it points behind is USERNAME.
+func stunCode(hints [][4]byte) block {
+	const (
+		bindingRequest = 0x0001
+		magicCookie    = 0x2112a442
+		username       = 0x0006
+		needed         = attrValue + 4 // UDP header up to the end of a hint in the first attribute
+	)
+	second := block{
+		bpf.LoadIndirect{Off: attrSize, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 4, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 8, SkipTrue: 1},
+		drop,
+		bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 4},
+		bpf.ALUOpX{Op: bpf.ALUOpAdd},
+		bpf.TAX{},
+		bpf.LoadIndirect{Off: attrType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: username, SkipTrue: 1},
+		drop,
+	}
+	code := slices.Concat(
+		block{
+			bpf.LoadIndirect{Off: stunType, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: bindingRequest, SkipTrue: 1},
+			drop,
+			bpf.LoadIndirect{Off: stunMagic, Size: 4},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: magicCookie, SkipTrue: 1},
+			drop,
+			bpf.LoadIndirect{Off: udpLength, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: needed, SkipTrue: 1},
+			drop,
+			bpf.ALUOpX{Op: bpf.ALUOpAdd},
+			bpf.StoreScratch{Src: bpf.RegA, N: memEnd},
+			bpf.LoadIndirect{Off: attrType, Size: 2},
+		},
+		when(bpf.JumpNotEqual, username, second),
+		block{
+			// Again, now that X may have moved by up to 12 bytes: no underflow, needed is more.
+			bpf.LoadScratch{Dst: bpf.RegA, N: memEnd},
+			bpf.ALUOpX{Op: bpf.ALUOpSub},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: needed, SkipTrue: 1},
+			drop,
+			bpf.LoadIndirect{Off: attrSize, Size: 2},
+			bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: 4, SkipTrue: 1},
+			drop,
+			bpf.LoadIndirect{Off: attrValue, Size: 4},
+		},
+	)
+	if hints == nil {
+		return then(code, bpf.RetConstant{Val: snapPayload})
+	}
+	spans := make([]span, len(hints))
+	for i, h := range hints {
+		v := binary.BigEndian.Uint32(h[:])
+		spans[i] = span{v, v}
+	}
+	return append(code, search(spans, snapPayload)...)
+}
+
+// echoCode expects X at the ICMP header, and in A its protocol: ICMP or ICMPv6, or another that it
+// does not want.
+func echoCode(sizes []uint16) block {
+	const icmpHeader, echo4, echo6 = 8, 8, 128
+	if len(sizes) == 0 {
+		return nil
+	}
+	spans := make([]span, len(sizes))
+	for i, n := range sizes {
+		spans[i] = span{uint32(n) + icmpHeader, uint32(n) + icmpHeader}
+	}
+	return slices.Concat(
+		block{
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(wire.ICMP), SkipTrue: 2},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(wire.ICMPv6), SkipTrue: 4},
+			drop,
+			bpf.LoadIndirect{Off: 0, Size: 1},
+			bpf.JumpIf{Cond: bpf.JumpEqual, Val: echo4, SkipTrue: 3},
+			drop,
+			bpf.LoadIndirect{Off: 0, Size: 1},
+			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: echo6, SkipTrue: 1},
+			bpf.Jump{Skip: 1},
+			drop,
+			bpf.LoadScratch{Dst: bpf.RegA, N: memSize},
+		},
+		search(spans, snapHeaders),
+	)
+}
+
+// A span is the numbers from lo to hi, both included.
+type span struct{ lo, hi uint32 }
+
+func ports(ranges []wire.PortRange) []span {
+	spans := make([]span, len(ranges))
+	for i, r := range ranges {
+		spans[i] = span{uint32(r.First), uint32(r.Last)}
+	}
+	return spans
+}
+
+// leafSize is how many spans are compared one by one at the end of a binary search. Smaller makes
+// the program longer (3 more instructions for each leaf), larger makes it slower (1 ns a compare).
+const leafSize = 16
+
+// search takes the packet if A is in one of the spans, which are sorted and do not overlap. It
+// leaves A as it is.
+func search(spans []span, snap uint32) block {
+	if len(spans) == 0 {
+		return nil
+	}
+	if len(spans) > leafSize {
+		half := (len(spans)/leafSize + 1) / 2 * leafSize // full leaves are the shortest
+		left, right := search(spans[:half], snap), search(spans[half:], snap)
+		left = then(left, bpf.Jump{Skip: uint32(len(right))})
+		return append(when(bpf.JumpLessOrEqual, spans[half-1].hi, left), right...)
+	}
+	var code block
+	rest := 0 // compares between the one at hand and the end
+	for _, s := range spans {
+		rest += compares(s)
+	}
+	for _, s := range spans {
+		rest -= compares(s)
+		take, miss := uint8(rest), uint8(0)
+		if rest == 0 {
+			miss = 1 // over the return at the end
+		}
+		if s.lo == s.hi {
+			code = append(code, bpf.JumpIf{Cond: bpf.JumpEqual, Val: s.lo, SkipTrue: take, SkipFalse: miss})
+			continue
+		}
+		code = append(code,
+			bpf.JumpIf{Cond: bpf.JumpLessThan, Val: s.lo, SkipTrue: take + 2}, // sorted: none will fit
+			bpf.JumpIf{Cond: bpf.JumpLessOrEqual, Val: s.hi, SkipTrue: take, SkipFalse: miss})
+	}
+	return append(code, bpf.RetConstant{Val: snap})
+}
+
+// compares is how many instructions a span takes in a leaf.
+func compares(s span) int {
+	if s.lo == s.hi {
+		return 1
+	}
+	return 2
+}
+
+// when runs a block if the comparison of A with v holds. Conditional jumps reach 255 instructions
+// (the offsets of classic BPF have 8 bits), further ones go over an unconditional jump.
+func when(c bpf.JumpTest, v uint32, b block) block {
+	if len(b) <= 255 {
+		return append(block{bpf.JumpIf{Cond: c, Val: v, SkipFalse: uint8(len(b))}}, b...)
+	}
+	return append(block{
+		bpf.JumpIf{Cond: c, Val: v, SkipTrue: 1},
+		bpf.Jump{Skip: uint32(len(b))},
+	}, b...)
+}
