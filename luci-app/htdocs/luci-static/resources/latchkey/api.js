@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require rpc';
+'require uci';
+'require latchkey.link as link';
+'require latchkey.plan as plan';
+'require latchkey.door as door';
+
+// The thin side towards the router: ubus and UCI, nothing that decides.
+
+const APPLY_TIMEOUT = 30; // seconds in which the browser must confirm, else the router rolls back
+const CONFIRM_EVERY = 500; // milliseconds
+
+const callStatus = rpc.declare({ object: 'latchkey', method: 'status', expect: { '': {} } });
+const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [ 'since' ], expect: { '': {} } });
+const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'door', 'address', 'for' ], expect: { '': {} } });
+const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address' ], expect: { '': {} } });
+const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
+const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
+const callHints = rpc.declare({ object: 'luci-rpc', method: 'getHostHints', expect: { '': {} } });
+const callInterfaces = rpc.declare({ object: 'network.interface', method: 'dump', expect: { 'interface': [] } });
+const callApply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
+const callConfirm = rpc.declare({ object: 'uci', method: 'confirm', reject: true });
+
+// The daemon's refusals come as { error, hint }: make them errors with a sentence.
+function checked(answer) {
+	if (answer && answer.error)
+		throw new Error(answer.hint ? answer.error + ' (' + answer.hint + ')' : answer.error);
+
+	return answer;
+}
+
+function status() {
+	return callStatus().catch(function() { return {}; });
+}
+
+// The list of events, in whatever wrapping.
+function events(since) {
+	return callEvents(since || 0).then(function(answer) {
+		return Array.isArray(answer) ? answer : (answer.events || []);
+	}, function() {
+		return [];
+	});
+}
+
+function delay(ms) {
+	return new Promise(function(resolve) { window.setTimeout(resolve, ms); });
+}
+
+function confirm(deadline) {
+	return delay(CONFIRM_EVERY).then(callConfirm).catch(function(err) {
+		if (Date.now() > deadline)
+			throw err;
+
+		return confirm(deadline);
+	});
+}
+
+// Saves and applies with the router's own rollback, without LuCI's overlay and reload, so that a
+// key which is shown once can be shown after it. "No data" (5) means that nothing was left to apply.
+function apply() {
+	return uci.save().then(function() {
+		return callApply(APPLY_TIMEOUT, true);
+	}).then(function() {
+		return confirm(Date.now() + APPLY_TIMEOUT * 1000);
+	});
+}
+
+// Loads what may be absent or forbidden: resolves to false then.
+function tryLoad(config) {
+	return uci.load(config).then(function() { return true; }, function() { return false; });
+}
+
+function sections(config) {
+	return uci.sections(config) || [];
+}
+
+function addressesOf(interfaces, logical) {
+	const out = [];
+
+	interfaces.forEach(function(i) {
+		if (logical.indexOf(i.interface) < 0)
+			return;
+		(i['ipv4-address'] || []).concat(i['ipv6-address'] || []).forEach(function(a) { out.push(a.address); });
+	});
+
+	return out;
+}
+
+function ddnsName() {
+	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && x.enabled == '1' && x.lookup_host; });
+
+	return s ? s.lookup_host : '';
+}
+
+function interfaces() {
+	const list = [].concat(uci.get('latchkey', 'main', 'interface') || []);
+
+	return list.length ? list : [ 'wan', 'wan6' ];
+}
+
+// How devices find this router from outside, see plan.whereabouts.
+function whereabouts() {
+	return Promise.all([ callInterfaces(), tryLoad('ddns'), tryLoad('system') ]).then(function(data) {
+		const host = uci.get('latchkey', 'main', 'host') || ddnsName();
+		const where = plan.whereabouts(addressesOf(data[0], interfaces()), host);
+
+		where.name = link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname);
+		where.page = window.location.origin + '/latchkey/';
+
+		return where;
+	});
+}
+
+function hosts() {
+	return callHints().then(plan.hosts, function() { return []; });
+}
+
+// What a door could collide with, from the configuration, see door.conflicts.
+function surroundings() {
+	return Promise.all([ 'firewall', 'dropbear', 'uhttpd', 'network' ].map(tryLoad)).then(function() {
+		return around();
+	});
+}
+
+function around() {
+	return {
+		doors: uci.sections('latchkey', 'door'),
+		sequences: uci.sections('latchkey', 'sequence'),
+		main: uci.get('latchkey', 'main') || {},
+		firewall: sections('firewall'),
+		listeners: door.listeners(sections('dropbear'), sections('uhttpd'), sections('network'))
+	};
+}
+
+return baseclass.extend({
+	status: status,
+	events: events,
+	open: function(name, address, time) { return callOpen(name, address, time).then(checked); },
+	close: function(name, address) { return callClose(name, address).then(checked); },
+	forget: function(client) { return callForget(client).then(checked); },
+	importText: function(content) { return callImport(content).then(checked); },
+	apply: apply,
+	tryLoad: tryLoad,
+	sections: sections,
+	interfaces: interfaces,
+	whereabouts: whereabouts,
+	hosts: hosts,
+	surroundings: surroundings,
+	around: around
+});

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require latchkey.text as text';
+
+// Events of the daemon as sentences for their owner. The words of kinds and reasons are those of
+// the daemon's events, its log and the test vectors.
+
+// Seconds of difference from which on a clock that is wrong is named with its difference.
+const SKEW_WORTH_SAYING = 2;
+
+function skew(event) {
+	const s = event.skew || 0;
+
+	if (Math.abs(s) < SKEW_WORTH_SAYING)
+		return _('The device’s clock and the router’s clock differ too much.');
+
+	return text.say(s > 0
+		? _('The device’s clock is {time} ahead of the router’s.')
+		: _('The device’s clock is {time} behind the router’s.'), { time: text.roughly(s) });
+}
+
+// What each reason means, and what to do about it.
+function reasons() {
+	return {
+		'unknown-key': {
+			what: function() { return _('No client here has the key that this knock was made with.'); },
+			todo: _('If it was your device: it holds an old key. Make a new QR code under Clients and scan it. If not: a stranger tried, and got no answer.')
+		},
+		'bad-message': {
+			what: function() { return _('The knock is damaged or was made by guessing.'); },
+			todo: _('Once in a while this is chance and needs nothing. If your own device causes it each time, give it a new QR code.')
+		},
+		'replayed': {
+			what: function() { return _('This is a copy of a knock that was used before.'); },
+			todo: _('If you just pressed twice, all is well. Otherwise somebody recorded your knock and tried it again, in vain.')
+		},
+		'stale': {
+			what: skew,
+			todo: _('Switch on automatic time on the device. If its time is right, check the router’s under System › System › Time Synchronization.')
+		},
+		'not-allowed': {
+			what: function() { return _('This client was not given this door.'); },
+			todo: _('To allow it, edit the client and tick the door.')
+		},
+		'expired': {
+			what: function() { return _('This client’s time is over.'); },
+			todo: _('To let it in again, edit the client and set a later expiry date.')
+		},
+		'disabled': {
+			what: function() { return _('The client or the door is switched off.'); },
+			todo: _('To allow it, switch it on again under Clients or Doors.')
+		},
+		'too-many': {
+			what: function() { return _('Too many knocks or too many open addresses at once.'); },
+			todo: _('Wait a minute and knock again, or close addresses that are no longer needed.')
+		},
+		'trip-wire': {
+			what: function() { return _('A port beside the right one was touched: this looks like a port scan.'); },
+			todo: _('If it was you, compare the steps in your knocking app with those under Sequences. A scan of a stranger needs nothing.')
+		},
+		'wrong-order': {
+			what: function() { return _('The right ports, but in the wrong order.'); },
+			todo: _('Set a longer delay between the steps in your knocking app (200 ms or more): packets can overtake each other.')
+		},
+		'too-slow': {
+			what: function() { return _('The knock took longer than its time window.'); },
+			todo: _('Shorten the delay between the steps in your knocking app, or allow more time under Sequences.')
+		},
+		'used-up': {
+			what: function() { return _('All one-time sequences of this list were used.'); },
+			todo: _('Make a new list under Sequences.')
+		},
+		'firewall': {
+			what: function() { return _('The firewall refused the change.'); },
+			todo: _('Restart the firewall. If that does not help, look at the system log.')
+		},
+		'memory': {
+			what: function() { return _('The router could not write down that this knock is used up, so it did not open.'); },
+			todo: _('The router’s flash storage may be full or damaged: make room, then knock again.')
+		}
+	};
+}
+
+// { what, todo } of a refusal, both of them sentences.
+function refusal(event) {
+	const r = reasons()[event.reason];
+
+	if (!r)
+		return { what: event.detail || event.reason || _('No reason was given.'), todo: '' };
+
+	return { what: r.what(event), todo: r.todo };
+}
+
+// How somebody knocked. The daemon's words: "sequence NAME", "message stun", "message ports", "fwknop", "control".
+function how(knock) {
+	const m = String(knock || '').match(/^(\S+)(?: (.*))?$/) || [];
+
+	switch (m[1]) {
+	case 'sequence':
+		return text.say(_('by sequence “{name}”'), { name: m[2] || '?' });
+	case 'message':
+		return (m[2] == 'ports') ? _('by key, over TCP ports') : _('by key, over UDP');
+	case 'fwknop':
+		return _('by fwknop packet');
+	case 'control':
+		return _('by hand at the router');
+	default:
+		return '';
+	}
+}
+
+function templates() {
+	return {
+		opened: _('{client} opened {door} for {address}'),
+		extended: _('{client} extended {door} for {address}'),
+		closed: _('{door} was closed for {address}'),
+		expired: _('{door} closed by itself for {address}'),
+		refused: _('{client} was refused at {door}, from {address}'),
+		pending: _('{door} waits for the firewall'),
+		ready: _('{door} is ready'),
+		link: _('A network device changed'),
+		reload: _('The configuration was loaded'),
+		started: _('Latchkey started'),
+		trouble: _('Something needs your attention')
+	};
+}
+
+function refusedTemplate(event) {
+	if (event.client)
+		return event.door ? templates().refused : _('{client} was refused, from {address}');
+
+	return event.address ? _('A knock from {address} was refused') : _('A knock was refused');
+}
+
+// The event as one sentence: a list for rich text. names: { doors: {name: title}, clients: {...} };
+// wrap(kind, text) may return a node for a place.
+function sentence(event, names, wrap) {
+	const w = wrap || function(kind, value) { return value; };
+	const template = (event.kind == 'refused') ? refusedTemplate(event) : templates()[event.kind];
+
+	return text.rich(template || event.kind, {
+		client: event.client ? w('client', names.clients[event.client] || event.client)
+			: (event.knock == 'control' ? _('The owner') : _('Somebody')),
+		door: event.door ? w('door', names.doors[event.door] || event.door) : _('a door'),
+		address: event.address ? w('address', event.address) : _('every address')
+	});
+}
+
+// "good", "bad", "quiet": how the event is marked. Never by colour alone: see mark().
+function tone(event) {
+	switch (event.kind) {
+	case 'opened':
+	case 'extended':
+		return 'good';
+	case 'refused':
+	case 'trouble':
+		return 'bad';
+	default:
+		return 'quiet';
+	}
+}
+
+function outcome(event) {
+	return {
+		opened: _('opened'), extended: _('extended'), closed: _('closed'), expired: _('expired'),
+		refused: _('refused'), pending: _('waiting'), ready: _('ready'), link: _('network'),
+		reload: _('loaded'), started: _('started'), trouble: _('trouble')
+	}[event.kind] || event.kind;
+}
+
+// The groups of the filter on the Events page.
+function group(event) {
+	switch (event.kind) {
+	case 'opened':
+	case 'extended':
+	case 'closed':
+	case 'expired':
+		return 'doors';
+	case 'refused':
+		return 'refused';
+	default:
+		return 'system';
+	}
+}
+
+// What stands below the sentence: why and what to do, how it was knocked, how many alike.
+function notes(event) {
+	const out = [];
+
+	if (event.kind == 'refused') {
+		const r = refusal(event);
+
+		out.push(r.what);
+		if (r.todo)
+			out.push(r.todo);
+	}
+	else if (event.detail) {
+		out.push(event.detail);
+	}
+	if (event.count > 1)
+		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));
+	if (event.hidden > 0)
+		out.push(text.say(N_(event.hidden, '{n} more refusal before it is not shown.', '{n} more refusals before it are not shown.'),
+			{ n: event.hidden }));
+
+	return out;
+}
+
+return baseclass.extend({
+	reasons: reasons,
+	refusal: refusal,
+	how: how,
+	sentence: sentence,
+	tone: tone,
+	outcome: outcome,
+	group: group,
+	notes: notes
+});

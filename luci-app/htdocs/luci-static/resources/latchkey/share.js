@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+
+// The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
+
+// How far apart the dots of a QR code may be before LuCI's dialog clips it.
+const PIXEL = 4;
+
+// qr(text) returns an SVG text (LuCI's uqr). The SVG holds no text of ours, only dots.
+function code(qr, text, label) {
+	const box = E('div', { 'class': 'lk-qr', 'role': 'img', 'aria-label': label });
+
+	box.innerHTML = qr(text, { pixelSize: PIXEL, ecc: 'M' });
+
+	return box;
+}
+
+// The clipboard of the page, or on plain http the selection.
+function copy(field) {
+	if (navigator.clipboard && window.isSecureContext)
+		return navigator.clipboard.writeText(field.value);
+
+	field.focus();
+	field.select();
+
+	return document.execCommand('copy') ? Promise.resolve() : Promise.reject(new Error('copy'));
+}
+
+function copyButton(field) {
+	const button = E('button', { 'class': 'btn cbi-button', 'type': 'button' }, [ _('Copy') ]);
+
+	button.addEventListener('click', function() {
+		copy(field).then(function() {
+			button.textContent = _('Copied');
+		}, function() {
+			button.textContent = _('Press Ctrl+C');
+		});
+	});
+
+	return button;
+}
+
+let fields = 0;
+
+// A text to copy, with its name and what it is for.
+function line(label, value, help) {
+	const id = 'lk-share-' + (++fields);
+	const field = E('input', { 'id': id, 'type': 'text', 'readonly': '', 'class': 'cbi-input-text lk-copy', 'value': value,
+		'spellcheck': 'false', 'autocomplete': 'off' });
+
+	return E('div', { 'class': 'lk-line' }, [
+		E('label', { 'for': id }, [ label ]),
+		E('div', { 'class': 'lk-line-row' }, [ field, copyButton(field) ]),
+		help ? E('small', [ help ]) : ''
+	]);
+}
+
+function file(label, name, type, content, help) {
+	return E('div', { 'class': 'lk-line' }, [
+		E('a', { 'class': 'btn cbi-button cbi-button-action', 'download': name,
+			'href': 'data:' + type + ';charset=utf-8,' + encodeURIComponent(content) }, [ label ]),
+		help ? E('small', [ help ]) : ''
+	]);
+}
+
+function once() {
+	return E('p', { 'class': 'lk-once' }, [
+		E('strong', [ _('Shown this once.') ]), ' ',
+		_('Whoever sees this code can open the doors of this client. If it gets lost, make a new key.')
+	]);
+}
+
+// A client of our own kind. t: { qr, title, link, commandLine }
+function latchkeyPanel(t) {
+	return E('div', { 'class': 'lk-share' }, [
+		E('div', { 'class': 'lk-share-top' }, [
+			code(t.qr, t.link, _('QR code with the link for the device')),
+			E('ol', { 'class': 'lk-steps' }, [
+				E('li', [ _('In your home network, scan the code with the device’s camera and open the page.') ]),
+				E('li', [ _('Press a door there to test it, then save the page on the device.') ]),
+				E('li', [ _('Away from home, open the saved page and press the door.') ])
+			])
+		]),
+		once(),
+		line(_('Link'), t.link, _('For the device if it has no camera: send it on a way that you trust.')),
+		line(_('Command line'), t.commandLine, _('For a laptop with the program “latchkey”.')),
+		E('div', { 'class': 'lk-line' }, [
+			E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': t.link, 'target': '_blank', 'rel': 'noopener noreferrer' },
+				[ _('Open the knock page here') ]),
+			E('small', [ _('To save it as a file for this device.') ])
+		])
+	]);
+}
+
+// A client of kind fwknop. t: { qr, text, rc, port }
+function fwknopPanel(t) {
+	return E('div', { 'class': 'lk-share' }, [
+		E('div', { 'class': 'lk-share-top' }, [
+			code(t.qr, t.text, _('QR code with the two keys for the Fwknop2 app')),
+			E('ol', { 'class': 'lk-steps' }, [
+				E('li', [ _('In the app Fwknop2, make a new configuration and scan this code: it fills in both keys.') ]),
+				E('li', [ _('Type the router’s address and the port of the door yourself; the code cannot carry them.') ])
+			])
+		]),
+		once(),
+		line(_('Keys'), t.text),
+		file(_('Save fwknop configuration'), 'fwknoprc', 'text/plain', t.rc, _('For the program “fwknop”: append it to the file .fwknoprc.'))
+	]);
+}
+
+function replayNote() {
+	return E('p', { 'class': 'lk-replay' }, [
+		E('span', { 'class': 'lk-badge lk-pending' }, [ _('can be replayed') ]), ' ',
+		_('Whoever sees these packets on their way can send them again later. Where you can, use a client with a key.')
+	]);
+}
+
+// A sequence. t: { name, json, knock, latchkey, knockd }; knock and knockd may be null.
+function sequencePanel(t) {
+	return E('div', { 'class': 'lk-share' }, [
+		replayNote(),
+		file(_('Save file for “Knock on Ports”'), t.name + '.json', 'application/json', t.json,
+			_('For the Android app “Knock on Ports”: menu, Import.')),
+		t.knock ? line(_('Program “knock”'), t.knock, _('From the package knockd, on Linux, macOS or Termux.')) : '',
+		line(_('Program “latchkey”'), t.latchkey),
+		t.knockd ? file(_('Save as knockd.conf'), t.name + '-knockd.conf', 'text/plain', t.knockd,
+			_('For other apps that read the configuration of knockd.')) : ''
+	]);
+}
+
+return baseclass.extend({
+	line: line,
+	file: file,
+	replayNote: replayNote,
+	latchkeyPanel: latchkeyPanel,
+	fwknopPanel: fwknopPanel,
+	sequencePanel: sequencePanel
+});

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require latchkey.text as text';
+'require latchkey.event as event';
+
+// What the daemon says, as page elements. Needs only the DOM; what buttons do is handed in.
+
+function titles(list) {
+	return (list || []).reduce(function(all, item) {
+		all[item.name] = item.title || item.name;
+
+		return all;
+	}, {});
+}
+
+// Titles by name, for sentences about events.
+function names(status) {
+	return { doors: titles(status.doors), clients: titles(status.clients) };
+}
+
+function deviceNotes(status) {
+	return (status.devices || []).filter(function(d) { return d.state != 'up'; }).map(function(d) {
+		return { level: 'warn', text: text.say((d.state == 'missing')
+			? _('Network device {device} does not exist at the moment, so no knock can arrive there.')
+			: _('Network device {device} is down, so no knock can arrive there.'), { device: d.name }),
+			todo: _('Latchkey listens again as soon as it is back.') };
+	});
+}
+
+function unreachable() {
+	return [ { level: 'bad', text: _('The Latchkey service does not answer.'),
+		todo: _('If you installed it a moment ago, log in again or restart the router once.') } ];
+}
+
+// What the owner should know before anything else: [{ level: 'good'|'warn'|'bad', text, todo, action }].
+// action 'enable' means that switching Latchkey on would mend it.
+function facts(status) {
+	if (status.running == null)
+		return unreachable();
+	if (!status.running)
+		return [ { level: 'bad', text: _('Latchkey is not running: all doors stay closed.'),
+			todo: status.reason || _('It is switched off.'), action: 'enable' } ];
+
+	const out = [];
+	const up = (status.devices || []).filter(function(d) { return d.state == 'up'; });
+
+	if (status.problem)
+		out.push({ level: 'bad', text: _('The new configuration was refused; the old one stays in force.'), todo: status.problem });
+	if (up.length)
+		out.push({ level: 'good', text: text.say(_('Running, and listening on {devices}.'), {
+			devices: text.list(up.map(function(d) { return d.name; })) }) });
+	else
+		out.push({ level: 'bad', text: _('Running, but no network device is there to listen on.'),
+			todo: _('Check the interfaces under Network.') });
+	if (status.clock == 'free')
+		out.push({ level: 'warn', text: _('The router’s clock is not set yet.'),
+			todo: _('Knocks work, but cannot be told from old ones by their time until the router has reached a time server.') });
+
+	return out.concat(up.length ? deviceNotes(status) : []);
+}
+
+// The facts as a box. act(action) makes the button for an action, or nothing.
+function banner(status, act) {
+	return E('div', { 'class': 'lk-banner', 'role': 'status' }, facts(status).map(function(f) {
+		const button = (f.action && act) ? act(f.action) : null;
+
+		return E('div', { 'class': 'lk-fact lk-' + f.level }, [
+			E('span', { 'class': 'lk-mark', 'aria-hidden': 'true' }, [ { good: '✓', warn: '!', bad: '✗' }[f.level] ]),
+			E('div', [
+				E('strong', [ f.text ]),
+				f.todo ? E('div', { 'class': 'lk-todo' }, [ f.todo ]) : ''
+			]),
+			button ? E('div', { 'class': 'lk-act' }, [ button ]) : ''
+		]);
+	}));
+}
+
+function stateOf(door) {
+	if (door.state == 'disabled')
+		return { id: 'off', label: _('switched off', 'state of a door') };
+	if (door.state == 'pending')
+		return { id: 'pending', label: _('waits for the firewall', 'state of a door') };
+
+	return (door.grants || []).length
+		? { id: 'open', label: _('open', 'state of a door') }
+		: { id: 'closed', label: _('closed', 'state of a door') };
+}
+
+function badge(state) {
+	return E('span', { 'class': 'lk-badge lk-' + state.id }, [ state.label ]);
+}
+
+function terms(door) {
+	return (door.open_for == door.max_open)
+		? text.say(_('Opens for {time}.'), { time: text.duration(door.open_for) })
+		: text.say(_('Opens for {time}, at most {most}.'), {
+			time: text.duration(door.open_for), most: text.duration(door.max_open) });
+}
+
+// A countdown that tick() keeps going. at: milliseconds of the browser's clock at which left was true.
+function timer(left, whole, at) {
+	return E('span', { 'class': 'lk-timer', 'data-end': String(at + left * 1000), 'data-whole': String(whole) }, [
+		E('time', { 'datetime': text.isoDuration(left) }, [ text.countdown(left) ]),
+		E('span', { 'class': 'lk-bar', 'aria-hidden': 'true' }, [ E('i', { 'style': 'width:' + share(left, whole) + '%' }) ])
+	]);
+}
+
+function share(left, whole) {
+	return Math.round(Math.min(1, Math.max(0, left / (whole || 1))) * 100);
+}
+
+// Moves every countdown below root to the time at, in milliseconds of the browser's clock.
+function tick(root, at) {
+	root.querySelectorAll('.lk-timer').forEach(function(node) {
+		const left = Math.max(0, (+node.getAttribute('data-end') - at) / 1000);
+
+		node.querySelector('time').textContent = text.countdown(left);
+		node.querySelector('time').setAttribute('datetime', text.isoDuration(left));
+		node.querySelector('i').style.width = share(left, +node.getAttribute('data-whole')) + '%';
+	});
+}
+
+function who(grant, known) {
+	const client = grant.client ? (known.clients[grant.client] || grant.client) : '';
+	const way = event.how(grant.knock);
+
+	return [ client, way ].filter(function(s) { return s != ''; }).join(', ');
+}
+
+function grantRow(door, grant, ctx) {
+	return E('li', { 'class': 'lk-grant' }, [
+		E('div', { 'class': 'lk-who' }, [
+			E('code', [ grant.address ]),
+			E('small', [ who(grant, ctx.names) ]),
+			grant.pending ? E('small', { 'class': 'lk-warn-text' }, [ _('waits for the firewall', 'state of a door') ]) : ''
+		]),
+		timer(grant.left, door.open_for, ctx.at),
+		ctx.close ? E('button', {
+			'class': 'btn cbi-button cbi-button-negative',
+			'data-key': 'close/' + door.name + '/' + grant.address,
+			'aria-label': text.say(_('Close {door} for {address} now'), { door: door.title || door.name, address: grant.address }),
+			'click': function(ev) { return ctx.close(ev, door, grant); }
+		}, [ _('Close now') ]) : ''
+	]);
+}
+
+// One door with its grants. ctx: { names, at, open(ev, door), close(ev, door, grant), about(door) };
+// without open and close there are no buttons.
+function doorCard(door, ctx) {
+	const state = stateOf(door);
+	const grants = door.grants || [];
+	const about = ctx.about ? ctx.about(door) : '';
+
+	return E('article', { 'class': 'lk-door lk-is-' + state.id, 'aria-label': door.title || door.name }, [
+		E('header', [ E('h4', [ door.title || door.name ]), badge(state) ]),
+		about ? E('p', { 'class': 'lk-about' }, [ about ]) : '',
+		E('p', { 'class': 'lk-terms' }, [ terms(door) ]),
+		grants.length ? E('ul', { 'class': 'lk-grants' }, grants.map(function(g) { return grantRow(door, g, ctx); })) : '',
+		(ctx.open && state.id != 'off') ? E('div', { 'class': 'lk-foot' }, [
+			E('button', {
+				'class': 'btn cbi-button cbi-button-action',
+				'data-key': 'open/' + door.name,
+				'aria-label': text.say(_('Open {door} for an address'), { door: door.title || door.name }),
+				'click': function(ev) { return ctx.open(ev, door); }
+			}, [ _('Open for an address…') ])
+		]) : ''
+	]);
+}
+
+function doorCards(status, ctx) {
+	const doors = status.doors || [];
+
+	if (!doors.length)
+		return E('p', { 'class': 'lk-empty' }, [ _('There is no door yet.') ]);
+
+	return E('div', { 'class': 'lk-doors' }, doors.map(function(d) { return doorCard(d, ctx); }));
+}
+
+function clock(time, now) {
+	const t = new Date(time);
+	const lang = document.documentElement.lang || undefined;
+	const sameDay = t.toDateString() == new Date(now).toDateString();
+	const hours = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+
+	return new Intl.DateTimeFormat(lang, sameDay ? hours : Object.assign({ day: 'numeric', month: 'short' }, hours)).format(t);
+}
+
+function eventRow(e, known, now) {
+	const notes = event.notes(e);
+	const way = (e.kind == 'refused' || e.kind == 'opened' || e.kind == 'extended') ? event.how(e.knock) : '';
+	const ago = text.ago((new Date(now) - new Date(e.time)) / 1000);
+
+	return E('li', { 'class': 'lk-event lk-tone-' + event.tone(e), 'data-number': String(e.number) }, [
+		E('time', { 'datetime': e.time, 'title': ago }, [ clock(e.time, now) ]),
+		E('span', { 'class': 'lk-badge lk-' + event.tone(e) }, [ event.outcome(e) ]),
+		E('div', { 'class': 'lk-what' }, [
+			E('div', [].concat(event.sentence(e, known, function(kind, value) {
+				return E((kind == 'address') ? 'code' : 'strong', [ value ]);
+			}), way ? [ E('small', [ ' · ' + way ]) ] : [])),
+			notes.length ? E('div', { 'class': 'lk-notes' }, notes.map(function(n) { return E('p', [ n ]); })) : ''
+		])
+	]);
+}
+
+// Events, newest first. empty: what to say if there is none.
+function eventList(events, known, now, empty) {
+	if (!events.length)
+		return E('p', { 'class': 'lk-empty' }, [ empty ]);
+
+	return E('ol', { 'class': 'lk-events' }, events.slice().reverse().map(function(e) { return eventRow(e, known, now); }));
+}
+
+// The card on Status > Overview: open doors only, null if all are closed.
+function openCard(status, at) {
+	const known = names(status);
+	const open = (status.doors || []).filter(function(d) { return (d.grants || []).length; });
+
+	if (!open.length)
+		return null;
+
+	return E('div', { 'class': 'lk-doors' }, open.map(function(d) {
+		return doorCard(d, { names: known, at: at });
+	}));
+}
+
+// Puts nodes into root in place of what is there, and keeps the keyboard's focus on the same button.
+function replace(root, nodes) {
+	const focused = root.contains(document.activeElement) ? document.activeElement.getAttribute('data-key') : null;
+
+	while (root.firstChild)
+		root.removeChild(root.firstChild);
+	nodes.forEach(function(n) { root.appendChild(n); });
+
+	const again = focused ? Array.from(root.querySelectorAll('[data-key]')).find(function(n) {
+		return n.getAttribute('data-key') == focused;
+	}) : null;
+
+	if (again)
+		again.focus();
+}
+
+// What of a status a person can see, without what only counts down: if it is the same, nothing is drawn anew.
+function fingerprint(status, events) {
+	return JSON.stringify([ status.running, status.reason, status.problem, status.clock, status.devices, status.clients,
+		(status.doors || []).map(function(d) {
+			return [ d.name, d.title, d.state, d.open_for, d.max_open, (d.grants || []).map(function(g) {
+				return [ g.address, g.until, g.client, g.knock, g.pending ];
+			}) ];
+		}), (events || []).map(function(e) { return [ e.number, e.count, e.hidden ]; }) ]);
+}
+
+return baseclass.extend({
+	names: names,
+	facts: facts,
+	banner: banner,
+	stateOf: stateOf,
+	badge: badge,
+	doorCard: doorCard,
+	doorCards: doorCards,
+	eventList: eventList,
+	openCard: openCard,
+	tick: tick,
+	replace: replace,
+	fingerprint: fingerprint
+});

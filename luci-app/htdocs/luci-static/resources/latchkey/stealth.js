@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require latchkey.text as text';
+
+// Which settings of the firewall answer to strangers. Pure: sections in, findings out.
+//
+// A finding is { id, level, title, detail, change }. level: 'open' (something can be reached),
+// 'answers' (a stranger learns that somebody is there) or 'silent'. change: [{ section, option,
+// from, to }] or null; applying it makes the finding silent.
+
+function list(value) {
+	if (value == null || value === '')
+		return [];
+
+	return Array.isArray(value) ? value : String(value).trim().split(/\s+/);
+}
+
+function on(section) {
+	return section.enabled != '0';
+}
+
+function upper(value, otherwise) {
+	return String(value || otherwise).toUpperCase();
+}
+
+// The zones that the given logical interfaces belong to; the zone called wan if none does.
+function outsideZones(sections, networks) {
+	const zones = sections.filter(function(s) { return s['.type'] == 'zone'; });
+	const found = zones.filter(function(z) {
+		return list(z.network).some(function(n) { return networks.indexOf(n) >= 0; });
+	});
+
+	return found.length ? found : zones.filter(function(z) { return z.name == 'wan'; });
+}
+
+function policyChange(section, option, from) {
+	return [ { section: section['.name'], option: option, from: from, to: 'DROP' } ];
+}
+
+function checkInput(zone, defaults) {
+	const policy = upper(zone.input, upper(defaults.input, 'REJECT'));
+	const f = { id: 'input-' + zone.name, title: text.say(_('Connections from zone {zone} to the router'), { zone: zone.name }) };
+
+	if (policy == 'DROP')
+		return Object.assign(f, { level: 'silent', detail: _('The router drops them without a word.'), change: null });
+	if (policy == 'ACCEPT')
+		return Object.assign(f, { level: 'open', detail: _('The router accepts them all: every service on it can be reached.'),
+			change: policyChange(zone, 'input', policy) });
+
+	return Object.assign(f, { level: 'answers', change: policyChange(zone, 'input', policy),
+		detail: _('The router refuses each one with an answer (REJECT), so everybody can see that it is there.') });
+}
+
+function checkZoneForward(zone, defaults) {
+	const policy = upper(zone.forward, upper(defaults.forward, 'REJECT'));
+	const f = { id: 'forward-' + zone.name, title: text.say(_('Connections within zone {zone}'), { zone: zone.name }) };
+
+	if (policy == 'DROP')
+		return Object.assign(f, { level: 'silent', detail: _('They are dropped without a word.'), change: null });
+
+	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', change: policyChange(zone, 'forward', policy),
+		detail: (policy == 'ACCEPT') ? _('The router passes them on.') : _('The router refuses each one with an answer (REJECT).') });
+}
+
+// The trap of fw4: what comes from outside and goes to the LAN leaves the zone's chain undecided
+// and meets the default policy, so that the zone's own DROP is not enough.
+function checkDefaultForward(defaults) {
+	const policy = upper(defaults.forward, 'REJECT');
+	const f = { id: 'forward-default', title: _('IPv6 connections to devices in your network') };
+
+	if (policy == 'DROP')
+		return Object.assign(f, { level: 'silent', detail: _('They are dropped without a word.'), change: null });
+
+	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', change: policyChange(defaults, 'forward', policy),
+		detail: (policy == 'ACCEPT')
+			? _('The general forward setting lets through what no zone decides.')
+			: _('The general forward setting is “reject”: a stranger who tries an address of your network gets an answer, whether a device is there or not.') });
+}
+
+// "any" and no family mean both.
+function familyOf(rule) {
+	const f = String(rule.family || '').toLowerCase();
+
+	return (f == 'ipv4' || f == 'ipv6') ? f : 'any';
+}
+
+function protocols(rule) {
+	const p = list(rule.proto).map(function(x) { return x.toLowerCase(); });
+
+	return p.length ? p : [ 'tcp', 'udp' ];
+}
+
+const ANY_PROTO = [ 'all', 'any', '*', '0' ];
+const PINGS = [ 'echo-request', 'any', '8', '128' ];
+
+function isICMP(p) {
+	return [ 'icmp', 'icmpv6', 'ipv6-icmp', '1', '58' ].indexOf(p) >= 0;
+}
+
+function answersPing(rule) {
+	const types = list(rule.icmp_type);
+
+	return protocols(rule).some(isICMP) &&
+		(types.length == 0 || types.some(function(t) { return PINGS.indexOf(t) >= 0; }));
+}
+
+function switchOff(section) {
+	return [ { section: section['.name'], option: 'enabled', from: section.enabled || '1', to: '0' } ];
+}
+
+// Without its errors IPv6 does not work, so only the ping goes from a rule that allows more.
+function pingChange(rule) {
+	const types = list(rule.icmp_type);
+	const rest = types.filter(function(t) { return PINGS.indexOf(t) < 0; });
+
+	return rest.length
+		? [ { section: rule['.name'], option: 'icmp_type', from: types, to: rest } ]
+		: switchOff(rule);
+}
+
+function titleOf(section) {
+	return section.name || section['.name'];
+}
+
+function checkPing(rule) {
+	const v6 = (familyOf(rule) == 'ipv6');
+	const title = rule.dest
+		? _('Ping to devices in your network')
+		: (v6 ? _('Ping over IPv6') : _('Ping'));
+
+	// A rule for ICMPv6 without any type lets its errors in too, which IPv6 cannot live without.
+	const onlyTypes = list(rule.icmp_type).length > 0 || !v6;
+
+	return {
+		id: 'ping-' + rule['.name'],
+		level: 'answers',
+		title: title,
+		detail: text.say(rule.dest
+			? _('Rule “{rule}” lets pings through, and your devices answer.')
+			: _('Rule “{rule}” makes the router answer. Some people keep this on purpose: it helps to find faults.'), { rule: titleOf(rule) }),
+		change: onlyTypes ? pingChange(rule) : null
+	};
+}
+
+// Rules that are needed on the link and that no stranger gets an answer by.
+function isLinkRule(rule, protos) {
+	const port = String(rule.dest_port || '');
+
+	return protos.every(function(p) { return p == 'igmp'; }) ||
+		(protos.length == 1 && protos[0] == 'udp' && (port == '68' || port == '546')) ||
+		(protos.every(isICMP) && !answersPing(rule)) ||
+		(list(rule.src_ip).length > 0 && list(rule.src_ip).every(function(a) { return (/^fe80:/i).test(a); }));
+}
+
+function portWords(protos, ports) {
+	const names = protos.map(function(p) { return p.toUpperCase(); }).join(', ');
+	const any = ANY_PROTO.indexOf(protos[0]) >= 0;
+
+	if (!ports.length)
+		return any ? _('everything') : names;
+
+	return text.say(N_(ports.length, '{proto} port {ports}', '{proto} ports {ports}'), {
+		proto: names, ports: ports.join(', ') });
+}
+
+function checkOpenRule(rule) {
+	const protos = protocols(rule);
+
+	return {
+		id: 'rule-' + rule['.name'],
+		level: 'open',
+		title: text.say(_('Open: {what}'), { what: portWords(protos, list(rule.dest_port)) }),
+		detail: text.say(rule.dest
+			? _('Rule “{rule}” lets it through to zone {zone}, for everybody.')
+			: _('Rule “{rule}” lets it through to the router, for everybody.'), { rule: titleOf(rule), zone: rule.dest }),
+		change: switchOff(rule)
+	};
+}
+
+function checkRejectRule(rule) {
+	return {
+		id: 'reject-' + rule['.name'],
+		level: 'answers',
+		title: text.say(_('Refused with an answer: {what}'), { what: portWords(protocols(rule), list(rule.dest_port)) }),
+		detail: text.say(_('Rule “{rule}” refuses with an answer (REJECT).'), { rule: titleOf(rule) }),
+		change: policyChange(rule, 'target', 'REJECT')
+	};
+}
+
+function checkRule(rule) {
+	const protos = protocols(rule);
+	const target = upper(rule.target, 'DROP');
+
+	if (list(rule.ipset).length || isLinkRule(rule, protos))
+		return null;
+	if (target == 'REJECT')
+		return checkRejectRule(rule);
+	if (target != 'ACCEPT')
+		return null;
+	if (list(rule.src_ip).length || list(rule.src_mac).length)
+		return null;
+
+	return answersPing(rule) ? checkPing(rule) : checkOpenRule(rule);
+}
+
+function checkRedirect(r) {
+	if (upper(r.target, 'DNAT') != 'DNAT' || list(r.src_ip).length || list(r.ipset).length)
+		return null;
+
+	return {
+		id: 'redirect-' + r['.name'],
+		level: 'open',
+		title: text.say(_('Open: {what}'), { what: portWords(protocols(r), list(r.src_dport)) }),
+		detail: text.say(_('Port forward “{rule}” leads everybody to {host}. A door would lead only your devices there.'),
+			{ rule: titleOf(r), host: r.dest_ip || _('the router') }),
+		change: switchOff(r),
+		door: { proto: protocols(r), port: list(r.src_dport)[0] || '', dest_ip: r.dest_ip || '', dest_port: r.dest_port || '' }
+	};
+}
+
+// sections: all of /etc/config/firewall, each with .name and .type. networks: the logical
+// interfaces that face the Internet.
+function findings(sections, networks) {
+	const defaults = sections.find(function(s) { return s['.type'] == 'defaults'; }) || { '.name': '@defaults[0]' };
+	const zones = outsideZones(sections, networks);
+	const names = zones.map(function(z) { return z.name; });
+	const fromOutside = function(s) { return on(s) && (s.src == '*' || names.indexOf(s.src) >= 0); };
+	const rules = sections.filter(function(s) { return s['.type'] == 'rule' && fromOutside(s); });
+	const redirects = sections.filter(function(s) { return s['.type'] == 'redirect' && fromOutside(s); });
+
+	return [].concat(
+		zones.map(function(z) { return checkInput(z, defaults); }),
+		[ checkDefaultForward(defaults) ],
+		zones.map(function(z) { return checkZoneForward(z, defaults); }),
+		rules.map(checkRule),
+		redirects.map(checkRedirect)
+	).filter(function(f) { return f != null; });
+}
+
+// One sentence over all findings.
+function verdict(all) {
+	const open = all.filter(function(f) { return f.level == 'open'; }).length;
+	const answers = all.filter(function(f) { return f.level == 'answers'; }).length;
+
+	if (open)
+		return { level: 'open', text: text.say(N_(open, '{n} way in is open to everybody.', '{n} ways in are open to everybody.'), { n: open }) };
+	if (answers)
+		return { level: 'answers', text: text.say(N_(answers, 'Nothing is open, but {n} setting answers to strangers.',
+			'Nothing is open, but {n} settings answer to strangers.'), { n: answers }) };
+
+	return { level: 'silent', text: _('Silent: as far as these settings go, nobody outside can tell that a router is here.') };
+}
+
+return baseclass.extend({
+	findings: findings,
+	verdict: verdict,
+	outsideZones: outsideZones
+});

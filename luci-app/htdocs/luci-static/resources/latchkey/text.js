@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+
+// Sentences with named places, so that a translator may move them: say(_('{client} opened {door}'), {...}).
+
+function parts(template) {
+	return template.split(/(\{[a-z_]+\})/);
+}
+
+function place(part) {
+	return (/^\{[a-z_]+\}$/).test(part) ? part.slice(1, -1) : null;
+}
+
+// The sentence as text.
+function say(template, values) {
+	return parts(template).map(function(part) {
+		const name = place(part);
+
+		return (name != null && values[name] != null) ? String(values[name]) : part;
+	}).join('');
+}
+
+// The sentence as a list of texts and nodes, for E('p', rich(...)). Values may be nodes or lists.
+function rich(template, values) {
+	return [].concat.apply([], parts(template).filter(function(part) {
+		return part != '';
+	}).map(function(part) {
+		const name = place(part);
+
+		return (name != null && values[name] != null) ? values[name] : part;
+	}));
+}
+
+const UNITS = [
+	[ 86400, function(n) { return N_(n, '{n} day', '{n} days'); } ],
+	[ 3600, function(n) { return N_(n, '{n} hour', '{n} hours'); } ],
+	[ 60, function(n) { return N_(n, '{n} minute', '{n} minutes'); } ],
+	[ 1, function(n) { return N_(n, '{n} second', '{n} seconds'); } ]
+];
+
+// "8 hours", "1 hour 30 minutes": the two largest units that are not zero.
+function duration(seconds) {
+	let left = Math.max(0, Math.round(seconds));
+	const words = [];
+
+	for (let i = 0; i < UNITS.length; i++) {
+		const n = Math.floor(left / UNITS[i][0]);
+
+		if (n > 0 && words.length < 2)
+			words.push(say(UNITS[i][1](n), { n: n }));
+		left -= n * UNITS[i][0];
+		if (n == 0 && words.length)
+			break;
+	}
+
+	return words.length ? words.join(' ') : say(UNITS[3][1](0), { n: 0 });
+}
+
+// One unit only, for "9 minutes ahead".
+function roughly(seconds) {
+	const s = Math.abs(seconds);
+	const unit = UNITS.find(function(u) { return s >= u[0]; }) || UNITS[3];
+	const n = Math.round(s / unit[0]);
+
+	return say(unit[1](n), { n: n });
+}
+
+function pad(n) {
+	return (n < 10 ? '0' : '') + n;
+}
+
+// "9:41" or "7:59:12", for a countdown.
+function countdown(seconds) {
+	const s = Math.max(0, Math.ceil(seconds));
+	const h = Math.floor(s / 3600), m = Math.floor(s / 60) % 60;
+
+	return h ? h + ':' + pad(m) + ':' + pad(s % 60) : m + ':' + pad(s % 60);
+}
+
+// The same in the form of ISO 8601, for <time datetime>.
+function isoDuration(seconds) {
+	return 'PT' + Math.max(0, Math.ceil(seconds)) + 'S';
+}
+
+function ago(seconds) {
+	return (seconds < 5) ? _('just now') : say(_('{time} ago'), { time: roughly(seconds) });
+}
+
+// "a", "a and b", "a, b and c"
+function list(items) {
+	if (items.length < 2)
+		return items.join('');
+
+	return say(_('{list} and {last}', 'end of a list of names'), {
+		list: items.slice(0, -1).join(_(', ', 'between items of a list')),
+		last: items[items.length - 1]
+	});
+}
+
+return baseclass.extend({
+	say: say,
+	rich: rich,
+	duration: duration,
+	roughly: roughly,
+	countdown: countdown,
+	isoDuration: isoDuration,
+	ago: ago,
+	list: list
+});

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require latchkey.text as text';
+'require latchkey.sequence as sequence';
+'require latchkey.door as door';
+
+// Validators with the limits of the daemon (package config): each returns true or a sentence.
+
+const LIMITS = {
+	name: 32,                     // characters of a section's name
+	title: 64,                    // characters of a title
+	openFor: [ 1, 86400 ],        // seconds
+	maxOpen: [ 1, 7 * 86400 ],    // seconds
+	within: [ 1, 600 ],           // seconds
+	steps: [ 2, 32 ],
+	slots: 24 * 256,              // ports in the span of carrier ports
+	keyBytes: 32,
+	fwknopKeyBytes: [ 1, 32 ],
+	fwknopHmacBytes: [ 1, 136 ]
+};
+
+const UNIT = { s: 1, m: 60, h: 3600 };
+
+// Seconds of "30s", "10m", "8h", "1h30m"; null if it is no duration.
+function seconds(value) {
+	const v = String(value);
+
+	if (!(/^(\d+[smh])+$/).test(v))
+		return null;
+
+	return v.match(/\d+[smh]/g).reduce(function(sum, part) {
+		return sum + parseInt(part, 10) * UNIT[part.slice(-1)];
+	}, 0);
+}
+
+function durationIn(value, limits) {
+	const s = seconds(value);
+
+	if (s == null)
+		return _('Write a time such as 30s, 10m or 8h.');
+	if (s < limits[0] || s > limits[1])
+		return text.say(_('Must be from {least} to {most}.'), {
+			least: text.duration(limits[0]), most: text.duration(limits[1]) });
+
+	return true;
+}
+
+function openFor(value) {
+	return durationIn(value, LIMITS.openFor);
+}
+
+function maxOpen(value, openForValue) {
+	const ok = durationIn(value, LIMITS.maxOpen);
+
+	if (ok !== true)
+		return ok;
+	if (seconds(openForValue) > seconds(value))
+		return _('Must not be shorter than the usual time.');
+
+	return true;
+}
+
+function within(value) {
+	return durationIn(value, LIMITS.within);
+}
+
+function name(value) {
+	if (!(/^[a-z0-9_]+$/i).test(value))
+		return _('Use letters without accents, digits and underscores only.');
+	if (value.length > LIMITS.name)
+		return text.say(_('At most {n} characters.'), { n: LIMITS.name });
+
+	return true;
+}
+
+function title(value) {
+	if (new Blob([ value ]).size > LIMITS.title)
+		return text.say(_('Too long: at most {n} bytes, where é has 2 and 门 has 3.'), { n: LIMITS.title });
+
+	return true;
+}
+
+function port(value) {
+	if (!(/^[1-9]\d{0,4}$/).test(value) || +value > 65535)
+		return _('Write a port number from 1 to 65535.');
+
+	return true;
+}
+
+function step(value) {
+	return sequence.parse(value) ? true
+		: _('Write 7000/tcp, 7000/tcp:syn,!ack, 8000/udp or icmp:77 (bytes of a ping).');
+}
+
+function steps(values) {
+	if (values.length < LIMITS.steps[0] || values.length > LIMITS.steps[1])
+		return text.say(_('A sequence has {least} to {most} steps.'), { least: LIMITS.steps[0], most: LIMITS.steps[1] });
+
+	return true;
+}
+
+// The span of carrier ports: exactly 24 slots of 256 ports.
+function span(value) {
+	const r = door.portRange(value);
+
+	if (!r || r[1] > 65535 || r[0] < 1 || r[1] - r[0] + 1 != LIMITS.slots)
+		return text.say(_('Write a range of {n} ports, such as 20480-26623.'), { n: LIMITS.slots });
+
+	return true;
+}
+
+// How many bytes a base64 text holds (both alphabets, padded or not); null if it is none.
+function base64Bytes(value) {
+	const v = String(value).replace(/=+$/, '');
+
+	if (!(/^[A-Za-z0-9+\/_-]+$/).test(v) || v.length % 4 == 1)
+		return null;
+
+	return Math.floor(v.length * 3 / 4);
+}
+
+function key(value) {
+	return (base64Bytes(value) === LIMITS.keyBytes) ? true : _('Not a key: 32 bytes as base64, 43 or 44 characters.');
+}
+
+function keyWithin(value, limits) {
+	const n = base64Bytes(value);
+
+	if (n == null || n < limits[0] || n > limits[1])
+		return text.say(_('Write {least} to {most} bytes as base64.'), { least: limits[0], most: limits[1] });
+
+	return true;
+}
+
+function fwknopKey(value) {
+	return keyWithin(value, LIMITS.fwknopKeyBytes);
+}
+
+function fwknopHmac(value) {
+	return keyWithin(value, LIMITS.fwknopHmacBytes);
+}
+
+// A day, as YYYY-MM-DD, which counts to its end in UTC, or a time with its zone.
+function expires(value) {
+	if ((/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})$/).test(value) && !isNaN(Date.parse(value)))
+		return true;
+
+	const m = String(value).match(/^(\d{4})-(\d{2})-(\d{2})$/);
+	const d = m && new Date(Date.UTC(+m[1], +m[2] - 1, +m[3]));
+
+	if (!m || d.toISOString().slice(0, 10) != value)
+		return _('Write a date such as 2027-01-31.');
+
+	return true;
+}
+
+// A host name or an address, as it goes into a link.
+function host(value) {
+	return (/^[A-Za-z0-9.:_-]{1,253}$/).test(value) ? true : _('Write a host name or an address.');
+}
+
+return baseclass.extend({
+	LIMITS: LIMITS,
+	seconds: seconds,
+	openFor: openFor,
+	maxOpen: maxOpen,
+	within: within,
+	name: name,
+	title: title,
+	port: port,
+	step: step,
+	steps: steps,
+	span: span,
+	key: key,
+	fwknopKey: fwknopKey,
+	fwknopHmac: fwknopHmac,
+	expires: expires,
+	host: host
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { load } from '../lib/modules.mjs';
+
+const door = load()('latchkey.door');
+const nas = { '.name': 'nas_ssh', title: 'NAS', src: 'wan', proto: 'tcp', port: '2022', dest: 'lan', dest_ip: '192.168.1.100', dest_port: '22' };
+const nothing = { doors: [], firewall: [], main: {}, sequences: [], listeners: [] };
+
+test('a door reads as a sentence', () => {
+	assert.equal(door.sentence(nas), 'SSH on 192.168.1.100, from outside on port 2022');
+	assert.equal(door.sentence(nas, () => 'nas'), 'SSH on nas, from outside on port 2022');
+	assert.equal(door.sentence({ proto: 'tcp', port: '443' }), 'Web page (HTTPS) on this router');
+	assert.equal(door.sentence({ proto: [ 'tcp', 'udp' ], port: '53', dest_port: '53', dest_ip: '10.0.0.2' }), 'TCP/UDP port 53 on 10.0.0.2');
+});
+
+test('a free port is no conflict', () => {
+	assert.deepEqual(door.conflicts(nas, { ...nothing, doors: [ nas ] }), []);
+});
+
+test('what a door would collide with is said', () => {
+	const cases = [
+		[ { doors: [ { '.name': 'b', title: 'B', proto: 'tcp', port: '2022' } ] }, 'Door “B” uses this port already.' ],
+		[ { firewall: [ { '.type': 'redirect', name: 'old', src: 'wan', src_dport: '2000-2100', target: 'DNAT' } ] },
+			'Port forward “old” leads everybody through this port already, without a knock.' ],
+		[ { firewall: [ { '.type': 'rule', name: 'r', src: 'wan', dest: 'lan', dest_port: '22', proto: 'tcp', target: 'ACCEPT' } ] },
+			'Firewall rule “r” opens this port to everybody already.' ],
+		[ { main: { ports: '2000-8143' } }, 'This port lies in 2000-8143, where knocks arrive.' ],
+		[ { sequences: [ { '.name': 's', step: [ '7000/tcp', '2022/tcp:syn' ] } ] }, 'Sequence “s” knocks at this port.' ],
+		[ { listeners: [ { name: 'SSH', proto: 'tcp', port: 2022 } ] }, 'SSH of the router listens on this port; from outside, an open door leads past it.' ]
+	];
+
+	for (const [ around, sentence ] of cases)
+		assert.deepEqual(door.conflicts(nas, { ...nothing, ...around }), [ sentence ]);
+	assert.deepEqual(door.conflicts({ ...nas, proto: 'udp' }, { ...nothing, main: { stun_port: '2022' } }), [ 'This is the port where UDP knocks arrive.' ]);
+});
+
+test('what does not touch the door is no conflict', () => {
+	for (const around of [
+		{ doors: [ { '.name': 'b', proto: 'udp', port: '2022' } ] },
+		{ doors: [ { '.name': 'b', proto: 'tcp', port: '2022', enabled: '0' } ] },
+		{ firewall: [ { '.type': 'redirect', src: 'wan', src_dport: '2023', target: 'DNAT' } ] },
+		{ firewall: [ { '.type': 'redirect', src: 'lan', src_dport: '2022', target: 'DNAT' } ] },
+		{ main: { ports: '3000-9143', stun_port: '2022' } },
+		{ sequences: [ { '.name': 's', step: [ '2022/udp' ] } ] }
+	])
+		assert.deepEqual(door.conflicts(nas, { ...nothing, ...around }), []);
+});
+
+test('a free outside port is the service’s own, or a high one', () => {
+	assert.equal(door.freePort({ ...nas, port: '' }, nothing, () => 1), '22');
+	assert.equal(door.freePort({ ...nas, port: '' }, { ...nothing, doors: [ { '.name': 'b', proto: 'tcp', port: '22' } ] }, () => 1), '20001');
+});
+
+test('section names are made from titles', () => {
+	assert.equal(door.sectionName([ 'NAS: der große', 'ssh' ], []), 'nas_der_gro_e_ss');
+	assert.equal(door.sectionName([ '门' ], []), 'door');
+	assert.equal(door.sectionName([ 'nas', 'ssh' ], [ 'nas_ssh', 'nas_ssh_2' ]), 'nas_ssh_3');
+});
+
+test('services of the router are read from its configuration', () => {
+	assert.deepEqual(door.listeners([ { '.type': 'dropbear', Port: '2200' } ], [ { listen_http: [ '0.0.0.0:80', '[::]:8080' ] } ],
+		[ { proto: 'wireguard', listen_port: '51820' } ]).map(l => l.proto + ' ' + l.port), [ 'tcp 2200', 'tcp 80', 'tcp 8080', 'udp 51820' ]);
+});

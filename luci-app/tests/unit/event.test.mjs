@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { load, daemonSource, daemonPackage } from '../lib/modules.mjs';
+
+const event = load()('latchkey.event');
+const names = { doors: { nas_ssh: 'NAS' }, clients: { anna: 'Anna’s phone' } };
+const said = e => event.sentence(e, names).join('');
+
+test('every reason of the daemon has a sentence and a remedy', t => {
+	const go = daemonSource('pkgs/knock/knock.go');
+
+	if (!go)
+		return t.skip('SKIP: the daemon’s sources are not beside this folder');
+
+	const words = [ ...go.matchAll(/Reason = "([a-z-]+)"/g) ].map(m => m[1]).filter(w => w != 'ok');
+
+	assert.ok(words.length > 10);
+	for (const w of words) {
+		const r = event.reasons()[w];
+
+		assert.ok(r, 'no sentence for ' + w);
+		assert.ok(r.what({}).length > 10 && r.todo.length > 10, w);
+	}
+	assert.deepEqual(Object.keys(event.reasons()).filter(w => !words.includes(w)), [], 'words that the daemon does not know');
+});
+
+test('every kind of event of the daemon has a sentence', t => {
+	const go = daemonPackage('pkgs/control');
+
+	if (!go)
+		return t.skip('SKIP: the daemon’s sources are not beside this folder');
+
+	const kinds = go.match(/json:"kind"` \/\/ ([a-z, ]+)\n\tDoor/)[1].split(', ');
+
+	for (const kind of kinds) {
+		assert.notEqual(said({ kind }), kind, kind);
+		assert.notEqual(event.outcome({ kind }), undefined, kind);
+	}
+});
+
+test('a clock that is wrong is told with its difference', () => {
+	assert.equal(event.refusal({ reason: 'stale', skew: 540 }).what, 'The device’s clock is 9 minutes ahead of the router’s.');
+	assert.equal(event.refusal({ reason: 'stale', skew: -7300 }).what, 'The device’s clock is 2 hours behind the router’s.');
+	assert.equal(event.refusal({ reason: 'stale' }).what, 'The device’s clock and the router’s clock differ too much.');
+});
+
+test('an unknown reason shows what the daemon said', () => {
+	assert.deepEqual(event.refusal({ reason: 'new-word', detail: 'something new' }), { what: 'something new', todo: '' });
+});
+
+test('sentences name people and doors by their titles', () => {
+	assert.equal(said({ kind: 'opened', client: 'anna', door: 'nas_ssh', address: '203.0.113.9' }), 'Anna’s phone opened NAS for 203.0.113.9');
+	assert.equal(said({ kind: 'opened', knock: 'control', door: 'nas_ssh', address: '203.0.113.9' }), 'The owner opened NAS for 203.0.113.9');
+	assert.equal(said({ kind: 'refused', address: '203.0.113.9' }), 'A knock from 203.0.113.9 was refused');
+	assert.equal(said({ kind: 'refused', client: 'anna', address: '203.0.113.9' }), 'Anna’s phone was refused, from 203.0.113.9');
+	assert.equal(said({ kind: 'closed', door: 'nas_ssh' }), 'NAS was closed for every address');
+});
+
+test('how a knock came is told for each kind', () => {
+	for (const [ knock, words ] of [ [ 'sequence home', 'by sequence “home”' ], [ 'message stun', 'by key, over UDP' ],
+		[ 'message ports', 'by key, over TCP ports' ], [ 'fwknop', 'by fwknop packet' ], [ 'control', 'by hand at the router' ], [ '', '' ] ])
+		assert.equal(event.how(knock), words);
+});
+
+test('alike and hidden refusals are counted', () => {
+	const notes = event.notes({ kind: 'refused', reason: 'trip-wire', count: 12, hidden: 3 });
+
+	assert.ok(notes.includes('Happened 12 times.'));
+	assert.ok(notes.includes('3 more refusals before it are not shown.'));
+});

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { load } from '../lib/modules.mjs';
+
+const require = load();
+const link = require('latchkey.link');
+const plan = require('latchkey.plan');
+
+test('the link has the places of the design, in their order', () => {
+	assert.equal(link.build({ page: 'http://192.168.1.1/latchkey/#old', name: 'home', host: 'home.example.net',
+		addresses: [ '203.0.113.7', '2001:db8::1' ], stunPort: 41641, ports: 20480, key: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+		doors: [ 'nas_ssh', 'router_web' ] }),
+	'http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480' +
+	'&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web');
+});
+
+test('what is absent is left out', () => {
+	assert.equal(link.build({ page: 'p', name: 'home', key: 'k', stunPort: 0, doors: [] }), 'p#v=1&n=home&k=k');
+});
+
+test('nothing in a name can leave the fragment or the quotes of a shell', () => {
+	const l = link.build({ page: 'p', name: 'a\'b&k=x#"$(rm) ', key: 'k' });
+
+	assert.doesNotMatch(l.slice(2), /['"#$ ]/);
+	assert.equal(new URLSearchParams(l.slice(2)).get('n'), 'a\'b&k=x#"$(rm) ');
+	assert.equal(link.commandLine('x#y'), 'latchkey add \'x#y\'');
+});
+
+test('keys are 32 random bytes in the alphabet of links', () => {
+	const keys = new Set(Array.from({ length: 50 }, link.makeKey));
+
+	assert.equal(keys.size, 50);
+	for (const k of keys) {
+		assert.match(k, /^[A-Za-z0-9_-]{43}$/);
+		assert.equal(Buffer.from(k, 'base64url').length, 32);
+	}
+});
+
+test('fwknop keys are in the text that Fwknop2 splits', () => {
+	const keys = link.makeFwknopKeys();
+
+	assert.equal(Buffer.from(keys.key, 'base64').length, 32);
+	assert.equal(Buffer.from(keys.hmac, 'base64').length, 64);
+	assert.match(link.fwknopText(keys), /^KEY_BASE64:[A-Za-z0-9+\/]{43}= HMAC_KEY_BASE64:[A-Za-z0-9+\/]{86}==$/);
+});
+
+test('addresses that the Internet cannot reach are known', () => {
+	for (const a of [ '10.0.0.1', '172.16.0.1', '172.31.9.9', '192.168.1.1', '100.64.0.1', '100.127.1.1', '169.254.1.1', '127.0.0.1',
+		'fe80::1', 'fd00::1', 'fc00::1', '::1' ])
+		assert.equal(link.isPublic(a), false, a);
+	for (const a of [ '203.0.113.7', '172.32.0.1', '100.128.0.1', '2001:db8::1', '9.9.9.9' ])
+		assert.equal(link.isPublic(a), true, a);
+});
+
+test('short names can be typed', () => {
+	for (const [ host, name ] of [ [ 'OpenWrt', 'home' ], [ '', 'home' ], [ 'Büro Router!', 'b-ro-router' ], [ 'attic', 'attic' ] ])
+		assert.equal(link.shortName(host), name);
+});
+
+test('first use draws ports where browsers can send, and keeps those that are there', () => {
+	for (let i = 0; i < 200; i++) {
+		const m = plan.main({});
+		const [ first, last ] = m.ports.split('-').map(Number);
+
+		assert.equal(last - first + 1, 6144);
+		assert.ok(first >= 10240 && last <= 60999, m.ports);
+		assert.ok(+m.stun_port >= 10240 && (+m.stun_port < first || +m.stun_port > last));
+	}
+	assert.deepEqual(plan.main({ ports: '20480-26623', stun_port: '41641', interface: [ 'wwan' ] }), { enabled: '1' });
+});
+
+test('a router without a way in from outside says so', () => {
+	assert.deepEqual(plan.whereabouts([ '100.64.3.4', 'fe80::1' ], ''), { host: '', addresses: [], reachable: false });
+	assert.deepEqual(plan.whereabouts([ '192.168.1.2', '203.0.113.7' ], ''), { host: '', addresses: [ '203.0.113.7' ], reachable: true });
+	assert.deepEqual(plan.whereabouts([], 'x.example.net'), { host: 'x.example.net', addresses: [], reachable: true });
+});
+
+test('a client’s link carries what the configuration says', () => {
+	const client = plan.clientSection('Anna’s phone', [ 'nas_ssh' ], [ 'anna_s_phone' ]);
+	const l = plan.linkFor(client, { ports: '20480-26623', stun_port: '41641' }, { page: 'p', name: 'home', host: 'h', addresses: [] });
+
+	assert.equal(client['.name'], 'anna_s_phone_2');
+	assert.equal(l, 'p#v=1&n=home&h=h&u=41641&p=20480&k=' + client.key + '&d=nas_ssh');
+});
+
+test('hosts come with names first, and without those that have no address', () => {
+	const hosts = plan.hosts({ 'AA:0': { ipaddrs: [ '192.168.1.20' ] }, 'AA:1': { ipaddrs: [ '192.168.1.100' ], name: 'nas.lan' }, 'AA:2': { name: 'gone' },
+		'AA:3': { ipaddrs: [ '192.168.1.3' ] } });
+
+	assert.deepEqual(hosts.map(h => h.name + ' ' + h.ip4), [ 'nas 192.168.1.100', ' 192.168.1.3', ' 192.168.1.20' ]);
+});

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { load } from '../lib/modules.mjs';
+
+const valid = load()('latchkey.valid');
+
+function check(validator, good, bad) {
+	for (const v of good)
+		assert.equal(validator(v), true, JSON.stringify(v));
+	for (const v of bad)
+		assert.equal(typeof validator(v), 'string', JSON.stringify(v));
+}
+
+test('times', () => {
+	check(v => valid.openFor(v), [ '30s', '10m', '8h', '1h30m' ], [ '', '10', '10 m', '0s', '1d', '500ms', '-1m', '25h', '1.5h' ]);
+	assert.equal(valid.maxOpen('5m', '10m'), 'Must not be shorter than the usual time.');
+	assert.equal(valid.maxOpen('10m', '10m'), true);
+});
+
+test('ports and spans', () => {
+	check(valid.port, [ '1', '65535' ], [ '', '0', '65536', '080', '1-2', 'ssh' ]);
+	check(valid.span, [ '20480-26623', '59392-65535' ], [ '', '20480', '20480-26622', '60000-66143', '26623-20480' ]);
+});
+
+test('names, titles, hosts', () => {
+	check(valid.name, [ 'nas_ssh', 'A1' ], [ '', 'nas ssh', 'nas-ssh', 'ü', 'x'.repeat(65) ]);
+	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b' ]);
+	assert.notEqual(valid.title('门'.repeat(60)), true);
+});
+
+test('keys', () => {
+	const of = n => Buffer.alloc(n, 0xfb);
+
+	check(valid.key, [ of(32).toString('base64'), of(32).toString('base64url') ], [ '', 'short', of(31).toString('base64'), of(33).toString('base64') ]);
+	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', of(33).toString('base64') ]);
+	check(valid.fwknopHmac, [ of(64).toString('base64'), of(136).toString('base64') ], [ '', of(140).toString('base64'), '!' ]);
+});
+
+test('days and times of expiry', () => {
+	check(valid.expires, [ '2027-01-31', '2028-02-29', '2027-01-31T18:00:00+01:00', '2027-01-31T18:00:00Z' ], [ '2027-02-29', '31.1.2027', '2027-1-31', '2027-01-31 18:00' ]);
+});
