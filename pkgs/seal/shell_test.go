@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package seal_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
+)
+
+// The shell script of the README makes messages that open.
+func TestShellScript(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("SKIP: openssl is not installed")
+	}
+	ring := seal.NewRing(keys(1))
+	knock := func(t *testing.T, shell []string, env ...string) (int, seal.Body, error) {
+		t.Helper()
+		cmd := exec.Command(shell[0], append(shell[1:len(shell):len(shell)], "../../testdata/knock.sh", "nas_ssh", "30")...)
+		cmd.Env = append(os.Environ(), env...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, hex, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+		message, err := base64.RawStdEncoding.DecodeString(token)
+		if err != nil || fmt.Sprintf("%x", message) != hex {
+			t.Fatalf("printed %q, %v", out, err)
+		}
+		return ring.Open(message)
+	}
+	for _, shell := range [][]string{{"sh"}, {"dash"}, {"bash"}, {"busybox", "ash"}} {
+		t.Run(strings.Join(shell, "_"), func(t *testing.T) {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				t.Skip("SKIP: " + shell[0] + " is not installed")
+			}
+			ring.Advance(noon, true)
+			_, body, err := knock(t, shell, "KEY="+key(0).Text(), fmt.Sprintf("NOW=%d", millis(noon)))
+			want := seal.Body{Stamp: millis(noon), Door: seal.Tag("nas_ssh"), Minutes: 30}
+			if err != nil || body != want {
+				t.Errorf("got %+v, %v; want %+v", body, err, want)
+			}
+		})
+	}
+	t.Run("with its own clock and a padded key", func(t *testing.T) {
+		start := time.Now()
+		ring.Advance(start, true)
+		_, body, err := knock(t, []string{"sh"}, "KEY="+base64.StdEncoding.EncodeToString(keyBytes(0)))
+		if err != nil || seal.Skew(start, body.Stamp).Abs() > time.Minute {
+			t.Errorf("stamp %d at %d, error %v", body.Stamp, millis(start), err)
+		}
+	})
+}
+
+func keyBytes(n int) []byte {
+	k := key(n)
+	return k[:]
+}
