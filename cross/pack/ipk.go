@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pack
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"time"
+)
+
+// The first and last steps of opkg are the same for all packages of OpenWrt:
+// functions of its base-files make the user, run /etc/uci-defaults, enable and
+// start what is in /etc/init.d, then run "postinst-pkg" or "prerm-pkg".
+const (
+	opkgPostInst = `#!/bin/sh
+[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
+[ -s "${IPKG_INSTROOT}/lib/functions.sh" ] || exit 0
+. "${IPKG_INSTROOT}/lib/functions.sh"
+default_postinst $0 $@
+`
+	opkgPreRm = `#!/bin/sh
+[ -s "${IPKG_INSTROOT}/lib/functions.sh" ] || exit 0
+. "${IPKG_INSTROOT}/lib/functions.sh"
+default_prerm $0 $@
+`
+)
+
+// IPKName is the file name of the package for opkg.
+func (p *Package) IPKName() string {
+	return fmt.Sprintf("%s_%s_%s.ipk", p.Name, p.Version, p.Arch)
+}
+
+// WriteIPK writes the package for opkg: a gzip'd tar archive of three members,
+// two of which are such archives again. The same package gives the same bytes.
+func (p *Package) WriteIPK(w io.Writer) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	data, installedSize, err := archive(p.contents(), p.Time)
+	if err != nil {
+		return fmt.Errorf("package %q: data: %w", p.Name, err)
+	}
+	control, _, err := archive(p.control(installedSize), p.Time)
+	if err != nil {
+		return fmt.Errorf("package %q: control: %w", p.Name, err)
+	}
+
+	z, err := newGzip(w)
+	if err != nil {
+		return err
+	}
+	t := tar.NewWriter(z)
+	for _, f := range []File{
+		{Path: "/debian-binary", Mode: 0o644, Data: []byte("2.0\n")},
+		{Path: "/data.tar.gz", Mode: 0o644, Data: data},
+		{Path: "/control.tar.gz", Mode: 0o644, Data: control},
+	} {
+		if err := writeFile(t, f, p.Time); err != nil {
+			return fmt.Errorf("package %q: %s: %w", p.Name, f.Path, err)
+		}
+	}
+	if err := t.Close(); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// control returns the members of control.tar.gz, sorted.
+func (p *Package) control(installedSize int64) []File {
+	var files []File
+	add := func(name string, executable bool, text string) {
+		f := File{Path: "/" + name, Mode: 0o644, Data: []byte(text)}
+		if executable {
+			f.Mode = 0o755
+		}
+		files = append(files, f)
+	}
+	if keep := p.conffiles(); len(keep) > 0 {
+		add("conffiles", false, strings.Join(keep, "\n")+"\n")
+	}
+	add("control", false, p.fields(installedSize))
+	add("postinst", true, opkgPostInst)
+	if p.PostInst != "" {
+		add("postinst-pkg", true, p.PostInst)
+	}
+	add("prerm", true, opkgPreRm)
+	if p.PreRm != "" {
+		add("prerm-pkg", true, p.PreRm)
+	}
+	return files
+}
+
+// archive returns a gzip'd tar archive of the files, which must be sorted by
+// path, and of the folders they are in; and its size before compression.
+func archive(files []File, mtime time.Time) (compressed []byte, size int64, err error) {
+	var out bytes.Buffer
+	z, err := newGzip(&out)
+	if err != nil {
+		return nil, 0, err
+	}
+	counted := &countingWriter{w: z}
+	t := tar.NewWriter(counted)
+	written := make(map[string]bool) // bounded by the folders of one package
+	for _, f := range files {
+		if err := writeFolders(t, path.Dir(f.Path), mtime, written); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", f.Path, err)
+		}
+		if err := writeFile(t, f, mtime); err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	if err := t.Close(); err != nil {
+		return nil, 0, err
+	}
+	if err := z.Close(); err != nil {
+		return nil, 0, err
+	}
+	return out.Bytes(), counted.n, nil
+}
+
+// writeFolders writes the folder and those above it that are not written yet.
+func writeFolders(t *tar.Writer, folder string, mtime time.Time, written map[string]bool) error {
+	if written[folder] {
+		return nil
+	}
+	written[folder] = true
+	if folder != "/" {
+		if err := writeFolders(t, path.Dir(folder), mtime, written); err != nil {
+			return err
+		}
+	}
+	h := header(tar.TypeDir, strings.TrimSuffix("."+folder, "/")+"/", 0o755, mtime)
+	return t.WriteHeader(h)
+}
+
+func writeFile(t *tar.Writer, f File, mtime time.Time) error {
+	h := header(tar.TypeReg, "."+f.Path, int64(f.Mode.Perm()), mtime)
+	h.Size = int64(len(f.Data))
+	if err := t.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err := t.Write(f.Data)
+	return err
+}
+
+// header describes a member that belongs to root, whose name is left out as
+// routers need only the numbers. The format is GNU's because opkg refuses the
+// extended headers of PAX, and names begin with "./" because OpenWrt's index
+// script looks for them so.
+func header(kind byte, name string, mode int64, mtime time.Time) *tar.Header {
+	return &tar.Header{Typeflag: kind, Name: name, Mode: mode, ModTime: mtime, Format: tar.FormatGNU}
+}
+
+// newGzip compresses as "gzip -9n" does: without name and time.
+func newGzip(w io.Writer) (*gzip.Writer, error) {
+	return gzip.NewWriterLevel(w, gzip.BestCompression)
+}
+
+// countingWriter counts the bytes that pass.
+type countingWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countingWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pack_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/cross/pack"
+)
+
+// example is a package with one of everything.
+func example() *pack.Package {
+	return &pack.Package{
+		Name: "door-opener", Version: "1.2.3-r1", Arch: "mips_24kc",
+		Depends: []string{"firewall4", "ucode-mod-socket"},
+		Source:  "feeds/x/door-opener", SourceName: "door-opener", License: "Apache-2.0", Section: "net",
+		User: "opener=970:opener=970", URL: "https://example.net", Maintainer: "A <a@example.net>",
+		Description: "Opens doors\n  and closes them.\n",
+		Keep:        []string{"/etc/config/opener", "/etc/opener/"},
+		Files: []pack.File{
+			{Path: "/usr/bin/opener", Mode: 0o755, Data: []byte("program")},
+			{Path: "/etc/init.d/opener", Mode: 0o755, Data: []byte("#!/bin/sh /etc/rc.common\n")},
+			{Path: "/etc/config/opener", Mode: 0o600, Data: []byte("config\n")},
+			{Path: "/usr/share/" + strings.Repeat("long/", 30) + "name", Mode: 0o644},
+		},
+		PostInst: "#!/bin/sh\necho done\n",
+		Time:     time.Unix(1_700_000_000, 0),
+	}
+}
+
+func ipk(t *testing.T, p *pack.Package) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := p.WriteIPK(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// tool runs a program on some input.
+func tool(t *testing.T, in []byte, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("SKIP: no %s here", name)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = bytes.NewReader(in)
+	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
+	}
+	return string(out)
+}
+
+// member has GNU tar take a member out of a gzip'd archive.
+func member(t *testing.T, archive []byte, name string) []byte {
+	t.Helper()
+	return []byte(tool(t, archive, "tar", "-xzO", "-f", "-", name))
+}
+
+func TestWriteIPK(t *testing.T) {
+	file := ipk(t, example())
+
+	t.Run("three members in OpenWrt's order", func(t *testing.T) {
+		got := tool(t, file, "tar", "-tz", "-f", "-")
+		if want := "./debian-binary\n./data.tar.gz\n./control.tar.gz\n"; got != want {
+			t.Errorf("members are %q, want %q", got, want)
+		}
+		if got := string(member(t, file, "./debian-binary")); got != "2.0\n" {
+			t.Errorf("debian-binary is %q", got)
+		}
+	})
+
+	t.Run("data with modes, owners and folders", func(t *testing.T) {
+		got := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tvz", "--numeric-owner", "-f", "-")
+		long := "drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/share/\n"
+		for i := 1; i <= 30; i++ {
+			long += "drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/share/" + strings.Repeat("long/", i) + "\n"
+		}
+		want := `drwxr-xr-x 0/0               0 2023-11-14 22:13 ./
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./etc/
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./etc/config/
+-rw------- 0/0               7 2023-11-14 22:13 ./etc/config/opener
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./etc/init.d/
+-rwxr-xr-x 0/0              25 2023-11-14 22:13 ./etc/init.d/opener
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./lib/
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./lib/upgrade/
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./lib/upgrade/keep.d/
+-rw-r--r-- 0/0              13 2023-11-14 22:13 ./lib/upgrade/keep.d/door-opener
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/
+drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/bin/
+-rwxr-xr-x 0/0               7 2023-11-14 22:13 ./usr/bin/opener
+` + long + "-rw-r--r-- 0/0               0 2023-11-14 22:13 ./usr/share/" + strings.Repeat("long/", 30) + "name\n"
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("data (-want +got):\n%s", diff)
+		}
+	})
+
+	t.Run("control", func(t *testing.T) {
+		control := member(t, file, "./control.tar.gz")
+		list := tool(t, control, "tar", "-tvz", "--numeric-owner", "-f", "-")
+		var members []string
+		for line := range strings.Lines(list) {
+			f := strings.Fields(line)
+			members = append(members, f[0]+" "+f[1]+" "+f[5])
+		}
+		want := []string{
+			"drwxr-xr-x 0/0 ./", "-rw-r--r-- 0/0 ./conffiles", "-rw-r--r-- 0/0 ./control",
+			"-rwxr-xr-x 0/0 ./postinst", "-rwxr-xr-x 0/0 ./postinst-pkg", "-rwxr-xr-x 0/0 ./prerm",
+		}
+		if diff := cmp.Diff(want, members); diff != "" {
+			t.Errorf("members (-want +got):\n%s", diff)
+		}
+		wantText := `Package: door-opener
+Version: 1.2.3-r1
+Depends: firewall4, ucode-mod-socket
+Source: feeds/x/door-opener
+SourceName: door-opener
+License: Apache-2.0
+Section: net
+Require-User: opener=970:opener=970
+SourceDateEpoch: 1700000000
+URL: https://example.net
+Maintainer: A <a@example.net>
+Architecture: mips_24kc
+Installed-Size: 40448
+Description:  Opens doors
+ and closes them.
+`
+		if diff := cmp.Diff(wantText, string(member(t, control, "./control"))); diff != "" {
+			t.Errorf("control (-want +got):\n%s", diff)
+		}
+		data := tool(t, member(t, file, "./data.tar.gz"), "gzip", "-dc")
+		if len(data) != 40448 {
+			t.Errorf("the data has %d bytes, which is not what Installed-Size says", len(data))
+		}
+		if got := string(member(t, control, "./conffiles")); got != "/etc/config/opener\n" {
+			t.Errorf("conffiles are %q", got)
+		}
+		if got := string(member(t, control, "./postinst-pkg")); got != "#!/bin/sh\necho done\n" {
+			t.Errorf("postinst-pkg is %q", got)
+		}
+	})
+
+	t.Run("no field without a value", func(t *testing.T) {
+		p := example()
+		p.Depends, p.User, p.URL, p.Keep = nil, "", "", nil
+		control := member(t, ipk(t, p), "./control.tar.gz")
+		for line := range strings.Lines(string(member(t, control, "./control"))) {
+			if _, value, _ := strings.Cut(line, ":"); strings.TrimSpace(value) == "" && line[0] != ' ' {
+				t.Errorf("field without value: %q", line)
+			}
+		}
+		if list := tool(t, control, "tar", "-tz", "-f", "-"); strings.Contains(list, "conffiles") {
+			t.Errorf("an empty conffiles is in %q", list)
+		}
+	})
+
+	t.Run("no extended headers", func(t *testing.T) {
+		for _, archive := range [][]byte{file, member(t, file, "./data.tar.gz"), member(t, file, "./control.tar.gz")} {
+			for _, kind := range typeflags(t, archive) {
+				// L is GNU's long name, the only extension that opkg knows.
+				if !strings.ContainsRune("05L", rune(kind)) {
+					t.Errorf("a tar member is of type %q", kind)
+				}
+			}
+		}
+	})
+
+	t.Run("same bytes again", func(t *testing.T) {
+		if !bytes.Equal(file, ipk(t, example())) {
+			t.Error("the same package gave other bytes")
+		}
+		if file[3] != 0 || !bytes.Equal(file[4:8], make([]byte, 4)) {
+			t.Errorf("the gzip header % x has flags or a time", file[:10])
+		}
+	})
+
+	t.Run("scripts are valid shell", func(t *testing.T) {
+		control := member(t, file, "./control.tar.gz")
+		for _, name := range []string{"./postinst", "./prerm"} {
+			tool(t, member(t, control, name), "sh", "-n")
+		}
+	})
+}
+
+// typeflags returns the type of each header in a gzip'd tar archive, read from
+// the raw blocks, as readers hide extended headers.
+func typeflags(t *testing.T, archive []byte) []byte {
+	t.Helper()
+	raw := []byte(tool(t, archive, "gzip", "-dc"))
+	var kinds []byte
+	for len(raw) >= 512 && raw[0] != 0 {
+		var size int
+		for _, digit := range bytes.Trim(raw[124:136], " \x00") {
+			size = size*8 + int(digit-'0')
+		}
+		kinds = append(kinds, raw[156])
+		raw = raw[512+(size+511)/512*512:]
+	}
+	return kinds
+}
+
+func TestCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*pack.Package)
+		want   string
+	}{
+		"name":              {func(p *pack.Package) { p.Name = "Door Opener" }, `name "Door Opener"`},
+		"version of semver": {func(p *pack.Package) { p.Version = "1.2.3-beta.1" }, `version "1.2.3-beta.1"`},
+		"relative path":     {func(p *pack.Package) { p.Files[0].Path = "../bin/x" }, `path "../bin/x"`},
+		"same file":         {func(p *pack.Package) { p.Files[0].Path = p.Files[1].Path }, "comes twice"},
+		"set-uid":           {func(p *pack.Package) { p.Files[0].Mode |= os.ModeSetuid }, "more than permission bits"},
+		"two lines":         {func(p *pack.Package) { p.URL = "https://x\nEssential: yes" }, "several lines"},
+		"user":              {func(p *pack.Package) { p.User = "root" }, `user "root"`},
+		"time":              {func(p *pack.Package) { p.Time = time.Time{} }, "not after 1970"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := example()
+			c.change(p)
+			err := p.WriteIPK(new(bytes.Buffer))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v does not contain %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestStageAPK(t *testing.T) {
+	folder := t.TempDir()
+	args, err := example().StageAPK(folder, "out.apk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(name string) string {
+		t.Helper()
+		b, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+
+	t.Run("records of OpenWrt", func(t *testing.T) {
+		long := "/usr/share/" + strings.Repeat("long/", 30) + "name\n"
+		for name, want := range map[string]string{
+			".list": "/etc/config/opener\n/etc/init.d/opener\n/lib/upgrade/keep.d/door-opener\n" +
+				"/usr/bin/opener\n" + long,
+			".conffiles":        "/etc/config/opener\n/etc/opener/\n",
+			".conffiles_static": "/etc/config/opener f612b89bcdbc401379f644d7e48572e3470f77dcd4c39416405d80952ad7089e\n",
+			".rusers":           "opener=970:opener=970\n",
+		} {
+			if diff := cmp.Diff(want, text("root/lib/apk/packages/door-opener"+name)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	})
+
+	t.Run("arguments", func(t *testing.T) {
+		got := strings.Join(args, "\n")
+		for _, want := range []string{
+			"mkpkg\n", "--info\nname:door-opener\n", "--info\nversion:1.2.3-r1\n", "--info\narch:mips_24kc\n",
+			"--info\ndepends:firewall4 ucode-mod-socket\n", "--info\ntags:openwrt:section=net\n",
+			"--script\npost-install:", "--script\npost-upgrade:", "--script\npre-deinstall:",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %q in the arguments", want)
+			}
+		}
+	})
+
+	t.Run("an upgrade restarts the service", func(t *testing.T) {
+		got := text("scripts/post-upgrade")
+		for _, want := range []string{"export PKG_UPGRADE=1\n", "/etc/init.d/opener restart\n", "echo done\n"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("post-upgrade lacks %q:\n%s", want, got)
+			}
+		}
+		if strings.Contains(text("scripts/post-install"), "restart") {
+			t.Error("post-install restarts, but there is nothing to restart")
+		}
+	})
+
+	t.Run("scripts are valid shell", func(t *testing.T) {
+		for _, name := range []string{"post-install", "post-upgrade", "pre-deinstall"} {
+			tool(t, []byte(text("scripts/"+name)), "sh", "-n")
+		}
+	})
+
+	t.Run("modes and times do not depend on the builder", func(t *testing.T) {
+		for name, mode := range map[string]os.FileMode{"root/etc/config/opener": 0o600, "root/usr/bin/opener": 0o755} {
+			info, err := os.Stat(filepath.Join(folder, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode() != mode || info.ModTime().Unix() != 1_700_000_000 {
+				t.Errorf("%s: mode %v and time %v", name, info.Mode(), info.ModTime())
+			}
+		}
+	})
+}

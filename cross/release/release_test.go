@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package release_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/cross/release"
+)
+
+func TestRead(t *testing.T) {
+	date := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		changelog, epoch string
+		want             release.Release
+		err              string
+	}{
+		"plain":              {"# Changes\n\n## 1.2.3 - 2026-01-31\n\n## 1.2.2 - 2025-01-01\n", "", release.Release{Version: "1.2.3", Time: date}, ""},
+		"brackets":           {"## [0.10.0] (2026-01-31)\n", "", release.Release{Version: "0.10.0", Time: date}, ""},
+		"time from outside":  {"## 1.2.3 - 2026-01-31\n", "1700000000", release.Release{Version: "1.2.3", Time: time.Unix(1700000000, 0).UTC()}, ""},
+		"time is not a time": {"## 1.2.3 - 2026-01-31\n", "soon", release.Release{}, `SOURCE_DATE_EPOCH "soon"`},
+		"no heading":         {"# Changes\n", "", release.Release{}, "no heading like"},
+		"no version":         {"## Unreleased\n\n## 1.2.3 - 2026-01-31\n", "", release.Release{}, `first heading "## Unreleased"`},
+		"no such day":        {"## 1.2.3 - 2026-02-31\n", "", release.Release{}, "out of range"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			if err := os.WriteFile(filepath.Join(root, "CHANGELOG.md"), []byte(c.changelog), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			got, err := release.Read(root, func(string) string { return c.epoch })
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Fatalf("error %v does not contain %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || got != c.want {
+				t.Errorf("Read() = %+v, %v; want %+v", got, err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command size tells how big the router's program is for each architecture of
+// OpenWrt, and fails if one is above its budget.
+//
+//	go run ./cross/size [ARCH...]
+//
+// Run it in the folder of go.mod.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"text/tabwriter"
+
+	"github.com/latchkey/latchkey/cross/release"
+	"github.com/latchkey/latchkey/cross/target"
+)
+
+func main() {
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, ".", flag.Args(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "size: error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, root string, archs []string, w io.Writer) error {
+	rel, err := release.Read(root, os.Getenv)
+	if err != nil {
+		return err
+	}
+	targets, err := target.Select(archs)
+	if err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp("", "latchkey-size-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+
+	b := &target.Builder{Root: root, Version: rel.Version, Folder: folder, Progress: w}
+	tooBig, err := sizes(ctx, b, targets, w)
+	if err != nil {
+		return err
+	}
+	b = &target.Builder{Root: root, Version: rel.Version, Folder: folder, Symbols: true, Progress: w}
+	if err := imports(ctx, b, targets[0], w); err != nil {
+		return err
+	}
+	return tooBig
+}
+
+// sizes prints a table of sizes. TooBig tells which are above their budget.
+func sizes(ctx context.Context, b *target.Builder, targets []target.Target, w io.Writer) (tooBig, err error) {
+	var over []error
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintf(table, "\narchitecture\tprogram\tin the .ipk\tbudget\tused\t\n")
+	for _, t := range targets {
+		name, err := b.Build(ctx, t)
+		if err != nil {
+			return nil, err
+		}
+		program, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		packed, err := compressed(program)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d %%\t\n", t.Arch, len(program), packed, t.Budget, 100*packed/t.Budget)
+		if packed > t.Budget {
+			over = append(over, fmt.Errorf("%s: %d bytes compressed, the budget is %d", t.Arch, packed, t.Budget))
+		}
+	}
+	return errors.Join(over...), table.Flush()
+}
+
+// compressed returns the size that the program has in a package.
+func compressed(program []byte) (int, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := z.Write(program); err != nil {
+		return 0, err
+	}
+	return out.Len(), z.Close()
+}
+
+// imports prints what the program for a target is made of.
+func imports(ctx context.Context, b *target.Builder, t target.Target, w io.Writer) error {
+	name, err := b.Build(ctx, t)
+	if err != nil {
+		return err
+	}
+	parts, err := partsOf(name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\nWhat the program for %s consists of: bytes of code and data by the linker's symbols,\n", t.Arch)
+	fmt.Fprintf(w, "before compression (which leaves about a third).\n\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	total := 0
+	for _, p := range parts {
+		total += p.bytes
+	}
+	for _, p := range parts {
+		fmt.Fprintf(table, "%d\t%d.%d %%\t %s\n", p.bytes, 100*p.bytes/total, 1000*p.bytes/total%10, p.name)
+	}
+	return table.Flush()
+}
