@@ -21,8 +21,9 @@ const (
 	// to 0.3 s.
 	twinWindow = 2 * time.Second
 	// copyWindow is how long copies from an address that used the message are taken for
-	// retransmissions. A page that is never closed sends them for 15 s.
-	copyWindow = 20 * time.Second
+	// retransmissions: a page that is never closed sends them for 15 s, and the carriers keep copies
+	// from one address quiet for as long.
+	copyWindow = time.Minute
 )
 
 // Verdict is what a client's replay state says about a stamp.

@@ -33,7 +33,7 @@ func TestStamps(t *testing.T) {
 	}{
 		"a stamp counts once": {knocks: []knock{
 			{0, 100, phone4, seal.Fresh},
-			{60 * time.Second, 100, phone4, seal.Replayed},
+			{61 * time.Second, 100, phone4, seal.Replayed},
 			{60 * time.Second, 101, phone4, seal.Fresh},
 		}},
 		"zero is no stamp": {knocks: []knock{{0, 0, phone4, seal.Replayed}}},
@@ -46,7 +46,7 @@ func TestStamps(t *testing.T) {
 			{0, 100, phone4, seal.Fresh},
 			{60 * ms, 100, phone4, seal.Copy},
 			{15 * time.Second, 100, phone4, seal.Copy},
-			{21 * time.Second, 100, phone4, seal.Replayed},
+			{61 * time.Second, 100, phone4, seal.Replayed},
 		}},
 		"a thief is no copy": {knocks: []knock{
 			{0, 100, phone4, seal.Fresh},
@@ -72,7 +72,7 @@ func TestStamps(t *testing.T) {
 			{0, 103, phone4, seal.Fresh},
 			{0, 101, phone4, seal.Fresh},
 			{0, 102, phone4, seal.Fresh},
-			{30 * time.Second, 101, phone4, seal.Replayed},
+			{61 * time.Second, 101, phone4, seal.Replayed},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
