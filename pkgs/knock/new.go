@@ -8,6 +8,8 @@ import "time"
 // configuration does not use has no detector.
 var kinds = [...]func(Config, time.Time) Detector{
 	newSequences,
+	newMessages,
+	newFwknop,
 }
 
 // New makes the detectors for a configuration. now is any time not later than that of the first

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"bytes"
+	"math/big"
+	"slices"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+func TestSlots(t *testing.T) {
+	msg := make([]byte, 24)
+	msg[0], msg[1], msg[23] = 255, 7, 255
+	ports := Slots(msg, 20480)
+	if ports[0] != 20480+255 || ports[1] != 20480+256+7 || ports[2] != 20480+512 || ports[23] != 26623 {
+		t.Errorf("ports are %v", ports)
+	}
+	slices.Reverse(ports)
+	if got, err := ParseSlots(ports, 20480); err != nil || !bytes.Equal(got, msg) {
+		t.Errorf("back is %x, %v; want %x", got, err, msg)
+	}
+	for name, bad := range map[string][]uint16{
+		"too few":   ports[1:],
+		"one twice": append(slices.Clone(ports), ports[3]),
+		"below":     append(slices.Clone(ports[1:]), 20479),
+		"above":     append(slices.Clone(ports[1:]), 26624),
+	} {
+		if got, err := ParseSlots(bad, 20480); err == nil {
+			t.Errorf("%s: ports are %x, want an error", name, got)
+		}
+	}
+	if ports := Slots(msg, 65536-24*256); ports[23] != 65535 {
+		t.Errorf("the last port of the highest base is %d", ports[23])
+	}
+}
+
+// forms are ordered forms of many radixes, each with the digits of 24 and of 40 bytes.
+var forms = []struct {
+	Ordered
+	short, long int
+}{
+	{Ordered{Groups: []wire.PortRange{{First: 4000, Last: 4001}}}, 192, 320},
+	{Ordered{Groups: []wire.PortRange{{First: 1, Last: 1}, {First: 65535, Last: 65535}}, Header: []uint16{9}}, 192, 320},
+	{Ordered{Groups: []wire.PortRange{{First: 10, Last: 12}}, Footer: []uint16{13, 13}}, 122, 202},
+	{Ordered{Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 854}}, // radix 256
+		Header: []uint16{900, 901, 900}, Footer: []uint16{902}}, 24, 40},
+	{Ordered{Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 855}}}, 24, 40}, // radix 257
+	{Ordered{Groups: []wire.PortRange{{First: 20480, Last: 26623}}, Header: []uint16{1000, 1000}}, 16, 26},
+	{Ordered{Groups: []wire.PortRange{{First: 1, Last: 65535}}}, 13, 21},
+}
+
+func TestDigits(t *testing.T) {
+	for _, f := range forms {
+		for _, size := range []int{24, 40} {
+			want := f.short
+			if size == 40 {
+				want = f.long
+			}
+			for _, fill := range []byte{0, 1, 0x80, 0xff} {
+				msg := bytes.Repeat([]byte{fill}, size)
+				ports := Digits(msg, f.Ordered)
+				if n := len(ports) - len(f.Header) - len(f.Footer); n != want {
+					t.Errorf("%+v: %d digits for %d bytes, want %d", f.Ordered, n, size, want)
+				}
+				if got, err := ParseDigits(ports, f.Ordered); err != nil || !bytes.Equal(got, msg) {
+					t.Errorf("%+v: back is %x, %v; want %x", f.Ordered, got, err, msg)
+				}
+			}
+		}
+	}
+	t.Run("radix_256_is_one_port_for_each_byte", func(t *testing.T) {
+		msg := []byte("one port for each byte..")
+		ports := Digits(msg, forms[3].Ordered)
+		if ports[3] != 700+'o'-101 || ports[4] != 700+'n'-101 || ports[6] != 500+' ' {
+			t.Errorf("ports are %v", ports)
+		}
+	})
+	t.Run("refuses", func(t *testing.T) {
+		o := forms[3].Ordered
+		ports := Digits(make([]byte, 24), o)
+		for name, bad := range map[string][]uint16{
+			"none":       nil,
+			"no header":  ports[1:],
+			"no footer":  ports[:len(ports)-1],
+			"short":      slices.Delete(slices.Clone(ports), 5, 6),
+			"no digit":   slices.Replace(slices.Clone(ports), 5, 6, 650),
+			"frame only": {900, 901, 900, 902},
+			"overlap":    {900, 901, 902},
+		} {
+			if got, err := ParseDigits(bad, o); err == nil {
+				t.Errorf("%s: %x, want an error", name, got)
+			}
+		}
+		// 257^24 is more than 24 bytes can hold.
+		all := slices.Repeat([]uint16{855}, 24)
+		if got, err := ParseDigits(all, forms[4].Ordered); err == nil {
+			t.Errorf("the largest digits are %x, want an error", got)
+		}
+	})
+}
+
+// formOf makes a valid form of any numbers.
+func formOf(a, b, gap, header uint16) Ordered {
+	first := wire.PortRange{First: 1 + a%20000, Last: 1 + a%20000 + b%20000}
+	second := wire.PortRange{First: first.Last + 2 + gap%1000}
+	second.Last = second.First + (a^b)%20000
+	o := Ordered{Groups: []wire.PortRange{first, second}}
+	for i := range header % MaxFrame {
+		o.Header = append(o.Header, second.Last+1+i%3)
+		o.Footer = append(o.Footer, second.Last+4)
+	}
+	return o
+}
+
+func FuzzDigits(f *testing.F) {
+	f.Add(bytes.Repeat([]byte{0xff}, 40), uint16(1), uint16(2), uint16(3), uint16(0))
+	f.Add(make([]byte, 24), uint16(65535), uint16(65535), uint16(65535), uint16(65535))
+	f.Fuzz(func(t *testing.T, seed []byte, a, b, gap, header uint16) {
+		msg := make([]byte, 24)
+		if len(seed) > 24 {
+			msg = make([]byte, 40)
+		}
+		copy(msg, seed)
+		o := formOf(a, b, gap, header)
+		ports := Digits(msg, o)
+		if got, err := ParseDigits(ports, o); err != nil || !bytes.Equal(got, msg) {
+			t.Fatalf("%+v: back is %x, %v; want %x", o, got, err, msg)
+		}
+		// An independent way: the digits are the number in that radix.
+		number, radix := new(big.Int), big.NewInt(int64(o.radix()))
+		for _, port := range ports[len(o.Header) : len(ports)-len(o.Footer)] {
+			digit, ok := o.digit(port)
+			if !ok {
+				t.Fatalf("port %d is no digit of %+v", port, o)
+			}
+			number.Add(number.Mul(number, radix), big.NewInt(int64(digit)))
+		}
+		if want := new(big.Int).SetBytes(msg); number.Cmp(want) != 0 {
+			t.Errorf("the digits are %x, want %x", number, want)
+		}
+	})
+}
+
+func FuzzSlots(f *testing.F) {
+	f.Add([]byte("any message of 24 bytes"), uint16(20480))
+	f.Fuzz(func(t *testing.T, seed []byte, base uint16) {
+		base %= 65536 - slotCount*slotSize + 1
+		msg := make([]byte, 24)
+		copy(msg, seed)
+		if got, err := ParseSlots(Slots(msg, base), base); err != nil || !bytes.Equal(got, msg) {
+			t.Errorf("back is %x, %v; want %x", got, err, msg)
+		}
+	})
+}
