@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// What is weak or strange, but works.
+const (
+	// fewSteps is the number of steps below which a scan in random order has a fair chance.
+	fewSteps = 3
+	// nearPorts is the distance of two ports below which a person who finds one soon tries the other.
+	nearPorts = 16
+	// shortKey is the number of bytes below which a key can be guessed: 128 bits.
+	shortKey = 16
+	// firstFreePort is the lowest port to which every browser connects: the highest one that the
+	// WHATWG Fetch standard ("port blocking") forbids is 10080.
+	firstFreePort = 10081
+)
+
+// advise reports what is doubtful.
+func (r *reader) advise() {
+	r.adviseMain()
+	r.adviseDoors()
+	r.adviseClients()
+	for i := range r.sequences {
+		q := &r.sequences[i]
+		r.adviseSequence(q)
+		r.adviseSequencePorts(q)
+		r.adviseOthers(q, r.sequences[:i])
+	}
+}
+
+func (r *reader) adviseMain() {
+	if p := r.main.v.Ports; p.Last != 0 && p.First < firstFreePort {
+		r.warn(r.main.at, "ports", fmt.Sprintf("begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort))
+	}
+}
+
+func (r *reader) adviseDoors() {
+	type place struct {
+		src   string
+		proto wire.Proto
+		port  uint16
+	}
+	taken := map[place]string{} // bounded by twice MaxDoors
+	for i := range r.doors {
+		d := &r.doors[i]
+		if !d.v.Enabled {
+			continue
+		}
+		for _, proto := range d.v.Protos {
+			at := place{d.v.Src, proto, d.v.Port}
+			if other, ok := taken[at]; ok {
+				r.warn(d.at, "port", fmt.Sprintf("is that of door '%s' too: while both are open, the first one is used", other))
+				break
+			}
+			taken[at] = d.v.Name
+		}
+		for _, k := range r.receivers() {
+			if k.proto == wire.UDP && slices.Contains(d.v.Protos, wire.UDP) && inRanges(k.ranges, d.v.Port) {
+				r.warn(d.at, "port", fmt.Sprintf("is %s too: while it is open, knocks reach the service", k.what))
+			}
+		}
+		if !r.opened(d.v.Name) {
+			r.warn(d.at, "", "is opened by no enabled client or sequence")
+		}
+	}
+}
+
+// opened tells whether anybody may open a door.
+func (r *reader) opened(door string) bool {
+	return slices.ContainsFunc(r.clients, func(c place[clientSection]) bool {
+		return c.v.Enabled && slices.Contains(c.v.Doors, door)
+	}) || slices.ContainsFunc(r.sequences, func(q place[Sequence]) bool {
+		return q.v.Enabled && slices.Contains(q.v.Doors, door)
+	})
+}
+
+func (r *reader) adviseClients() {
+	for i := range r.clients {
+		c := &r.clients[i]
+		if !c.v.Enabled {
+			continue
+		}
+		if len(c.v.Doors) == 0 {
+			r.warn(c.at, "", "has no door that it may open")
+		}
+		for _, name := range c.v.Doors {
+			if d := r.door(name); d != nil && !d.v.Enabled {
+				r.warn(c.at, "door", fmt.Sprintf("names '%s', which is disabled", name))
+			}
+		}
+		m := &r.main.v
+		switch {
+		case c.v.Kind == knock.KindFwknop && m.SPAPort == 0:
+			r.warn(c.at, "kind", "needs the spa_port of section 'main', which is not set")
+		case c.v.Kind == knock.KindMessage && m.STUNPort == 0 && m.Ports.Last == 0 && r.ports.at == nil && !r.hasSequence(c.v.Name):
+			r.warn(c.at, "", "cannot knock: section 'main' has neither stun_port nor ports")
+		}
+		if c.v.Kind == knock.KindFwknop && min(len(c.v.SPA.Key), len(c.v.SPA.HMAC)) < shortKey {
+			r.warn(c.at, "", fmt.Sprintf("has a key of less than %d bytes, which can be guessed: make new ones with fwknop --key-gen", shortKey))
+		}
+	}
+}
+
+func (r *reader) hasSequence(client string) bool {
+	return slices.ContainsFunc(r.sequences, func(q place[Sequence]) bool { return q.v.Client == client })
+}
+
+func (r *reader) adviseSequence(q *place[Sequence]) {
+	if !q.v.Enabled {
+		return
+	}
+	if len(q.v.Doors) == 0 {
+		r.warn(q.at, "", "has no door that it opens")
+	}
+	for _, name := range q.v.Doors {
+		if d := r.door(name); d != nil && !d.v.Enabled {
+			r.warn(q.at, "door", fmt.Sprintf("names '%s', which is disabled", name))
+		}
+	}
+	if c := r.client(q.v.Client); q.v.Client != "" && c != nil && !c.v.Enabled {
+		r.warn(q.at, "client", fmt.Sprintf("names '%s', which is disabled", q.v.Client))
+	}
+	if weak := weaknesses(q.v.Steps); weak != "" {
+		r.warn(q.at, "step", weak)
+	}
+	for _, text := range q.v.Once {
+		if weak := weaknesses(parseSteps(text)); weak != "" {
+			r.warn(q.at, "once", weak)
+			break
+		}
+	}
+}
+
+// weaknesses tells why a sequence is easy to find; "" if it is not, or has no steps.
+func weaknesses(steps []knock.Step) string {
+	var weak []string
+	if n := len(steps); n == 0 {
+		return ""
+	} else if n < fewSteps {
+		weak = append(weak, fmt.Sprintf("has less than %d steps, so that a scan may open it by chance", fewSteps))
+	}
+	if i := nearStep(steps); i > 0 {
+		weak = append(weak, fmt.Sprintf("has ports less than %d apart (%s)", nearPorts, steps[i]))
+	}
+	byPort := func(a, b knock.Step) int { return cmp.Compare(a.Port, b.Port) }
+	withPorts := slices.DeleteFunc(slices.Clone(steps), func(s knock.Step) bool { return s.Proto == wire.ICMP })
+	descending := slices.Clone(withPorts)
+	slices.Reverse(descending)
+	if len(withPorts) > 1 && (slices.IsSortedFunc(withPorts, byPort) || slices.IsSortedFunc(descending, byPort)) {
+		weak = append(weak, "has its ports in order, as a scan does")
+	}
+	return strings.Join(weak, "; ")
+}
+
+// nearStep returns the first step with a port that is near that of an earlier one, or 0. The
+// same port again is no sign of carelessness.
+func nearStep(steps []knock.Step) int {
+	for i, a := range steps {
+		for _, b := range steps[:i] {
+			distance := max(a.Port, b.Port) - min(a.Port, b.Port)
+			if a.Proto == b.Proto && a.Proto != wire.ICMP && 0 < distance && distance < nearPorts {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// adviseSequencePorts tells where packets of a sequence mean something else too.
+func (r *reader) adviseSequencePorts(q *place[Sequence]) {
+	if !q.v.Enabled {
+		return
+	}
+	option, steps := "step", slices.Clone(q.v.Steps)
+	if len(q.v.Once) > 0 {
+		option = "once"
+		for _, text := range q.v.Once {
+			steps = append(steps, parseSteps(text)...)
+		}
+	}
+	told := map[string]bool{} // bounded by the number of doors and receivers
+	tell := func(step knock.Step, what string) {
+		if !told[what] {
+			told[what] = true
+			r.warn(q.at, option, fmt.Sprintf("has %s, which is %s too", step, what))
+		}
+	}
+	receivers := r.receivers()
+	for _, step := range steps {
+		for i := range r.doors {
+			d := &r.doors[i].v
+			if d.Enabled && d.Port == step.Port && slices.Contains(d.Protos, step.Proto) {
+				tell(step, "the port of door '"+d.Name+"'")
+			}
+		}
+		for _, k := range receivers {
+			if k.proto == step.Proto && inRanges(k.ranges, step.Port) {
+				tell(step, k.what)
+			}
+		}
+	}
+}
+
+// adviseOthers tells where a sequence and an earlier one get in each other's way.
+func (r *reader) adviseOthers(q *place[Sequence], before []place[Sequence]) {
+	if !q.v.Enabled || len(q.v.Steps) == 0 {
+		return
+	}
+	for i := range before {
+		o := &before[i].v
+		if !o.Enabled || len(o.Steps) == 0 {
+			continue
+		}
+		if n := min(len(o.Steps), len(q.v.Steps)); slices.Equal(o.Steps[:n], q.v.Steps[:n]) {
+			r.warn(q.at, "step", fmt.Sprintf("begins like sequence '%s': the longer one of the two opens the doors of both", o.Name))
+		} else if a, b, ok := beside(q.v.Steps, o.Steps); ok {
+			r.warn(q.at, "step", fmt.Sprintf("has %s, which is a trip wire beside %s of sequence '%s': who knocks one of the two is shut out of the other for a while", a, b, o.Name))
+		}
+	}
+}
+
+// beside returns the first step of a that is next to one of b, and is not itself in b.
+func beside(a, b []knock.Step) (x, y knock.Step, ok bool) {
+	for _, x := range a {
+		if slices.ContainsFunc(b, func(o knock.Step) bool { return o.Proto == x.Proto && o.Port == x.Port }) {
+			continue
+		}
+		for _, y := range b {
+			if x.Proto == y.Proto && x.Proto != wire.ICMP && (x.Port == y.Port+1 || y.Port == x.Port+1) {
+				return x, y, true
+			}
+		}
+	}
+	return x, y, false
+}

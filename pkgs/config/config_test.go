@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config_test
+
+import (
+	"flag"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+var update = flag.Bool("update", false, "write the problems that are found into testdata/config")
+
+const testdata = "../../testdata/config"
+
+func readFile(t testing.TB, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(testdata, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// counting returns n bytes that count up.
+func counting(from byte, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = from + byte(i)
+	}
+	return b
+}
+
+func TestParse_full(t *testing.T) {
+	got, problems := config.Parse(readFile(t, "full"))
+	if len(problems) > 0 {
+		t.Errorf("problems:\n%v", problems)
+	}
+	plain := wire.SYN | wire.ACK | wire.RST | wire.FIN
+	want := &config.Config{
+		Main: config.Main{
+			Enabled:    true,
+			Interfaces: []string{"wan", "wwan"},
+			Devices:    []string{"pppoe-wan", "wwan0"},
+			STUNPort:   41641,
+			Ports:      wire.PortRange{First: 20480, Last: 26623},
+			SPAPort:    62201,
+			MaxSkew:    90 * time.Second,
+			LogLevel:   slog.LevelDebug,
+		},
+		Doors: []config.Door{{
+			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,
+			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"), DestPort: 22,
+			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Enabled: true,
+		}, {
+			Name: "router_web", Src: "wan", Protos: []wire.Proto{wire.TCP, wire.UDP}, Port: 443, DestPort: 443,
+			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Enabled: true,
+		}},
+		Clients: []config.Client{{
+			Name: "phone", Title: "My phone", Kind: knock.KindMessage, Key: seal.Key(counting(0, 32)),
+			Doors: []string{"nas_ssh", "router_web"}, Expires: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Enabled: true,
+		}, {
+			Name: "old_phone", Kind: knock.KindFwknop, SPA: knock.SPAKeys{Key: counting(32, 32), HMAC: counting(64, 64)},
+			Doors: []string{"nas_ssh"}, Enabled: true,
+		}},
+		Sequences: []config.Sequence{{
+			Sequence: knock.Sequence{Name: "laptop", Within: 20 * time.Second, Steps: []knock.Step{
+				{Proto: wire.TCP, Port: 31417, Flags: wire.SYN, Mask: plain},
+				{Proto: wire.UDP, Port: 27182},
+				{Proto: wire.ICMP, Size: 77},
+				{Proto: wire.TCP, Port: 41421, Flags: wire.FIN, Mask: wire.FIN | wire.ACK},
+			}},
+			Doors: []string{"nas_ssh"}, Client: "phone", Enabled: true,
+		}, {
+			Sequence: knock.Sequence{Name: "codes", Within: 15 * time.Second},
+			Once:     []string{"31001/tcp 17002/udp 29003/tcp", "19004/tcp 33005/tcp 11006/udp"},
+			Doors:    []string{"router_web"}, Enabled: true,
+		}},
+		Ports: &knock.Ordered{
+			Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 854}},
+			Header: []uint16{4321}, Footer: []uint16{1234, 1236},
+		},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+func TestParse_defaults(t *testing.T) {
+	got, problems := config.Parse("config latchkey 'main'\nconfig door 'ssh'\n\toption port '22'\n\toption open_for '2h'\n")
+	if errs := problems.Errors(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	want := &config.Config{
+		Main: config.Main{
+			Interfaces: []string{"wan", "wan6"},
+			Devices:    []string{"wan", "wan6"},
+			MaxSkew:    90 * time.Second,
+		},
+		Doors: []config.Door{{
+			Name: "ssh", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 22, DestPort: 22,
+			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Enabled: true,
+		}},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("configuration (-want +got):\n%s", diff)
+	}
+}
+
+// problemsMark ends the configuration in testdata/config/*.txt. The problems that it has follow.
+const problemsMark = "-- problems --\n"
+
+// TestParse_problems compares all problems of the texts in testdata/config/*.txt with the lists
+// in them. With -update it writes the lists; look at the difference before committing it.
+func TestParse_problems(t *testing.T) {
+	for _, file := range problemFiles(t) {
+		t.Run(strings.TrimSuffix(file, ".txt"), func(t *testing.T) {
+			text, want, ok := strings.Cut(readFile(t, file), problemsMark)
+			if !ok {
+				t.Fatalf("no line %s", problemsMark)
+			}
+			cfg, problems := config.Parse(text)
+			var b strings.Builder
+			for _, p := range problems {
+				if p.Warning {
+					b.WriteString("warning: ")
+				}
+				b.WriteString(p.String() + "\n")
+			}
+			if (cfg == nil) != (len(problems.Errors()) > 0) {
+				t.Errorf("configuration %v with %d errors", cfg, len(problems.Errors()))
+			}
+			if *update {
+				if err := os.WriteFile(filepath.Join(testdata, file), []byte(text+problemsMark+b.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, b.String()); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func problemFiles(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(testdata, "*.txt"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no texts in %s: %v", testdata, err)
+	}
+	for i := range paths {
+		paths[i] = filepath.Base(paths[i])
+	}
+	return paths
+}
+
+func TestProblem_String(t *testing.T) {
+	tests := []struct {
+		name string
+		p    config.Problem
+		want string
+	}{
+		{"value", config.Problem{Line: 12, Section: "door", Name: "nas", Option: "port", Value: "70000", Reason: "ports end at 65535"},
+			"section 'door' (nas) option 'port' specifies invalid value '70000': ports end at 65535 (line 12)"},
+		{"anonymous", config.Problem{Line: 3, Section: "@door[1]", Option: "port", Reason: "option 'port' is mandatory but not set"},
+			"section '@door[1]' option 'port' is mandatory but not set (line 3)"},
+		{"grammar", config.Problem{Line: 3, Reason: "insufficient arguments"}, "insufficient arguments (line 3)"},
+		{"control_characters", config.Problem{Section: "door", Name: "nas", Option: "title", Value: "a\x1b[2J\n\"b\"\xff", Reason: "no"},
+			`section 'door' (nas) option 'title' specifies invalid value 'a\x1b[2J\n"b"\xff': no`},
+		{"long_values", config.Problem{Section: "door", Name: "nas", Option: "title", Value: strings.Repeat("é", 65), Reason: "no"},
+			"section 'door' (nas) option 'title' specifies invalid value '" + strings.Repeat("é", 64) + "...': no"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.p.String(); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestParse_never_shows_a_key tries every mistake with a key that could bring it into a problem.
+func TestParse_never_shows_a_key(t *testing.T) {
+	const secret = "SGVyZUlzVGhlU2VjcmV0" // too short for a key
+	for _, statement := range []string{
+		"option key '%'",
+		"option key '%!'",
+		"list key '%'",
+		"option hmac_key '%'",
+		"option kind fwknop\noption key '%%%%'\noption hmac_key 'x'",
+		"option kind fwknop\noption key '%%'\noption hmac_key '%$'",
+		"option kind nonsense\noption key '%'",
+		"option key % %",
+		"option key\n%",
+		"option key '%",
+		"option kye '%'",
+		"option '%!' key",
+		"key %",
+		"option %",
+	} {
+		text := "config latchkey main\nconfig client phone\n" + strings.ReplaceAll(statement, "%", secret) + "\n"
+		cfg, problems := config.Parse(text)
+		if cfg != nil {
+			t.Errorf("%s: accepted", statement)
+		}
+		if strings.Contains(problems.Error(), secret[:10]) {
+			t.Errorf("%s: the key is shown:\n%v", statement, problems)
+		}
+	}
+}
+
+func TestParseDuration(t *testing.T) {
+	tests := []struct {
+		text string
+		want time.Duration
+	}{
+		{"30s", 30 * time.Second},
+		{"10m", 10 * time.Minute},
+		{"8h", 8 * time.Hour},
+		{"1h30m", 90 * time.Minute},
+		{"1m30s", 90 * time.Second},
+		{"0s", 0},
+	}
+	for _, tt := range tests {
+		if got, err := config.ParseDuration(tt.text); got != tt.want || err != nil {
+			t.Errorf("%q: %v, %v, want %v", tt.text, got, err, tt.want)
+		}
+	}
+	for _, text := range []string{"", "30", "-1s", "+1s", "1.5h", "10ms", "1000ms", "1 h", "1H", "1d", "s", "99999999999999h"} {
+		if got, err := config.ParseDuration(text); err == nil {
+			t.Errorf("%q: %v, want an error", text, got)
+		}
+	}
+}
+
+func TestConfig_Knock(t *testing.T) {
+	cfg, problems := config.Parse(readFile(t, "full") + `
+config sequence 'off'
+	list step '1000/tcp'
+	list door 'nas_ssh'
+	option enabled '0'
+config client 'lost'
+	option key 'ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8='
+	option enabled '0'
+`)
+	if cfg == nil {
+		t.Fatal(problems)
+	}
+	used := map[string]bool{}
+	k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+
+	t.Run("clients_are_in_the_order_of_the_keys", func(t *testing.T) {
+		if diff := cmp.Diff([]knock.Client{{Name: "phone"}, {Name: "lost"}}, k.Clients); diff != "" {
+			t.Errorf("clients (-want +got):\n%s", diff)
+		}
+		for i, from := range []byte{0, 32} {
+			message := seal.Seal(seal.Key(counting(from, 32)), seal.Body{Stamp: 1})
+			if got, _, err := k.Ring.Open(message); got != i || err != nil {
+				t.Errorf("message of client %d opened as that of %d: %v", i, got, err)
+			}
+		}
+		if len(k.SPA) != 1 || k.SPA[0].Name != "old_phone" {
+			t.Errorf("fwknop clients %v", k.SPA)
+		}
+	})
+	t.Run("clock_difference_is_the_configured_one", func(t *testing.T) {
+		if k.Ring.MaxSkew != cfg.Main.MaxSkew {
+			t.Errorf("got %v, want %v", k.Ring.MaxSkew, cfg.Main.MaxSkew)
+		}
+	})
+	t.Run("the_first_unused_of_a_one_time_list_counts", func(t *testing.T) {
+		for _, want := range []string{"31001/tcp 17002/udp 29003/tcp", "19004/tcp 33005/tcp 11006/udp"} {
+			k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+			if len(k.Sequences) != 2 || k.Sequences[0].Name != "laptop" || k.Sequences[1].Once != want {
+				t.Fatalf("sequences %v, want laptop and %s", k.Sequences, want)
+			}
+			if steps := k.Sequences[1].Steps; len(steps) != 3 || steps[0].String() != strings.Fields(want)[0] {
+				t.Errorf("steps %v of %s", steps, want)
+			}
+			used["codes "+want] = true
+		}
+		k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+		if len(k.Sequences) != 1 || k.Sequences[0].Name != "laptop" {
+			t.Errorf("sequences %v, want laptop only", k.Sequences)
+		}
+	})
+	t.Run("without_clients_there_is_no_ring", func(t *testing.T) {
+		cfg, _ := config.Parse("config latchkey main\n")
+		if k := cfg.Knock(nil); k.Ring != nil {
+			t.Error("got a ring")
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(readFile(f, "full"))
+	for _, file := range problemFiles(f) {
+		text, _, _ := strings.Cut(readFile(f, file), problemsMark)
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		cfg, problems := config.Parse(text)
+		if (cfg == nil) != (len(problems.Errors()) > 0) {
+			t.Fatalf("configuration %v with problems\n%v", cfg, problems)
+		}
+		last := 0
+		for _, p := range problems {
+			if s := p.String(); p.Line < last || p.Line > 1+strings.Count(text, "\n") || strings.ContainsAny(s, "\n\x1b\x00") || p.Reason == "" {
+				t.Errorf("problem %+v after line %d", p, last)
+			}
+			last = p.Line
+		}
+		if cfg == nil {
+			return
+		}
+		for _, d := range cfg.Doors {
+			if d.Name == "" || d.Port == 0 || d.DestPort == 0 || len(d.Protos) == 0 || d.OpenFor <= 0 || d.MaxOpen < d.OpenFor ||
+				(d.Dest != "") != (d.DestIP.IsValid() || d.DestIP6.IsValid()) {
+				t.Errorf("door %+v", d)
+			}
+		}
+		k := cfg.Knock(func(string, string) bool { return false })
+		for _, s := range k.Sequences {
+			if len(s.Steps) == 0 || len(s.Steps) > knock.MaxSteps || s.Within <= 0 {
+				t.Errorf("sequence %+v", s)
+			}
+		}
+	})
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import "time"
+
+// Bounds on how much a configuration may hold. A home needs a few of each; the bounds keep the
+// tables that the daemon makes of them small.
+const (
+	MaxDoors      = 256
+	MaxClients    = 256
+	MaxSequences  = 256
+	MaxOnce       = 256 // one-time entries of one sequence
+	MaxInterfaces = 16
+	MaxPortGroups = 64
+	MaxMarkers    = 8 // header ports, and as many footer ports
+)
+
+// Bounds on texts, in bytes.
+const (
+	// MaxName is that of the names of doors, clients and sequences. A door's name is a part of
+	// the names of its nftables sets.
+	MaxName  = 32
+	MaxTitle = 128
+	// MaxInterfaceName is IFNAMSIZ - 1 (linux/if.h).
+	MaxInterfaceName = 15
+	MaxZoneName      = 32
+)
+
+// Limits and defaults of times.
+const (
+	// MinOpenFor and MaxOpenFor limit open_for and max_open: nothing is open for more than a day.
+	MinOpenFor = time.Second
+	MaxOpenFor = 24 * time.Hour
+	// DefaultOpenFor is enough to connect; a connection outlives the door.
+	DefaultOpenFor = 30 * time.Second
+	// DefaultMaxOpen is max_open if open_for is not longer itself.
+	DefaultMaxOpen = time.Hour
+
+	MinWithin     = time.Second
+	MaxWithin     = 5 * time.Minute
+	DefaultWithin = 15 * time.Second
+
+	MinSkew     = time.Second
+	MaxSkew     = time.Hour
+	DefaultSkew = 90 * time.Second
+)
+
+// Lengths of a fwknop client's keys in bytes: what libfko takes.
+const (
+	MaxSPAKey  = 32
+	MaxSPAHMAC = 136
+)
+
+// The span of carrier ports: a slot for each byte of a message, a port for each of its values.
+const (
+	spanSlots = 24
+	slotPorts = 256
+	spanPorts = spanSlots * slotPorts
+)
+
+// minDigits is the smallest number of ports in the groups of the ordered layout: digits of radix
+// 2. With one port there is nothing to tell apart.
+const minDigits = 2
+
+// The words that stand for a client's kind and for the layout of a section 'ports'.
+const (
+	kindLatchkey  = "latchkey"
+	kindFwknop    = "fwknop"
+	layoutOrdered = "ordered"
+)

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/uci"
+)
+
+// Parse reads a whole configuration. It lists everything that is wrong or doubtful, in the order
+// of the lines. If only warnings are among that, it returns the configuration, else nil.
+func Parse(text string) (*Config, Problems) {
+	file, errs := uci.Parse(text)
+	r := reader{count: map[string]int{}}
+	for _, e := range errs {
+		r.problems = append(r.problems, Problem{Line: e.Line, Reason: e.Reason})
+	}
+	for i := range file.Sections {
+		r.section(&file.Sections[i])
+	}
+	if r.count["latchkey"] == 0 && len(errs) == 0 {
+		r.problems = append(r.problems, Problem{Section: "latchkey", Name: "main", Reason: "is mandatory but not there"})
+	}
+	r.check()
+	if len(errs) == 0 {
+		r.advise()
+	}
+	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if len(r.problems.Errors()) > 0 {
+		return nil, r.problems
+	}
+	return r.config(), r.problems
+}
+
+// reader collects sections and problems. What was not read completely is kept too: that a section
+// has a problem must not lead to problems of others that name it.
+type reader struct {
+	main      place[Main]
+	doors     []place[Door]
+	clients   []place[clientSection]
+	sequences []place[Sequence]
+	ports     place[portsSection]
+	count     map[string]int // sections of each known type
+	problems  Problems
+}
+
+// place is a section that was read.
+type place[T any] struct {
+	v  T
+	at *uci.Section // nil = there is none
+}
+
+// sectionTypes are the types of sections, and how many there may be of each.
+var sectionTypes = []struct {
+	name string
+	most int
+}{
+	{"latchkey", 1},
+	{"door", MaxDoors},
+	{"client", MaxClients},
+	{"sequence", MaxSequences},
+	{"ports", 1},
+}
+
+func (r *reader) section(s *uci.Section) {
+	if !r.admitSection(s) {
+		return
+	}
+	switch s.Type {
+	case "latchkey":
+		r.main = read(r, s, newMain(), mainOptions)
+		r.finishMain(&r.main)
+	case "door":
+		p := read(r, s, newDoor(s.Name), doorOptions)
+		r.finishDoor(&p)
+		r.doors = append(r.doors, p)
+	case "client":
+		p := read(r, s, newClient(s.Name), clientOptions)
+		r.finishClient(&p)
+		r.clients = append(r.clients, p)
+	case "sequence":
+		p := read(r, s, newSequence(s.Name), sequenceOptions)
+		r.finishSequence(&p)
+		r.sequences = append(r.sequences, p)
+	case "ports":
+		r.ports = read(r, s, portsSection{layout: layoutOrdered}, portsOptions)
+		r.finishPorts(&r.ports)
+	}
+}
+
+// admitSection tells whether s is worth reading.
+func (r *reader) admitSection(s *uci.Section) bool {
+	var names []string
+	for _, t := range sectionTypes {
+		names = append(names, t.name)
+		if t.name != s.Type {
+			continue
+		}
+		r.count[t.name]++
+		if n := r.count[t.name]; n > t.most {
+			if n == t.most+1 {
+				r.refuse(s, "", fmt.Sprintf("is one too many: there can be %d of this type", t.most))
+			}
+			return false
+		}
+		r.checkName(s)
+		return true
+	}
+	r.refuse(s, "", "is of an unknown type: known are "+strings.Join(names, ", "))
+	return false
+}
+
+func (r *reader) checkName(s *uci.Section) {
+	switch {
+	case s.Type == "ports":
+		// There is one at the most, and nothing refers to it.
+	case s.Type == "latchkey" && s.Name != "main":
+		r.refuse(s, "", "must have the name 'main'")
+	case s.Name == "":
+		r.refuse(s, "", fmt.Sprintf("has no name: begin it with config %s 'NAME'", s.Type))
+	case len(s.Name) > MaxName:
+		r.refuse(s, "", fmt.Sprintf("has a name of %d characters: %d are the limit", len(s.Name), MaxName))
+	}
+}
+
+// read sets what the options of s say. v holds the defaults.
+func read[T any](r *reader, s *uci.Section, v T, options []option[T]) place[T] {
+	for i := range s.Options {
+		given := &s.Options[i]
+		n := slices.IndexFunc(options, func(o option[T]) bool { return o.name == given.Name })
+		if n < 0 {
+			r.refuseUnknown(s, given, optionNames(options))
+			continue
+		}
+		readOption(r, s, &v, options[n], given)
+	}
+	for _, o := range options {
+		missing := !slices.ContainsFunc(s.Options, func(g uci.Option) bool { return g.Name == o.name })
+		if o.kind == must && missing {
+			r.refuse(s, o.name, "is mandatory but not set")
+		}
+	}
+	return place[T]{v: v, at: s}
+}
+
+func (r *reader) refuseUnknown(s *uci.Section, given *uci.Option, known []string) {
+	p := about(s, given.Values[0].Line, fmt.Sprintf("specifies unknown option '%s': known are %s",
+		printable(given.Name), strings.Join(known, ", ")))
+	p.Option = given.Name
+	r.problems = append(r.problems, p)
+}
+
+func optionNames[T any](options []option[T]) []string {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+	}
+	return names
+}
+
+func readOption[T any](r *reader, s *uci.Section, v *T, o option[T], given *uci.Option) {
+	if given.List && o.kind != words && o.kind != texts {
+		r.refuse(s, o.name, "must not be a list")
+		return
+	}
+	for _, value := range given.Values {
+		entries := []string{value.Text}
+		if o.kind == words {
+			entries = strings.Fields(value.Text)
+		}
+		if len(entries) == 0 || entries[0] == "" {
+			r.refuseAt(s, o.name, value.Line, "must not have empty entries")
+		}
+		for _, entry := range entries {
+			if err := o.set(v, entry); err != nil && entry != "" {
+				r.fail(s, o.name, uci.Value{Text: entry, Line: value.Line}, err.Error())
+			}
+		}
+	}
+}
+
+// config puts together what was read.
+func (r *reader) config() *Config {
+	c := &Config{Main: r.main.v}
+	for i := range r.doors {
+		c.Doors = append(c.Doors, r.doors[i].v)
+	}
+	for i := range r.clients {
+		c.Clients = append(c.Clients, r.clients[i].v.Client)
+	}
+	for i := range r.sequences {
+		c.Sequences = append(c.Sequences, r.sequences[i].v)
+	}
+	if r.ports.at != nil {
+		c.Ports = &r.ports.v.Ordered
+	}
+	return c
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/uci"
+)
+
+// Problem is one thing that is wrong or, as a warning, doubtful in a configuration.
+type Problem struct {
+	Line    int    // from 1; 0 = the text as a whole
+	Section string // its type, or @type[n] if it has no name; "" = the text breaks UCI's grammar
+	Name    string // of the section
+	Option  string // "" = the section as a whole
+	Value   string // if not empty, the option's value is wrong; never that of a secret
+	Reason  string // why the value is wrong; without a value, all there is to say
+	Warning bool   // the configuration can be used in spite of it
+}
+
+// String words the problem as firewall4 does, which owners of OpenWrt routers know:
+//
+//	section 'door' (nas) option 'port' specifies invalid value '70000': ports end at 65535 (line 12)
+//	section '@client[1]' option 'key' is mandatory but not set (line 20)
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Section != "" {
+		fmt.Fprintf(&b, "section '%s' ", printable(p.Section))
+		if p.Name != "" {
+			fmt.Fprintf(&b, "(%s) ", printable(p.Name))
+		}
+	}
+	if p.Value != "" {
+		fmt.Fprintf(&b, "option '%s' specifies invalid value '%s': ", printable(p.Option), printable(p.Value))
+	}
+	b.WriteString(p.Reason)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, " (line %d)", p.Line)
+	}
+	return b.String()
+}
+
+// Problems is a list of problems in the order of their lines.
+type Problems []Problem
+
+// Error lists the problems, one a line.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Errors returns the problems for which a configuration is refused.
+func (p Problems) Errors() Problems { return p.grade(false) }
+
+// Warnings returns the problems in spite of which a configuration can be used.
+func (p Problems) Warnings() Problems { return p.grade(true) }
+
+func (p Problems) grade(warning bool) Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(x Problem) bool { return x.Warning != warning })
+}
+
+// printable makes a user's text fit for a line of a log: short, and without control characters.
+func printable(s string) string {
+	const most = 64 // characters
+	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
+		s = string(r[:most]) + "..."
+	}
+	if q := strconv.Quote(s); len(q) != len(s)+2 {
+		return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+	}
+	return s
+}
+
+// fail reports that a value of an option is wrong. The value is shown, so it must not be a secret.
+func (r *reader) fail(s *uci.Section, option string, v uci.Value, reason string) {
+	p := about(s, v.Line, reason)
+	p.Option, p.Value = option, v.Text
+	r.problems = append(r.problems, p)
+}
+
+// refuse reports an error that no single value tells. With an option, the reason is what to say
+// about it: "is mandatory but not set".
+func (r *reader) refuse(s *uci.Section, option, reason string) {
+	r.problems = append(r.problems, aboutOption(s, option, reason))
+}
+
+// refuseAt is refuse for one of the lines of an option.
+func (r *reader) refuseAt(s *uci.Section, option string, line int, reason string) {
+	p := aboutOption(s, option, reason)
+	p.Line = line
+	r.problems = append(r.problems, p)
+}
+
+// warn reports something doubtful, in the same form as refuse. In a section with errors it does
+// not: they come first, and the doubt may be a consequence.
+func (r *reader) warn(s *uci.Section, option, reason string) {
+	p := aboutOption(s, option, reason)
+	p.Warning = true
+	isError := func(o Problem) bool { return !o.Warning && o.Section == p.Section && o.Name == p.Name }
+	if !slices.ContainsFunc(r.problems, isError) {
+		r.problems = append(r.problems, p)
+	}
+}
+
+func aboutOption(s *uci.Section, option, reason string) Problem {
+	if option == "" {
+		return about(s, s.Line, reason)
+	}
+	line := s.Line
+	if i := slices.IndexFunc(s.Options, func(o uci.Option) bool { return o.Name == option }); i >= 0 {
+		line = s.Options[i].Values[0].Line
+	}
+	p := about(s, line, "option '"+option+"' "+reason)
+	p.Option = option
+	return p
+}
+
+func about(s *uci.Section, line int, reason string) Problem {
+	p := Problem{Line: line, Section: s.Type, Name: s.Name, Reason: reason}
+	if s.Name == "" {
+		p.Section = fmt.Sprintf("@%s[%d]", s.Type, s.Index)
+	}
+	return p
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/uci"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// The functions finish... complete a section, and check its options against each other.
+
+func has(s *uci.Section, option string) bool {
+	return slices.ContainsFunc(s.Options, func(o uci.Option) bool { return o.Name == option })
+}
+
+// failed tells whether an option of s has a problem already.
+func (r *reader) failed(s *uci.Section, option string) bool {
+	subject := about(s, 0, "")
+	return slices.ContainsFunc(r.problems, func(p Problem) bool {
+		return p.Option == option && p.Section == subject.Section && p.Name == subject.Name
+	})
+}
+
+func (r *reader) finishMain(p *place[Main]) {
+	p.v.complete()
+	if m := &p.v; m.SPAPort != 0 && m.SPAPort == m.STUNPort {
+		r.refuse(p.at, "spa_port", "is the same as stun_port: each needs a port of its own")
+	}
+}
+
+func (r *reader) finishDoor(p *place[Door]) {
+	d, s := &p.v, p.at
+	d.complete()
+	if d.MaxOpen < d.OpenFor && !r.failed(s, "max_open") && !r.failed(s, "open_for") {
+		r.refuse(s, "max_open", fmt.Sprintf("is shorter than open_for, which is %s", formatDuration(d.OpenFor)))
+	}
+	if seal.Tag(d.Name) == (seal.DoorTag{}) {
+		r.refuse(s, "", "has the one name in 65536 that means every door in a message: change it")
+	}
+	if has(s, "dest") {
+		if !has(s, "dest_ip") && !has(s, "dest_ip6") {
+			r.refuse(s, "dest", "needs the host's address: set dest_ip, dest_ip6 or both")
+		}
+		return
+	}
+	for _, name := range []string{"dest_ip", "dest_ip6", "dest_port", "wake"} {
+		if has(s, name) {
+			r.refuse(s, name, "needs option 'dest', the firewall zone of that host")
+		}
+	}
+}
+
+func (r *reader) finishClient(p *place[clientSection]) {
+	c, s := &p.v, p.at
+	if r.failed(s, "kind") {
+		return
+	}
+	fwknop := c.Kind == knock.KindFwknop
+	r.decodeKey(s, "key", c.key, func() (err error) {
+		if fwknop {
+			c.SPA.Key, err = decodeSecret(c.key, MaxSPAKey)
+		} else {
+			c.Key, err = seal.ParseKey(c.key)
+		}
+		return err
+	})
+	if fwknop {
+		r.decodeKey(s, "hmac_key", c.hmacKey, func() (err error) {
+			c.SPA.HMAC, err = decodeSecret(c.hmacKey, MaxSPAHMAC)
+			return err
+		})
+	} else if has(s, "hmac_key") {
+		r.refuse(s, "hmac_key", "is for clients of kind 'fwknop' only")
+	}
+}
+
+func (r *reader) decodeKey(s *uci.Section, option, text string, decode func() error) {
+	if r.failed(s, option) {
+		return
+	}
+	if text == "" {
+		r.refuse(s, option, "is mandatory but not set")
+		return
+	}
+	if err := decode(); err != nil {
+		r.refuse(s, option, "specifies an invalid value: "+err.Error())
+	}
+}
+
+// decodeSecret reads a key of a fwknop client as fwknop writes it (KEY_BASE64, HMAC_KEY_BASE64).
+// Its errors do not repeat the text.
+func decodeSecret(text string, most int) ([]byte, error) {
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(text), "="))
+	if err != nil {
+		return nil, errors.New("want base64, as KEY_BASE64 and HMAC_KEY_BASE64 have it")
+	}
+	if len(b) == 0 || len(b) > most {
+		return nil, fmt.Errorf("want 1 to %d bytes in base64, got %d bytes", most, len(b))
+	}
+	return b, nil
+}
+
+func (r *reader) finishSequence(p *place[Sequence]) {
+	q, s := &p.v, p.at
+	switch {
+	case has(s, "step") && has(s, "once"):
+		r.refuse(s, "once", "is instead of option 'step', not beside it")
+	case !has(s, "step") && !has(s, "once"):
+		r.refuse(s, "step", "is mandatory but not set")
+	}
+	if why := neighbours(q.Steps); why != "" {
+		r.refuse(s, "step", why)
+	}
+	for i, text := range q.Once {
+		if slices.Contains(q.Once[:i], text) {
+			r.refuse(s, "once", fmt.Sprintf("has '%s' twice: each entry can be used once", printable(text)))
+		}
+		if why := neighbours(parseSteps(text)); why != "" {
+			r.refuse(s, "once", why)
+		}
+	}
+}
+
+// parseSteps reads what parseOnce made.
+func parseSteps(text string) []knock.Step {
+	words := strings.Fields(text)
+	steps := make([]knock.Step, len(words))
+	for i, w := range words {
+		steps[i], _ = knock.ParseStep(w) // parseOnce had no error
+	}
+	return steps
+}
+
+// neighbours tells which two steps are beside each other. The ports beside a step are trip wires,
+// so such steps would trip each other; and without the wires a scan would open the sequence.
+func neighbours(steps []knock.Step) string {
+	for i, a := range steps {
+		for _, b := range steps[:i] {
+			if a.Proto == b.Proto && a.Proto != wire.ICMP && (a.Port == b.Port+1 || b.Port == a.Port+1) {
+				return fmt.Sprintf("has ports %d and %d of %s beside each other: a scan would find them, leave at least one port between",
+					min(a.Port, b.Port), max(a.Port, b.Port), protoName(a.Proto))
+			}
+		}
+	}
+	return ""
+}
+
+func (r *reader) finishPorts(p *place[portsSection]) {
+	for _, markers := range []struct {
+		option string
+		ports  []uint16
+	}{{"header", p.v.Header}, {"footer", p.v.Footer}} {
+		for _, port := range markers.ports {
+			if inRanges(p.v.Groups, port) {
+				r.refuse(p.at, markers.option, fmt.Sprintf("has port %d, which is one of the digits", port))
+			}
+		}
+	}
+}
+
+func inRanges(list []wire.PortRange, port uint16) bool {
+	return slices.ContainsFunc(list, func(r wire.PortRange) bool { return inRange(r, port) })
+}
+
+// inRange is false for the zero range, which stands for off.
+func inRange(r wire.PortRange, port uint16) bool {
+	return r.First <= port && port <= r.Last && r.Last != 0
+}
