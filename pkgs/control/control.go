@@ -82,7 +82,7 @@ type Client struct {
 type Event struct {
 	Number  uint64     `json:"number"`
 	Time    time.Time  `json:"time"`
-	Kind    string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started
+	Kind    string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started, trouble
 	Door    string     `json:"door,omitempty"`
 	Client  string     `json:"client,omitempty"`
 	Address string     `json:"address,omitempty"`
@@ -92,6 +92,7 @@ type Event struct {
 	Detail  string     `json:"detail,omitempty"` // a sentence for a person
 	Skew    int        `json:"skew,omitempty"`   // of stale: seconds by which the sender's clock is ahead
 	Count   int        `json:"count,omitempty"`  // how many alike this one stands for, if more than one
+	Hidden  int        `json:"hidden,omitempty"` // how many refusals before this one were too many to show
 }
 
 // Problem is one thing wrong, or doubtful, in a configuration.

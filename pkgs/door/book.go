@@ -170,11 +170,12 @@ func (b *Book) room(now time.Time, at place, client string) error {
 	return nil
 }
 
-// place puts a grant into the firewall and notes whether it is pending.
+// place puts a grant into the firewall and notes whether it, and its door, is pending.
 func (b *Book) place(now time.Time, g *Grant) error {
 	err := b.fw.Open(now, *g)
 	g.Pending = errors.Is(err, ErrPending)
 	if g.Pending {
+		b.missing[g.Door] = true
 		return nil
 	}
 	return err
@@ -274,7 +275,7 @@ func (b *Book) Grants(now time.Time) []Grant {
 	return grants
 }
 
-// Pending returns the names of the doors for which the firewall had no set at the last Sync, sorted.
+// Pending returns the names of the doors for which the firewall had no set when it was last asked, sorted.
 func (b *Book) Pending() []string {
 	var names []string
 	for name, is := range b.missing {

@@ -2,7 +2,10 @@
 
 package wire
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+)
 
 // Proto is an IP protocol number (IANA "Protocol Numbers").
 type Proto uint8
@@ -14,6 +17,21 @@ const (
 	UDP    Proto = 17
 	ICMPv6 Proto = 58
 )
+
+// String returns the protocol's name as configurations write it: "tcp".
+func (p Proto) String() string {
+	switch p {
+	case ICMP:
+		return "icmp"
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case ICMPv6:
+		return "icmpv6"
+	}
+	return "protocol " + strconv.Itoa(int(p))
+}
 
 // TCPFlags are the eight flag bits of a TCP header (RFC 9293, section 3.1).
 type TCPFlags uint8

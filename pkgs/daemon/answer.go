@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/door"
+)
+
+// Answer is a control.Handler.
+func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) error) error {
+	switch r.Method {
+	case "status":
+		return reply(d.Status())
+	case "open":
+		return d.answerOpen(r, reply)
+	case "close":
+		return d.answerClose(r, reply)
+	case "events":
+		if r.Follow {
+			return d.events.follow(ctx, r.Since, func(e control.Event) error { return reply(e) })
+		}
+		list, _ := d.events.since(r.Since)
+		return reply(list)
+	case "check":
+		return reply(Check(r.Text))
+	case "forget":
+		return d.answerForget(r, reply)
+	}
+	return &control.Error{
+		Text: fmt.Sprintf("unknown method %q", r.Method),
+		Hint: "methods are status, open, close, events, check and forget",
+	}
+}
+
+// Check tells what is wrong with a configuration.
+func Check(text string) []control.Problem {
+	_, problems := config.Parse(text)
+	list := make([]control.Problem, 0, len(problems))
+	for _, p := range problems {
+		list = append(list, control.Problem{
+			Text: p.String(), Line: p.Line, Section: p.Name, Option: p.Option, Warning: p.Warning,
+		})
+	}
+	return list
+}
+
+func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
+	a, err := netip.ParseAddr(r.Address)
+	if err != nil {
+		return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "such as 203.0.113.7 or 2001:db8::7"}
+	}
+	var wish time.Duration
+	if r.For != "" {
+		if wish, err = config.ParseDuration(r.For); err != nil {
+			return &control.Error{Text: fmt.Sprintf("time %q: %v", r.For, err), Hint: "such as 30s, 10m or 8h"}
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.known(r.Door); err != nil {
+		return err
+	}
+	now := d.sys.Now()
+	g, err := d.openDoor(now, door.Ask{Door: r.Door, Address: a, For: wish, Knock: "control"})
+	if err != nil {
+		return err
+	}
+	return reply(tellGrant(now, g))
+}
+
+func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
+	var a netip.Addr
+	if r.Address != "" {
+		var err error
+		if a, err = netip.ParseAddr(r.Address); err != nil {
+			return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "leave it out to close for everybody"}
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.known(r.Door); err != nil {
+		return err
+	}
+	now := d.sys.Now()
+	grants, err := d.closeDoor(now, r.Door, a, "", "closed at the router")
+	if err != nil {
+		return err
+	}
+	closed := make([]control.Grant, 0, len(grants))
+	for _, g := range grants {
+		closed = append(closed, tellGrant(now, g))
+	}
+	return reply(closed)
+}
+
+// known refuses a door that the owner named wrongly or switched off.
+func (d *Daemon) known(name string) error {
+	c := d.policy.doors[name]
+	if c == nil {
+		return &control.Error{Text: fmt.Sprintf("no door %q", name), Hint: "latchkeyd status lists the doors"}
+	}
+	if !c.Enabled {
+		return &control.Error{Text: fmt.Sprintf("door %q is switched off", name), Hint: "set its option 'enabled' to '1'"}
+	}
+	return nil
+}
+
+// answerForget drops what is remembered of a client's messages, so that one with a clock that once
+// was far ahead can knock again. Old copies of its messages could then open: its key should change.
+func (d *Daemon) answerForget(r control.Request, reply func(any) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.policy.clients[r.Client] == nil {
+		return &control.Error{Text: fmt.Sprintf("no client %q", r.Client), Hint: "latchkeyd status lists the clients"}
+	}
+	if err := d.sys.Memory.Forget(r.Client); err != nil {
+		return err
+	}
+	delete(d.devices, r.Client)
+	return reply(struct{}{})
+}
+
+// Status tells how everything is. It holds no secret.
+func (d *Daemon) Status() control.Status {
+	devices := d.sys.Capture.Devices()
+	list, _ := d.events.since(0)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.sys.Now()
+	s := control.Status{
+		Version: d.sys.Version,
+		Running: true,
+		// Start by what has passed since then: the wall clock may have been set meanwhile.
+		Since:   now.Add(-now.Sub(d.start)).Round(0),
+		Now:     now.Round(0),
+		Clock:   "free",
+		Problem: d.problem,
+		Devices: devices,
+		Doors:   []control.Door{},
+		Clients: []control.Client{},
+	}
+	if d.sys.ClockSynced() {
+		s.Clock = "synchronised"
+	}
+	if len(list) > 0 {
+		s.Last = list[len(list)-1].Number
+	}
+	grants, missing := d.book.Grants(now), d.book.Pending()
+	for _, c := range d.policy.cfg.Doors {
+		s.Doors = append(s.Doors, tellDoor(now, c, grants, slices.Contains(missing, c.Name)))
+	}
+	for _, c := range d.policy.cfg.Clients {
+		s.Clients = append(s.Clients, d.tellClient(now, c))
+	}
+	return s
+}
+
+func tellDoor(now time.Time, c config.Door, grants []door.Grant, missing bool) control.Door {
+	t := control.Door{
+		Name: c.Name, Title: c.Title, State: "ready",
+		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
+		Grants: []control.Grant{},
+	}
+	switch {
+	case !c.Enabled:
+		t.State = "disabled"
+	case missing:
+		t.State = "pending"
+	}
+	for _, g := range grants {
+		if g.Door == c.Name {
+			t.Grants = append(t.Grants, tellGrant(now, g))
+		}
+	}
+	return t
+}
+
+func tellGrant(now time.Time, g door.Grant) control.Grant {
+	left := g.Until.Sub(now)
+	return control.Grant{
+		Address: g.Address.String(), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
+		Client: g.Client, Knock: g.Knock, Pending: g.Pending,
+	}
+}
+
+func (d *Daemon) tellClient(now time.Time, c config.Client) control.Client {
+	t := control.Client{Name: c.Name, Title: c.Title, Kind: string(c.Kind), State: "ready", Doors: c.Doors}
+	if !c.Expires.IsZero() {
+		t.Expires = &c.Expires
+	}
+	switch {
+	case !c.Enabled:
+		t.State = "disabled"
+	case !c.Expires.IsZero() && !now.Before(c.Expires):
+		t.State = "expired"
+	}
+	if dev := d.devices[c.Name]; dev != nil && !dev.last.IsZero() {
+		last := dev.last.Round(0)
+		t.Last = &last
+	}
+	return t
+}

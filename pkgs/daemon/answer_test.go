@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/seal"
+)
+
+func TestStatus(t *testing.T) {
+	r := newRig(t, home)
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	r.now = r.now.Add(90 * time.Second)
+	s := r.Status()
+
+	last := start
+	until := start.Add(10 * time.Minute)
+	want := control.Status{
+		Version: "1.2.3", Running: true, Since: start, Now: r.now, Clock: "synchronised", Last: 1,
+		Devices: []control.Device{{Name: "wan", State: "up"}},
+		Doors: []control.Door{
+			{Name: "nas", State: "ready", OpenFor: 600, MaxOpen: 3600, Grants: []control.Grant{
+				{Address: "203.0.113.7", Until: until, Left: 510, Client: "phone", Knock: "message stun"}}},
+			{Name: "web", State: "ready", OpenFor: 60, MaxOpen: 3600, Grants: []control.Grant{}},
+			{Name: "old", State: "disabled", OpenFor: 30, MaxOpen: 3600, Grants: []control.Grant{}},
+		},
+		Clients: []control.Client{
+			{Name: "phone", Kind: "message", State: "ready", Doors: []string{"nas", "web"}, Last: &last},
+			{Name: "lost", Kind: "message", State: "disabled", Doors: []string{"nas"}},
+		},
+	}
+	if diff := cmp.Diff(want, s); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), "AAECAw") {
+		t.Error("status shows a key")
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	t.Run("open_and_close_for_one_address", func(t *testing.T) {
+		r := newRig(t, home)
+		g := r.ask(t, control.Request{Method: "open", Door: "nas", Address: "203.0.113.7", For: "5m"}).(control.Grant)
+		if g.Left != 300 || g.Knock != "control" || r.open("nas") != "203.0.113.7 5m0s" {
+			t.Errorf("grant %+v, open for %q", g, r.open("nas"))
+		}
+		closed := r.ask(t, control.Request{Method: "close", Door: "nas"}).([]control.Grant)
+		if len(closed) != 1 || r.open("nas") != "" {
+			t.Errorf("closed %+v, open for %q", closed, r.open("nas"))
+		}
+	})
+	t.Run("forget_lets_an_old_stamp_in_again", func(t *testing.T) {
+		r := newRig(t, home)
+		msg := r.seal(seal.Body{Door: seal.Tag("nas")})
+		r.message(phone, msg)
+		r.ask(t, control.Request{Method: "forget", Client: "phone"})
+		r.message(neighbour, msg)
+		if r.last() != "opened nas phone" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
+	t.Run("check_finds_every_problem", func(t *testing.T) {
+		bad := strings.NewReplacer("'8443'", "'70000'", "'10m'", "'soon'").Replace(home)
+		problems := newRig(t, home).ask(t, control.Request{Method: "check", Text: bad}).([]control.Problem)
+		var options []string
+		for _, p := range problems {
+			if !p.Warning {
+				options = append(options, p.Section+" "+p.Option)
+			}
+		}
+		if diff := cmp.Diff([]string{"nas open_for", "web port"}, options); diff != "" {
+			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+	})
+	refusals := map[string]struct {
+		r    control.Request
+		want string
+	}{
+		"a_door_that_is_not_there":   {control.Request{Method: "open", Door: "attic", Address: "203.0.113.7"}, `no door "attic"`},
+		"a_door_that_is_off":         {control.Request{Method: "open", Door: "old", Address: "203.0.113.7"}, "switched off"},
+		"what_is_no_address":         {control.Request{Method: "open", Door: "nas", Address: "phone"}, "not an IP address"},
+		"what_is_no_time":            {control.Request{Method: "open", Door: "nas", Address: "203.0.113.7", For: "long"}, `time "long"`},
+		"a_client_that_is_not_there": {control.Request{Method: "forget", Client: "nobody"}, `no client "nobody"`},
+		"a_method_that_is_not_there": {control.Request{Method: "dance"}, `unknown method "dance"`},
+	}
+	for name, tt := range refusals {
+		t.Run("refuses_"+name, func(t *testing.T) {
+			err := newRig(t, home).Answer(t.Context(), tt.r, func(any) error { return nil })
+			refusal, ok := errors.AsType[*control.Error](err)
+			if !ok || !strings.Contains(refusal.Text, tt.want) || refusal.Hint == "" {
+				t.Errorf("%#v, want %q and a hint", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFollowEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, home)
+		r.sequence(phone, shy...)
+		ctx, stop := context.WithCancel(t.Context())
+		seen := make(chan string, 10)
+		ended := make(chan error)
+		go func() {
+			ended <- r.Answer(ctx, control.Request{Method: "events", Follow: true}, func(e any) error {
+				seen <- e.(control.Event).Kind
+				return nil
+			})
+		}()
+		if kind := <-seen; kind != "opened" {
+			t.Errorf("first event %q", kind)
+		}
+		synctest.Wait() // the follower waits for more
+		r.sequence(phone, shy...)
+		if kind := <-seen; kind != "extended" {
+			t.Errorf("second event %q", kind)
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("after the caller hung up: %v", err)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Paper is a daemon that touches nothing: it says what packets of the past would have done.
+type Paper struct {
+	daemon *Daemon
+	now    time.Time // of the newest packet
+}
+
+// OnPaper returns a daemon on paper for the configuration text, which tells its events to tell.
+func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper, error) {
+	p := &Paper{}
+	d, err := New(System{
+		Config:      func() (string, error) { return text, nil },
+		Firewall:    noFirewall{},
+		Capture:     noCapture{},
+		Memory:      &shortMemory{floors: map[string]uint64{}, used: map[[2]string]bool{}},
+		ClockSynced: synced,
+		Now:         func() time.Time { return p.now },
+		Wake:        func(net.HardwareAddr, netip.Addr) error { return nil },
+		Tell:        tell,
+	})
+	p.daemon = d
+	return p, err
+}
+
+// Replay takes a packet that was seen at now. Packets come in the order of their times.
+func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
+	p.now = now
+	d := p.daemon
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.passTime(now)
+	d.observe(now, packet)
+}
+
+// noFirewall has every set and forgets every grant.
+type noFirewall struct{}
+
+var _ door.Firewall = noFirewall{}
+
+func (noFirewall) Sync(time.Time, []string, []door.Grant) ([]string, error) { return nil, nil }
+func (noFirewall) Open(time.Time, door.Grant) error                         { return nil }
+func (noFirewall) Close(string, netip.Addr) error                           { return nil }
+
+// noCapture reads from nowhere.
+type noCapture struct{}
+
+func (noCapture) Set([]string, wire.Filter) error { return nil }
+func (noCapture) Devices() []control.Device       { return []control.Device{} }
+
+// shortMemory remembers until the program ends. It is as large as the configuration.
+type shortMemory struct {
+	floors map[string]uint64
+	used   map[[2]string]bool
+}
+
+var _ Memory = (*shortMemory)(nil)
+
+func (m *shortMemory) Floor(client string) uint64 { return m.floors[client] }
+
+func (m *shortMemory) SetFloor(client string, stamp uint64) error {
+	m.floors[client] = stamp
+	return nil
+}
+
+func (m *shortMemory) Used(sequence, text string) bool { return m.used[[2]string{sequence, text}] }
+
+func (m *shortMemory) Use(sequence, text string) error {
+	m.used[[2]string{sequence, text}] = true
+	return nil
+}
+
+func (m *shortMemory) Forget(client string) error {
+	delete(m.floors, client)
+	return nil
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// policy is one configuration, indexed for admit, with the detectors made for it.
+type policy struct {
+	cfg       *config.Config
+	open      []door.Door // the enabled doors
+	doors     map[string]*config.Door
+	clients   map[string]*config.Client
+	sequences map[string]*config.Sequence
+
+	ring      *seal.Ring // nil = no client sends messages
+	detectors []knock.Detector
+	outdated  bool // a one-time sequence was used: the detectors must be made anew
+}
+
+func newPolicy(cfg *config.Config) *policy {
+	p := &policy{
+		cfg:       cfg,
+		doors:     map[string]*config.Door{},
+		clients:   map[string]*config.Client{},
+		sequences: map[string]*config.Sequence{},
+	}
+	for i := range cfg.Doors {
+		c := &cfg.Doors[i]
+		p.doors[c.Name] = c
+		if c.Enabled {
+			p.open = append(p.open, door.Door{Name: c.Name, OpenFor: c.OpenFor, MaxOpen: c.MaxOpen})
+		}
+	}
+	for i := range cfg.Clients {
+		p.clients[cfg.Clients[i].Name] = &cfg.Clients[i]
+	}
+	for i := range cfg.Sequences {
+		p.sequences[cfg.Sequences[i].Name] = &cfg.Sequences[i]
+	}
+	return p
+}
+
+// detect makes the detectors.
+func (p *policy) detect(now time.Time, synced bool, used func(sequence, text string) bool) {
+	k := p.cfg.Knock(used)
+	p.ring = k.Ring
+	p.advance(now, synced)
+	p.detectors = knock.New(k, now)
+	p.outdated = false
+}
+
+// advance brings the hints up to date, and tells whether the filter has to follow.
+func (p *policy) advance(now time.Time, synced bool) bool {
+	return p.ring != nil && p.ring.Advance(now, synced)
+}
+
+// filter is what the detectors have to see.
+func (p *policy) filter() wire.Filter {
+	var f wire.Filter
+	for _, d := range p.detectors {
+		d.AddFilter(&f)
+	}
+	f.Normalize()
+	return f
+}
+
+// doorsByTag finds the door that a message names among the doors of its client.
+func (p *policy) doorsByTag(c *config.Client, tag seal.DoorTag) []string {
+	if tag == (seal.DoorTag{}) {
+		return c.Doors
+	}
+	i := slices.IndexFunc(c.Doors, func(name string) bool { return seal.Tag(name) == tag })
+	if i < 0 {
+		return nil
+	}
+	return c.Doors[i : i+1]
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+)
+
+// admitSPA maps a fwknop packet onto configured doors: each port it names must be the outside port
+// of a door of its client. What else it wishes (a target behind NAT, another port) does not count:
+// the router decides.
+func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
+	if no, barred := d.barred(now, r.Name); barred {
+		return no
+	}
+	if no, stands := d.fresh(now, r); !stands {
+		return no
+	}
+	c := d.policy.clients[r.Name]
+	yes := leave{client: c.Name, address: r.From, wish: r.SPA.Timeout}
+	if r.SPA.Allow.IsValid() {
+		yes.address = r.SPA.Allow
+	}
+	for _, want := range r.SPA.Ports {
+		i := slices.IndexFunc(c.Doors, func(name string) bool {
+			door := d.policy.doors[name]
+			return door.Port == want.Port && slices.Contains(door.Protos, want.Proto)
+		})
+		if i < 0 {
+			return refuse(c.Name, knock.NotAllowed, "client %q has no door with %s port %d", c.Name, want.Proto, want.Port)
+		}
+		if !slices.Contains(yes.doors, c.Doors[i]) {
+			yes.doors = append(yes.doors, c.Doors[i])
+		}
+	}
+	return d.doors(now, yes)
+}
+
+// stampOf returns what tells a knock from its copies; ok is false for one that cannot.
+//
+// A fwknop packet has whole seconds and a random number: the number fills the milliseconds.
+func stampOf(r knock.Request) (stamp uint64, ok bool) {
+	switch r.Kind {
+	case knock.KindMessage:
+		return r.Body.Stamp, true
+	case knock.KindFwknop:
+		return r.SPA.Stamp + r.SPA.Random%1000, true
+	}
+	return 0, false
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/knock"
+)
+
+// knockName says how somebody knocked, in the words of the configuration.
+func knockName(r knock.Request) string {
+	switch r.Kind {
+	case knock.KindSequence:
+		return "sequence " + r.Name
+	case knock.KindMessage:
+		return "message " + string(r.Carrier)
+	}
+	return string(r.Kind)
+}
+
+// tellGivenUp explains a knock that its detector gave up.
+func tellGivenUp(f knock.Finding) string {
+	switch f.Reason {
+	case knock.TripWire:
+		return fmt.Sprintf("after %d right steps a packet to a neighbour of a step's port: looks like a port scan", f.Step)
+	case knock.WrongOrder:
+		return fmt.Sprintf("after %d right steps a packet to the port of another step", f.Step)
+	case knock.TooSlow:
+		return fmt.Sprintf("only %d steps came within the time window", f.Step)
+	case knock.BadMessage:
+		return "the message was damaged or forged"
+	case knock.UnknownKey:
+		return "no client has this key"
+	case knock.NotAllowed:
+		return "the knock asks for more than a door"
+	}
+	return ""
+}
+
+// tellSkew explains a difference between a sender's clock and ours.
+func tellSkew(skew time.Duration) string {
+	direction := "ahead of"
+	if skew < 0 {
+		direction = "behind"
+	}
+	return fmt.Sprintf("the client's clock is %s %s the router's", skew.Abs().Round(time.Second), direction)
+}
+
+func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
+	for _, g := range grants {
+		d.events.add(now, control.Event{
+			Kind: closed, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock, Detail: why,
+		})
+	}
+}
+
+// tellSets tells of doors whose sets came or went in the firewall.
+func (d *Daemon) tellSets(now time.Time, found, missing []string) {
+	for _, name := range found {
+		d.events.add(now, control.Event{Kind: ready, Door: name, Detail: "the firewall has its sets"})
+	}
+	for _, name := range missing {
+		d.events.add(now, control.Event{Kind: pending, Door: name, Detail: "the firewall has no set for this door: it opens as soon as there is one"})
+	}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hooks runs the owner's scripts for what happens to doors.
+//
+// It is the work of a process of its own, because scripts need rights that the daemon gave up.
+package hooks
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+)
+
+const (
+	shell   = "/bin/sh"
+	longest = 30 * time.Second // that a script may take before it is killed
+	maxRuns = 64               // scripts in the folder that are run
+)
+
+// actions are the kinds of events that scripts are run for.
+var actions = []string{"opened", "extended", "closed", "expired"}
+
+// Run runs the scripts in folder for e, one after the other in the order of their names, if it is an
+// event of a door. They are shell scripts and get ACTION, DOOR, CLIENT, ADDRESS and UNTIL (seconds
+// since 1970 UTC; empty for one that is over) in the environment. What they print goes to out.
+func Run(ctx context.Context, folder string, e control.Event, out *os.File) error {
+	if !slices.Contains(actions, e.Kind) {
+		return nil
+	}
+	scripts, err := filepath.Glob(filepath.Join(folder, "*"))
+	if err != nil {
+		return fmt.Errorf("hooks: %w", err)
+	}
+	if len(scripts) > maxRuns {
+		return fmt.Errorf("hooks: %s has %d scripts, the limit is %d", folder, len(scripts), maxRuns)
+	}
+	for _, script := range scripts {
+		if err := runOne(ctx, script, environment(e), out); err != nil {
+			fmt.Fprintf(out, "hook %s for %s of door %s: %v\n", script, e.Kind, e.Door, err)
+		}
+	}
+	return nil
+}
+
+func environment(e control.Event) []string {
+	until := ""
+	if e.Until != nil {
+		until = strconv.FormatInt(e.Until.Unix(), 10)
+	}
+	return []string{
+		"PATH=" + os.Getenv("PATH"),
+		"ACTION=" + e.Kind, "DOOR=" + e.Door, "CLIENT=" + e.Client, "ADDRESS=" + e.Address, "UNTIL=" + until,
+	}
+}
+
+// runOne starts a script without os/exec, which the router's binary has no room for.
+func runOne(ctx context.Context, script string, env []string, out *os.File) error {
+	p, err := os.StartProcess(shell, []string{shell, script}, &os.ProcAttr{Env: env, Files: []*os.File{nil, out, out}})
+	if err != nil {
+		return err
+	}
+	ctx, done := context.WithTimeout(ctx, longest)
+	defer done()
+	context.AfterFunc(ctx, func() { p.Kill() })
+	state, err := p.Wait()
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return fmt.Errorf("killed: it took longer than %s, or the service stops", longest)
+	case !state.Success():
+		return fmt.Errorf("%s", state)
+	}
+	return nil
+}
