@@ -168,6 +168,17 @@ func problemFiles(t testing.TB) []string {
 	return paths
 }
 
+func TestParse_bounds_the_list_of_problems(t *testing.T) {
+	_, problems := config.Parse("config door a\n" + strings.Repeat("list proto x\n", config.MaxProblems+7))
+	if n := len(problems); n != config.MaxProblems+1 {
+		t.Fatalf("%d problems", n)
+	}
+	// Two more: the port is not there, and neither is the section 'main'.
+	if got, want := problems[config.MaxProblems].Reason, "9 more problems are not listed"; got != want {
+		t.Errorf("the last one is %q, want %q", got, want)
+	}
+}
+
 func TestProblem_String(t *testing.T) {
 	tests := []struct {
 		name string
@@ -318,8 +329,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("configuration %v with problems\n%v", cfg, problems)
 		}
 		last := 0
-		for _, p := range problems {
-			if s := p.String(); p.Line < last || p.Line > 1+strings.Count(text, "\n") || strings.ContainsAny(s, "\n\x1b\x00") || p.Reason == "" {
+		for i, p := range problems {
+			if s := p.String(); p.Line < last && i < config.MaxProblems || p.Line > 1+strings.Count(text, "\n") || strings.ContainsAny(s, "\n\x1b\x00") || p.Reason == "" {
 				t.Errorf("problem %+v after line %d", p, last)
 			}
 			last = p.Line

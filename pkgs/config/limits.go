@@ -14,6 +14,8 @@ const (
 	MaxInterfaces = 16
 	MaxPortGroups = 64
 	MaxMarkers    = 8 // header ports, and as many footer ports
+	// MaxProblems is how many problems are listed.
+	MaxProblems = 500
 )
 
 // Bounds on texts, in bytes.

@@ -17,19 +17,22 @@ func Parse(text string) (*Config, Problems) {
 	file, errs := uci.Parse(text)
 	r := reader{count: map[string]int{}}
 	for _, e := range errs {
-		r.problems = append(r.problems, Problem{Line: e.Line, Reason: e.Reason})
+		r.add(Problem{Line: e.Line, Reason: e.Reason})
 	}
 	for i := range file.Sections {
 		r.section(&file.Sections[i])
 	}
 	if r.count["latchkey"] == 0 && len(errs) == 0 {
-		r.problems = append(r.problems, Problem{Section: "latchkey", Name: "main", Reason: "is mandatory but not there"})
+		r.add(Problem{Section: "latchkey", Name: "main", Reason: "is mandatory but not there"})
 	}
 	r.check()
 	if len(errs) == 0 {
 		r.advise()
 	}
 	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if r.more > 0 {
+		r.problems = append(r.problems, Problem{Reason: fmt.Sprintf("%d more problems are not listed", r.more), Warning: true})
+	}
 	if len(r.problems.Errors()) > 0 {
 		return nil, r.problems
 	}
@@ -46,6 +49,7 @@ type reader struct {
 	ports     place[portsSection]
 	count     map[string]int // sections of each known type
 	problems  Problems
+	more      int // problems beyond MaxProblems
 }
 
 // place is a section that was read.
@@ -151,7 +155,7 @@ func (r *reader) refuseUnknown(s *uci.Section, given *uci.Option, known []string
 	p := about(s, given.Values[0].Line, fmt.Sprintf("specifies unknown option '%s': known are %s",
 		printable(given.Name), strings.Join(known, ", ")))
 	p.Option = given.Name
-	r.problems = append(r.problems, p)
+	r.add(p)
 }
 
 func optionNames[T any](options []option[T]) []string {

@@ -78,24 +78,33 @@ func printable(s string) string {
 	return s
 }
 
+// add keeps a problem. Errors are found before warnings, so it is these that are left out first.
+func (r *reader) add(p Problem) {
+	if len(r.problems) < MaxProblems {
+		r.problems = append(r.problems, p)
+	} else {
+		r.more++
+	}
+}
+
 // fail reports that a value of an option is wrong. The value is shown, so it must not be a secret.
 func (r *reader) fail(s *uci.Section, option string, v uci.Value, reason string) {
 	p := about(s, v.Line, reason)
 	p.Option, p.Value = option, v.Text
-	r.problems = append(r.problems, p)
+	r.add(p)
 }
 
 // refuse reports an error that no single value tells. With an option, the reason is what to say
 // about it: "is mandatory but not set".
 func (r *reader) refuse(s *uci.Section, option, reason string) {
-	r.problems = append(r.problems, aboutOption(s, option, reason))
+	r.add(aboutOption(s, option, reason))
 }
 
 // refuseAt is refuse for one of the lines of an option.
 func (r *reader) refuseAt(s *uci.Section, option string, line int, reason string) {
 	p := aboutOption(s, option, reason)
 	p.Line = line
-	r.problems = append(r.problems, p)
+	r.add(p)
 }
 
 // warn reports something doubtful, in the same form as refuse. In a section with errors it does
@@ -105,7 +114,7 @@ func (r *reader) warn(s *uci.Section, option, reason string) {
 	p.Warning = true
 	isError := func(o Problem) bool { return !o.Warning && o.Section == p.Section && o.Name == p.Name }
 	if !slices.ContainsFunc(r.problems, isError) {
-		r.problems = append(r.problems, p)
+		r.add(p)
 	}
 }
 
