@@ -5,6 +5,7 @@ package pack
 import (
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,12 +32,15 @@ func (p *Package) StageAPK(folder, out string) (args []string, err error) {
 			return nil, err
 		}
 	}
+	if err := openFolders(root); err != nil {
+		return nil, err
+	}
 
 	args = []string{"mkpkg", "--files", root, "--output", out}
 	for _, info := range []struct{ key, value string }{
 		{"name", p.Name},
 		{"version", p.Version},
-		{"description", strings.TrimSpace(p.Description)},
+		{"description", strings.Join(strings.Fields(p.Description), " ")},
 		{"arch", apkArch(p.Arch)},
 		{"license", p.License},
 		{"origin", p.Source},
@@ -135,6 +139,17 @@ func withoutShebang(text string) string {
 		_, text, _ = strings.Cut(text, "\n")
 	}
 	return text
+}
+
+// openFolders gives all folders the mode that they have on a router, whatever
+// the builder's umask.
+func openFolders(root string) error {
+	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		return os.Chmod(name, 0o755)
+	})
 }
 
 // stage writes a file whose mode and time do not depend on who builds.

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/cross/index"
+	"github.com/latchkey/latchkey/cross/release"
+	"github.com/latchkey/latchkey/cross/target"
+)
+
+// root is the folder of go.mod.
+const root = "../.."
+
+// architectures returns what to build: all but in a short test.
+func architectures() []string {
+	if testing.Short() {
+		return []string{"mips_24kc", "x86_64"}
+	}
+	var archs []string
+	for _, t := range target.All() {
+		archs = append(archs, t.Arch)
+	}
+	return archs
+}
+
+// tool runs a program on some input.
+func tool(t *testing.T, in []byte, name string, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		t.Skipf("SKIP: no %s here", name)
+	}
+	cmd := exec.Command(name, args...)
+	cmd.Stdin = bytes.NewReader(in)
+	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// member has GNU tar take a member out of a gzip'd archive.
+func member(t *testing.T, archive []byte, name string) []byte {
+	t.Helper()
+	return []byte(tool(t, archive, "tar", "-xzO", "-f", "-", name))
+}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestPackages builds the packages and looks at them with the tools of others.
+func TestPackages(t *testing.T) {
+	rel, err := release.Read(root, os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir()
+	targets, err := target.Select(architectures())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(context.Background(), root, out, architectures(), &logWriter{t}); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, tg := range targets {
+		t.Run(tg.Arch, func(t *testing.T) {
+			file := read(t, filepath.Join(out, "latchkey_"+rel.Version+"-r1_"+tg.Arch+".ipk"))
+			data := member(t, file, "./data.tar.gz")
+			program := filepath.Join(t.TempDir(), "latchkeyd")
+			if err := os.WriteFile(program, member(t, data, "./usr/bin/latchkeyd"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Run("files", func(t *testing.T) { checkFiles(t, data) })
+			t.Run("control", func(t *testing.T) { checkControl(t, file, tg.Arch, rel.Version) })
+			t.Run("program", func(t *testing.T) { checkProgram(t, program, tg) })
+			t.Run("size", func(t *testing.T) { checkSize(t, program, tg) })
+			t.Run("version", func(t *testing.T) { checkVersion(t, program, tg, rel.Version) })
+		})
+	}
+	t.Run("pages", func(t *testing.T) {
+		file := read(t, filepath.Join(out, "luci-app-latchkey_"+rel.Version+"-r1_all.ipk"))
+		list := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tz", "-f", "-")
+		for _, want := range []string{
+			"./usr/share/luci/menu.d/luci-app-latchkey.json\n",
+			"./usr/share/rpcd/acl.d/luci-app-latchkey.json\n",
+			"./www/luci-static/resources/view/latchkey/",
+		} {
+			if !strings.Contains(list, want) {
+				t.Errorf("no %q among\n%s", want, list)
+			}
+		}
+	})
+}
+
+// checkFiles checks what a router with this package would have.
+func checkFiles(t *testing.T, data []byte) {
+	got := make(map[string]string)
+	for line := range strings.Lines(tool(t, data, "tar", "-tvz", "--numeric-owner", "-f", "-")) {
+		f := strings.Fields(line)
+		got[f[5]] = f[0]
+		if f[1] != "0/0" {
+			t.Errorf("%s belongs to %s", f[5], f[1])
+		}
+	}
+	for name, mode := range map[string]string{
+		"./usr/bin/latchkeyd":              "-rwxr-xr-x",
+		"./etc/init.d/latchkey":            "-rwxr-xr-x",
+		"./etc/config/latchkey":            "-rw-------", // has keys in it
+		"./etc/capabilities/latchkey.json": "-rw-r--r--",
+		"./usr/share/rpcd/ucode/latchkey":  "-rw-r--r--",
+		"./lib/upgrade/keep.d/latchkey":    "-rw-r--r--",
+		"./etc/":                           "drwxr-xr-x",
+	} {
+		if got[name] != mode {
+			t.Errorf("%s has mode %q, want %q", name, got[name], mode)
+		}
+	}
+}
+
+func checkControl(t *testing.T, file []byte, arch, version string) {
+	control := member(t, file, "./control.tar.gz")
+	if got := string(member(t, control, "./conffiles")); !slices.Contains(strings.Split(got, "\n"), "/etc/config/latchkey") {
+		t.Errorf("/etc/config/latchkey is not among the conffiles %q", got)
+	}
+	text := string(member(t, control, "./control"))
+	for _, want := range []string{
+		"Package: latchkey\nVersion: " + version + "-r1\nDepends: ",
+		"\nRequire-User: latchkey=", "\nArchitecture: " + arch + "\n", "\nLicense: Apache-2.0\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("control lacks %q:\n%s", want, text)
+		}
+	}
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(line, ":"); ok && line[0] != ' ' && strings.TrimSpace(value) == "" {
+			t.Errorf("field %s is empty", name)
+		}
+	}
+	if _, err := index.Text([]index.IPK{{Name: "latchkey.ipk", Data: file}}); err != nil {
+		t.Errorf("not fit for a feed: %v", err)
+	}
+}
+
+// checkProgram has readelf tell whether the program runs on that processor
+// without anything beside it.
+func checkProgram(t *testing.T, program string, tg target.Target) {
+	want := map[string][]string{
+		"mips":    {"ELF32", "big endian", "MIPS R3000", "Soft float"},
+		"mipsle":  {"ELF32", "little endian", "MIPS R3000", "Soft float"},
+		"arm":     {"ELF32", "little endian", "Machine: *ARM"},
+		"arm64":   {"ELF64", "little endian", "AArch64"},
+		"amd64":   {"ELF64", "little endian", "X86-64"},
+		"386":     {"ELF32", "little endian", "Intel 80386"},
+		"riscv64": {"ELF64", "little endian", "RISC-V"},
+	}[tg.GOARCH]
+	got := strings.Join(strings.Fields(tool(t, nil, "readelf", "-hlA", program)), " ")
+	for _, w := range want {
+		if w = strings.ReplaceAll(w, " *", " "); !strings.Contains(got, w) {
+			t.Errorf("readelf does not say %q", w)
+		}
+	}
+	if strings.Contains(got, "INTERP") || strings.Contains(got, "DYNAMIC") {
+		t.Error("the program is not static")
+	}
+	if sections := tool(t, nil, "readelf", "-SW", program); strings.Contains(sections, ".symtab") || strings.Contains(sections, ".debug") {
+		t.Error("the program is not stripped")
+	}
+}
+
+// checkSize compresses the program as OpenWrt's own build does.
+func checkSize(t *testing.T, program string, tg target.Target) {
+	if got := len(tool(t, read(t, program), "gzip", "-9nc")); got > tg.Budget {
+		t.Errorf("%d bytes compressed, the budget is %d (hint: make size)", got, tg.Budget)
+	}
+}
+
+// checkVersion starts the program under an emulator.
+func checkVersion(t *testing.T, program string, tg target.Target, version string) {
+	for _, arg := range []string{"version", "--version"} {
+		if got := tool(t, nil, tg.QEMU, program, arg); !strings.Contains(got, version) {
+			t.Errorf("%s prints %q, which is not version %s", arg, got, version)
+		}
+	}
+}
+
+// TestReproducible builds twice, the second time from a copy of the sources in
+// another folder.
+func TestReproducible(t *testing.T) {
+	copied := t.TempDir()
+	for _, part := range []string{"cmd", "pkgs", "openwrt", "luci-app", "go.mod", "go.sum", "CHANGELOG.md"} {
+		tool(t, nil, "cp", "-r", filepath.Join(root, part), copied)
+	}
+	one, two := t.TempDir(), t.TempDir()
+	archs := []string{"mips_24kc", "x86_64"} // both ends of byte order and width
+	if err := run(context.Background(), root, one, archs, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(context.Background(), copied, two, archs, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !bytes.Equal(read(t, filepath.Join(one, f.Name())), read(t, filepath.Join(two, f.Name()))) {
+			t.Errorf("%s has other bytes the second time", f.Name())
+		}
+	}
+}
+
+// logWriter shows the progress of a build in the log of a test.
+type logWriter struct{ t *testing.T }
+
+func (w *logWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimRight(string(b), "\n"))
+	return len(b), nil
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package target_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/cross/target"
+)
+
+func TestAll(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, tg := range target.All() {
+		if seen[tg.Arch] {
+			t.Errorf("%s comes twice", tg.Arch)
+		}
+		seen[tg.Arch] = true
+		if name, value, ok := strings.Cut(tg.Option, "="); !ok || !strings.HasPrefix(name, "GO") || value == "" {
+			t.Errorf("%s: option %q is not an assignment", tg.Arch, tg.Option)
+		}
+	}
+}
+
+func TestSelect(t *testing.T) {
+	got, err := target.Select([]string{"x86_64", "mips_24kc"})
+	if err != nil || len(got) != 2 || got[0].GOARCH != "amd64" || got[1].GOARCH != "mips" {
+		t.Errorf("Select() = %v, %v", got, err)
+	}
+	if got, err := target.Select(nil); err != nil || len(got) != len(target.All()) {
+		t.Errorf("Select(nil) = %v, %v; want all", got, err)
+	}
+	if _, err := target.Select([]string{"mips"}); err == nil || !strings.Contains(err.Error(), "mips_24kc") {
+		t.Errorf("error %v does not tell what there is", err)
+	}
+}
