@@ -139,14 +139,25 @@ func compile(t *testing.T, f wire.Filter) *bpf.VM {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bpf.Assemble(program); err != nil {
-		t.Fatal(err)
-	}
 	vm, err := bpf.NewVM(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return vm
+}
+
+// assemble compiles f into what the kernel takes.
+func assemble(t testing.TB, f wire.Filter) []bpf.RawInstruction {
+	t.Helper()
+	program, err := Compile(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := bpf.Assemble(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // compare checks the filter program against its definition for one packet.

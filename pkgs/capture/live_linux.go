@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Handler gets packets that were read from a device at the time now, each from its IP header on
+// and at most 1600 bytes of it. At most 32 come at once. It is called by one goroutine at a time,
+// whatever the number of devices. Packets and what they point to are reused after it returns.
+type Handler func(now time.Time, device string, packets [][]byte)
+
+// The states of a Link.
+const (
+	Up      = "up"      // packets can come
+	Down    = "down"    // the device is there, but it is switched off or has no carrier
+	Missing = "missing" // there is no device of this name
+)
+
+// Link is how a device is that Live shall listen to.
+type Link struct {
+	Name    string
+	State   string    // Up, Down or Missing
+	Since   time.Time // when State or Err became what they are
+	Err     error     // not nil if the device is there but cannot be read from
+	Dropped uint64    // packets that the kernel could not hand over since Set named the device
+}
+
+// pollEvery is how often devices are looked at although the kernel told of no change: a safety
+// net, so that a lost message cannot make us deaf for longer than a second.
+const pollEvery = time.Second
+
+// Live reads from network devices that come and go.
+type Live struct {
+	handler Handler
+	notify  func(Link)
+
+	kernel  *netlink.Conn // tells of changes of devices
+	query   query
+	changed chan struct{} // 1 deep: look at the devices
+	stop    chan struct{}
+	running sync.WaitGroup
+	turn    sync.Mutex // held around handler
+
+	mu      sync.Mutex
+	closed  bool
+	filter  []bpf.RawInstruction // never empty once there is a device
+	devices map[string]*device   // those of the last Set
+	news    []Link               // not yet told to notify
+}
+
+// device is one device that was asked for.
+type device struct {
+	link   Link
+	socket *socket // nil while there is none
+}
+
+// Listen starts without any device; see Set. Notify is called with each change of a device's
+// state, by one goroutine that holds no lock. Needs CAP_NET_RAW.
+func Listen(h Handler, notify func(Link)) (*Live, error) {
+	if err := mayListen(); err != nil {
+		return nil, err
+	}
+	q, err := newQuery()
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: unix.RTMGRP_LINK})
+	if err != nil {
+		q.close()
+		return nil, fmt.Errorf("netlink socket for changes of devices: %w", err)
+	}
+	l := &Live{
+		handler: h, notify: notify, kernel: kernel, query: q,
+		changed: make(chan struct{}, 1), stop: make(chan struct{}),
+		devices: make(map[string]*device),
+	}
+	l.running.Go(l.follow)
+	l.running.Go(l.watch)
+	return l, nil
+}
+
+// Set makes l read exactly what f wants, from exactly these devices. Devices that do not exist are
+// waited for. Sockets that are open already get the new filter in one call; a packet that both the
+// old and the new filter want is never lost.
+//
+// An error of the filter means that nothing was changed; it is ErrFilterTooBig if the kernel does
+// not take it. An error of a new device means that nothing is read from that one for now; Links
+// shows it, and Live goes on trying. The handler may be called once more for a device after it was
+// removed: Set does not wait for the handler.
+func (l *Live) Set(devices []string, f wire.Filter) error {
+	program, err := Compile(f)
+	if err != nil {
+		return err
+	}
+	filter, err := bpf.Assemble(program)
+	if err != nil {
+		return fmt.Errorf("assemble filter: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errors.New("capture is closed")
+	}
+	if err := l.swap(filter); err != nil {
+		return err
+	}
+	l.filter = filter
+	for name, d := range l.devices {
+		if !slices.Contains(devices, name) {
+			d.close()
+			delete(l.devices, name)
+		}
+	}
+	now := time.Now()
+	var failed error
+	for _, name := range devices {
+		if l.devices[name] == nil {
+			l.devices[name] = &device{link: Link{Name: name}}
+			l.look(now, l.devices[name])
+			failed = cmp.Or(failed, l.devices[name].link.Err)
+		}
+	}
+	l.wake()
+	return failed
+}
+
+// swap gives all open sockets a new filter, or all the old one if one of them does not take it.
+func (l *Live) swap(filter []bpf.RawInstruction) error {
+	for _, d := range l.devices {
+		if d.socket == nil {
+			continue
+		}
+		if err := d.socket.attach(filter); err != nil {
+			for _, d := range l.devices {
+				if d.socket != nil {
+					err = errors.Join(err, d.socket.attach(l.filter))
+				}
+			}
+			return fmt.Errorf("filter for %s: %w", d.link.Name, err)
+		}
+	}
+	return nil
+}
+
+// Links returns the devices of the last Set, sorted by name.
+func (l *Live) Links() []Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	links := make([]Link, 0, len(l.devices))
+	for _, d := range l.devices {
+		if d.socket != nil {
+			d.link.Dropped += d.socket.dropped()
+		}
+		links = append(links, d.link)
+	}
+	slices.SortFunc(links, func(a, b Link) int { return cmp.Compare(a.Name, b.Name) })
+	return links
+}
+
+// Close ends the reading. It waits until the handler and notify have returned for the last time.
+func (l *Live) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	for _, d := range l.devices {
+		d.close()
+	}
+	close(l.stop)
+	l.mu.Unlock()
+	err := l.kernel.Close()
+	l.running.Wait()
+	l.query.close()
+	return err
+}
+
+// wake makes watch look at the devices.
+func (l *Live) wake() {
+	select {
+	case l.changed <- struct{}{}:
+	default: // it will anyway
+	}
+}
+
+// follow turns the kernel's messages about devices into a look at all of them: what is true now
+// matters, not what a message said.
+func (l *Live) follow() {
+	for {
+		_, err := l.kernel.Receive()
+		// ENOBUFS: messages were lost (rtnetlink(7)), so something did change.
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return // closed; in any other case watch goes on by itself
+		}
+		l.wake()
+	}
+}
+
+// watch keeps the sockets in step with the devices.
+func (l *Live) watch() {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-l.changed:
+		case <-poll.C:
+		}
+		for _, link := range l.lookAtAll() {
+			l.notify(link)
+		}
+	}
+}
+
+// lookAtAll returns what has changed since it was last called.
+func (l *Live) lookAtAll() []Link {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	now := time.Now()
+	for _, d := range l.devices {
+		l.look(now, d)
+	}
+	news := l.news
+	l.news = nil
+	return news
+}
+
+// look opens, closes or reopens the socket of a device by what the kernel says now, and notes a
+// change of its state.
+func (l *Live) look(now time.Time, d *device) {
+	index, state, err := l.query.device(d.link.Name)
+	if d.socket != nil && (d.socket.failed() || state == Missing || !d.socket.boundTo(index)) {
+		d.close()
+	}
+	if d.socket == nil && index != 0 {
+		d.socket, err = openSocket(d.link.Name, index, l.filter)
+		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
+			state, err = Missing, nil // it went between the two calls
+		}
+		if err == nil && d.socket != nil {
+			s := d.socket
+			l.running.Go(func() { s.run(l.handler, &l.turn) })
+		}
+	}
+	if d.link.State != state || fmt.Sprint(d.link.Err) != fmt.Sprint(err) {
+		d.link.State, d.link.Err, d.link.Since = state, err, now
+		l.news = append(l.news, d.link)
+	}
+}
+
+func (d *device) close() {
+	if d.socket != nil {
+		d.link.Dropped += d.socket.dropped()
+		d.socket.close()
+		d.socket = nil
+	}
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// TestLive_comes_back does what happens to WAN devices, and then sends knocks until one is heard.
+func TestLive_comes_back(t *testing.T) {
+	for name, happens := range map[string]func(*testing.T){
+		"after link down and up": func(t *testing.T) {
+			ip(t, "link", "set", "lk0", "down")
+			ip(t, "link", "set", "lk0", "up")
+		},
+		"after the peer was unplugged": func(t *testing.T) {
+			ip(t, "link", "set", "lk1", "down")
+			ip(t, "link", "set", "lk1", "up")
+		},
+		"after the device was deleted and made again": func(t *testing.T) {
+			ip(t, "link", "del", "lk0")
+			addPair(t, "lk0", "lk1")
+		},
+		"after the device got its old index again": func(t *testing.T) {
+			ip(t, "link", "del", "lk0")
+			addPair(t, "lk0", "lk1", "index", "777")
+			ip(t, "link", "del", "lk0")
+			addPair(t, "lk0", "lk1", "index", "777")
+		},
+		"after another device took the name": func(t *testing.T) {
+			ip(t, "link", "set", "lk0", "down")
+			ip(t, "link", "set", "lk0", "name", "lk0old")
+			ip(t, "link", "set", "lk1", "name", "lk1old")
+			t.Cleanup(func() { ip(t, "link", "del", "lk0old") })
+			addPair(t, "lk0", "lk1")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			lab.Enter(t)
+			addPair(t, "lk0", "lk1")
+			var r recorder
+			l := listen(t, r.handle, r.notify)
+			if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+				t.Fatal(err)
+			}
+			openPort(t, "lk1").send(syn(7000, 1))
+			eventually(t, "the first packet is heard", func() bool { return r.count(syn(7000, 1)) == 1 })
+			happens(t)
+			if took := heardAgain(t, &r); took > time.Second {
+				t.Errorf("heard after %v, want at most 1 s", took)
+			}
+			eventually(t, "the device is told to be up", func() bool {
+				states := r.states("lk0")
+				return len(states) > 0 && states[len(states)-1] == Up
+			})
+		})
+	}
+}
+
+func TestLive_comes_back_without_the_kernel_telling(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	if err := l.kernel.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatal(err)
+	}
+	ip(t, "link", "del", "lk0")
+	addPair(t, "lk0", "lk1")
+	heardAgain(t, &r)
+}
+
+// heardAgain sends knocks until one arrives, and returns how long that took.
+func heardAgain(t *testing.T, r *recorder) time.Duration {
+	t.Helper()
+	start := time.Now()
+	port := openPort(t, "lk1")
+	var tried uint32
+	before := r.heard()
+	eventually(t, "a packet is heard again", func() bool {
+		tried++
+		port.send(syn(7000, 100+tried))
+		return r.heard() > before
+	})
+	took := time.Since(start)
+	t.Logf("heard after %v", took)
+	return took
+}
+
+func TestLive_tells_what_happens_to_a_device(t *testing.T) {
+	lab.Enter(t)
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatalf("a missing device is an error: %v", err)
+	}
+	told := func(want ...string) {
+		t.Helper()
+		eventually(t, strings.Join(want, " "), func() bool { return slices.Equal(r.states("lk0"), want) })
+		if got := l.Links(); len(got) != 1 || got[0].Name != "lk0" || got[0].State != want[len(want)-1] || got[0].Err != nil || got[0].Since.IsZero() {
+			t.Errorf("links %+v, want lk0 %s", got, want[len(want)-1])
+		}
+	}
+	told(Missing)
+	ip(t, "link", "add", "lk0", "type", "veth", "peer", "name", "lk1")
+	told(Missing, Down)
+	ip(t, "link", "set", "lk1", "up")
+	ip(t, "link", "set", "lk0", "up")
+	told(Missing, Down, Up)
+	openPort(t, "lk1").send(syn(7000, 1))
+	eventually(t, "a device that was missing is heard", func() bool { return r.count(syn(7000, 1)) == 1 })
+	ip(t, "link", "set", "lk1", "down")
+	told(Missing, Down, Up, Down)
+	ip(t, "link", "del", "lk0")
+	told(Missing, Down, Up, Down, Missing)
+}
+
+func TestLive_ignores_outgoing(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	var r recorder
+	if err := listen(t, r.handle, r.notify).Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatal(err)
+	}
+	openPort(t, "lk0").send(syn(7000, 1))
+	openPort(t, "lk1").send(syn(7000, 2))
+	eventually(t, "the incoming packet is heard", func() bool { return r.count(syn(7000, 2)) == 1 })
+	if n := r.count(syn(7000, 1)); n != 0 {
+		t.Errorf("the outgoing packet was heard %d times", n)
+	}
+}
+
+// TestLive_filters_as_Match_says sends the packets of the differential test through the kernel.
+func TestLive_filters_as_Match_says(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	port := openPort(t, "lk1")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	const marker = 1
+	passed, dropped := 0, 0
+	for seed := range uint64(40) {
+		rnd := rand.New(rand.NewPCG(seed, 3))
+		f := randomFilter(rnd)
+		f.SYN = append(f.SYN, wire.PortRange{First: marker, Last: marker})
+		if err := l.Set([]string{"lk0"}, f); err != nil {
+			t.Fatal(err)
+		}
+		r.mu.Lock()
+		r.packets = nil
+		r.mu.Unlock()
+		var want [][]byte
+		for range 100 {
+			b := randomPacket(rnd, f)
+			var p wire.Packet
+			if p.Decode(b) != nil || b[0]>>4 == 6 && b[6] != uint8(p.Proto) {
+				continue // Compile says what it does to these
+			}
+			port.send(b)
+			if !f.Match(&p) {
+				dropped++
+				continue
+			}
+			passed++
+			if p.Proto != wire.UDP {
+				b = b[:min(len(b), snapHeaders)]
+			}
+			want = append(want, b)
+		}
+		end := syn(marker, 0xe0d)
+		port.send(end)
+		want = append(want, end)
+		eventually(t, "the end marker is heard", func() bool { return r.count(end) > 0 })
+		if diff := cmp.Diff(want, r.all()); diff != "" {
+			t.Fatalf("seed %d: packets differ (-want +got):\n%s", seed, diff)
+		}
+	}
+	t.Logf("%d packets passed, %d were dropped", passed, dropped)
+	if passed < 500 || dropped < 500 {
+		t.Errorf("%d packets passed, %d were dropped: not enough to tell", passed, dropped)
+	}
+}
+
+func TestLive_loses_nothing_while_filters_are_swapped(t *testing.T) {
+	lab.Enter(t)
+	t.Run("with room for two filters", swapUnderLoad)
+	t.Run("with room for one filter", func(t *testing.T) {
+		const limit = "/proc/sys/net/core/optmem_max"
+		old, err := os.ReadFile(limit)
+		if err != nil {
+			t.Skipf("SKIP: %v", err)
+		}
+		if err := os.WriteFile(limit, []byte("20480"), 0); err != nil {
+			t.Skipf("SKIP: the kernel has no optmem_max of each network namespace: %v", err)
+		}
+		t.Cleanup(func() { _ = os.WriteFile(limit, old, 0) })
+		swapUnderLoad(t)
+	})
+}
+
+// swapUnderLoad sends numbered packets while filters are swapped that both want them, among much
+// else, and looks that each number comes once.
+func swapUnderLoad(t *testing.T) {
+	addPair(t, "lk0", "lk1")
+	port := openPort(t, "lk1")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	filters := []wire.Filter{
+		{SYN: knockPort},
+		{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1100)}}},
+		{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1000)}}},
+	}
+	if err := l.Set([]string{"lk0"}, filters[0]); err != nil {
+		t.Fatal(err)
+	}
+	var sent atomic.Uint32
+	enough, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-enough:
+				return
+			default:
+			}
+			// At most 100 on their way, so that a full queue is no reason for a loss.
+			for int(sent.Load())-r.heard() > 100 {
+				runtime.Gosched()
+			}
+			port.send(syn(7000, sent.Load()))
+			sent.Add(1)
+		}
+	}()
+	swaps := 0
+	for swaps < 300 || sent.Load() < 3000 {
+		swaps++
+		if err := l.Set([]string{"lk0"}, filters[swaps%len(filters)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(enough)
+	<-ended
+	t.Logf("%d packets, %d swaps", sent.Load(), swaps)
+	eventually(t, "the last packet is heard", func() bool { return len(numbers(&r)) >= int(sent.Load()) })
+	for i, n := range numbers(&r) {
+		if n != uint32(i) {
+			t.Fatalf("packet %d is number %d", i, n)
+		}
+	}
+}
+
+// numbers returns the sequence numbers of the SYNs that were heard.
+func numbers(r *recorder) (numbers []uint32) {
+	for _, b := range r.all() {
+		var p wire.Packet
+		if p.Decode(b) == nil && p.Proto == wire.TCP {
+			numbers = append(numbers, p.Seq)
+		}
+	}
+	return numbers
+}
+
+func TestLive_refuses_a_filter_whole(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatal(err)
+	}
+	huge := wire.Filter{STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(5000)}}}
+	if err := l.Set([]string{"lk9"}, huge); !errors.Is(err, ErrFilterTooBig) {
+		t.Errorf("error %v, want one that is ErrFilterTooBig", err)
+	}
+	const limit = "/proc/sys/net/core/optmem_max"
+	if old, err := os.ReadFile(limit); err == nil && os.WriteFile(limit, []byte("10240"), 0) == nil {
+		t.Cleanup(func() { _ = os.WriteFile(limit, old, 0) })
+		large := wire.Filter{STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1500)}}}
+		err := l.Set([]string{"lk9"}, large)
+		if !errors.Is(err, ErrFilterTooBig) || !strings.Contains(err.Error(), "optmem_max") {
+			t.Errorf("error %v, want ErrFilterTooBig with a hint at optmem_max", err)
+		}
+	}
+	if got := l.Links(); len(got) != 1 || got[0].Name != "lk0" {
+		t.Errorf("links %+v, want those from before", got)
+	}
+	port := openPort(t, "lk1")
+	port.send(syn(6999, 1))
+	port.send(syn(7000, 2))
+	eventually(t, "the old filter's packet is heard", func() bool { return r.count(syn(7000, 2)) == 1 })
+	if n := len(r.all()); n != 1 {
+		t.Errorf("%d packets heard, want only the old filter's", n)
+	}
+}
+
+func TestLive_leaves_devices(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	addPair(t, "lk2", "lk3")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	for _, devices := range [][]string{{"lk0"}, {"lk0", "lk2"}, {"lk2"}} {
+		if err := l.Set(devices, wire.Filter{SYN: knockPort}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	openPort(t, "lk1").send(syn(7000, 1))
+	openPort(t, "lk3").send(syn(7000, 2))
+	eventually(t, "the device that stayed is heard", func() bool { return r.count(syn(7000, 2)) == 1 })
+	if n := r.count(syn(7000, 1)); n != 0 {
+		t.Errorf("the device that was left is heard")
+	}
+	if got := l.Links(); len(got) != 1 || got[0].Name != "lk2" {
+		t.Errorf("links %+v, want lk2", got)
+	}
+}
+
+func TestLive_accounts_for_a_burst(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	port := openPort(t, "lk1")
+	var r recorder
+	l := listen(t, r.handle, r.notify)
+	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatal(err)
+	}
+	const total = 10_000
+	packet := syn(7000, 0)
+	start := time.Now()
+	for n := range uint32(total) {
+		binary.BigEndian.PutUint32(packet[24:], n) // the checksum does not matter
+		port.send(packet)
+	}
+	took := time.Since(start)
+	eventually(t, "every packet is heard or counted as dropped", func() bool {
+		return uint64(len(r.all()))+l.Links()[0].Dropped == total
+	})
+	t.Logf("%d of %d heard, sent at %.0f per second", len(r.all()), total, total/took.Seconds())
+	if !slices.IsSorted(numbers(&r)) {
+		t.Error("packets are out of order")
+	}
+	if n := len(r.all()); n < 1000 {
+		t.Errorf("%d of %d heard", n, total)
+	}
+}
+
+func TestListen_names_the_missing_right(t *testing.T) {
+	lab.Enter(t)
+	// Only this thread gives the right away, and it ends with the goroutine.
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var data [2]unix.CapUserData
+		if err := unix.Capget(&header, &data[0]); err != nil {
+			done <- err
+			return
+		}
+		data[0].Effective &^= 1 << unix.CAP_NET_RAW
+		if err := unix.Capset(&header, &data[0]); err != nil {
+			done <- err
+			return
+		}
+		_, err := Listen(nil, nil)
+		done <- err
+	}()
+	err := <-done
+	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "hint: needs CAP_NET_RAW") {
+		t.Errorf("error %v, want EPERM with a hint", err)
+	}
+}
+
+// oneByOne reads with the reader of a Live, in the calling goroutine.
+func oneByOne(t testing.TB) (round func()) {
+	addPair(t, "lk0", "lk1")
+	port := openPort(t, "lk1")
+	index, _, err := listen(t, nil, func(Link) {}).query.device("lk0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter := wire.Filter{SYN: knockPort}
+	s, err := openSocket("lk0", index, assemble(t, filter))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	packet := syn(7000, 1)
+	var p wire.Packet
+	return func() {
+		port.send(packet)
+		for heard := 0; heard < 1; {
+			_, packets, err := s.reader.next(s.raw)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range packets {
+				if p.Decode(b) == nil && filter.Match(&p) {
+					heard++
+				}
+			}
+		}
+	}
+}
+
+func TestReader_allocates_nothing(t *testing.T) {
+	lab.Enter(t)
+	if n := testing.AllocsPerRun(500, oneByOne(t)); n != 0 {
+		t.Errorf("%v allocations from the wire to the decoded packet, want 0", n)
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	lab.Enter(b)
+	round := oneByOne(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		round()
+	}
+}
