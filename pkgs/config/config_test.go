@@ -4,6 +4,7 @@ package config_test
 
 import (
 	"flag"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -176,6 +177,18 @@ func TestParse_bounds_the_list_of_problems(t *testing.T) {
 	// Two more: the port is not there, and neither is the section 'main'.
 	if got, want := problems[config.MaxProblems].Reason, "9 more problems are not listed"; got != want {
 		t.Errorf("the last one is %q, want %q", got, want)
+	}
+}
+
+func TestParse_bounds_lists(t *testing.T) {
+	const text = "config latchkey main\nconfig ports\noption ports 500-600\noption header '%'\n"
+	list := strings.TrimSpace(strings.Repeat("9 ", knock.MaxFrame))
+	if _, problems := config.Parse(strings.ReplaceAll(text, "%", list)); len(problems) > 0 {
+		t.Errorf("at the limit: %v", problems)
+	}
+	want := fmt.Sprintf("section '@ports[0]' option 'header' specifies invalid value '10': the list ends at %d entries (line 4)", knock.MaxFrame)
+	if _, problems := config.Parse(strings.ReplaceAll(text, "%", list+" 10")); problems.Error() != want {
+		t.Errorf("above the limit:\n%v\nwant\n%s", problems, want)
 	}
 }
 

@@ -13,7 +13,6 @@ const (
 	MaxOnce       = 256 // one-time entries of one sequence
 	MaxInterfaces = 16
 	MaxPortGroups = 64
-	MaxMarkers    = 8 // header ports, and as many footer ports
 	// MaxProblems is how many problems are listed.
 	MaxProblems = 500
 )

@@ -83,8 +83,8 @@ var sequenceOptions = []option[Sequence]{
 var portsOptions = []option[portsSection]{
 	{"layout", single, to(parseLayout, func(p *portsSection) *string { return &p.layout })},
 	{"ports", must, to(parseGroups, func(p *portsSection) *[]wire.PortRange { return &p.Groups })},
-	{"header", words, add(MaxMarkers, parsePort, func(p *portsSection) *[]uint16 { return &p.Header })},
-	{"footer", words, add(MaxMarkers, parsePort, func(p *portsSection) *[]uint16 { return &p.Footer })},
+	{"header", words, add(knock.MaxFrame, parsePort, func(p *portsSection) *[]uint16 { return &p.Header })},
+	{"footer", words, add(knock.MaxFrame, parsePort, func(p *portsSection) *[]uint16 { return &p.Footer })},
 }
 
 func newMain() Main {
