@@ -21,7 +21,8 @@ const DefaultGap = 200 * time.Millisecond
 // with closed doors answers nothing.
 type Result struct {
 	Address netip.Addr
-	Err     error // nil: everything was sent
+	Carrier knock.Carrier // of a message
+	Err     error         // nil: everything was sent
 }
 
 // CheckSteps refuses steps that an ordinary user's program cannot send.
