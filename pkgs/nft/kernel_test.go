@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,43 +18,16 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/door/doortest"
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/nft"
 )
 
-// inside says to the test binary that it runs in a namespace of its own, or why it cannot.
-const inside = "LATCHKEY_TEST_NAMESPACE"
-
-// TestMain runs the tests in a user and a network namespace of their own, so that they need no
-// rights and leave the machine's firewall alone.
-func TestMain(m *testing.M) {
-	if os.Getenv(inside) != "" {
-		os.Exit(m.Run())
-	}
-	c := exec.Command("/proc/self/exe", os.Args[1:]...)
-	c.Env = append(os.Environ(), inside+"=yes")
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	err := c.Run()
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		os.Exit(exit.ExitCode())
-	case err != nil:
-		os.Setenv(inside, "no: "+err.Error())
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
 // needKernel skips a test that cannot have a network namespace or nft.
 func needKernel(t testing.TB) {
 	t.Helper()
-	if why, no := strings.CutPrefix(os.Getenv(inside), "no: "); no {
-		t.Skip("SKIP: no user namespace: " + why)
-	}
+	lab.Enter(t)
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("SKIP: " + err.Error())
 	}

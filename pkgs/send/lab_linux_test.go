@@ -4,25 +4,20 @@ package send_test
 
 import (
 	"encoding/binary"
-	"errors"
 	"net"
 	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
-
-// inside says to the test binary that it runs in a namespace of its own, or why it cannot.
-const inside = "LATCHKEY_TEST_NAMESPACE"
 
 // The addresses of a router that answers nothing, and of one that nobody has a route to.
 var (
@@ -37,7 +32,6 @@ const device = "wan"
 
 // setup makes the device. It asks for no neighbour, and nobody is at its other end.
 const setup = `set -e
-ip link set lo up
 ip link add ` + device + ` arp off type veth peer name nobody
 ip address add 192.0.2.1/24 dev ` + device + `
 ip link set nobody up
@@ -45,29 +39,7 @@ ip link set ` + device + ` up
 ip -6 address add 2001:db8::1/64 dev ` + device + ` nodad
 echo "0 0" > /proc/sys/net/ipv4/ping_group_range`
 
-// TestMain runs the tests in a user and a network namespace of their own.
-func TestMain(m *testing.M) {
-	if os.Getenv(inside) != "" {
-		os.Exit(m.Run())
-	}
-	c := exec.Command("/bin/sh", append([]string{"-c", setup + "\nexec \"$0\" \"$@\"", os.Args[0]}, os.Args[1:]...)...)
-	c.Env = append(os.Environ(), inside+"=yes")
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNET,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	err := c.Run()
-	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		os.Exit(exit.ExitCode())
-	case err != nil:
-		os.Setenv(inside, "no: "+err.Error())
-		os.Exit(m.Run())
-	}
-}
+func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
 // seen is a packet that left for the router, and when.
 type seen struct {
@@ -84,10 +56,14 @@ type tap struct {
 // listen begins to collect.
 func listen(t *testing.T) *tap {
 	t.Helper()
-	if why, no := strings.CutPrefix(os.Getenv(inside), "no: "); no {
-		t.Skip("SKIP: no user namespace: " + why)
-	}
+	lab.Enter(t)
 	dev, err := net.InterfaceByName(device)
+	if err != nil { // the first test of all
+		if out, err := exec.Command("/bin/sh", "-c", setup).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		dev, err = net.InterfaceByName(device)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
