@@ -19,9 +19,9 @@ import (
 
 // Limits on fwknop packets. Unlike our messages they have no hint, so each one that could be
 // genuine costs one HMAC per client: 0.2 to 0.3 ms on a 580 MHz MIPS. Of a flood of random base64
-// less than 1 in 64 packets could be genuine.
+// about 1 in 64 packets could be genuine.
 const (
-	spaTries      = 500 // HMACs per second, over all senders
+	spaTries      = 500 // HMACs per second, a quarter of them for one sender
 	spaTriesBurst = 1000
 
 	// Lengths of a packet in characters, as fwknopd limits them.
@@ -35,12 +35,12 @@ var spaHashes = [...]func() hash.Hash{sha256.New, md5.New, sha1.New, sha512.New3
 // fwknop recognises SPA packets (single packet authorisation) of the fwknop clients, in their
 // default form: AES-256-CBC with an HMAC, by UDP.
 type fwknop struct {
-	port        uint16
-	clients     []spaClient
-	base        time.Time
-	tried, told bucket
-	limit       limit
-	scratch     struct { // here and not on the stack, where it would escape for each packet
+	port    uint16
+	clients []spaClient
+	base    time.Time
+	tried   *budget // in HMACs
+	told    bucket
+	scratch struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
 		mac  [86]byte // the longest HMAC as text
@@ -63,7 +63,7 @@ func newFwknop(cfg Config, now time.Time) Detector {
 	d := &fwknop{
 		port:  cfg.SPAPort,
 		base:  now,
-		limit: limit{time.Second / spaTries, max(spaTriesBurst, 10*len(cfg.SPA))},
+		tried: newBudget(now, spaTries, spaTriesBurst, len(spaHashes)*len(cfg.SPA)),
 	}
 	copy(d.scratch.text[:], spaPrefix)
 	for _, c := range cfg.SPA {
@@ -91,7 +91,7 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 			continue
 		}
 		possible = true
-		if !d.tried.take(d.limit, clock, len(d.clients)) {
+		if !d.tried.take(now, p.Src, len(d.clients)) {
 			f.Reason = TooMany
 			break
 		}

@@ -14,11 +14,13 @@ import (
 
 // Limits on messages, over all carriers and senders.
 const (
-	// triedKeys is how many keys are tried per second. Trying one is two HMACs, 0.2 to 0.4 ms on a
-	// 580 MHz MIPS, so a flood takes less than a tenth of its time. While the clock is
-	// synchronised only messages with a client's hint cost anything.
+	// triedKeys is how many keys are tried per second, a quarter of them for one sender. Trying
+	// one is two HMACs, 0.2 to 0.4 ms on a 580 MHz MIPS, so a flood takes less than a tenth of its
+	// time. While the clock is synchronised only messages with a client's hint cost anything.
+	// While it is not each message costs as many keys as there are clients, and a flood from
+	// forged senders above 200/clients messages per second shuts out honest ones.
 	triedKeys      = 200
-	triedKeysBurst = 400
+	triedKeysBurst = 800
 
 	// toldEvery and toldBurst limit what is told about refused messages: a flood must not fill
 	// the log.
@@ -77,8 +79,8 @@ type opener struct {
 	ring            *seal.Ring
 	clients         []Client
 	base            time.Time
-	tried, told     bucket
-	limit           limit // on keys that are tried
+	tried           *budget // in keys
+	told            bucket
 	seed            maphash.Seed
 	opened, refused copies // apart, so that junk cannot push out what keeps honest copies quiet
 }
@@ -88,9 +90,8 @@ func newOpener(cfg Config, now time.Time) *opener {
 		ring:    cfg.Ring,
 		clients: cfg.Clients,
 		base:    now,
-		// A clock that is not synchronised makes one message cost as many keys as there are.
-		limit: limit{time.Second / triedKeys, max(triedKeysBurst, 2*len(cfg.Clients))},
-		seed:  maphash.MakeSeed(),
+		tried:   newBudget(now, triedKeys, triedKeysBurst, 2*len(cfg.Clients)),
+		seed:    maphash.MakeSeed(),
 	}
 }
 
@@ -103,7 +104,7 @@ func (o *opener) open(now time.Time, by Carrier, from netip.Addr, msg []byte) (f
 		return Finding{}, false
 	}
 	f.Request = Request{Kind: KindMessage, Carrier: by, From: from}
-	if cost := o.ring.Cost(msg); cost > 0 && !o.tried.take(o.limit, clock, cost) {
+	if cost := o.ring.Cost(msg); cost > 0 && !o.tried.take(now, from, cost) {
 		f.Reason = TooMany // and not remembered: the next copy may come at a better time
 		return f, true
 	}

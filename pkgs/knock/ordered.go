@@ -11,7 +11,7 @@ import (
 )
 
 // MaxFrame is the largest number of header ports, and of footer ports, of the ordered form.
-const MaxFrame = 12
+const MaxFrame = 8
 
 const (
 	// orderedSets is the size of the table of senders: 16 sets of 8 senders of 1.5 kB, 190 kB when

@@ -27,13 +27,6 @@ const (
 	hintSlots = 3
 )
 
-// The limit on messages of one sender that are tried: once all slots are filled each new SYN makes
-// another one, and a second knock makes 24 of them.
-const (
-	slotTryEvery = time.Second / 24
-	slotTryBurst = 48
-)
-
 // slots is the carrier of messages as TCP SYNs to one port in each of 24 slots, which a web page
 // can send by fetch, and any program by connect. The order does not matter.
 //
@@ -54,7 +47,6 @@ type slotState struct {
 	bytes  [slotCount]byte
 	next   uint8 // in hits
 	told   bool  // that the slots were filled with no message
-	tries  bucket
 	hits   [hitsKept]hit
 }
 
@@ -96,7 +88,7 @@ func (d *slots) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	e.rank = 2
-	if s.filled == whole && s.tries.take(limit{slotTryEvery, slotTryBurst}, clock, 1) {
+	if s.filled == whole {
 		d.try(now, p, s, emit)
 	}
 }

@@ -190,6 +190,18 @@ func TestSTUNFlood(t *testing.T) {
 			t.Errorf("%d of 30 knocks opened", opened)
 		}
 	})
+	t.Run("one_sender_leaves_enough_for_others", func(t *testing.T) {
+		y := play(stunConfig(false)) // each message costs both keys
+		for range 30 {
+			for range 1000 {
+				y.send(y.check(scanner, token(y.newMessage(eveKey))))
+			}
+			y.send(y.check(phone, token(y.newMessage(annKey))))
+		}
+		if opened := strings.Count(y.reasons(), "ann ok"); opened != 30 {
+			t.Errorf("%d of 30 knocks opened", opened)
+		}
+	})
 	t.Run("valid_hint_is_bounded", func(t *testing.T) {
 		flood(3*triedKeysBurst, y.newMessage(annKey)[:3])
 		y.found = nil
