@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The ubus object "latchkey": rpcd's bridge to latchkeyd's socket, and what has to do with keys.
+// Which of the methods a LuCI account may call is in luci-app-latchkey's ACL.
+
+'use strict';
+
+import { cursor } from 'uci';
+import { open, popen, readfile, unlink } from 'fs';
+import { connect as ubus } from 'ubus';
+import { connect, poll } from 'socket';
+
+const SOCKET = '/var/run/latchkey/latchkey.sock';
+const PROBLEMS = '/var/run/latchkey.init/problems'; // of a configuration that the init script refused
+const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that may hold keys
+const PATIENCE = 3000;                              // milliseconds for an answer
+const LONGEST = 1048576;                            // bytes of an answer
+const NAME = /^[A-Za-z0-9_]{1,32}$/;
+
+const NOT_RUNNING = {
+	running: false,
+	error: 'latchkeyd is not running',
+	hint: 'switch it on, or read in the log why it does not start'
+};
+
+// ask sends one request and returns the result, { error, hint }, or NOT_RUNNING.
+function ask(request) {
+	const s = connect({ path: SOCKET }, null, null, PATIENCE);
+	let line = '';
+
+	if (!s)
+		return NOT_RUNNING;
+
+	if (s.send(sprintf('%J\n', request)))
+		while (substr(line, -1) != '\n' && length(line) < LONGEST) {
+			const more = (poll(PATIENCE, s)?.[0]?.[1]) ? s.recv(65536) : null;
+
+			if (!length(more))
+				break;
+			line += more;
+		}
+	s.close();
+
+	if (substr(line, -1) != '\n')
+		return { error: 'latchkeyd did not answer', hint: 'look for it in the log' };
+
+	const answer = json(line);
+
+	return answer.error ? { error: answer.error, hint: answer.hint ?? '' } : answer.result ?? {};
+}
+
+// wrapped is for results that are lists: an answer on ubus is an object.
+function wrapped(name, result) {
+	return type(result) == 'array' ? { [name]: result } : result;
+}
+
+function problem() {
+	return trim(readfile(PROBLEMS) ?? '');
+}
+
+function status() {
+	const s = ask({ method: 'status' });
+
+	if (s.running == null)
+		return s;
+	if (s.running)
+		return { ...s, problem: s.problem || problem() };
+
+	return {
+		running: false,
+		enabled: cursor().get('latchkey', 'main', 'enabled') == '1',
+		reason: problem(),
+		devices: [], doors: [], clients: []
+	};
+}
+
+// run gives text to a command of latchkeyd, and returns what it prints.
+function run(command, text) {
+	unlink(SCRATCH);
+
+	const f = open(SCRATCH, 'wx', 0o600);
+
+	if (!f)
+		return null;
+	f.write(text);
+	f.close();
+
+	const p = popen(`/usr/bin/latchkeyd ${command} ${SCRATCH} 2>&1`);
+	const out = p?.read('all');
+	const code = p?.close();
+
+	unlink(SCRATCH);
+
+	return { out: out ?? '', code };
+}
+
+// checkOffline reads the lines of latchkeyd check, for when the daemon does not run.
+function checkOffline(text) {
+	const problems = [];
+
+	for (let line in split(run('check', text)?.out ?? '', '\n')) {
+		const m = match(line, /^(error|warning): (.*)$/);
+
+		if (!m)
+			continue;
+
+		const at = match(m[2], /^section '[^']*' \(([^)]*)\)/);
+		const option = match(m[2], /option '([^']*)'/);
+		const n = match(m[2], /\(line ([0-9]+)\)$/);
+
+		push(problems, { text: m[2], line: n ? +n[1] : 0, section: at?.[1] ?? '', option: option?.[1] ?? '', warning: m[1] == 'warning' });
+	}
+
+	return problems;
+}
+
+// staged returns the configuration with what this login changed and did not apply yet.
+function staged(session) {
+	const changes = match(session, /^[0-9a-f]{32}$/) ? `-P /var/run/rpcd/uci-${session}` : '';
+
+	return popen(`/sbin/uci ${changes} export latchkey`)?.read('all') ?? '';
+}
+
+function check(args) {
+	const text = args.text || staged(args.ubus_rpc_session ?? '');
+	const answer = ask({ method: 'check', text });
+
+	return { problems: type(answer) == 'array' ? answer : checkOffline(text) };
+}
+
+function translate(text) {
+	const r = run('import', text);
+
+	return r?.code === 0 ? { config: r.out } : { error: trim(r?.out ?? '') || 'latchkeyd import failed', hint: 'give the text of a knockd.conf' };
+}
+
+// base64url without padding, as links have it.
+function base64url(key) {
+	return replace(replace(replace(key, /\+/g, '-'), /\//g, '_'), /=/g, '');
+}
+
+// escape is that of the daemon's package link.
+function escape(s) {
+	let out = '';
+
+	for (let i = 0; i < length(s); i++) {
+		const c = substr(s, i, 1);
+
+		out += match(c, /^[A-Za-z0-9._:,-]$/) ? c : sprintf('%%%02X', ord(c));
+	}
+
+	return out;
+}
+
+// list returns an option's values, however it was written.
+function list(value) {
+	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
+}
+
+function dump() {
+	return ubus()?.call('network.interface', 'dump')?.interface ?? [];
+}
+
+// addresses returns those of the interfaces that knocks come in at.
+function addresses(names) {
+	const found = [];
+
+	for (let i in dump())
+		if (i.interface in names)
+			for (let a in [ ...(i['ipv4-address'] ?? []), ...(i['ipv6-address'] ?? []) ])
+				if (!(a.address in found) && length(found) < 8)
+					push(found, a.address);
+
+	return found;
+}
+
+// hostname returns the name that a service of dynamic DNS keeps for this router.
+function hostname(uci) {
+	let name = '';
+
+	uci.foreach('ddns', 'service', s => {
+		if (s.enabled == '1' && s.lookup_host && !length(name))
+			name = s.lookup_host;
+	});
+
+	return name;
+}
+
+// knockPage returns the URL of the page that this router serves to its LAN.
+function knockPage() {
+	for (let i in dump())
+		if (i.interface == 'lan' && i['ipv4-address']?.[0])
+			return `http://${i['ipv4-address'][0].address}/latchkey/`;
+
+	return '';
+}
+
+// linkOf returns all that a client needs to knock: a secret.
+function linkOf(uci, client, page) {
+	const main = uci.get_all('latchkey', 'main') ?? {};
+	const ordered = uci.get_first('latchkey', 'ports');
+	const interfaces = list(main.interface);
+	const parts = [ 'v=1' ];
+	const add = (name, value) => length(value) ? push(parts, `${name}=${escape(value)}`) : null;
+
+	add('n', uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname') ?? 'router');
+	add('h', hostname(uci));
+	for (let a in addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ]))
+		add('a', a);
+	add('u', main.stun_port == '0' ? '' : main.stun_port);
+	add('p', split(main.ports ?? '', '-')[0]);
+	if (ordered) {
+		add('g', uci.get('latchkey', ordered, 'ports'));
+		add('gh', join(',', list(uci.get('latchkey', ordered, 'header'))));
+		add('gf', join(',', list(uci.get('latchkey', ordered, 'footer'))));
+	}
+	add('k', base64url(client.key));
+	add('d', join(',', list(client.door)));
+
+	return `${page || knockPage()}#${join('&', parts)}`;
+}
+
+function link(args) {
+	const uci = cursor();
+	const client = match(args.client, NAME) ? uci.get_all('latchkey', args.client) : null;
+
+	if (client?.['.type'] != 'client')
+		return { error: `no client '${args.client}'`, hint: 'ubus call latchkey newclient makes one' };
+	if (client.kind == 'fwknop' || !client.key)
+		return { error: `client '${args.client}' has no key of kind 'latchkey'`, hint: 'links are for such clients only' };
+
+	return { link: linkOf(uci, client, args.page) };
+}
+
+// newclient makes a client with a key of its own, puts it in force, and returns its link.
+function newclient(args) {
+	const uci = cursor();
+	const doors = list(args.door);
+
+	if (!match(args.name ?? '', NAME))
+		return { error: `name '${args.name}' is not 1 to 32 letters, digits or _`, hint: 'the title can be any text' };
+	if (uci.get('latchkey', args.name))
+		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
+	if (length(args.title) > 128 || match(args.title ?? '', /[[:cntrl:]]/))
+		return { error: 'the title is not up to 128 bytes of printable text', hint: '' };
+	if (args.expires && !match(args.expires, /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/))
+		return { error: `expiry '${args.expires}' is not a day`, hint: 'such as 2027-01-31' };
+	for (let d in doors)
+		if (uci.get('latchkey', d) != 'door')
+			return { error: `no door '${d}'`, hint: 'make the door first' };
+
+	const key = b64enc(open('/dev/urandom')?.read(32));
+
+	if (length(key) != 44)
+		return { error: 'no random numbers from /dev/urandom', hint: '' };
+	uci.set('latchkey', args.name, 'client');
+	uci.set('latchkey', args.name, 'key', key);
+	if (args.title)
+		uci.set('latchkey', args.name, 'title', args.title);
+	if (args.expires)
+		uci.set('latchkey', args.name, 'expires', args.expires);
+	if (length(doors))
+		uci.set('latchkey', args.name, 'door', doors);
+	if (!uci.commit('latchkey'))
+		return { error: `cannot write the configuration: ${uci.error()}`, hint: '' };
+	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'latchkey' } });
+
+	return link({ client: args.name, page: args.page });
+}
+
+return {
+	latchkey: {
+		// What these two tell is for every account that may see Latchkey: no secrets.
+		status: { call: status },
+		events: {
+			args: { since: 0 },
+			call: req => wrapped('events', ask({ method: 'events', since: req.args.since ?? 0 }))
+		},
+
+		open: {
+			args: { door: '', address: '', for: '' },
+			call: req => ask({ method: 'open', door: req.args.door, address: req.args.address, for: req.args.for })
+		},
+		close: {
+			args: { door: '', address: '' },
+			call: req => wrapped('closed', ask({ method: 'close', door: req.args.door, address: req.args.address }))
+		},
+		forget: {
+			args: { client: '' },
+			call: req => ask({ method: 'forget', client: req.args.client })
+		},
+		check: { args: { text: '' }, call: req => check(req.args) },
+		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
+		link: { args: { client: '', page: '' }, call: req => link(req.args) },
+		newclient: {
+			args: { name: '', title: '', door: [], expires: '', page: '' },
+			call: req => newclient(req.args)
+		}
+	}
+};
