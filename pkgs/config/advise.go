@@ -40,7 +40,7 @@ func (r *reader) advise() {
 
 func (r *reader) adviseMain() {
 	if p := r.main.v.Ports; p.Last != 0 && p.First < firstFreePort {
-		r.warn(r.main.at, "ports", fmt.Sprintf("begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort))
+		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort)
 	}
 }
 
@@ -59,14 +59,14 @@ func (r *reader) adviseDoors() {
 		for _, proto := range d.v.Protos {
 			at := place{d.v.Src, proto, d.v.Port}
 			if other, ok := taken[at]; ok {
-				r.warn(d.at, "port", fmt.Sprintf("is that of door '%s' too: while both are open, the first one is used", other))
+				r.warn(d.at, "port", "is that of door '%s' too: while both are open, the first one is used", other)
 				break
 			}
 			taken[at] = d.v.Name
 		}
 		for _, k := range r.receivers() {
 			if k.proto == wire.UDP && slices.Contains(d.v.Protos, wire.UDP) && inRanges(k.ranges, d.v.Port) {
-				r.warn(d.at, "port", fmt.Sprintf("is %s too: while it is open, knocks reach the service", k.what))
+				r.warn(d.at, "port", "is %s too: while it is open, knocks reach the service", k.what)
 			}
 		}
 		if !r.opened(d.v.Name) {
@@ -95,7 +95,7 @@ func (r *reader) adviseClients() {
 		}
 		for _, name := range c.v.Doors {
 			if d := r.door(name); d != nil && !d.v.Enabled {
-				r.warn(c.at, "door", fmt.Sprintf("names '%s', which is disabled", name))
+				r.warn(c.at, "door", "names '%s', which is disabled", name)
 			}
 		}
 		m := &r.main.v
@@ -106,7 +106,7 @@ func (r *reader) adviseClients() {
 			r.warn(c.at, "", "cannot knock: section 'main' has neither stun_port nor ports")
 		}
 		if c.v.Kind == knock.KindFwknop && min(len(c.v.SPA.Key), len(c.v.SPA.HMAC)) < shortKey {
-			r.warn(c.at, "", fmt.Sprintf("has a key of less than %d bytes, which can be guessed: make new ones with fwknop --key-gen", shortKey))
+			r.warn(c.at, "", "has a key of less than %d bytes, which can be guessed: make new ones with fwknop --key-gen", shortKey)
 		}
 	}
 }
@@ -124,18 +124,18 @@ func (r *reader) adviseSequence(q *place[Sequence]) {
 	}
 	for _, name := range q.v.Doors {
 		if d := r.door(name); d != nil && !d.v.Enabled {
-			r.warn(q.at, "door", fmt.Sprintf("names '%s', which is disabled", name))
+			r.warn(q.at, "door", "names '%s', which is disabled", name)
 		}
 	}
 	if c := r.client(q.v.Client); q.v.Client != "" && c != nil && !c.v.Enabled {
-		r.warn(q.at, "client", fmt.Sprintf("names '%s', which is disabled", q.v.Client))
+		r.warn(q.at, "client", "names '%s', which is disabled", q.v.Client)
 	}
 	if weak := weaknesses(q.v.Steps); weak != "" {
-		r.warn(q.at, "step", weak)
+		r.warn(q.at, "step", "%s", weak)
 	}
 	for _, text := range q.v.Once {
 		if weak := weaknesses(parseSteps(text)); weak != "" {
-			r.warn(q.at, "once", weak)
+			r.warn(q.at, "once", "%s", weak)
 			break
 		}
 	}
@@ -192,7 +192,7 @@ func (r *reader) adviseSequencePorts(q *place[Sequence]) {
 	tell := func(step knock.Step, what string) {
 		if !told[what] {
 			told[what] = true
-			r.warn(q.at, option, fmt.Sprintf("has %s, which is %s too", step, what))
+			r.warn(q.at, option, "has %s, which is %s too", step, what)
 		}
 	}
 	receivers := r.receivers()
@@ -222,9 +222,9 @@ func (r *reader) adviseOthers(q *place[Sequence], before []place[Sequence]) {
 			continue
 		}
 		if n := min(len(o.Steps), len(q.v.Steps)); slices.Equal(o.Steps[:n], q.v.Steps[:n]) {
-			r.warn(q.at, "step", fmt.Sprintf("begins like sequence '%s': the longer one of the two opens the doors of both", o.Name))
+			r.warn(q.at, "step", "begins like sequence '%s': the longer one of the two opens the doors of both", o.Name)
 		} else if a, b, ok := beside(q.v.Steps, o.Steps); ok {
-			r.warn(q.at, "step", fmt.Sprintf("has %s, which is a trip wire beside %s of sequence '%s': who knocks one of the two is shut out of the other for a while", a, b, o.Name))
+			r.warn(q.at, "step", "has %s, which is a trip wire beside %s of sequence '%s': who knocks one of the two is shut out of the other for a while", a, b, o.Name)
 		}
 	}
 }

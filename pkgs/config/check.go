@@ -3,7 +3,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -29,7 +28,7 @@ func (r *reader) checkTags() {
 		}
 		tag := seal.Tag(d.v.Name)
 		if other, ok := first[tag]; ok {
-			r.refuse(d.at, "", fmt.Sprintf("has by chance the same tag in messages as door '%s': change one of the names", other.Name))
+			r.refuse(d.at, "", "has by chance the same tag in messages as door '%s': change one of the names", other.Name)
 			continue
 		}
 		first[tag] = d.at
@@ -49,7 +48,7 @@ func (r *reader) checkKeys() {
 			option, key = "hmac_key", "f"+string(c.v.SPA.HMAC) // this one tells fwknop clients apart
 		}
 		if other, ok := first[key]; ok {
-			r.refuse(c.at, option, fmt.Sprintf("is the same as that of client '%s': each needs a key of its own", other.Name))
+			r.refuse(c.at, option, "is the same as that of client '%s': each needs a key of its own", other.Name)
 			continue
 		}
 		first[key] = c.at
@@ -74,7 +73,7 @@ func (r *reader) checkReferences() {
 		}
 		for _, name := range q.v.Doors {
 			if r.door(name) != nil && !slices.Contains(c.v.Doors, name) {
-				r.fail(q.at, "door", valueOf(q.at, "door", name), fmt.Sprintf("client '%s', whose sequence this is, may not open that door", q.v.Client))
+				r.fail(q.at, "door", valueOf(q.at, "door", name), "client '%s', whose sequence this is, may not open that door", q.v.Client)
 			}
 		}
 	}
@@ -161,7 +160,7 @@ func (r *reader) checkPorts() {
 	if r.ports.at != nil && span.Last != 0 {
 		for _, g := range r.ports.v.Groups {
 			if g.First <= span.Last && span.First <= g.Last {
-				r.refuse(r.ports.at, "ports", fmt.Sprintf("overlaps with the ports of section 'main' (%d-%d)", span.First, span.Last))
+				r.refuse(r.ports.at, "ports", "overlaps with the ports of section 'main' (%d-%d)", span.First, span.Last)
 				break
 			}
 		}
@@ -173,7 +172,7 @@ func (r *reader) checkPorts() {
 		}
 		for _, k := range r.receivers() {
 			if k.proto == wire.TCP && inRanges(k.ranges, d.v.Port) {
-				r.refuse(d.at, "port", fmt.Sprintf("is %d, which is %s: knocks arrive there", d.v.Port, k.what))
+				r.refuse(d.at, "port", "is %d, which is %s: knocks arrive there", d.v.Port, k.what)
 			}
 		}
 	}

@@ -107,14 +107,14 @@ func (r *reader) admitSection(s *uci.Section) bool {
 		r.count[t.name]++
 		if n := r.count[t.name]; n > t.most {
 			if n == t.most+1 {
-				r.refuse(s, "", fmt.Sprintf("is one too many: there can be %d of this type", t.most))
+				r.refuse(s, "", "is one too many: there can be %d of this type", t.most)
 			}
 			return false
 		}
 		r.checkName(s)
 		return true
 	}
-	r.refuse(s, "", "is of an unknown type: known are "+strings.Join(names, ", "))
+	r.refuse(s, "", "is of an unknown type: known are %s", strings.Join(names, ", "))
 	return false
 }
 
@@ -125,9 +125,9 @@ func (r *reader) checkName(s *uci.Section) {
 	case s.Type == "latchkey" && s.Name != "main":
 		r.refuse(s, "", "must have the name 'main'")
 	case s.Name == "":
-		r.refuse(s, "", fmt.Sprintf("has no name: begin it with config %s 'NAME'", s.Type))
+		r.refuse(s, "", "has no name: begin it with config %s 'NAME'", s.Type)
 	case len(s.Name) > MaxName:
-		r.refuse(s, "", fmt.Sprintf("has a name of %d characters: %d are the limit", len(s.Name), MaxName))
+		r.refuse(s, "", "has a name of %d characters: %d are the limit", len(s.Name), MaxName)
 	}
 }
 
@@ -181,7 +181,7 @@ func readOption[T any](r *reader, s *uci.Section, v *T, o option[T], given *uci.
 		}
 		for _, entry := range entries {
 			if err := o.set(v, entry); err != nil && entry != "" {
-				r.fail(s, o.name, uci.Value{Text: entry, Line: value.Line}, err.Error())
+				r.fail(s, o.name, uci.Value{Text: entry, Line: value.Line}, "%v", err)
 			}
 		}
 	}

@@ -88,16 +88,16 @@ func (r *reader) add(p Problem) {
 }
 
 // fail reports that a value of an option is wrong. The value is shown, so it must not be a secret.
-func (r *reader) fail(s *uci.Section, option string, v uci.Value, reason string) {
-	p := about(s, v.Line, reason)
+func (r *reader) fail(s *uci.Section, option string, v uci.Value, format string, args ...any) {
+	p := about(s, v.Line, fmt.Sprintf(format, args...))
 	p.Option, p.Value = option, v.Text
 	r.add(p)
 }
 
 // refuse reports an error that no single value tells. With an option, the reason is what to say
 // about it: "is mandatory but not set".
-func (r *reader) refuse(s *uci.Section, option, reason string) {
-	r.add(aboutOption(s, option, reason))
+func (r *reader) refuse(s *uci.Section, option, format string, args ...any) {
+	r.add(aboutOption(s, option, fmt.Sprintf(format, args...)))
 }
 
 // refuseAt is refuse for one of the lines of an option.
@@ -109,8 +109,8 @@ func (r *reader) refuseAt(s *uci.Section, option string, line int, reason string
 
 // warn reports something doubtful, in the same form as refuse. In a section with errors it does
 // not: they come first, and the doubt may be a consequence.
-func (r *reader) warn(s *uci.Section, option, reason string) {
-	p := aboutOption(s, option, reason)
+func (r *reader) warn(s *uci.Section, option, format string, args ...any) {
+	p := aboutOption(s, option, fmt.Sprintf(format, args...))
 	p.Warning = true
 	isError := func(o Problem) bool { return !o.Warning && o.Section == p.Section && o.Name == p.Name }
 	if !slices.ContainsFunc(r.problems, isError) {

@@ -40,7 +40,7 @@ func (r *reader) finishDoor(p *place[Door]) {
 	d, s := &p.v, p.at
 	d.complete()
 	if d.MaxOpen < d.OpenFor && !r.failed(s, "max_open") && !r.failed(s, "open_for") {
-		r.refuse(s, "max_open", fmt.Sprintf("is shorter than open_for, which is %s", formatDuration(d.OpenFor)))
+		r.refuse(s, "max_open", "is shorter than open_for, which is %s", formatDuration(d.OpenFor))
 	}
 	if seal.Tag(d.Name) == (seal.DoorTag{}) {
 		r.refuse(s, "", "has the one name in 65536 that means every door in a message: change it")
@@ -91,7 +91,7 @@ func (r *reader) decodeKey(s *uci.Section, option, text string, decode func() er
 		return
 	}
 	if err := decode(); err != nil {
-		r.refuse(s, option, "specifies an invalid value: "+err.Error())
+		r.refuse(s, option, "specifies an invalid value: %v", err)
 	}
 }
 
@@ -117,14 +117,14 @@ func (r *reader) finishSequence(p *place[Sequence]) {
 		r.refuse(s, "step", "is mandatory but not set")
 	}
 	if why := neighbours(q.Steps); why != "" {
-		r.refuse(s, "step", why)
+		r.refuse(s, "step", "%s", why)
 	}
 	for i, text := range q.Once {
 		if slices.Contains(q.Once[:i], text) {
-			r.refuse(s, "once", fmt.Sprintf("has '%s' twice: each entry can be used once", printable(text)))
+			r.refuse(s, "once", "has '%s' twice: each entry can be used once", printable(text))
 		}
 		if why := neighbours(parseSteps(text)); why != "" {
-			r.refuse(s, "once", why)
+			r.refuse(s, "once", "%s", why)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (r *reader) finishPorts(p *place[portsSection]) {
 	}{{"header", p.v.Header}, {"footer", p.v.Footer}} {
 		for _, port := range markers.ports {
 			if inRanges(p.v.Groups, port) {
-				r.refuse(p.at, markers.option, fmt.Sprintf("has port %d, which is one of the digits", port))
+				r.refuse(p.at, markers.option, "has port %d, which is one of the digits", port)
 			}
 		}
 	}
