@@ -180,6 +180,41 @@ func TestParse_bounds_the_list_of_problems(t *testing.T) {
 	}
 }
 
+func TestParse_bounds_sections(t *testing.T) {
+	tests := []struct {
+		section string // a section that is complete in itself, %[1]d makes it another one
+		most    int
+	}{
+		{"config door 'd%[1]d'\noption port %[1]d\n", config.MaxDoors},
+		{"config client 'c%[1]d'\noption kind fwknop\noption key '1%07[1]d'\noption hmac_key '1%07[1]d'\n", config.MaxClients},
+		{"config sequence 's%[1]d'\nlist step 1%04[1]d/tcp\nlist step 3%04[1]d/tcp\nlist step 2%04[1]d/tcp\n", config.MaxSequences},
+		{"config ports 'p%[1]d'\noption ports 1-2\n", 1},
+	}
+	for _, tt := range tests {
+		text := "config latchkey main\n"
+		for n := range tt.most {
+			text += fmt.Sprintf(tt.section, n+1)
+		}
+		one := fmt.Sprintf(tt.section, tt.most+1)
+		two := fmt.Sprintf(tt.section, tt.most+2)
+		tooMany := func(text string) (n int) {
+			_, problems := config.Parse(text)
+			for _, p := range problems {
+				if strings.Contains(p.Reason, "one too many") {
+					n++
+				}
+			}
+			return n
+		}
+		if n := tooMany(text); n != 0 {
+			t.Errorf("%q: told %d times at the limit", one, n)
+		}
+		if n := tooMany(text + one + two); n != 1 {
+			t.Errorf("%q: told %d times above the limit, want once", one, n)
+		}
+	}
+}
+
 func TestParse_bounds_lists(t *testing.T) {
 	const text = "config latchkey main\nconfig ports\noption ports 500-600\noption header '%'\n"
 	list := strings.TrimSpace(strings.Repeat("9 ", knock.MaxFrame))

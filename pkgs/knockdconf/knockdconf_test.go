@@ -97,12 +97,12 @@ func TestTranslate_one_time_file_cannot_be_read(t *testing.T) {
 
 func TestTranslate_refuses(t *testing.T) {
 	tests := []struct{ name, text, want string }{
-		{"empty", "", "knockd.conf: no section with a knock in it: this is no knockd.conf"},
-		{"only_options", "[options]\nUseSyslog\n", "knockd.conf: no section with a knock in it: this is no knockd.conf"},
-		{"no_section", "sequence = 1,2\n[a]\nsequence = 1\n", "knockd.conf: line 1: a directive comes before the first section"},
-		{"all_are_listed", "[a]\nsequence\nseq_timeout = soon\ncmd_timeout = -1\n", "knockd.conf: line 2: \"sequence\" has no value\n" +
+		{"empty", "", "no section with a knock in it: this is no knockd.conf"},
+		{"only_options", "[options]\nUseSyslog\n", "no section with a knock in it: this is no knockd.conf"},
+		{"no_section", "sequence = 1,2\n[a]\nsequence = 1\n", "line 1: a directive comes before the first section"},
+		{"all_are_listed", "[a]\nsequence\nseq_timeout = soon\ncmd_timeout = -1\n", "line 2: \"sequence\" has no value\n" +
 			"line 3: \"soon\" is no number of seconds from 0 to 31536000\nline 4: \"-1\" is no number of seconds from 0 to 31536000"},
-		{"too_long", strings.Repeat("#", knockdconf.MaxSize+1), "knockd.conf: text has 65537 bytes, but at most 65536 are read"},
+		{"too_long", strings.Repeat("#", knockdconf.MaxSize+1), "text has 65537 bytes, but at most 65536 are read"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ config latchkey 'main'
 func Translate(text string, readFile func(path string) (string, error)) (string, error) {
 	f, err := parse(text)
 	if err != nil {
-		return "", fmt.Errorf("knockd.conf: %w", err)
+		return "", err
 	}
 	t := translation{readFile: readFile, names: map[string]bool{"main": true}}
 	t.out.WriteString(head)
@@ -44,7 +44,7 @@ func Translate(text string, readFile func(path string) (string, error)) (string,
 	}
 	out := t.out.String()
 	if cfg, problems := config.Parse(out); cfg == nil {
-		return "", fmt.Errorf("knockd.conf: translation has problems:\n%w", problems.Errors())
+		return "", fmt.Errorf("translation has problems:\n%w", problems.Errors())
 	}
 	return out, nil
 }
