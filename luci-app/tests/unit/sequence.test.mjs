@@ -42,9 +42,14 @@ test('generated sequences are strong and keep away from other ports', () => {
 test('weak sequences are called so', () => {
 	const judged = steps => sequence.judge(steps).map(s => s.split(':')[0]);
 
-	assert.deepEqual(judged([ '7000/tcp', '8000/tcp', '9000/tcp' ]), [ 'Short', 'Sorted' ]);
-	assert.deepEqual(judged([ '9000/tcp', '9001/udp', '5000/tcp', '60000/tcp' ]), [ 'Near each other' ]);
+	assert.deepEqual(judged([ '7000/tcp', '8000/tcp' ]), [ 'Short', 'Sorted' ]);
+	assert.deepEqual(judged([ '9000/tcp', '9015/tcp', '5000/tcp', '60000/tcp' ]), [ 'Near each other' ]);
 	assert.deepEqual(judged([ '22/tcp', '9001/udp', '5000/tcp', '60000/tcp' ]), [ 'Well-known ports' ]);
+});
+
+test('neighbours are two ports of one protocol beside each other', () => {
+	assert.deepEqual(sequence.neighbours([ '7001/tcp', '9000/tcp', '7000/tcp' ]), [ 7000, 7001 ]);
+	assert.equal(sequence.neighbours([ '7001/tcp', '7000/udp', '7003/tcp', '7001/tcp', 'icmp:7000' ]), null);
 });
 
 test('the file for Knock on Ports has the fields of its version 1', () => {

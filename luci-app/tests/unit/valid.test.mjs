@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load } from '../lib/modules.mjs';
+import { load, daemonPackage } from '../lib/modules.mjs';
 
 const valid = load()('latchkey.valid');
 
@@ -27,17 +27,50 @@ test('ports and spans', () => {
 test('names, titles, hosts', () => {
 	check(valid.name, [ 'nas_ssh', 'A1' ], [ '', 'nas ssh', 'nas-ssh', 'ü', 'x'.repeat(65) ]);
 	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b' ]);
-	assert.notEqual(valid.title('门'.repeat(60)), true);
+	assert.equal(valid.title('门'.repeat(42)), true);
+	assert.notEqual(valid.title('门'.repeat(43)), true);
 });
 
 test('keys', () => {
 	const of = n => Buffer.alloc(n, 0xfb);
 
 	check(valid.key, [ of(32).toString('base64'), of(32).toString('base64url') ], [ '', 'short', of(31).toString('base64'), of(33).toString('base64') ]);
-	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', of(33).toString('base64') ]);
+	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', of(33).toString('base64'), of(32).toString('base64url') ]);
 	check(valid.fwknopHmac, [ of(64).toString('base64'), of(136).toString('base64') ], [ '', of(140).toString('base64'), '!' ]);
 });
 
 test('days and times of expiry', () => {
 	check(valid.expires, [ '2027-01-31', '2028-02-29', '2027-01-31T18:00:00+01:00', '2027-01-31T18:00:00Z' ], [ '2027-02-29', '31.1.2027', '2027-1-31', '2027-01-31 18:00' ]);
+});
+
+test('sequences as a whole', () => {
+	check(valid.steps, [ [ '7000/tcp' ], [ '7000/tcp', '7001/udp' ], [ '7000/tcp', '7000/tcp' ], [ 'icmp:1', 'icmp:2' ] ],
+		[ [], [ '7000/tcp', '7001/tcp' ], [ '7000/tcp', 'x' ], Array(33).fill('7000/tcp') ]);
+});
+
+test('limits and defaults are those of the daemon', t => {
+	const go = daemonPackage('pkgs/config');
+
+	if (!go)
+		return t.skip('SKIP: the daemon’s sources are not beside this folder');
+
+	const UNIT = { Second: 1, Minute: 60, Hour: 3600 };
+	const number = name => +go.match(new RegExp('\\b' + name + '\\s+= (\\d+)'))[1];
+	const seconds = name => {
+		const m = go.match(new RegExp('\\b' + name + '\\s+= (?:(\\d+) \\* )?time\\.(\\w+)'));
+
+		return (m[1] || 1) * UNIT[m[2]];
+	};
+
+	assert.equal(valid.LIMITS.name, number('MaxName'));
+	assert.equal(valid.LIMITS.title, number('MaxTitle'));
+	assert.deepEqual(valid.LIMITS.openFor, [ seconds('MinOpenFor'), seconds('MaxOpenFor') ]);
+	assert.deepEqual(valid.LIMITS.within, [ seconds('MinWithin'), seconds('MaxWithin') ]);
+	assert.equal(valid.LIMITS.slots, number('spanSlots') * number('slotPorts'));
+	assert.equal(valid.LIMITS.fwknopKeyBytes, number('MaxSPAKey'));
+	assert.equal(valid.LIMITS.fwknopHmacBytes, number('MaxSPAHMAC'));
+	assert.equal(valid.LIMITS.steps, +daemonPackage('pkgs/knock').match(/MaxSteps\s+= (\d+)/)[1]);
+	assert.equal(valid.seconds(valid.DEFAULTS.openFor), seconds('DefaultOpenFor'));
+	assert.equal(valid.seconds(valid.DEFAULTS.maxOpen), seconds('DefaultMaxOpen'));
+	assert.equal(valid.seconds(valid.DEFAULTS.within), seconds('DefaultWithin'));
 });

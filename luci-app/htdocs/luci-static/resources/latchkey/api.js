@@ -18,6 +18,8 @@ const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'do
 const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
+const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
+const callInit = rpc.declare({ object: 'luci', method: 'setInitAction', params: [ 'name', 'action' ], expect: { result: false } });
 const callHints = rpc.declare({ object: 'luci-rpc', method: 'getHostHints', expect: { '': {} } });
 const callInterfaces = rpc.declare({ object: 'network.interface', method: 'dump', expect: { 'interface': [] } });
 const callApply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
@@ -64,6 +66,8 @@ function apply() {
 		return callApply(APPLY_TIMEOUT, true);
 	}).then(function() {
 		return confirm(Date.now() + APPLY_TIMEOUT * 1000);
+	}).then(function() {
+		document.dispatchEvent(new CustomEvent('uci-applied')); // LuCI's own count of unsaved changes
 	});
 }
 
@@ -94,20 +98,42 @@ function ddnsName() {
 	return s ? s.lookup_host : '';
 }
 
+// The name under which the owner reaches the router from outside, as typed last in this browser.
+const HOST_KEY = 'latchkey.host';
+
+function rememberedHost() {
+	return window.localStorage.getItem(HOST_KEY) || '';
+}
+
+function rememberHost(host) {
+	window.localStorage.setItem(HOST_KEY, host);
+}
+
 function interfaces() {
 	const list = [].concat(uci.get('latchkey', 'main', 'interface') || []);
 
 	return list.length ? list : [ 'wan', 'wan6' ];
 }
 
+// Where devices at home find the knock page. A tunnel's end on this machine is not it.
+function pageURL() {
+	const here = window.location;
+	const lan = [].concat(uci.get('network', 'lan', 'ipaddr') || [])[0];
+
+	if ((/^(localhost|127\.|\[::1\])/).test(here.hostname) && lan)
+		return 'http://' + lan.replace(/\/.*$/, '') + '/latchkey/';
+
+	return here.origin + '/latchkey/';
+}
+
 // How devices find this router from outside, see plan.whereabouts.
 function whereabouts() {
-	return Promise.all([ callInterfaces(), tryLoad('ddns'), tryLoad('system') ]).then(function(data) {
-		const host = uci.get('latchkey', 'main', 'host') || ddnsName();
+	return Promise.all([ callInterfaces(), tryLoad('ddns'), tryLoad('system'), tryLoad('network') ]).then(function(data) {
+		const host = rememberedHost() || ddnsName();
 		const where = plan.whereabouts(addressesOf(data[0], interfaces()), host);
 
 		where.name = link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname);
-		where.page = window.location.origin + '/latchkey/';
+		where.page = pageURL();
 
 		return where;
 	});
@@ -141,11 +167,14 @@ return baseclass.extend({
 	close: function(name, address) { return callClose(name, address).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
+	check: function() { return callCheck(''); }, // of what this login has saved and not applied yet
+	restart: function() { return callInit('latchkey', 'restart'); },
 	apply: apply,
 	tryLoad: tryLoad,
 	sections: sections,
 	interfaces: interfaces,
 	whereabouts: whereabouts,
+	rememberHost: rememberHost,
 	hosts: hosts,
 	surroundings: surroundings,
 	around: around

@@ -27,7 +27,8 @@ function escape(value) {
 	return encodeURIComponent(value).replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/[']/g, '%27');
 }
 
-// t: { page, name, host, addresses: [], stunPort, ports (first port of the span), key, doors: [] }
+// t: { page, name, host, addresses: [], stunPort, ports (first port of the span), ordered: { groups,
+// header: [], footer: [] } or nothing, key, doors: [] }
 function build(t) {
 	const q = [ 'v=1', 'n=' + escape(t.name) ];
 
@@ -38,6 +39,13 @@ function build(t) {
 		q.push('u=' + t.stunPort);
 	if (t.ports)
 		q.push('p=' + t.ports);
+	if (t.ordered) {
+		q.push('g=' + escape(t.ordered.groups.replace(/\s+/g, '')));
+		if (t.ordered.header.length)
+			q.push('gh=' + t.ordered.header.join(','));
+		if (t.ordered.footer.length)
+			q.push('gf=' + t.ordered.footer.join(','));
+	}
 	q.push('k=' + t.key);
 	if (t.doors && t.doors.length)
 		q.push('d=' + escape(t.doors.join(',')));

@@ -62,8 +62,12 @@ function clientSection(title, doors, taken) {
 	return { '.name': door.sectionName([ title ], taken), title: title, kind: 'latchkey', key: link.makeKey(), door: doors, enabled: '1' };
 }
 
-// The link for a client. where: { page, name, host, addresses }
-function linkFor(client, mainSection, where) {
+function numbers(list) {
+	return [].concat(list || []).join(' ').split(/\s+/).filter(Boolean);
+}
+
+// The link for a client. where: { page, name, host, addresses }; ordered: a section 'ports', or nothing.
+function linkFor(client, mainSection, where, ordered) {
 	const ports = door.portRange(mainSection.ports);
 
 	return link.build({
@@ -73,6 +77,7 @@ function linkFor(client, mainSection, where) {
 		addresses: where.addresses,
 		stunPort: mainSection.stun_port,
 		ports: ports ? ports[0] : null,
+		ordered: ordered ? { groups: ordered.ports, header: numbers(ordered.header), footer: numbers(ordered.footer) } : null,
 		key: client.key,
 		doors: [].concat(client.door || [])
 	});

@@ -10,7 +10,8 @@ const MAX_ECHO_SIZE = 1452; // bytes: what fits into one IPv6 packet; the daemon
 const FLAGS = [ 'fin', 'syn', 'rst', 'psh', 'ack', 'urg' ];
 const GENERATED_STEPS = 5;
 const FIRST_PORT = 1025; // below are services that providers filter and scanners try first
-const NEAR = 16;         // ports closer than this are easily hit by one scan
+const NEAR = 16;         // who finds one port tries those that are closer than this
+const FEW_STEPS = 3;     // with less a scan may open the sequence by chance
 
 // { proto, port, size, flags } of a step such as "7000/tcp", "7000/tcp:syn,!ack", "8000/udp" or "icmp:77"; null if it is none.
 function parse(step) {
@@ -48,12 +49,23 @@ function isSorted(ports) {
 	return ports.length > 1 && (up || down);
 }
 
-function nearest(ports) {
-	const sorted = ports.slice().sort(function(a, b) { return a - b; });
+// The first two ports of one protocol whose distance is from 1 to most, or null.
+function pairWithin(steps, most) {
+	const all = parseAll(steps).filter(function(s) { return s.port; });
 
-	return sorted.reduce(function(least, p, i) {
-		return i ? Math.min(least, p - sorted[i - 1]) : least;
-	}, 65536);
+	for (let i = 0; i < all.length; i++)
+		for (let j = 0; j < i; j++) {
+			const distance = Math.abs(all[i].port - all[j].port);
+
+			if (all[i].proto == all[j].proto && distance > 0 && distance <= most)
+				return [ Math.min(all[i].port, all[j].port), Math.max(all[i].port, all[j].port) ];
+		}
+
+	return null;
+}
+
+function neighbours(steps) {
+	return pairWithin(steps, 1);
 }
 
 // Sentences about what makes these steps easy to guess or to hit by a scan. Empty means strong.
@@ -61,11 +73,11 @@ function judge(steps) {
 	const out = [];
 	const ports = portsOf(steps);
 
-	if (steps.length < 4)
-		out.push(_('Short: take at least four steps.'));
+	if (steps.length < FEW_STEPS)
+		out.push(_('Short: with less than three steps, a scan may open it by chance.'));
 	if (isSorted(ports))
 		out.push(_('Sorted: a scan that walks through the ports in order meets them in the right order.'));
-	if (ports.length > 1 && nearest(ports) < NEAR)
+	if (pairWithin(steps, NEAR - 1))
 		out.push(_('Near each other: spread the ports out.'));
 	if (ports.some(function(p) { return p < 1024; }))
 		out.push(_('Well-known ports: some providers filter them, and scanners try them first.'));
@@ -163,6 +175,7 @@ function words(steps) {
 return baseclass.extend({
 	parse: parse,
 	judge: judge,
+	neighbours: neighbours,
 	bits: bits,
 	portsOf: portsOf,
 	generate: generate,

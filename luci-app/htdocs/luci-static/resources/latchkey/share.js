@@ -4,14 +4,22 @@
 
 // The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
 
-// How far apart the dots of a QR code may be before LuCI's dialog clips it.
-const PIXEL = 4;
+// Lets the style sheet set the size: the library writes a fixed one.
+function scale(svg) {
+	if (!svg || svg.hasAttribute('viewBox'))
+		return;
+	svg.setAttribute('viewBox', '0 0 ' + svg.getAttribute('width') + ' ' + svg.getAttribute('height'));
+	svg.setAttribute('shape-rendering', 'crispEdges');
+	svg.removeAttribute('width');
+	svg.removeAttribute('height');
+}
 
 // qr(text) returns an SVG text (LuCI's uqr). The SVG holds no text of ours, only dots.
 function code(qr, text, label) {
-	const box = E('div', { 'class': 'lk-qr', 'role': 'img', 'aria-label': label });
+	const box = E('div', { 'class': 'lk-qr', 'role': 'img', 'aria-label': label, 'tabindex': '-1' });
 
-	box.innerHTML = qr(text, { pixelSize: PIXEL, ecc: 'M' });
+	box.innerHTML = qr(text, { ecc: 'M' });
+	scale(box.querySelector('svg'));
 
 	return box;
 }
@@ -78,8 +86,8 @@ function latchkeyPanel(t) {
 			code(t.qr, t.link, _('QR code with the link for the device')),
 			E('ol', { 'class': 'lk-steps' }, [
 				E('li', [ _('In your home network, scan the code with the device’s camera and open the page.') ]),
-				E('li', [ _('Press a door there to test it, then save the page on the device.') ]),
-				E('li', [ _('Away from home, open the saved page and press the door.') ])
+				E('li', [ _('Save the page on the device: the key is in it, so keep it to yourself.') ]),
+				E('li', [ _('Switch Wi-Fi off, open the saved page and press the door. The knock shows up here under Overview.') ])
 			])
 		]),
 		once(),

@@ -34,13 +34,16 @@ function unreachable() {
 }
 
 // What the owner should know before anything else: [{ level: 'good'|'warn'|'bad', text, todo, action }].
-// action 'enable' means that switching Latchkey on would mend it.
+// action 'enable' or 'restart' is what would mend it.
 function facts(status) {
 	if (status.running == null)
 		return unreachable();
 	if (!status.running)
-		return [ { level: 'bad', text: _('Latchkey is not running: all doors stay closed.'),
-			todo: status.reason || _('It is switched off.'), action: 'enable' } ];
+		return [ status.enabled
+			? { level: 'bad', text: _('Latchkey is not running: all doors stay closed.'),
+				todo: status.reason || _('It did not start; the system log tells why.'), action: 'restart' }
+			: { level: 'warn', text: _('Latchkey is switched off: all doors stay closed.'),
+				todo: status.reason, action: 'enable' } ];
 
 	const out = [];
 	const up = (status.devices || []).filter(function(d) { return d.state == 'up'; });
@@ -79,6 +82,8 @@ function banner(status, act) {
 function stateOf(door) {
 	if (door.state == 'disabled')
 		return { id: 'off', label: _('switched off', 'state of a door') };
+	if (door.state == 'stopped')
+		return { id: 'closed', label: _('closed', 'state of a door') };
 	if (door.state == 'pending')
 		return { id: 'pending', label: _('waits for the firewall', 'state of a door') };
 
@@ -157,7 +162,7 @@ function doorCard(door, ctx) {
 		about ? E('p', { 'class': 'lk-about' }, [ about ]) : '',
 		E('p', { 'class': 'lk-terms' }, [ terms(door) ]),
 		grants.length ? E('ul', { 'class': 'lk-grants' }, grants.map(function(g) { return grantRow(door, g, ctx); })) : '',
-		(ctx.open && state.id != 'off') ? E('div', { 'class': 'lk-foot' }, [
+		(ctx.open && state.id != 'off' && door.state != 'stopped') ? E('div', { 'class': 'lk-foot' }, [
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
 				'data-key': 'open/' + door.name,

@@ -8,17 +8,19 @@
 // Validators with the limits of the daemon (package config): each returns true or a sentence.
 
 const LIMITS = {
-	name: 32,                     // characters of a section's name
-	title: 64,                    // characters of a title
-	openFor: [ 1, 86400 ],        // seconds
-	maxOpen: [ 1, 7 * 86400 ],    // seconds
-	within: [ 1, 600 ],           // seconds
-	steps: [ 2, 32 ],
+	name: 32,                     // bytes of a section's name
+	title: 128,                   // bytes of a title
+	openFor: [ 1, 86400 ],        // seconds, of open_for and max_open
+	within: [ 1, 300 ],           // seconds
+	steps: 16,
 	slots: 24 * 256,              // ports in the span of carrier ports
 	keyBytes: 32,
-	fwknopKeyBytes: [ 1, 32 ],
-	fwknopHmacBytes: [ 1, 136 ]
+	fwknopKeyBytes: 32,           // at most, as fwknopHmacBytes
+	fwknopHmacBytes: 136
 };
+
+// What holds where an option is not set.
+const DEFAULTS = { openFor: '30s', maxOpen: '1h', within: '15s' };
 
 const UNIT = { s: 1, m: 60, h: 3600 };
 
@@ -51,7 +53,7 @@ function openFor(value) {
 }
 
 function maxOpen(value, openForValue) {
-	const ok = durationIn(value, LIMITS.maxOpen);
+	const ok = durationIn(value, LIMITS.openFor);
 
 	if (ok !== true)
 		return ok;
@@ -88,16 +90,35 @@ function port(value) {
 	return true;
 }
 
+// A door's port outside, against what the daemon refuses: where TCP knocks arrive there is no door.
+function doorPort(d, main) {
+	const span = door.portRange(main.ports);
+
+	if (span && door.protocols(d).indexOf('tcp') >= 0 && +d.port >= span[0] && +d.port <= span[1])
+		return text.say(_('Knocks arrive at the ports {ports}: choose another one.'), { ports: main.ports });
+
+	return true;
+}
+
 function step(value) {
 	return sequence.parse(value) ? true
 		: _('Write 7000/tcp, 7000/tcp:syn,!ack, 8000/udp or icmp:77 (bytes of a ping).');
 }
 
+// A whole sequence: each step, their number, and no two ports beside each other, which would be
+// each other's trip wires.
 function steps(values) {
-	if (values.length < LIMITS.steps[0] || values.length > LIMITS.steps[1])
-		return text.say(_('A sequence has {least} to {most} steps.'), { least: LIMITS.steps[0], most: LIMITS.steps[1] });
+	const wrong = values.map(step).find(function(r) { return r !== true; });
 
-	return true;
+	if (wrong)
+		return wrong;
+	if (values.length < 1 || values.length > LIMITS.steps)
+		return text.say(_('A sequence has 1 to {most} steps.'), { most: LIMITS.steps });
+
+	const pair = sequence.neighbours(values);
+
+	return pair ? text.say(_('Ports {a} and {b} are beside each other, as in a scan: leave at least one port between.'), {
+		a: pair[0], b: pair[1] }) : true;
 }
 
 // The span of carrier ports: exactly 24 slots of 256 ports.
@@ -124,11 +145,12 @@ function key(value) {
 	return (base64Bytes(value) === LIMITS.keyBytes) ? true : _('Not a key: 32 bytes as base64, 43 or 44 characters.');
 }
 
-function keyWithin(value, limits) {
-	const n = base64Bytes(value);
+// fwknop's programs know the standard alphabet only.
+function keyWithin(value, most) {
+	const n = (/[_-]/).test(value) ? null : base64Bytes(value);
 
-	if (n == null || n < limits[0] || n > limits[1])
-		return text.say(_('Write {least} to {most} bytes as base64.'), { least: limits[0], most: limits[1] });
+	if (n == null || n < 1 || n > most)
+		return text.say(_('Write 1 to {most} bytes as base64.'), { most: most });
 
 	return true;
 }
@@ -162,6 +184,7 @@ function host(value) {
 
 return baseclass.extend({
 	LIMITS: LIMITS,
+	DEFAULTS: DEFAULTS,
 	seconds: seconds,
 	openFor: openFor,
 	maxOpen: maxOpen,
@@ -169,6 +192,7 @@ return baseclass.extend({
 	name: name,
 	title: title,
 	port: port,
+	doorPort: doorPort,
 	step: step,
 	steps: steps,
 	span: span,

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require latchkey.text as text';
+'require latchkey.valid as valid';
+'require latchkey.door as door';
+'require latchkey.sequence as sequence';
+'require latchkey.wizard as wizard';
+
+// The rows of the lists, which read as sentences. Sections in, nodes out; needs only the DOM.
+
+function words(value) {
+	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
+}
+
+function titled(section) {
+	return section.title || section['.name'];
+}
+
+function doorRow(section, namer, conflicts) {
+	return E('div', { 'class': 'lk lk-row' }, [
+		E('div', [ door.sentence(section, namer) ]),
+		section.dest_ip6 ? E('small', [ text.say(_('IPv6: {address}'), { address: section.dest_ip6 }) ]) : '',
+		section.wake ? E('small', [ _('A knock wakes the device.') ]) : ''
+	].concat(wizard.conflictList(conflicts)));
+}
+
+function openersRow(clients, sequences) {
+	const lines = [];
+
+	if (clients.length)
+		lines.push(E('div', [ text.list(clients.map(titled)) ]));
+	if (sequences.length)
+		lines.push(E('small', [ text.say(N_(sequences.length, 'and by sequence {names}', 'and by sequences {names}'), {
+			names: text.list(sequences.map(titled)) }) ]));
+
+	return E('div', { 'class': 'lk lk-row' }, lines.length ? lines : [ E('em', [ _('nobody yet') ]) ]);
+}
+
+function timeRow(section) {
+	const openFor = section.open_for || valid.DEFAULTS.openFor;
+	const own = valid.seconds(openFor) || 0;
+	const most = section.max_open ? valid.seconds(section.max_open) || 0 : Math.max(own, valid.seconds(valid.DEFAULTS.maxOpen));
+
+	return E('div', { 'class': 'lk lk-row' }, [
+		E('div', [ text.duration(own) ]),
+		(most > own) ? E('small', [ text.say(_('at most {time}'), { time: text.duration(most) }) ]) : ''
+	]);
+}
+
+function clientKind(section) {
+	return E('div', { 'class': 'lk lk-row' }, [
+		E('div', [ (section.kind == 'fwknop') ? _('fwknop keys') : _('a Latchkey key') ]),
+		(section.key && (section.kind != 'fwknop' || section.hmac_key)) ? '' : E('small', { 'class': 'lk-error' }, [ _('has no key yet') ])
+	]);
+}
+
+function doorList(value, doors) {
+	const titles = words(value).map(function(name) {
+		const d = doors.find(function(x) { return x['.name'] == name; });
+
+		return d ? titled(d) : text.say(_('“{name}”, which does not exist'), { name: name });
+	});
+
+	return E('div', { 'class': 'lk lk-row' }, [ titles.length ? text.list(titles) : E('em', [ _('no door yet') ]) ]);
+}
+
+function day(time) {
+	return new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: 'medium' }).format(new Date(time));
+}
+
+// state: the daemon's word on this client, or nothing.
+function clientState(section, state, now) {
+	const lines = [];
+
+	if (state && state.state == 'expired')
+		lines.push(E('div', { 'class': 'lk-warn-text' }, [ _('Its time is over.') ]));
+	else if (state && state.last)
+		lines.push(E('div', [ text.say(_('Last knock {ago}.'), { ago: text.ago((now - new Date(state.last)) / 1000) }) ]));
+	else
+		lines.push(E('div', [ _('No knock since the last start.') ]));
+	if (section.expires)
+		lines.push(E('small', [ text.say(_('Until {day}.'), { day: (/^\d{4}-\d{2}-\d{2}$/).test(section.expires) ? day(section.expires + 'T12:00:00Z') : day(section.expires) }) ]));
+
+	return E('div', { 'class': 'lk lk-row' }, lines);
+}
+
+function chips(steps) {
+	return E('div', { 'class': 'lk-chips' }, sequence.words(steps).map(function(w) {
+		return E('span', { 'class': 'lk-chip' }, [ w ]);
+	}));
+}
+
+function sequenceRow(section) {
+	const steps = words(section.step);
+	const once = [].concat(section.once || []);
+
+	return E('div', { 'class': 'lk lk-row' }, [
+		steps.length ? chips(steps) : E('div', [ text.say(N_(once.length, '{n} one-time sequence', '{n} one-time sequences'), { n: once.length }) ]),
+		E('small', [ text.say(_('within {time}'), { time: text.duration(valid.seconds(section.within || valid.DEFAULTS.within) || 0) }) ]),
+		once.length ? '' : E('span', { 'class': 'lk-badge lk-pending' }, [ _('can be replayed') ])
+	]);
+}
+
+// What is weak about steps, or how strong they are.
+function judgement(steps) {
+	if (!steps.length)
+		return E('em', [ _('No steps yet.') ]);
+
+	const weak = sequence.judge(steps);
+
+	if (weak.length)
+		return E('div', wizard.conflictList(weak));
+
+	return E('div', { 'class': 'lk-conflict' }, [ E('span', { 'class': 'lk-badge lk-good' }, [ _('strong') ]),
+		E('span', [ text.say(_('About 2 to the power of {n} tries to guess. Who sees it on its way can still replay it.'), { n: sequence.bits(steps) }) ]) ]);
+}
+
+// The clients as an account sees them that may only look.
+function clientsLook(status, now) {
+	const titles = (status.doors || []).map(function(d) { return { '.name': d.name, title: d.title }; });
+
+	if (!(status.clients || []).length)
+		return E('p', { 'class': 'lk-empty' }, [ _('No device may knock yet.') ]);
+
+	return E('div', { 'class': 'lk-doors' }, status.clients.map(function(c) {
+		return E('article', { 'class': 'lk-door', 'aria-label': c.title || c.name }, [
+			E('header', [ E('h4', [ c.title || c.name ]),
+				(c.state == 'ready') ? '' : E('span', { 'class': 'lk-badge lk-off' }, [ (c.state == 'expired') ? _('expired') : _('switched off', 'state of a client') ]) ]),
+			doorList(c.doors, titles),
+			clientState({ expires: c.expires }, c, now)
+		]);
+	}));
+}
+
+return baseclass.extend({
+	doorRow: doorRow,
+	openersRow: openersRow,
+	timeRow: timeRow,
+	clientKind: clientKind,
+	doorList: doorList,
+	clientState: clientState,
+	sequenceRow: sequenceRow,
+	judgement: judgement,
+	clientsLook: clientsLook
+});

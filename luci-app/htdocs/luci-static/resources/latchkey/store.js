@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+'require uci';
+'require ui';
+'require uqr';
+'require latchkey.api as api';
+'require latchkey.page as page';
+
+// Writes what the dialogs decided into UCI, and gathers what they need to know. Thin.
+
+function setAll(section, options) {
+	Object.keys(options).forEach(function(k) {
+		if (k.charAt(0) != '.' && options[k] != null)
+			uci.set('latchkey', section, k, options[k]);
+	});
+}
+
+function addSection(type, section) {
+	uci.add('latchkey', type, section['.name']);
+	setAll(section['.name'], section);
+}
+
+// Answers: { main, door, client, keys, openers, host }, each of them optional; openers are the
+// clients that get the new door too. Saves and applies with rollback.
+function save(answers) {
+	if (!uci.get('latchkey', 'main'))
+		uci.add('latchkey', 'latchkey', 'main');
+	if (answers.main)
+		setAll('main', answers.main);
+	if (answers.door)
+		addSection('door', answers.door);
+	if (answers.client)
+		addSection('client', answers.client);
+	if (answers.keys)
+		setAll(answers.keys.client, { key: answers.keys.key, hmac_key: answers.keys.hmac_key });
+	(answers.openers || []).forEach(function(name) {
+		uci.set('latchkey', name, 'door', [].concat(uci.get('latchkey', name, 'door') || [], answers.door['.name']));
+	});
+	if (answers.host)
+		api.rememberHost(answers.host);
+
+	return api.apply();
+}
+
+function names() {
+	return uci.sections('latchkey').map(function(s) { return s['.name']; });
+}
+
+// What the dialogs of wizard.js are given.
+function context() {
+	return Promise.all([ api.hosts(), api.whereabouts(), api.surroundings() ]).then(function(data) {
+		return {
+			hosts: data[0],
+			where: data[1],
+			around: data[2],
+			clients: uci.sections('latchkey', 'client'),
+			taken: names(),
+			main: uci.get('latchkey', 'main') || {},
+			ordered: uci.sections('latchkey', 'ports')[0],
+			qr: uqr.renderSVG,
+			save: save,
+			close: function() {
+				ui.hideModal();
+				window.location.reload();
+			}
+		};
+	});
+}
+
+// Opens a dialog of wizard.js: make(ctx) returns its content.
+function open(title, make) {
+	return context().then(function(ctx) {
+		page.dialog(title, [ make(ctx) ]);
+	}).catch(page.failed);
+}
+
+return baseclass.extend({
+	save: save,
+	open: open
+});

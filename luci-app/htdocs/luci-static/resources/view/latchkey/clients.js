@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require view';
+'require form';
+'require uci';
+'require ui';
+'require latchkey.api as api';
+'require latchkey.page as page';
+'require latchkey.store as store';
+'require latchkey.text as text';
+'require latchkey.valid as valid';
+'require latchkey.rows as rows';
+'require latchkey.wizard as wizard';
+'require latchkey.door as door';
+
+function titleOf(id) {
+	return uci.get('latchkey', id, 'title') || id;
+}
+
+// A new key for a client that is there: the old code is worth nothing from then on.
+function renew(id) {
+	return store.open(text.say(_('New key for {client}'), { client: titleOf(id) }), function(ctx) {
+		return wizard.newKey(ctx, Object.assign({}, uci.get('latchkey', id)));
+	});
+}
+
+function forget(id) {
+	page.dialog(text.say(_('Forget the stamps of {client}?'), { client: titleOf(id) }), [
+		E('p', [ _('Each message carries a time stamp, and older ones are refused. Do this only if the device’s clock was far in the future and is right again.') ]),
+		E('p', [ _('Until its next knock, somebody who recorded an earlier message of this device could use it within the allowed time.') ]),
+		page.buttons([
+			[ _('Cancel'), '', ui.hideModal ],
+			[ _('Forget'), 'cbi-button-negative important', ui.createHandlerFn(this, function() {
+				return api.forget(id).then(ui.hideModal, page.failed);
+			}) ]
+		])
+	]);
+}
+
+function addColumns(s, known) {
+	let o = s.option(form.DummyValue, '_kind', _('Knocks with'));
+	o.modalonly = false;
+	o.textvalue = function(id) { return rows.clientKind(uci.get('latchkey', id)); };
+
+	o = s.option(form.DummyValue, '_doors', _('May open'));
+	o.modalonly = false;
+	o.textvalue = function(id) { return rows.doorList(uci.get('latchkey', id, 'door'), uci.sections('latchkey', 'door')); };
+
+	o = s.option(form.DummyValue, '_state', _('State'));
+	o.modalonly = false;
+	o.textvalue = function(id) {
+		return rows.clientState(uci.get('latchkey', id), (known.clients || []).find(function(c) { return c.name == id; }), Date.now());
+	};
+
+	o = s.option(form.Flag, 'enabled', _('Enable'));
+	o.modalonly = false;
+	o.editable = true;
+	o.default = '1';
+	o.rmempty = false;
+}
+
+function addEditor(s) {
+	let o = s.option(form.Value, 'title', _('Name of the device'));
+	o.modalonly = true;
+	o.validate = function(id, v) { return valid.title(v || ''); };
+
+	o = s.option(form.MultiValue, 'door', _('May open'));
+	o.modalonly = true;
+	uci.sections('latchkey', 'door').forEach(function(d) { o.value(d['.name'], door.title(d)); });
+
+	o = s.option(form.Value, 'expires', _('Until'), _('The last day on which it may knock, such as 2027-01-31; empty means for good.'));
+	o.modalonly = true;
+	o.placeholder = _('for good');
+	o.validate = function(id, v) { return v ? valid.expires(v) : true; };
+
+	o = s.option(form.DummyValue, '_key', _('Key'), _('Keys are shown once, when they are made. Use “New key…” in the list to make another one.'));
+	o.modalonly = true;
+	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
+	o.write = o.remove = function() {};
+}
+
+function rowButton(label, cls, title, click) {
+	return E('button', { 'class': 'btn cbi-button ' + cls, 'title': title, 'click': click }, [ label ]);
+}
+
+function renderForm(known) {
+	const m = new form.Map('latchkey', _('Clients'),
+		_('A client is one device that may knock. Each has a key of its own, which you can take away without touching the others.'));
+	const s = m.section(form.GridSection, 'client');
+
+	s.addremove = true;
+	s.anonymous = true;
+	s.sortable = true;
+	s.nodescriptions = true;
+	s.addbtntitle = _('Add a device…');
+	s.sectiontitle = titleOf;
+	s.modaltitle = function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); };
+	s.renderSectionPlaceholder = function() { return E('em', [ _('No device may knock yet.') ]); };
+	s.handleAdd = function() { return store.open(_('Add a device'), wizard.newDevice); };
+	s.renderRowActions = function(id) {
+		const cell = this.super('renderRowActions', [ id, _('Edit') ]);
+		const box = cell.lastElementChild || cell;
+
+		box.insertBefore(rowButton(_('Forget stamps…'), 'cbi-button-neutral', _('After the device’s clock was wrong'),
+			function() { forget(id); }), box.firstChild);
+		box.insertBefore(rowButton(_('New key…'), 'cbi-button-action', _('Make a new key and show its code'),
+			function() { return renew(id); }), box.firstChild);
+
+		return cell;
+	};
+	addColumns(s, known);
+	addEditor(s);
+
+	return m.render();
+}
+
+function renderLook(known) {
+	return E('div', { 'class': 'lk' }, [ E('h2', [ _('Clients') ]), rows.clientsLook(known, Date.now()) ]);
+}
+
+return view.extend({
+	load: function() {
+		page.style();
+
+		return Promise.all([ api.status(), page.mayWrite() ? uci.load('latchkey') : null ]);
+	},
+
+	render: function(loaded) {
+		return page.mayWrite() ? renderForm(loaded[0]) : renderLook(loaded[0]);
+	},
+
+	handleSave: page.mayWrite() ? view.prototype.handleSave : null,
+	handleSaveApply: page.mayWrite() ? function(ev, mode) { return page.checkedApply(this, ev, mode); } : null,
+	handleReset: page.mayWrite() ? view.prototype.handleReset : null
+});

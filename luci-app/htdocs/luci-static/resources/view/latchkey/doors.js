@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require view';
+'require form';
+'require uci';
+'require ui';
+'require tools.widgets as widgets';
+'require latchkey.api as api';
+'require latchkey.page as page';
+'require latchkey.store as store';
+'require latchkey.text as text';
+'require latchkey.valid as valid';
+'require latchkey.door as door';
+'require latchkey.rows as rows';
+'require latchkey.wizard as wizard';
+'require latchkey.status as status';
+
+// The fields of the editor whose values together may collide with something.
+const COLLIDING = [ 'src', 'proto', 'port', 'dest_ip', 'dest_ip6', 'dest_port' ];
+
+function hostNamer(hosts) {
+	return function(address) {
+		const h = hosts.find(function(x) { return x.ip4 == address; });
+
+		return h ? h.name : '';
+	};
+}
+
+// The door as it stands in the editor's fields.
+function edited(section, id) {
+	return COLLIDING.reduce(function(d, option) {
+		d[option] = section.formvalue(id, option) || '';
+
+		return d;
+	}, { '.name': id });
+}
+
+function conflictBox(id) {
+	return document.getElementById('lk-conflicts-' + id);
+}
+
+// Runs with each keystroke, as part of validation.
+function showConflicts(section, id) {
+	const box = conflictBox(id);
+
+	if (!box)
+		return;
+	while (box.firstChild)
+		box.removeChild(box.firstChild);
+	wizard.conflictList(door.conflicts(edited(section, id), api.around())).forEach(function(n) { box.appendChild(n); });
+}
+
+function addGeneral(s, hosts) {
+	let o = s.taboption('general', form.Value, 'title', _('Title'), _('What you call it. Shown everywhere but in the link.'));
+	o.modalonly = true;
+	o.validate = function(id, v) { return valid.title(v || ''); };
+
+	o = s.taboption('general', form.Value, 'dest_ip', _('Leads to'), _('The device in your network, or nothing for the router itself.'));
+	o.modalonly = true;
+	o.datatype = 'ip4addr("nomask")';
+	o.placeholder = _('This router');
+	hosts.forEach(function(h) { o.value(h.ip4, h.name ? h.name + ' (' + h.ip4 + ')' : h.ip4); });
+	o.write = function(id, v) {
+		uci.set('latchkey', id, 'dest_ip', v);
+		if (!uci.get('latchkey', id, 'dest'))
+			uci.set('latchkey', id, 'dest', 'lan');
+	};
+	o.remove = function(id) {
+		uci.unset('latchkey', id, 'dest_ip');
+		if (!uci.get('latchkey', id, 'dest_ip6'))
+			[ 'dest', 'dest_port', 'wake' ].forEach(function(x) { uci.unset('latchkey', id, x); });
+	};
+
+	o = s.taboption('general', form.MultiValue, 'proto', _('Protocol'));
+	o.modalonly = true;
+	o.value('tcp', 'TCP');
+	o.value('udp', 'UDP');
+	o.default = 'tcp';
+	o.rmempty = false;
+
+	addPorts(s);
+	addTimes(s);
+
+	o = s.taboption('general', form.DummyValue, '_conflicts', '\u00a0');
+	o.modalonly = true;
+	o.renderWidget = function(id) {
+		return E('div', { 'id': 'lk-conflicts-' + id, 'class': 'lk', 'role': 'status' },
+			wizard.conflictList(door.conflicts(Object.assign({}, uci.get('latchkey', id)), api.around())));
+	};
+	o.write = o.remove = function() {};
+}
+
+function addPorts(s) {
+	let o = s.taboption('general', form.Value, 'port', _('Port outside'), _('The port that you use from the Internet.'));
+	o.modalonly = true;
+	o.rmempty = false;
+	o.validate = function(id, v) {
+		const ok = valid.port(v || '');
+
+		if (ok !== true)
+			return ok;
+		showConflicts(this.section, id);
+
+		return valid.doorPort(edited(this.section, id), api.around().main);
+	};
+
+	o = s.taboption('general', form.Value, 'dest_port', _('Port inside'), _('The port of the service on that device; empty means the same as outside.'));
+	o.modalonly = true;
+	o.validate = function(id, v) {
+		showConflicts(this.section, id);
+		if (!v)
+			return true;
+		if (!this.section.formvalue(id, 'dest_ip') && !this.section.formvalue(id, 'dest_ip6'))
+			return _('On the router itself, the ports inside and outside are the same.');
+
+		return valid.port(v);
+	};
+}
+
+function addTimes(s) {
+	let o = s.taboption('general', form.Value, 'open_for', _('Stays open for'), _('For new connections, such as 30s, 10m or 8h. One that is open already lives on.'));
+	o.modalonly = true;
+	o.placeholder = valid.DEFAULTS.openFor;
+	o.validate = function(id, v) { return v ? valid.openFor(v) : true; };
+
+	o = s.taboption('general', form.Value, 'max_open', _('At most'), _('The longest time that a knock may ask for.'));
+	o.modalonly = true;
+	o.placeholder = valid.DEFAULTS.maxOpen;
+	o.validate = function(id, v) {
+		return v ? valid.maxOpen(v, this.section.formvalue(id, 'open_for') || valid.DEFAULTS.openFor) : true;
+	};
+}
+
+function addAdvanced(s) {
+	let o = s.taboption('advanced', widgets.ZoneSelect, 'src', _('From zone'), _('The side of the firewall from which connections come.'));
+	o.modalonly = true;
+	o.nocreate = true;
+	o.default = 'wan';
+
+	o = s.taboption('advanced', widgets.ZoneSelect, 'dest', _('Zone of the device'));
+	o.modalonly = true;
+	o.nocreate = true;
+	o.optional = true;
+	o.rmempty = true;
+
+	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'), _('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
+	o.modalonly = true;
+	o.datatype = 'or(ip6addr("nomask"),string)';
+	o.write = function(id, v) {
+		uci.set('latchkey', id, 'dest_ip6', v);
+		if (!uci.get('latchkey', id, 'dest'))
+			uci.set('latchkey', id, 'dest', 'lan');
+	};
+
+	o = s.taboption('advanced', form.Value, 'wake', _('Wake the device'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
+	o.modalonly = true;
+	o.datatype = 'macaddr';
+}
+
+function openers(name) {
+	const may = function(s) { return [].concat(s.door || []).join(' ').split(' ').indexOf(name) >= 0; };
+
+	return {
+		clients: uci.sections('latchkey', 'client').filter(may),
+		sequences: uci.sections('latchkey', 'sequence').filter(may)
+	};
+}
+
+function addColumns(s, namer) {
+	let o = s.option(form.DummyValue, '_what', _('Leads to'));
+	o.modalonly = false;
+	o.textvalue = function(id) {
+		return rows.doorRow(uci.get('latchkey', id), namer, door.conflicts(uci.get('latchkey', id), api.around()));
+	};
+
+	o = s.option(form.DummyValue, '_who', _('For whom'));
+	o.modalonly = false;
+	o.textvalue = function(id) {
+		const who = openers(id);
+
+		return rows.openersRow(who.clients, who.sequences);
+	};
+
+	o = s.option(form.DummyValue, '_time', _('How long'));
+	o.modalonly = false;
+	o.textvalue = function(id) { return rows.timeRow(uci.get('latchkey', id)); };
+
+	o = s.option(form.Flag, 'enabled', _('Enable'));
+	o.modalonly = false;
+	o.editable = true;
+	o.default = '1';
+	o.rmempty = false;
+}
+
+function renderForm(hosts) {
+	const m = new form.Map('latchkey', _('Doors'),
+		_('A door is a service that opens for one address after a knock: on this router, or on a device in your network.'));
+	const s = m.section(form.GridSection, 'door');
+
+	s.addremove = true;
+	s.sortable = true;
+	s.anonymous = true;
+	s.nodescriptions = true;
+	s.addbtntitle = _('Add a door…');
+	s.sectiontitle = function(id) { return uci.get('latchkey', id, 'title') || id; };
+	s.modaltitle = function(id) { return text.say(_('Door “{name}”'), { name: uci.get('latchkey', id, 'title') || id }); };
+	s.tab('general', _('General Settings'));
+	s.tab('advanced', _('Advanced Settings'));
+	s.renderSectionPlaceholder = function() {
+		return E('em', [ _('There is no door yet.') ]);
+	};
+	s.handleAdd = function() {
+		return store.open(_('Add a door'), wizard.newDoor);
+	};
+	addColumns(s, hostNamer(hosts));
+	addGeneral(s, hosts);
+	addAdvanced(s);
+
+	return m.render();
+}
+
+// What an account sees that may only look: states, no settings.
+function renderLook(data) {
+	return E('div', { 'class': 'lk' }, [ E('h2', [ _('Doors') ]),
+		status.doorCards(data, { names: status.names(data), at: Date.now() }) ]);
+}
+
+return view.extend({
+	load: function() {
+		page.style();
+		if (!page.mayWrite())
+			return api.status();
+
+		return Promise.all([ uci.load('latchkey'), api.hosts(), api.surroundings() ]);
+	},
+
+	render: function(loaded) {
+		if (!page.mayWrite())
+			return renderLook(loaded);
+
+		return renderForm(loaded[1]);
+	},
+
+	handleSave: page.mayWrite() ? view.prototype.handleSave : null,
+	handleSaveApply: page.mayWrite() ? function(ev, mode) { return page.checkedApply(this, ev, mode); } : null,
+	handleReset: page.mayWrite() ? view.prototype.handleReset : null
+});

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require view';
+'require poll';
+'require ui';
+'require uci';
+'require latchkey.api as api';
+'require latchkey.page as page';
+'require latchkey.store as store';
+'require latchkey.text as text';
+'require latchkey.valid as valid';
+'require latchkey.door as door';
+'require latchkey.status as status';
+'require latchkey.wizard as wizard';
+
+const POLL = 3;          // seconds between two looks at the daemon
+const LAST_KNOCKS = 8;   // events on this page; the tab Events has them all
+
+function setUp() {
+	return store.open(_('Set up a door and a device'), wizard.firstUse);
+}
+
+function switchOn() {
+	return store.save({ main: { enabled: '1' } }).then(refresh, page.failed);
+}
+
+function restart() {
+	return api.restart().then(refresh, page.failed);
+}
+
+function actionButton(action) {
+	if (!page.mayWrite())
+		return null;
+
+	return E('button', { 'class': 'btn cbi-button cbi-button-apply', 'data-key': action,
+		'click': ui.createHandlerFn(this, (action == 'enable') ? switchOn : restart) },
+	[ (action == 'enable') ? _('Switch on') : _('Start again') ]);
+}
+
+function welcome() {
+	return E('section', { 'class': 'lk-welcome', 'aria-label': _('Welcome') }, [
+		E('h3', [ _('A door that only you can see') ]),
+		E('p', [ _('A service at home, such as SSH, stays invisible from the Internet: nothing answers, nothing can be attacked.') ]),
+		E('p', [ _('Your phone or laptop knocks with a secret key; then the door is open for its address only, for a short time, and closes by itself.') ]),
+		E('p', [ _('To begin, choose a door and scan a code with your phone.') ]),
+		page.mayWrite()
+			? E('button', { 'class': 'btn cbi-button cbi-button-action important', 'data-key': 'welcome', 'click': setUp }, [ _('Set up the first door') ])
+			: E('p', { 'class': 'lk-empty' }, [ _('Your account may look at Latchkey, but not set it up.') ])
+	]);
+}
+
+function isEmpty(data) {
+	return !(data.status.doors || []).length && !uci.sections('latchkey', 'door').length;
+}
+
+// Times that may be asked for: the door's own, the usual ones, its most.
+function timeChoices(d) {
+	const all = [ d.open_for, 600, 3600, 28800, d.max_open ].filter(function(s, i, list) {
+		return s <= d.max_open && list.indexOf(s) == i;
+	}).sort(function(a, b) { return a - b; });
+
+	return all.map(function(s) {
+		return E('option', { 'value': s + 's', 'selected': (s == d.open_for) ? '' : null }, [ text.duration(s) ]);
+	});
+}
+
+// Addresses seen lately, to choose from.
+function knownAddresses(data) {
+	return data.events.map(function(e) { return e.address; }).filter(function(a, i, all) {
+		return a && all.indexOf(a) == i;
+	}).reverse().slice(0, 10);
+}
+
+function openDialog(data, d) {
+	const address = E('input', { 'id': 'lk-open-address', 'type': 'text', 'class': 'cbi-input-text', 'list': 'lk-open-known',
+		'placeholder': '203.0.113.7', 'autocomplete': 'off', 'spellcheck': 'false' });
+	const time = E('select', { 'id': 'lk-open-for', 'class': 'cbi-input-select' }, timeChoices(d));
+	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
+
+	page.dialog(text.say(_('Open {door} for an address'), { door: d.title || d.name }), [
+		E('div', { 'class': 'cbi-value' }, [
+			E('label', { 'class': 'cbi-value-title', 'for': 'lk-open-address' }, [ _('Address') ]),
+			E('div', { 'class': 'cbi-value-field' }, [ address,
+				E('datalist', { 'id': 'lk-open-known' }, knownAddresses(data).map(function(a) { return E('option', { 'value': a }); })),
+				E('div', { 'class': 'cbi-value-description' }, [ _('The address from which somebody will connect, as the Internet sees it.') ]) ])
+		]),
+		E('div', { 'class': 'cbi-value' }, [
+			E('label', { 'class': 'cbi-value-title', 'for': 'lk-open-for' }, [ _('For') ]),
+			E('div', { 'class': 'cbi-value-field' }, [ time ])
+		]),
+		error,
+		page.buttons([
+			[ _('Cancel'), '', ui.hideModal ],
+			[ _('Open'), 'cbi-button-apply important', ui.createHandlerFn(this, function() {
+				return api.open(d.name, address.value.trim(), time.value).then(function() {
+					ui.hideModal();
+
+					return refresh();
+				}, function(err) {
+					error.textContent = err.message;
+				});
+			}) ]
+		])
+	]);
+}
+
+function closeNow(d, grant) {
+	return api.close(d.name, grant.address).then(refresh, page.failed);
+}
+
+// What a door leads to, where the configuration may be read.
+function about(d) {
+	const section = uci.sections('latchkey', 'door').find(function(s) { return s['.name'] == d.name; });
+
+	return section ? door.sentence(section) : '';
+}
+
+// While the daemon is off, the doors as they are configured: all of them closed.
+function withDoors(answer) {
+	if (answer.running !== false || (answer.doors || []).length)
+		return answer;
+
+	return Object.assign({}, answer, { doors: uci.sections('latchkey', 'door').map(function(s) {
+		const own = valid.seconds(s.open_for || valid.DEFAULTS.openFor) || 0;
+
+		return { name: s['.name'], title: s.title, state: (s.enabled == '0') ? 'disabled' : 'stopped', open_for: own,
+			max_open: Math.max(own, valid.seconds(s.max_open || valid.DEFAULTS.maxOpen) || 0), grants: [] };
+	}) });
+}
+
+function body(data) {
+	const known = status.names(data.status);
+	const writer = page.mayWrite();
+	const ctx = {
+		names: known,
+		at: data.at,
+		about: about,
+		open: writer ? function(ev, d) { openDialog(data, d); } : null,
+		close: writer ? function(ev, d, grant) { return closeNow(d, grant); } : null
+	};
+
+	// A new installation is switched off because nothing is set up: the welcome says what to do about it.
+	const isFresh = isEmpty(data) && data.status.running === false && !data.status.enabled;
+
+	return [
+		isFresh ? '' : status.banner(data.status, actionButton),
+		isEmpty(data) ? welcome() : E('section', [
+			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Doors') ]),
+				writer ? E('button', { 'class': 'btn cbi-button cbi-button-add', 'data-key': 'setup', 'click': setUp }, [ _('Set up another door…') ]) : '' ]),
+			status.doorCards(withDoors(data.status), ctx)
+		]),
+		isEmpty(data) ? '' : E('section', [
+			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Last knocks') ]),
+				E('a', { 'href': L.url('admin/services/latchkey/events') }, [ _('All events') ]) ]),
+			status.eventList(data.events.slice(-LAST_KNOCKS), known, data.status.now || data.at, _('Nobody has knocked yet.'))
+		])
+	].filter(function(n) { return n != ''; });
+}
+
+let root = null, seen = null;
+
+function fetchData() {
+	return Promise.all([ api.status(), api.events(0) ]).then(function(answers) {
+		return { status: answers[0], events: answers[1], at: Date.now() };
+	});
+}
+
+// Draws anew what changed; what only counts down is moved by tick.
+function refresh() {
+	return fetchData().then(function(data) {
+		const print = status.fingerprint(data.status, data.events);
+
+		if (print != seen)
+			status.replace(root, body(data));
+		seen = print;
+	});
+}
+
+return view.extend({
+	load: function() {
+		page.style();
+
+		return Promise.all([ fetchData(), page.mayWrite() ? api.tryLoad('latchkey') : false ]);
+	},
+
+	render: function(loaded) {
+		root = E('div', body(loaded[0]));
+		seen = status.fingerprint(loaded[0].status, loaded[0].events);
+		poll.add(refresh, POLL);
+		window.setInterval(function() { status.tick(root, Date.now()); }, 1000);
+
+		return E('div', { 'class': 'lk' }, [
+			E('h2', [ _('Latchkey') ]),
+			E('div', { 'class': 'cbi-map-descr' }, [ _('Doors that open for your devices only, after they knocked.') ]),
+			root
+		]);
+	},
+
+	handleSave: null,
+	handleSaveApply: null,
+	handleReset: null
+});
