@@ -20,7 +20,7 @@ type Paper struct {
 
 // OnPaper returns a daemon on paper for the configuration text, which tells its events to tell.
 func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper, error) {
-	p := &Paper{}
+	p := &Paper{now: time.Unix(0, 0)} // before every packet
 	d, err := New(System{
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
@@ -37,10 +37,14 @@ func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper,
 
 // Replay takes a packet that was seen at now. Packets come in the order of their times.
 func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
-	p.now = now
 	d := p.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	for next := d.book.Next(); !next.IsZero() && !next.After(now); next = d.book.Next() {
+		p.now = next
+		d.passTime(next)
+	}
+	p.now = now
 	d.passTime(now)
 	d.observe(now, packet)
 }

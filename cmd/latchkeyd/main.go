@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command latchkeyd is the router's side of Latchkey: the daemon that opens doors for knocks, and
+// the commands by which the owner of the router talks to it.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/store"
+)
+
+// version is set by the linker.
+var version = "unreleased"
+
+// Exit codes.
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// command is one subcommand.
+type command struct {
+	name, args, does string
+	run              func(env, []string) error
+}
+
+// env is what a command may use of the process.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func commands() []command {
+	return []command{
+		{"run", "", "open doors for knocks until SIGTERM; SIGHUP reads the configuration again", run},
+		{"status", "[--json]", "show doors, who may use them until when, and the last events", status},
+		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
+		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all", closeDoor},
+		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
+		{"check", "FILE", "tell everything that is wrong with a configuration", check},
+		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
+		{"import", "FILE", "translate a knockd.conf to a configuration, on standard output", importKnockd},
+		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
+		{"hooks", "", "run the scripts in /etc/hotplug.d/latchkey for events until SIGTERM", hooks},
+		{"version", "", "show the version", showVersion},
+	}
+}
+
+func main() {
+	os.Exit(latchkeyd(os.Args[1:], env{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+func latchkeyd(args []string, e env) int {
+	if len(args) == 0 {
+		args = []string{"status"}
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		usage(e.out)
+		return exitOK
+	case "--version", "-version":
+		args = []string{"version"}
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return report(c, c.run(e, args[1:]), e.err)
+		}
+	}
+	fmt.Fprintf(e.err, "latchkeyd: error: unknown command %q\nlatchkeyd: hint: latchkeyd help lists them\n", args[0])
+	return exitUsage
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "latchkeyd opens the doors of this router for those who knock.\n\nusage: latchkeyd [COMMAND]    (without one: status)\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-40s %s\n", strings.TrimSpace(c.name+" "+c.args), c.does)
+	}
+	fmt.Fprint(w, "\nlatchkeyd COMMAND --help shows the options of a command.\n")
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+// report prints what went wrong and returns the exit code.
+func report(c command, err error, w io.Writer) int {
+	if err == nil || errors.Is(err, errHelp) {
+		return exitOK
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintf(w, "latchkeyd: error: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintf(w, "latchkeyd: hint: %s\n", hint)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(w, "latchkeyd: hint: usage: latchkeyd %s\n", strings.TrimSpace(c.name+" "+c.args))
+		return exitUsage
+	}
+	return exitError
+}
+
+// hintFor tells what a person can do about an error.
+func hintFor(err error) string {
+	refusal, ok := errors.AsType[*control.Error](err)
+	switch {
+	case ok:
+		return refusal.Hint
+	case errors.Is(err, control.ErrNotRunning):
+		return "start it: /etc/init.d/latchkey start, or latchkeyd run"
+	case errors.Is(err, store.ErrDamaged):
+		return "it remembers which knocks were used: restore it from a backup, or give every client a new key and then: latchkeyd forget --all"
+	case errors.Is(err, os.ErrPermission):
+		return "run it as root, or as a member of the group latchkey"
+	}
+	return ""
+}
+
+func showVersion(e env, _ []string) error {
+	_, err := fmt.Fprintf(e.out, "latchkeyd %s\n", version)
+	return err
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/capture"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/nft"
+	"github.com/latchkey/latchkey/pkgs/store"
+	"github.com/latchkey/latchkey/pkgs/wake"
+)
+
+// Where things are on a router, unless flags say otherwise.
+const (
+	configFile = "/var/run/latchkey/config"
+	stateFile  = "/etc/latchkey/state"
+	fw4Table   = "fw4"
+)
+
+// maxConfig bounds what is read of a configuration file, in bytes.
+const maxConfig = 1 << 20
+
+func run(e env, args []string) error {
+	f := newFlags(e, "run")
+	config := f.String("config", configFile, "configuration file (UCI)")
+	state := f.String("state", stateFile, "file of what must survive a reboot")
+	table := f.String("table", fw4Table, "nftables table (family inet) that has the doors' sets")
+	clock := f.String("clock", "kernel", "whether the clock is right: kernel (ask it), synchronised or free")
+	socket := f.socket()
+	if _, err := f.parse(args, 0, 0); err != nil {
+		return err
+	}
+	synced, err := clockState(*clock)
+	if err != nil {
+		return err
+	}
+
+	memory, err := store.Open(*state)
+	if err != nil {
+		return err
+	}
+	firewall, err := nft.Open(nft.Config{Table: *table})
+	if err != nil {
+		return err
+	}
+	defer firewall.Shutdown()
+
+	// The capture hands out nothing before it is told what to read, and that is done by Run.
+	var d *daemon.Daemon
+	live, err := capture.Listen(
+		func(now time.Time, device string, packets [][]byte) { d.Packets(now, device, packets) },
+		func(l capture.Link) { d.DeviceChanged(deviceOf(l)) })
+	if err != nil {
+		return err
+	}
+	defer live.Close()
+	d, err = daemon.New(daemon.System{
+		Version:         version,
+		Config:          func() (string, error) { return readConfig(*config) },
+		Firewall:        firewall,
+		FirewallChanged: firewall.Changed(),
+		Capture:         packets{live},
+		Memory:          memory,
+		ClockSynced:     synced,
+		Now:             time.Now,
+		Wake:            wake.Send,
+		Tell:            logTo(e.err),
+	})
+	if err != nil {
+		return err
+	}
+	return serve(d, *socket)
+}
+
+// serve runs the daemon and its control socket until a signal ends them.
+func serve(d *daemon.Daemon, socket string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, unix.SIGHUP)
+	reloads := make(chan struct{}, 1)
+	go func() {
+		for range hup {
+			select {
+			case reloads <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+
+	l, err := listen(socket)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() {
+		err := control.Serve(ctx, l, d.Answer)
+		stop() // without it nobody could ask what is open
+		served <- err
+	}()
+	err = d.Run(ctx, reloads)
+	stop()
+	return errors.Join(err, <-served)
+}
+
+// listen makes the control socket: for the daemon's user and group only.
+func listen(path string) (net.Listener, error) {
+	if c, err := control.Dial(path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("another latchkeyd listens at %s", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("old control socket: %w", err)
+	}
+	old := syscall.Umask(0o117) // 0660 from the first moment on
+	defer syscall.Umask(old)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	return l, nil
+}
+
+// clockState returns what tells whether NTP keeps the clock right.
+func clockState(how string) (func() bool, error) {
+	switch how {
+	case "kernel":
+		return func() bool {
+			var t unix.Timex
+			state, err := unix.Adjtimex(&t)
+			return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+		}, nil
+	case "synchronised":
+		return func() bool { return true }, nil
+	case "free":
+		return func() bool { return false }, nil
+	}
+	return nil, usageError{fmt.Errorf("clock %q is none of kernel, synchronised and free", how)}
+}
+
+// readConfig reads a configuration file.
+func readConfig(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("configuration: %w", err)
+	}
+	if info.Size() > maxConfig {
+		return "", fmt.Errorf("configuration %s has %d bytes, the limit is %d", path, info.Size(), maxConfig)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("configuration: %w", err)
+	}
+	return string(b), nil
+}
+
+// packets shows a live capture to the daemon in the daemon's words.
+type packets struct{ *capture.Live }
+
+var _ daemon.Capture = packets{}
+
+// Devices tells how the devices are that are listened to.
+func (p packets) Devices() []control.Device {
+	devices := []control.Device{}
+	for _, l := range p.Links() {
+		devices = append(devices, deviceOf(l))
+	}
+	return devices
+}
+
+func deviceOf(l capture.Link) control.Device {
+	return control.Device{Name: l.Name, State: l.State, Since: l.Since.Round(0)}
+}

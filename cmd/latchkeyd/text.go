@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+)
+
+func printJSON(w io.Writer, v any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(v)
+}
+
+// printStatus shows a status to a person.
+func printStatus(w io.Writer, s control.Status) {
+	fmt.Fprintf(w, "latchkeyd %s has been running for %s", s.Version, lasting(int(s.Now.Sub(s.Since)/time.Second)))
+	if s.Clock == "free" {
+		fmt.Fprint(w, "; the router's clock is not set by NTP (yet)")
+	}
+	fmt.Fprintln(w)
+	for _, d := range s.Devices {
+		fmt.Fprintf(w, "listens on %s (%s)\n", d.Name, d.State)
+	}
+	if s.Problem != "" {
+		fmt.Fprintf(w, "\nthe configuration was changed, but is refused; the former one stays:\n  %s\n",
+			strings.ReplaceAll(s.Problem, "\n", "\n  "))
+	}
+	for _, d := range s.Doors {
+		fmt.Fprintf(w, "\n%s\n", doorLine(d))
+		for _, g := range d.Grants {
+			fmt.Fprintf(w, "  to %s for %s more (%s)\n", g.Address, lasting(g.Left), by(g.Client, g.Knock))
+		}
+	}
+	if len(s.Doors) == 0 {
+		fmt.Fprintln(w, "\nno doors are configured")
+	}
+}
+
+func doorLine(d control.Door) string {
+	state := "closed"
+	switch {
+	case d.State == "disabled":
+		state = "switched off"
+	case d.State == "pending":
+		state = "waits for the firewall: it has no set for this door yet"
+	case len(d.Grants) > 0:
+		state = "open"
+	}
+	line := fmt.Sprintf("door %-16s %s", d.Name, state)
+	if d.Title != "" {
+		line += "   " + d.Title
+	}
+	return line
+}
+
+// printEvent shows an event to a person, on one line.
+func printEvent(w io.Writer, e control.Event) {
+	words := []string{fmt.Sprintf("%5d  %s  %-8s", e.Number, e.Time.Local().Format("2006-01-02 15:04:05"), e.Kind)}
+	add := func(format, value string) {
+		if value != "" {
+			words = append(words, fmt.Sprintf(format, value))
+		}
+	}
+	add("%s", e.Door)
+	if e.Reason == "" {
+		add("to %s", e.Address)
+	} else {
+		add("from %s", e.Address)
+	}
+	if e.Until != nil {
+		add("until %s", e.Until.Local().Format("15:04:05"))
+	}
+	if e.Knock != "" {
+		add("(%s)", by(e.Client, e.Knock))
+	}
+	add("%s:", e.Reason)
+	add("%s", e.Detail)
+	if e.Count > 1 {
+		add("(%s times)", strconv.Itoa(e.Count))
+	}
+	if e.Hidden > 0 {
+		add("(and %s refusals before it that are not shown)", strconv.Itoa(e.Hidden))
+	}
+	fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
+}
+
+func by(client, knock string) string {
+	if client == "" {
+		return knock
+	}
+	return client + ", " + knock
+}
+
+// lasting writes a number of seconds as a person would say it.
+func lasting(seconds int) string {
+	switch {
+	case seconds < 60:
+		return fmt.Sprintf("%d s", seconds)
+	case seconds < 3600:
+		return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)
+	}
+	return fmt.Sprintf("%d h %d min", seconds/3600, seconds%3600/60)
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// forbidden is the exit code of `lab.sh enter` where the machine allows no namespaces.
+const forbidden = 75
+
+// script is the path of testdata/lab.sh, where the hosts are drawn.
+func script() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "..", "..", "testdata", "lab.sh")
+}
+
+// MainHosts is for TestMain, like Main, of tests that need the five hosts of testdata/lab.sh:
+// phone, neighbour, internet, router and nas. They are up when the tests run.
+func MainHosts(m *testing.M) int {
+	if os.Getenv(variable) != "" {
+		if os.Getenv(variable) == inside {
+			if out, err := exec.Command(script(), "up").CombinedOutput(); err != nil {
+				fmt.Fprintf(os.Stderr, "lab: up: %v\n%s", err, out)
+				return 1
+			}
+		}
+		return m.Run()
+	}
+	program, err := os.Executable()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+		return 1
+	}
+	cmd := exec.Command(script(), append([]string{"enter", program}, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), variable+"="+inside)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = cmd.Run()
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
+		return 0
+	case failed && exit.ExitCode() == forbidden:
+		os.Setenv(variable, "no user namespaces on this machine")
+		return m.Run()
+	case failed:
+		return max(exit.ExitCode(), 1)
+	}
+	fmt.Fprintf(os.Stderr, "lab: %v\n", err)
+	return 1
+}
+
+// On returns a command that runs on a host.
+func On(host, name string, args ...string) *exec.Cmd {
+	return exec.Command("ip", append([]string{"netns", "exec", host, name}, args...)...)
+}
+
+// Run runs a program on a host, fails the test if it fails, and returns what it printed.
+func Run(t testing.TB, host, name string, args ...string) string {
+	t.Helper()
+	out, err := On(host, name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s$ %s %q: %v\n%s", host, name, args, err, out)
+	}
+	return string(out)
+}
+
+// Script runs a verb of testdata/lab.sh.
+func Script(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(script(), args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("lab.sh %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// In calls f on a thread whose network is the host's. Sockets that f makes itself, not in other
+// goroutines, stay in that network.
+func In(t testing.TB, host string, f func() error) {
+	t.Helper()
+	if err := in(host, f); err != nil {
+		t.Fatalf("on %s: %v", host, err)
+	}
+}
+
+func in(host string, f func() error) error {
+	ended := make(chan error)
+	go func() {
+		// The thread is not unlocked: it ends with the goroutine, and nobody else gets its network.
+		runtime.LockOSThread()
+		ended <- func() error {
+			ns, err := os.Open("/run/netns/" + host)
+			if err != nil {
+				return err
+			}
+			defer ns.Close()
+			if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+				return fmt.Errorf("enter its network: %w", err)
+			}
+			return f()
+		}()
+	}()
+	return <-ended
+}
+
+// Reach tells whether a TCP connection from a host to an address is accepted within a time.
+func Reach(t testing.TB, host, address string, within time.Duration) bool {
+	t.Helper()
+	c := Connect(t, host, address, within)
+	if c != nil {
+		c.Close()
+	}
+	return c != nil
+}
+
+// Connect is Reach, but keeps the connection; nil if there is none.
+func Connect(t testing.TB, host, address string, within time.Duration) net.Conn {
+	t.Helper()
+	var c net.Conn
+	In(t, host, func() error {
+		var err error
+		c, err = net.DialTimeout("tcp", address, within)
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			c, err = nil, nil
+		}
+		return err
+	})
+	return c
+}
+
+// Serve answers TCP connections to an address of a host, echoing what it reads, until the test ends.
+func Serve(t testing.TB, host, address string) {
+	t.Helper()
+	var l net.Listener
+	In(t, host, func() (err error) {
+		l, err = net.Listen("tcp", address)
+		return err
+	})
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				b := make([]byte, 1024)
+				for {
+					n, err := c.Read(b)
+					if err != nil {
+						return
+					}
+					if _, err := c.Write(b[:n]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+}
+
+// Wait polls until is says true, and fails the test with what if it does not within 10 s.
+func Wait(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !is() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 s for: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
