@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package pkgs_test keeps the rules of the house: which package may know which.
+package pkgs_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/latchkey/latchkey/"
+
+// arrows lists, for each package, which of ours it may import: all arrows go downward.
+var arrows = map[string][]string{
+	"pkgs/uci":        {},
+	"pkgs/wire":       {},
+	"pkgs/seal":       {},
+	"pkgs/store":      {},
+	"pkgs/wake":       {},
+	"pkgs/control":    {},
+	"pkgs/door":       {},
+	"pkgs/link":       {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/knock":      {"pkgs/seal", "pkgs/wire"},
+	"pkgs/capture":    {"pkgs/wire"},
+	"pkgs/hooks":      {"pkgs/control"},
+	"pkgs/nft":        {"pkgs/door"},
+	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
+	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
+	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
+		"pkgs/store", "pkgs/wake", "pkgs/wire"},
+}
+
+// only lists, for a package of others, which of ours may import it, and why.
+var only = []struct{ imported, by, why string }{
+	{"github.com/mdlayher/packet", "pkgs/capture", "one place knows packet sockets"},
+	{"github.com/google/nftables", "pkgs/nft", "one place knows nftables"},
+}
+
+// barred lists what must not be in a program, and why.
+var barred = []struct{ program, imported, why string }{
+	{"cmd/latchkeyd", "net/http", "it more than doubles the binary on a router with 16 MB of flash"},
+	{"cmd/latchkeyd", "os/exec", "the daemon runs no programs"},
+	{"cmd/latchkeyd", "text/template", "it keeps every exported method in the binary"},
+	{"cmd/latchkey", "github.com/google/nftables", "the client runs on other systems than Linux"},
+	{"cmd/latchkey", "github.com/mdlayher/packet", "the client runs on other systems than Linux"},
+}
+
+// pure packages have no input and output of their own: a test of one is a list of values.
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link"}
+
+// impure is what they must not import.
+var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+	GoFiles    []string
+	Dir        string
+}
+
+// list returns the packages of this module as they are built for a router.
+func list(t *testing.T) map[string]pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,GoFiles,Dir", "../pkgs/...", "../cmd/...")
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=mipsle", "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkgs := map[string]pkg{}
+	for in := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := in.Decode(&p); err == io.EOF {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs[strings.TrimPrefix(p.ImportPath, module)] = p
+	}
+}
+
+func TestImports(t *testing.T) {
+	pkgs := list(t)
+	for name, p := range pkgs {
+		allowed, known := arrows[name]
+		if !known && len(p.GoFiles) > 0 && !strings.HasSuffix(name, "test") && name != "pkgs/lab" {
+			t.Errorf("%s is not in the table of arrows: say what it may import", name)
+		}
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module); ok && known && !slices.Contains(allowed, ours) {
+				t.Errorf("%s imports %s, which is not below it", name, ours)
+			}
+			for _, rule := range only {
+				if imported == rule.imported && name != rule.by {
+					t.Errorf("%s imports %s, only %s may: %s", name, imported, rule.by, rule.why)
+				}
+			}
+			if slices.Contains(pure, name) && slices.Contains(impure, imported) {
+				t.Errorf("%s imports %s, but does no input or output", name, imported)
+			}
+		}
+	}
+	for _, rule := range barred {
+		p, ok := pkgs[rule.program]
+		if !ok {
+			t.Errorf("no program %s", rule.program)
+		}
+		if slices.Contains(p.Deps, rule.imported) {
+			t.Errorf("%s depends on %s: %s", rule.program, rule.imported, rule.why)
+		}
+	}
+}
+
+func TestPurePackagesReadNoClockAndStartNoGoroutine(t *testing.T) {
+	for _, name := range pure {
+		p := list(t)[name]
+		for _, file := range p.GoFiles {
+			path := filepath.Join(p.Dir, file)
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					t.Errorf("%s starts a goroutine", fset.Position(n.Pos()))
+				case *ast.SelectorExpr:
+					x, ok := n.X.(*ast.Ident)
+					clock := []string{"Now", "Since", "Until", "After", "Sleep", "NewTimer", "NewTicker", "AfterFunc"}
+					if ok && x.Name == "time" && slices.Contains(clock, n.Sel.Name) {
+						t.Errorf("%s uses time.%s", fset.Position(n.Pos()), n.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// longest is how many lines a file may have and still have one subject.
+const longest = 500
+
+func TestFiles(t *testing.T) {
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "build"):
+			return filepath.SkipDir
+		case d.IsDir() || filepath.Ext(path) != ".go":
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if !bytes.HasPrefix(b, []byte("// SPDX-License-Identifier: Apache-2.0\n")) {
+			t.Errorf("%s does not begin with its licence", path)
+		}
+		if n := bytes.Count(b, []byte("\n")); n > longest {
+			t.Errorf("%s has %d lines, the limit is %d", path, n, longest)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,62 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# The parts of `make check` that are more than one command.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p build
+
+# Nothing may be left to gofmt.
+format() {
+	unformatted=$(gofmt -s -l cmd pkgs cross openwrt luci-app testdata)
+	[ -z "$unformatted" ] || {
+		echo "check: error: gofmt -s would change: $unformatted" >&2
+		exit 1
+	}
+}
+
+# The client is for other systems, too.
+clients() {
+	for os in linux/amd64 darwin/arm64 windows/amd64 android/arm64; do
+		CGO_ENABLED=0 GOOS=${os%/*} GOARCH=${os#*/} go build -o /dev/null ./cmd/latchkey ||
+			{ echo "check: error: latchkey does not build for $os" >&2; exit 1; }
+	done
+	echo "check: latchkey builds for linux, darwin, windows and android"
+}
+
+# `make test`, but a test that was skipped is an error: here everything is at hand.
+tests() {
+	log=build/test.log
+	if ! go test -v ./... >$log 2>&1; then
+		grep -E '^( *--- FAIL|FAIL|panic:|# )' $log >&2 || true
+		echo "check: error: tests failed; the whole log:" >&2
+		cat $log >&2
+		exit 1
+	fi
+	grep -E '^ok' $log
+	if grep -qE '^ *--- SKIP' $log; then
+		grep -E -A 2 '^ *--- SKIP' $log >&2
+		echo "check: error: these tests were skipped" >&2
+		exit 1
+	fi
+	echo "$(grep -cE '^ *--- PASS' $log) passed, 0 failed"
+}
+
+# fuzz TIME: every fuzz target for that long.
+fuzz() {
+	grep -rl --include='*_test.go' '^func Fuzz' cmd pkgs cross | while read -r file; do
+		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file" | while read -r target; do
+			printf 'fuzz %s %s for %s\n' "$(dirname "$file")" "$target" "$1"
+			go test -run '^$' -fuzz "^$target\$" -fuzztime "$1" "./$(dirname "$file")" >build/fuzz.log 2>&1 ||
+				{ cat build/fuzz.log >&2; exit 1; }
+		done
+	done
+}
+
+case ${1-} in
+format | clients | tests | fuzz) "$@" ;;
+*)
+	echo "usage: check.sh format|clients|tests|fuzz TIME" >&2
+	exit 2
+	;;
+esac
