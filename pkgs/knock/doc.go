@@ -4,4 +4,19 @@
 //
 // A detector recognises; it never authorises. The package reads no clock (time is an argument),
 // starts no goroutine, knows no configuration text and no firewall, and its memory is bounded.
+//
+// # A new kind of knock
+//
+// It is one file with a Detector, and one line in the table of kinds that New goes through.
+//
+// # Floods
+//
+// Whatever arrives, a detector's memory stays what New made it, and a packet that ends no knock
+// allocates nothing. Three things are bounded, each beside its constant:
+//   - State per sender lies in tables of fixed size, 1.9 MB in all if every kind is in use and a
+//     flood has touched every entry. Forged first packets cannot push out a sender that is further
+//     on than they are.
+//   - Work: HMACs are computed for so many packets per second and no more, and one sender may use
+//     a quarter of them.
+//   - Words: refusals that anybody can cause are told once a second.
 package knock

@@ -18,11 +18,16 @@ import (
 )
 
 // Limits on fwknop packets. Unlike our messages they have no hint, so each one that could be
-// genuine costs one HMAC per client: 0.2 to 0.3 ms on a 580 MHz MIPS. Of a flood of random base64
-// about 1 in 64 packets could be genuine.
+// genuine costs one HMAC per client: 0.2 to 0.3 ms on a 580 MHz MIPS. Of random base64 of a usual
+// length at most 1 packet in 64 could be, so with three clients a flood of 8000 of them per second
+// shuts out nobody; one that is made to look genuine does so from 400/clients per second on.
 const (
-	spaTries      = 500 // HMACs per second, a quarter of them for one sender
-	spaTriesBurst = 1000
+	spaTries      = 400 // HMACs per second, a quarter of them for one sender
+	spaTriesBurst = 800
+
+	// The share of the hashes that clients do not use by themselves, on top of it.
+	spaOtherTries      = 100
+	spaOtherTriesBurst = 200
 
 	// Lengths of a packet in characters, as fwknopd limits them.
 	spaMin, spaMax = 140, 1500
@@ -35,12 +40,12 @@ var spaHashes = [...]func() hash.Hash{sha256.New, md5.New, sha1.New, sha512.New3
 // fwknop recognises SPA packets (single packet authorisation) of the fwknop clients, in their
 // default form: AES-256-CBC with an HMAC, by UDP.
 type fwknop struct {
-	port    uint16
-	clients []spaClient
-	base    time.Time
-	tried   *budget // in HMACs
-	told    bucket
-	scratch struct { // here and not on the stack, where it would escape for each packet
+	port         uint16
+	clients      []spaClient
+	base         time.Time
+	tried, other *budget // in HMACs of the usual hash, and of the others
+	told         bucket
+	scratch      struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
 		mac  [86]byte // the longest HMAC as text
@@ -63,7 +68,8 @@ func newFwknop(cfg Config, now time.Time) Detector {
 	d := &fwknop{
 		port:  cfg.SPAPort,
 		base:  now,
-		tried: newBudget(now, spaTries, spaTriesBurst, len(spaHashes)*len(cfg.SPA)),
+		tried: newBudget(now, spaTries, spaTriesBurst, len(cfg.SPA)),
+		other: newBudget(now, spaOtherTries, spaOtherTriesBurst, (len(spaHashes)-1)*len(cfg.SPA)),
 	}
 	copy(d.scratch.text[:], spaPrefix)
 	for _, c := range cfg.SPA {
@@ -91,9 +97,13 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 			continue
 		}
 		possible = true
-		if !d.tried.take(now, p.Src, len(d.clients)) {
+		budget := d.tried
+		if kind > 0 {
+			budget = d.other
+		}
+		if !budget.take(now, p.Src, len(d.clients)) {
 			f.Reason = TooMany
-			break
+			continue
 		}
 		if c := d.sender(text[:split], text[split:], kind); c != nil {
 			f.Name = c.name

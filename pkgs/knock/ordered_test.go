@@ -4,6 +4,7 @@ package knock
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -70,9 +71,10 @@ func TestOrdered(t *testing.T) {
 			y.send(packets[i/2])
 			y.send(p)
 		}
+		expect(t, y, "ann ok")
 		y.wait(time.Second)
 		y.sendAll(packets, gap)
-		expect(t, y, "ann ok")
+		expect(t, y, "")
 	})
 	t.Run("equal_digits_in_a_row_count", func(t *testing.T) {
 		o := forms[0].Ordered // radix 2: no message is without them
@@ -112,6 +114,16 @@ func TestOrdered(t *testing.T) {
 		packets := y.row(phone, y.newMessage(annKey), framed)
 		packets[len(packets)-1].DstPort = 500 // one digit more instead
 		y.sendAll(packets, gap)
+		expect(t, y, "")
+	})
+	t.Run("digits_between_footers", func(t *testing.T) {
+		o := framed
+		o.Footer = []uint16{902, 903}
+		y := play(orderedConfig(o, true))
+		packets := y.row(phone, y.longMessage(annKey), o)
+		first := len(o.Header) + forms[3].short
+		last := len(packets) - 2
+		y.sendAll(slices.Concat(packets[:first], packets[last:last+1], packets[first:last], packets[last+1:]), gap)
 		expect(t, y, "")
 	})
 	t.Run("too_slow", func(t *testing.T) {

@@ -78,6 +78,17 @@ func TestSequenceTimeWindow(t *testing.T) {
 			t.Errorf("found %q, want too-slow", got)
 		}
 	})
+	t.Run("first_step_begins_it_anew", func(t *testing.T) {
+		y := play(cfg)
+		y.steps(phone, steps[0])
+		y.now = start.Add(4900 * time.Millisecond)
+		y.steps(phone, steps[0])
+		y.now = start.Add(9 * time.Second)
+		y.steps(phone, steps[1:]...)
+		if got := y.ends(); got != "s ok/3" {
+			t.Errorf("found %q, want ok", got)
+		}
+	})
 	t.Run("lock_ends", func(t *testing.T) {
 		y := play(cfg)
 		y.send(y.syn(phone, 8999))
@@ -112,6 +123,20 @@ func TestSequenceRetransmission(t *testing.T) {
 			}
 		}
 	}
+	t.Run("after_a_stray_step", func(t *testing.T) {
+		y := play(cfg)
+		var sent []wire.Packet
+		for _, s := range steps {
+			sent = append(sent, y.packet(phone, s))
+		}
+		y.sendAll(sent, time.Millisecond)
+		y.send(y.syn(phone, 8000))
+		y.wait(time.Second)
+		y.sendAll(sent, time.Millisecond)
+		if got := y.ends(); got != "s ok/4" {
+			t.Errorf("found %q, want one ok", got)
+		}
+	})
 	t.Run("whole_knock_again", func(t *testing.T) {
 		y := play(cfg)
 		var sent []wire.Packet
@@ -258,6 +283,14 @@ func TestSequenceFlood(t *testing.T) {
 		opened += strings.Count(y.ends(), "ok")
 	}
 	t.Logf("opened %d of 50", opened)
+	t.Run("a_sender_with_two_steps_stays", func(t *testing.T) {
+		y.steps(phone, cfg.Sequences[0].Steps[:2]...)
+		flood(time.Second)
+		y.steps(phone, cfg.Sequences[0].Steps[2])
+		if got := y.ends(); got != "s ok/3" {
+			t.Errorf("found %q, want ok", got)
+		}
+	})
 	if opened < 45 {
 		t.Errorf("%d of 50 knocks opened, want at least 45", opened)
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// slotSets is the size of the table of senders: 32 sets of 8 senders of 1.2 kB, 320 kB when a
+	// slotSets is the size of the table of senders: 32 sets of 8 senders of 1.6 kB, 410 kB when a
 	// flood has filled it all.
 	slotSets = 32
 

@@ -125,16 +125,30 @@ func TestSlotsCarrier(t *testing.T) {
 			y.wait(4 * time.Second)
 		}
 	})
-	t.Run("second_knock_before_the_backups_of_the_first", func(t *testing.T) {
+	t.Run("backups_of_the_first_in_the_second_knock", func(t *testing.T) {
 		y := play(slotsConfig(true))
 		first := y.knock(phone, annKey)
 		y.sendAll(first, gap)
-		y.wait(200 * time.Millisecond)
-		y.sendAll(y.knock(phone, annKey)[:12], gap)
-		y.sendAll(y.again(first), gap) // half a knock is lost, and all of the first comes again
-		y.wait(time.Second)
-		y.found = nil
-		y.sendAll(y.knock(phone, annKey), gap)
+		y.wait(180 * time.Millisecond)
+		second, backups := y.knock(phone, annKey), y.again(first)
+		y.sendAll(second[:20], gap)
+		y.wait(20 * time.Millisecond)
+		y.sendAll(backups, gap)
+		y.sendAll(second[20:], gap)
+		expect(t, y, "ann ok, ann ok")
+	})
+	t.Run("bytes_of_no_hint_are_nothing", func(t *testing.T) {
+		cfg := slotsConfig(true)
+		y := play(cfg)
+		y.filter.SYN = []wire.PortRange{cfg.Ports}
+		packets := y.knock(phone, annKey)
+		y.sendAll(packets[:3], gap)
+		for b := range slotSize {
+			if !cfg.Ring.HintByte(0, byte(b)) {
+				y.send(y.syn(phone, uint16(slotsBase+b)))
+			}
+		}
+		y.sendAll(packets[3:], gap)
 		expect(t, y, "ann ok")
 	})
 	t.Run("half_a_knock_does_not_spoil_the_next", func(t *testing.T) {
@@ -180,22 +194,28 @@ func TestSlotsCarrier(t *testing.T) {
 	})
 }
 
-// TestSlotsFlood knocks while 100 000 forged SYNs per second reach the span, 12 ms between the
-// honest SYNs: the slowest browser.
+// TestSlotsFlood knocks while 100 000 forged SYNs per second reach the span. The honest SYNs come
+// 12 ms apart, as from the slowest browser, and one of them only a second later, when it was lost.
 func TestSlotsFlood(t *testing.T) {
 	y := play(slotsConfig(true))
 	random := rand.New(rand.NewPCG(9, 10))
+	flood := func(d time.Duration) {
+		const gap = time.Second / 100_000
+		for end := y.now.Add(d); y.now.Before(end); y.wait(gap) {
+			var b [4]byte
+			binary.BigEndian.PutUint32(b[:], random.Uint32())
+			y.send(y.syn(netip.AddrFrom4(b), slotsBase+uint16(random.IntN(slotCount*slotSize))))
+		}
+	}
 	opened := 0
 	for i := range 20 {
 		from := netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
-		for _, p := range y.knock(from, annKey) {
-			y.send(p)
-			for range 1200 {
-				var b [4]byte
-				binary.BigEndian.PutUint32(b[:], random.Uint32())
-				y.send(y.syn(netip.AddrFrom4(b), slotsBase+uint16(random.IntN(slotCount*slotSize))))
-				y.wait(10 * time.Microsecond)
+		for n, p := range y.knock(from, annKey) {
+			if n == 3 {
+				flood(time.Second)
 			}
+			y.send(p)
+			flood(12 * time.Millisecond)
 		}
 		opened += strings.Count(y.reasons(), "ann ok")
 	}

@@ -55,7 +55,7 @@ func TestSTUN(t *testing.T) {
 		{"changed_tag", token(changed(5)), "bad-message", "unknown-key"},
 		{"changed_box", token(changed(20)), "bad-message", "unknown-key"},
 		{"padded", base64.StdEncoding.EncodeToString(long), "", ""},
-		{"line_break", token(short)[:31] + "\n", "", ""},
+		{"line_breaks", token(short)[:28] + "\n\n\r\n", "", ""},
 		{"a_character_more", token(short) + "A", "", ""},
 		{"a_character_less", token(short)[1:], "", ""},
 		{"url_alphabet", strings.Repeat("-_", 16), "", ""},
@@ -128,8 +128,9 @@ func TestSTUNCopies(t *testing.T) {
 		y := play(stunConfig(false))
 		msg := token(y.newMessage(annKey))
 		y.send(y.check(phone, msg))
-		for range 1000 {
-			y.send(y.check(scanner, token(y.newMessage(eveKey))))
+		for i := range 1000 {
+			forged := netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)})
+			y.send(y.check(forged, token(y.newMessage(eveKey))))
 		}
 		y.reasons()
 		y.wait(time.Second)

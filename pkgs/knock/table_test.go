@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// sender returns one of the addresses of phone's /24.
+func sender(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}) }
+
+func TestTable(t *testing.T) {
+	full := func(rank func(i int) uint16) *table[int] {
+		tb := newTable[int](start, 1) // one set, so that everybody is in it
+		for i := range ways {
+			e := tb.put(0, sender(i), time.Duration(i), time.Minute)
+			e.rank, e.state = rank(i), i
+		}
+		return tb
+	}
+	left := func(tb *table[int]) (list []int) {
+		for i := range ways {
+			if e := tb.find(0, sender(i)); e != nil && e.state == i {
+				list = append(list, i)
+			}
+		}
+		return list
+	}
+	t.Run("oldest_of_the_lowest_rank_goes", func(t *testing.T) {
+		tb := full(func(i int) uint16 { return uint16(2 - i/2%2) }) // 2 2 1 1 2 2 1 1
+		if tb.put(0, phone6, time.Second, time.Minute) == nil {
+			t.Fatal("there was no place")
+		}
+		if got := left(tb); len(got) != ways-1 || tb.find(0, sender(2)) != nil {
+			t.Errorf("%v are left, want all but 2", got)
+		}
+	})
+	t.Run("nobody_who_is_further_on_goes", func(t *testing.T) {
+		tb := full(func(int) uint16 { return 2 })
+		if e := tb.put(0, phone6, time.Second, time.Minute); e != nil {
+			t.Errorf("a first packet took a place: %v are left", left(tb))
+		}
+		if len(left(tb)) != ways {
+			t.Errorf("%v are left, want all", left(tb))
+		}
+	})
+	t.Run("whose_time_is_over_goes", func(t *testing.T) {
+		tb := full(func(int) uint16 { return 9 })
+		tb.find(0, sender(5)).until = time.Second
+		if tb.put(0, phone6, time.Second+1, time.Minute) == nil || tb.find(0, sender(5)) != nil {
+			t.Errorf("%v are left, want all but 5", left(tb))
+		}
+	})
+	t.Run("knocks_are_apart", func(t *testing.T) {
+		tb := newTable[int](start, 1)
+		tb.put(1, phone, 0, time.Minute).state = 1
+		if tb.find(2, phone) != nil {
+			t.Error("the state of one knock was found for another")
+		}
+	})
+	t.Run("a_prefix_has_one_set", func(t *testing.T) {
+		tb := newTable[int](start, 1024)
+		for i := range 256 {
+			tb.put(0, sender(i), time.Duration(i), time.Minute)
+			tb.put(0, netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 1, 2, 3, byte(i), 15: byte(i)}), time.Duration(i), time.Minute)
+		}
+		used := 0
+		for i := range tb.sets {
+			for _, e := range tb.sets[i] {
+				if e.rank != 0 {
+					used++
+				}
+			}
+		}
+		if used > 2*ways {
+			t.Errorf("two prefixes hold %d places, want at most %d", used, 2*ways)
+		}
+	})
+	t.Run("families_are_apart", func(t *testing.T) {
+		tb := newTable[int](start, 1)
+		tb.put(0, phone, 0, time.Minute)
+		if tb.find(0, phone6) != nil {
+			t.Error("IPv6 found the state of IPv4")
+		}
+	})
+}
+
+func TestBucket(t *testing.T) {
+	l := limit{time.Second, 3}
+	var b bucket
+	take := func(now time.Duration, n int, want bool) {
+		t.Helper()
+		if got := b.take(l, now, n); got != want {
+			t.Errorf("take %d at %v = %v, want %v", n, now, got, want)
+		}
+	}
+	take(time.Hour, 4, false)
+	take(time.Hour, 2, true)
+	take(time.Hour, 2, false)
+	take(time.Hour, 1, true)
+	take(time.Hour+time.Second-1, 1, false)
+	take(time.Hour+time.Second, 1, true)
+	take(time.Hour+time.Second, 1, false)
+	take(2*time.Hour, 3, true)
+	take(time.Minute, 1, true) // the clock went back: the bucket must not stay empty for hours
+}
+
+// TestTableMemory keeps the sizes that stand beside the constants true.
+func TestTableMemory(t *testing.T) {
+	for name, tt := range map[string]struct{ entry, sets, most uintptr }{
+		"attempts": {unsafe.Sizeof(entry[attempt]{}), attemptSets, 1200 << 10},
+		"slots":    {unsafe.Sizeof(entry[slotState]{}), slotSets, 412 << 10},
+		"ordered":  {unsafe.Sizeof(entry[orderedState]{}), orderedSets, 190 << 10},
+		"budget":   {unsafe.Sizeof(entry[bucket]{}), budgetSets, 26 << 10},
+	} {
+		size := tt.entry * ways * tt.sets
+		t.Logf("%s: %d entries of %d bytes, %d in all", name, ways*tt.sets, tt.entry, size)
+		if size > tt.most {
+			t.Errorf("%s: the table has %d bytes, want at most %d", name, size, tt.most)
+		}
+	}
+}
