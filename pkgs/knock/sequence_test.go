@@ -285,7 +285,7 @@ func TestSequenceFlood(t *testing.T) {
 	t.Logf("opened %d of 50", opened)
 	t.Run("a_sender_with_two_steps_stays", func(t *testing.T) {
 		y.steps(phone, cfg.Sequences[0].Steps[:2]...)
-		flood(time.Second)
+		flood(200 * time.Millisecond)
 		y.steps(phone, cfg.Sequences[0].Steps[2])
 		if got := y.ends(); got != "s ok/3" {
 			t.Errorf("found %q, want ok", got)

@@ -208,7 +208,7 @@ func TestSlotsFlood(t *testing.T) {
 		}
 	}
 	opened := 0
-	for i := range 20 {
+	for i := range 5 {
 		from := netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
 		for n, p := range y.knock(from, annKey) {
 			if n == 3 {
@@ -219,8 +219,8 @@ func TestSlotsFlood(t *testing.T) {
 		}
 		opened += strings.Count(y.reasons(), "ann ok")
 	}
-	if opened < 19 {
-		t.Errorf("%d of 20 knocks opened", opened)
+	if opened < 5 {
+		t.Errorf("%d of 5 knocks opened", opened)
 	}
 }
 
