@@ -54,8 +54,12 @@ function wrapped(name, result) {
 	return type(result) == 'array' ? { [name]: result } : result;
 }
 
+// problem tells why the configuration was refused; "" if it was not.
 function problem() {
-	return trim(readfile(PROBLEMS) ?? '');
+	const lines = split(trim(readfile(PROBLEMS) ?? ''), '\n');
+	const errors = filter(lines, l => match(l, /^error: /));
+
+	return join('\n', map(length(errors) ? errors : lines, l => replace(l, /^error: /, '')));
 }
 
 function status() {

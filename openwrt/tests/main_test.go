@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package openwrt_test runs the package's shell scripts under busybox ash, with stand-ins for what
+// they find on OpenWrt.
+package openwrt_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/uci"
+)
+
+// files is the folder of what the package installs.
+const files = "../latchkey/files"
+
+// TestMain lets the test's own binary be the programs that the scripts call.
+func TestMain(m *testing.M) {
+	programs := map[string]func([]string) error{
+		"uci":       standInUCI,
+		"latchkeyd": standInDaemon,
+		"ubus":      standInUbus,
+	}
+	program := programs[filepath.Base(os.Args[0])]
+	if program == nil {
+		os.Exit(m.Run())
+	}
+	if err := program(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// standInUCI knows "export FILE", which prints shell assignments, and "[-q] get", "set" and "commit"
+// on the file $UCI_STORE, a list of key=value.
+func standInUCI(args []string) error {
+	quiet := args[0] == "-q"
+	if quiet {
+		args = args[1:]
+	}
+	store := os.Getenv("UCI_STORE")
+	switch args[0] {
+	case "export":
+		return exportShell(args[1])
+	case "get":
+		b, err := os.ReadFile(store)
+		for line := range strings.Lines(string(b)) {
+			if key, value, _ := strings.Cut(strings.TrimSpace(line), "="); key == args[1] {
+				fmt.Println(value)
+				return nil
+			}
+		}
+		if quiet {
+			os.Exit(1)
+		}
+		return fmt.Errorf("uci: Entry not found (%v)", err)
+	case "set":
+		return appendTo(store, args[1]+"\n")
+	case "commit":
+		return nil
+	}
+	return fmt.Errorf("uci: %q is not stood in for", args)
+}
+
+func exportShell(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	parsed, errs := uci.Parse(string(text))
+	if len(errs) > 0 {
+		return fmt.Errorf("uci: Parse error: %s", errs[0].Reason)
+	}
+	for _, s := range parsed.Sections {
+		fmt.Printf("sections=\"$sections %s\" type_%s=%s\n", s.Name, s.Name, s.Type)
+		for _, o := range s.Options {
+			var values []string
+			for _, v := range o.Values {
+				values = append(values, v.Text)
+			}
+			fmt.Printf("option_%s_%s=%s\n", s.Name, o.Name, quote(strings.Join(values, " ")))
+		}
+	}
+	return nil
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// standInDaemon knows "check FILE", with the daemon's own rules.
+func standInDaemon(args []string) error {
+	text, err := os.ReadFile(args[1])
+	if err != nil {
+		return err
+	}
+	_, problems := config.Parse(string(text))
+	for _, p := range problems.Errors() {
+		fmt.Fprintf(os.Stderr, "error: %s\n", p)
+	}
+	if n := len(problems.Errors()); n > 0 {
+		return fmt.Errorf("latchkeyd: error: %s has %d errors", args[1], n)
+	}
+	return nil
+}
+
+// standInUbus records its arguments.
+func standInUbus(args []string) error {
+	return appendTo(os.Getenv("RECORD"), "ubus\t"+strings.Join(args, "\t")+"\n")
+}
+
+func appendTo(name, text string) error {
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(text)
+	return err
+}
+
+// router is a folder that scripts take for the root of a router.
+type router struct {
+	t    *testing.T
+	root string
+	env  []string
+}
+
+func newRouter(t *testing.T) *router {
+	t.Helper()
+	if _, err := exec.LookPath("busybox"); err != nil {
+		t.Skip("SKIP: no busybox, whose ash is the shell of OpenWrt")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &router{t: t, root: t.TempDir()}
+	for _, folder := range []string{"bin", "etc/config", "etc/capabilities", "var/run", "lib/functions", "sbin"} {
+		if err := os.MkdirAll(r.path(folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"uci", "latchkeyd", "ubus"} {
+		if err := os.Symlink(self, r.path("bin/"+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.write("lib/functions/network.sh", "")
+	r.env = []string{
+		"PATH=" + r.path("bin") + ":" + os.Getenv("PATH"),
+		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"),
+		"DEVICE_wan=eth1",
+	}
+	return r
+}
+
+func (r *router) path(name string) string { return filepath.Join(r.root, name) }
+
+func (r *router) write(name, text string) {
+	r.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(r.path(name)), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(r.path(name), []byte(text), 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *router) read(name string) string {
+	r.t.Helper()
+	b, err := os.ReadFile(r.path(name))
+	if err != nil && !os.IsNotExist(err) {
+		r.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// run runs a script under busybox ash, with the router's paths, and returns what it printed.
+func (r *router) run(script string, env ...string) (out string, err error) {
+	r.t.Helper()
+	cmd := exec.Command("busybox", "ash", "-c", r.move(script))
+	cmd.Env = append(append(cmd.Env, r.env...), env...)
+	b, err := cmd.CombinedOutput()
+	return string(b), err
+}
+
+// move makes a script's absolute paths those of the router.
+func (r *router) move(script string) string {
+	for _, folder := range []string{"/etc/", "/var/", "/sbin/", "/lib/"} {
+		for _, before := range []string{"=", " ", "\""} {
+			script = strings.ReplaceAll(script, before+folder, before+r.root+folder)
+		}
+	}
+	return script
+}
+
+// script returns one of the package's files.
+func script(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(files, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openwrt_test
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+)
+
+func TestShippedConfiguration(t *testing.T) {
+	c, problems := config.Parse(script(t, "latchkey.config"))
+	if len(problems) > 0 {
+		t.Fatalf("problems:\n%v", problems)
+	}
+	if c.Main.Enabled || c.Main.STUNPort != 0 || len(c.Clients) != 0 {
+		t.Errorf("it ships with something switched on or a secret: %+v", c)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	r := newRouter(t)
+	r.write("store", "latchkey.main=latchkey\n")
+	defaults := script(t, "latchkey.defaults")
+	if out, err := r.run(defaults); err != nil || out != "" {
+		t.Fatalf("first run: %v\n%s", err, out)
+	}
+	first := r.read("store")
+
+	t.Run("draws_ports_that_the_daemon_takes", func(t *testing.T) {
+		m := regexp.MustCompile(`stun_port=(\d+)\n.*ports=(\d+)-(\d+)\n`).FindStringSubmatch(first)
+		if m == nil {
+			t.Fatalf("store is %q", first)
+		}
+		for _, s := range m[1:] {
+			if n, err := strconv.Atoi(s); err != nil || n < 10240 || n > 32767 {
+				t.Errorf("port %s is not from 10240 to 32767", s)
+			}
+		}
+		text := "config latchkey 'main'\n\toption stun_port '" + m[1] + "'\n\toption ports '" + m[2] + "-" + m[3] + "'\n"
+		if _, problems := config.Parse(text); len(problems) > 0 {
+			t.Errorf("problems:\n%v", problems)
+		}
+	})
+	t.Run("draws_once", func(t *testing.T) {
+		if out, err := r.run(defaults); err != nil || out != "" {
+			t.Fatalf("second run: %v\n%s", err, out)
+		}
+		if diff := cmp.Diff(first, r.read("store")); diff != "" {
+			t.Errorf("second run changed something (-first +second):\n%s", diff)
+		}
+	})
+	t.Run("draws_at_random", func(t *testing.T) {
+		other := newRouter(t)
+		other.write("store", "latchkey.main=latchkey\n")
+		if out, err := other.run(defaults); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if other.read("store") == first {
+			t.Errorf("two routers have the same ports: %q", first)
+		}
+	})
+	for name, store := range map[string]string{
+		"leaves_a_carrier_off":         "latchkey.main=latchkey\nlatchkey.main.stun_port=0\n",
+		"leaves_the_owner's_ports":     "latchkey.main=latchkey\nlatchkey.main.ports=20480-26623\n",
+		"leaves_an_empty_one_be_empty": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("store", store)
+			if out, err := r.run(defaults); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if diff := cmp.Diff(store, r.read("store")); diff != "" {
+				t.Errorf("store (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNTP(t *testing.T) {
+	for action, want := range map[string]string{
+		"stratum":  "ubus\tcall\tservice\tsignal\t{ \"name\": \"latchkey\", \"instance\": \"main\", \"signal\": 1 }\n",
+		"periodic": "",
+		"unsync":   "",
+	} {
+		t.Run(action, func(t *testing.T) {
+			r := newRouter(t)
+			if out, err := r.run(script(t, "latchkey.ntp"), "ACTION="+action); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if diff := cmp.Diff(want, r.read("record")); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestShellcheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		t.Skip("SKIP: no shellcheck")
+	}
+	for _, name := range []string{"files/latchkey.init", "files/latchkey.defaults", "files/latchkey.ntp", "test.sh", "../tests/testdata/openwrt.sh"} {
+		if out, err := exec.Command("shellcheck", "../latchkey/"+name).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+}
+
+// The Makefile lists what is installed; a file that it forgets would be missing on routers only.
+func TestMakefile(t *testing.T) {
+	makefile := script(t, "../Makefile")
+	entries, err := os.ReadDir(files)
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("%d files, %v", len(entries), err)
+	}
+	for _, e := range entries {
+		if !strings.Contains(makefile, " ./files/"+e.Name()+" $(1)/") {
+			t.Errorf("%s is not installed", e.Name())
+		}
+	}
+}
