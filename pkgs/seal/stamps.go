@@ -12,7 +12,7 @@ import (
 // Limits of a client's replay state, and so of its memory: about 2 kB.
 const (
 	recentStamps = 64 // how far messages may overtake each other
-	recentUses   = 16 // of how many messages copies are told apart from replays; one click makes up to 6
+	recentUses   = 16 // of how many messages copies are told apart from replays; one click makes up to 10
 )
 
 const (
