@@ -59,10 +59,20 @@ function confirm(deadline) {
 	});
 }
 
+// What the daemon would say of the configuration that this login has saved and not applied yet.
+function check() {
+	return callCheck('');
+}
+
 // Saves and applies with the router's own rollback, without LuCI's overlay and reload, so that a
-// key which is shown once can be shown after it. "No data" (5) means that nothing was left to apply.
+// key which is shown once can be shown after it.
 function apply() {
-	return uci.save().then(function() {
+	return uci.save().then(check).then(function(problems) {
+		const wrong = problems.find(function(p) { return !p.warning; });
+
+		if (wrong)
+			throw new Error(wrong.text);
+
 		return callApply(APPLY_TIMEOUT, true);
 	}).then(function() {
 		return confirm(Date.now() + APPLY_TIMEOUT * 1000);
@@ -167,7 +177,7 @@ return baseclass.extend({
 	close: function(name, address) { return callClose(name, address).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
-	check: function() { return callCheck(''); }, // of what this login has saved and not applied yet
+	check: check,
 	restart: function() { return callInit('latchkey', 'restart'); },
 	apply: apply,
 	tryLoad: tryLoad,

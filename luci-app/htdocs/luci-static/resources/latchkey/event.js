@@ -184,6 +184,20 @@ function group(event) {
 	}
 }
 
+// The daemon's "device NAME is STATE", in the reader's language; null if it is something else.
+function deviceNote(detail) {
+	const m = detail.match(/^device (\S+) is (up|down|missing)$/);
+
+	if (!m)
+		return null;
+
+	return text.say({ up: _('{device} is up: knocks can arrive there.'), down: _('{device} is down: no knock can arrive there.'),
+		missing: _('{device} is gone: no knock can arrive there.') }[m[2]], { device: m[1] });
+}
+
+// Kinds of which the sentence says all that the daemon's detail says.
+const PLAIN = [ 'reload', 'ready', 'pending' ];
+
 // What stands below the sentence: why and what to do, how it was knocked, how many alike.
 function notes(event) {
 	const out = [];
@@ -195,8 +209,8 @@ function notes(event) {
 		if (r.todo)
 			out.push(r.todo);
 	}
-	else if (event.detail) {
-		out.push(event.detail);
+	else if (event.detail && PLAIN.indexOf(event.kind) < 0) {
+		out.push(deviceNote(event.detail) || event.detail);
 	}
 	if (event.count > 1)
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));

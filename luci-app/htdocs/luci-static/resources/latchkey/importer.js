@@ -117,7 +117,7 @@ function panel(ctx) {
 
 			put(out, preview(result, sections));
 			put(foot, [ button(_('Cancel'), '', ctx.cancel) ].concat(sections.length
-				? [ document.createTextNode(' '), button(_('Take over'), 'cbi-button-apply important', function() { ctx.take(sections).catch(fail); }) ] : []));
+				? [ document.createTextNode(' '), button(_('Take over'), 'cbi-button-action important', function() { ctx.take(sections).catch(fail); }) ] : []));
 		}).catch(fail);
 	}
 	put(foot, [ button(_('Cancel'), '', ctx.cancel), document.createTextNode(' '), button(_('Translate'), 'cbi-button-action important', read) ]);

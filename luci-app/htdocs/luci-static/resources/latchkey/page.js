@@ -56,7 +56,7 @@ function showProblems(errors, warnings, again) {
 	dialog(errors.length ? _('This configuration would be refused') : _('This configuration has doubtful places'), [
 		problemList(errors.length ? errors : warnings),
 		E('p', [ errors.length ? _('Nothing was applied. Change it, then save again.') : _('It works in spite of them.') ]),
-		buttons([ [ _('Back'), '', ui.hideModal ] ].concat(errors.length ? [] : [ [ _('Apply'), 'cbi-button-apply important', again ] ]))
+		buttons([ [ _('Back'), '', ui.hideModal ] ].concat(errors.length ? [] : [ [ _('Apply'), 'cbi-button-action important', again ] ]))
 	]);
 }
 

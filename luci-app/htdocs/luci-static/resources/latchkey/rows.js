@@ -5,7 +5,7 @@
 'require latchkey.valid as valid';
 'require latchkey.door as door';
 'require latchkey.sequence as sequence';
-'require latchkey.wizard as wizard';
+'require latchkey.fields as fields';
 
 // The rows of the lists, which read as sentences. Sections in, nodes out; needs only the DOM.
 
@@ -22,7 +22,7 @@ function doorRow(section, namer, conflicts) {
 		E('div', [ door.sentence(section, namer) ]),
 		section.dest_ip6 ? E('small', [ text.say(_('IPv6: {address}'), { address: section.dest_ip6 }) ]) : '',
 		section.wake ? E('small', [ _('A knock wakes the device.') ]) : ''
-	].concat(wizard.conflictList(conflicts)));
+	].concat(fields.conflictList(conflicts)));
 }
 
 function openersRow(clients, sequences) {
@@ -110,7 +110,7 @@ function judgement(steps) {
 	const weak = sequence.judge(steps);
 
 	if (weak.length)
-		return E('div', wizard.conflictList(weak));
+		return E('div', fields.conflictList(weak));
 
 	return E('div', { 'class': 'lk-conflict' }, [ E('span', { 'class': 'lk-badge lk-good' }, [ _('strong') ]),
 		E('span', [ text.say(_('About 2 to the power of {n} tries to guess. Who sees it on its way can still replay it.'), { n: sequence.bits(steps) }) ]) ]);

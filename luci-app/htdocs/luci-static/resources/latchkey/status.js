@@ -193,7 +193,7 @@ function clock(time, now) {
 
 function eventRow(e, known, now) {
 	const notes = event.notes(e);
-	const way = (e.kind == 'refused' || e.kind == 'opened' || e.kind == 'extended') ? event.how(e.knock) : '';
+	const way = (e.knock != 'control' && (e.kind == 'refused' || e.kind == 'opened' || e.kind == 'extended')) ? event.how(e.knock) : '';
 	const ago = text.ago((new Date(now) - new Date(e.time)) / 1000);
 
 	return E('li', { 'class': 'lk-event lk-tone-' + event.tone(e), 'data-number': String(e.number) }, [

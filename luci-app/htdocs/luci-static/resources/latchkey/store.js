@@ -16,8 +16,10 @@ function setAll(section, options) {
 	});
 }
 
+// A second try after a failed one finds the section there.
 function addSection(type, section) {
-	uci.add('latchkey', type, section['.name']);
+	if (!uci.get('latchkey', section['.name']))
+		uci.add('latchkey', type, section['.name']);
 	setAll(section['.name'], section);
 }
 
@@ -35,7 +37,10 @@ function save(answers) {
 	if (answers.keys)
 		setAll(answers.keys.client, { key: answers.keys.key, hmac_key: answers.keys.hmac_key });
 	(answers.openers || []).forEach(function(name) {
-		uci.set('latchkey', name, 'door', [].concat(uci.get('latchkey', name, 'door') || [], answers.door['.name']));
+		const has = [].concat(uci.get('latchkey', name, 'door') || []);
+
+		if (has.indexOf(answers.door['.name']) < 0)
+			uci.set('latchkey', name, 'door', has.concat(answers.door['.name']));
 	});
 	if (answers.host)
 		api.rememberHost(answers.host);

@@ -93,7 +93,9 @@ function list(items) {
 		return items.join('');
 
 	return say(_('{list} and {last}', 'end of a list of names'), {
-		list: items.slice(0, -1).join(_(', ', 'between items of a list')),
+		list: items.slice(0, -1).reduce(function(all, item) {
+			return say(_('{list}, {next}', 'list of names'), { list: all, next: item });
+		}),
 		last: items[items.length - 1]
 	});
 }

@@ -10,7 +10,7 @@
 'require latchkey.text as text';
 'require latchkey.valid as valid';
 'require latchkey.rows as rows';
-'require latchkey.wizard as wizard';
+'require latchkey.device as device';
 'require latchkey.door as door';
 
 function titleOf(id) {
@@ -20,7 +20,7 @@ function titleOf(id) {
 // A new key for a client that is there: the old code is worth nothing from then on.
 function renew(id) {
 	return store.open(text.say(_('New key for {client}'), { client: titleOf(id) }), function(ctx) {
-		return wizard.newKey(ctx, Object.assign({}, uci.get('latchkey', id)));
+		return device.newKey(ctx, Object.assign({}, uci.get('latchkey', id)));
 	});
 }
 
@@ -96,7 +96,7 @@ function renderForm(known) {
 	s.sectiontitle = titleOf;
 	s.modaltitle = function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); };
 	s.renderSectionPlaceholder = function() { return E('em', [ _('No device may knock yet.') ]); };
-	s.handleAdd = function() { return store.open(_('Add a device'), wizard.newDevice); };
+	s.handleAdd = function() { return store.open(_('Add a device'), device.newDevice); };
 	s.renderRowActions = function(id) {
 		const cell = this.super('renderRowActions', [ id, _('Edit') ]);
 		const box = cell.lastElementChild || cell;

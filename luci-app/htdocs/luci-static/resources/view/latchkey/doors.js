@@ -12,6 +12,7 @@
 'require latchkey.valid as valid';
 'require latchkey.door as door';
 'require latchkey.rows as rows';
+'require latchkey.fields as fields';
 'require latchkey.wizard as wizard';
 'require latchkey.status as status';
 
@@ -47,11 +48,11 @@ function showConflicts(section, id) {
 		return;
 	while (box.firstChild)
 		box.removeChild(box.firstChild);
-	wizard.conflictList(door.conflicts(edited(section, id), api.around())).forEach(function(n) { box.appendChild(n); });
+	fields.conflictList(door.conflicts(edited(section, id), api.around())).forEach(function(n) { box.appendChild(n); });
 }
 
 function addGeneral(s, hosts) {
-	let o = s.taboption('general', form.Value, 'title', _('Title'), _('What you call it. Shown everywhere but in the link.'));
+	let o = s.taboption('general', form.Value, 'title', _('Title'), _('What you call it.'));
 	o.modalonly = true;
 	o.validate = function(id, v) { return valid.title(v || ''); };
 
@@ -85,7 +86,7 @@ function addGeneral(s, hosts) {
 	o.modalonly = true;
 	o.renderWidget = function(id) {
 		return E('div', { 'id': 'lk-conflicts-' + id, 'class': 'lk', 'role': 'status' },
-			wizard.conflictList(door.conflicts(Object.assign({}, uci.get('latchkey', id)), api.around())));
+			fields.conflictList(door.conflicts(Object.assign({}, uci.get('latchkey', id)), api.around())));
 	};
 	o.write = o.remove = function() {};
 }

@@ -10,6 +10,7 @@
 'require latchkey.text as text';
 'require latchkey.valid as valid';
 'require latchkey.door as door';
+'require latchkey.event as event';
 'require latchkey.status as status';
 'require latchkey.wizard as wizard';
 
@@ -91,7 +92,7 @@ function openDialog(data, d) {
 		error,
 		page.buttons([
 			[ _('Cancel'), '', ui.hideModal ],
-			[ _('Open'), 'cbi-button-apply important', ui.createHandlerFn(this, function() {
+			[ _('Open'), 'cbi-button-action important', ui.createHandlerFn(this, function() {
 				return api.open(d.name, address.value.trim(), time.value).then(function() {
 					ui.hideModal();
 
@@ -108,11 +109,22 @@ function closeNow(d, grant) {
 	return api.close(d.name, grant.address).then(refresh, page.failed);
 }
 
+let hosts = [];
+
+function hostName(address) {
+	return (hosts.find(function(h) { return h.ip4 == address; }) || {}).name;
+}
+
 // What a door leads to, where the configuration may be read.
 function about(d) {
 	const section = uci.sections('latchkey', 'door').find(function(s) { return s['.name'] == d.name; });
 
-	return section ? door.sentence(section) : '';
+	return section ? door.sentence(section, hostName) : '';
+}
+
+// What doors and knocks did; what the system did stands under Events.
+function knocks(events) {
+	return events.filter(function(e) { return event.group(e) != 'system'; }).slice(-LAST_KNOCKS);
 }
 
 // While the daemon is off, the doors as they are configured: all of them closed.
@@ -152,7 +164,7 @@ function body(data) {
 		isEmpty(data) ? '' : E('section', [
 			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Last knocks') ]),
 				E('a', { 'href': L.url('admin/services/latchkey/events') }, [ _('All events') ]) ]),
-			status.eventList(data.events.slice(-LAST_KNOCKS), known, data.status.now || data.at, _('Nobody has knocked yet.'))
+			status.eventList(knocks(data.events), known, data.status.now || data.at, _('Nobody has knocked yet.'))
 		])
 	].filter(function(n) { return n != ''; });
 }
@@ -180,10 +192,11 @@ return view.extend({
 	load: function() {
 		page.style();
 
-		return Promise.all([ fetchData(), page.mayWrite() ? api.tryLoad('latchkey') : false ]);
+		return Promise.all([ fetchData(), page.mayWrite() ? api.hosts() : [], page.mayWrite() ? api.tryLoad('latchkey') : false ]);
 	},
 
 	render: function(loaded) {
+		hosts = loaded[1];
 		root = E('div', body(loaded[0]));
 		seen = status.fingerprint(loaded[0].status, loaded[0].events);
 		poll.add(refresh, POLL);

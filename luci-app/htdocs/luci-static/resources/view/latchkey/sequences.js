@@ -135,7 +135,7 @@ function exportDialog(id) {
 				latchkey: sequence.latchkeyLine(host || 'HOST', steps),
 				knockd: sequence.knockdConf(id, steps)
 			}),
-			page.buttons([ [ _('Done'), 'cbi-button-apply important', ui.hideModal ] ])
+			page.buttons([ [ _('Done'), 'cbi-button-action important', ui.hideModal ] ])
 		]);
 	}).catch(page.failed);
 }

@@ -26,7 +26,7 @@ function propose(finding) {
 		E('p', [ _('If you lose the connection to the router by this, it takes the change back by itself.') ]),
 		page.buttons([
 			[ _('Cancel'), '', ui.hideModal ],
-			[ _('Save & Apply'), 'cbi-button-apply important', ui.createHandlerFn(this, applyChange, finding.change) ]
+			[ _('Save & Apply'), 'cbi-button-action important', ui.createHandlerFn(this, applyChange, finding.change) ]
 		])
 	]);
 }
