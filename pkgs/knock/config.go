@@ -61,3 +61,9 @@ type SPAKeys struct {
 
 // String hides the keys, so that no log or error can show them.
 func (SPAKeys) String() string { return "(keys)" }
+
+// GoString hides the keys from %#v.
+func (k SPAKeys) GoString() string { return k.String() }
+
+// MarshalText hides the keys from encoders.
+func (k SPAKeys) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -357,6 +358,37 @@ func BenchmarkSequence(b *testing.B) {
 				var a [4]byte
 				binary.BigEndian.PutUint32(a[:], uint32(i)*2654435761)
 				p.Src, p.Seq = netip.AddrFrom4(a), uint32(i)
+				d.Observe(now, &p, ignore)
+			}
+		})
+	}
+}
+
+// BenchmarkSequenceCount shows what more sequences cost: a first step while there are others.
+func BenchmarkSequenceCount(b *testing.B) {
+	for _, count := range []int{1, 10, 100, 1000} {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
+			var cfg Config
+			for i := range count {
+				port := uint16(1000 + 30*i)
+				steps := []Step{
+					{Proto: wire.TCP, Port: port, Flags: plainFlags, Mask: plainMask},
+					{Proto: wire.TCP, Port: port + 10, Flags: plainFlags, Mask: plainMask},
+					{Proto: wire.TCP, Port: port + 20, Flags: plainFlags, Mask: plainMask},
+				}
+				cfg.Sequences = append(cfg.Sequences, Sequence{Steps: steps, Within: time.Second})
+			}
+			d := New(cfg, start)[0]
+			ignore := func(Finding) {}
+			p := wire.Packet{Proto: wire.TCP, Flags: wire.SYN}
+			random := rand.New(rand.NewPCG(15, 16))
+			now := start
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(4 * time.Microsecond)
+				var a [4]byte
+				binary.BigEndian.PutUint32(a[:], random.Uint32())
+				p.Src, p.Seq, p.DstPort = netip.AddrFrom4(a), random.Uint32(), uint16(1000+30*random.IntN(count))
 				d.Observe(now, &p, ignore)
 			}
 		})
