@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/latchkey/latchkey/pkgs/send"
+)
+
+// flags is a command's flag set. Flags may stand before, between and after the arguments.
+type flags struct{ *flag.FlagSet }
+
+func newFlags(name string) flags {
+	set := flag.NewFlagSet(name, flag.ContinueOnError)
+	set.SetOutput(io.Discard) // report says it
+	return flags{set}
+}
+
+// parse returns the arguments that are not flags; there must be from least to most of them.
+func (f flags) parse(args []string, least, most int) ([]string, error) {
+	var words []string
+	for {
+		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, usageError{err}
+		}
+		if f.NArg() == 0 {
+			break
+		}
+		words = append(words, f.Arg(0))
+		args = f.Args()[1:]
+	}
+	switch n := len(words); {
+	case n < least:
+		return nil, usageError{fmt.Errorf("%d arguments are too few", n)}
+	case n > most:
+		return nil, usageError{fmt.Errorf("argument %q is one too many", words[most])}
+	}
+	return words, nil
+}
+
+// refuse returns an error if one of these flags was given.
+func (f flags) refuse(why string, names ...string) error {
+	var err error
+	f.Visit(func(given *flag.Flag) {
+		for _, name := range names {
+			if given.Name == name {
+				err = usageError{fmt.Errorf("--%s %s", name, why)}
+			}
+		}
+	})
+	return err
+}
+
+// family declares -4 and -6 and returns what says which of them was given.
+func (f flags) family() func() (send.Family, error) {
+	four := f.Bool("4", false, "IPv4 only")
+	six := f.Bool("6", false, "IPv6 only")
+	return func() (send.Family, error) {
+		switch {
+		case *four && *six:
+			return 0, usageError{errors.New("-4 and -6 exclude each other; without them both are used")}
+		case *four:
+			return send.IPv4, nil
+		case *six:
+			return send.IPv6, nil
+		}
+		return send.BothFamilies, nil
+	}
+}
