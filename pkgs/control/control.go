@@ -34,6 +34,7 @@ type Status struct {
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
 	Clock   string    `json:"clock"`             // "synchronised" or "free" (no NTP yet)
 	Problem string    `json:"problem,omitempty"` // why the last reload was refused
+	Packets uint64    `json:"packets"`           // that passed the kernel's filter
 	Devices []Device  `json:"devices"`
 	Doors   []Door    `json:"doors"`
 	Clients []Client  `json:"clients"`

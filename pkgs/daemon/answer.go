@@ -143,6 +143,7 @@ func (d *Daemon) Status() control.Status {
 		Now:     now.Round(0),
 		Clock:   "free",
 		Problem: d.problem,
+		Packets: d.packets,
 		Devices: devices,
 		Doors:   []control.Door{},
 		Clients: []control.Client{},

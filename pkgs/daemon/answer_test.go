@@ -26,7 +26,7 @@ func TestStatus(t *testing.T) {
 	last := start
 	until := start.Add(10 * time.Minute)
 	want := control.Status{
-		Version: "1.2.3", Running: true, Since: start, Now: r.now, Clock: "synchronised", Last: 1,
+		Version: "1.2.3", Running: true, Since: start, Now: r.now, Clock: "synchronised", Packets: 1, Last: 1,
 		Devices: []control.Device{{Name: "wan", State: "up"}},
 		Doors: []control.Door{
 			{Name: "nas", State: "ready", OpenFor: 600, MaxOpen: 3600, Grants: []control.Grant{

@@ -79,9 +79,10 @@ type Daemon struct {
 	refit   chan struct{}      // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
-	packet wire.Packet
-	now    time.Time
-	emit   func(knock.Finding)
+	packets uint64 // so far
+	packet  wire.Packet
+	now     time.Time
+	emit    func(knock.Finding)
 }
 
 // New reads the configuration and returns a daemon that is ready for packets.
@@ -281,6 +282,7 @@ func (d *Daemon) syncFirewall() {
 func (d *Daemon) Packets(now time.Time, _ string, packets [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.packets += uint64(len(packets))
 	for _, b := range packets {
 		if d.packet.Decode(b) == nil {
 			d.observe(now, &d.packet)

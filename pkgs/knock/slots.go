@@ -88,8 +88,8 @@ func (d *slots) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	e.rank = 2
-	if s.filled == whole {
-		d.try(now, p, s, emit)
+	if s.filled == whole && d.try(now, p, s, emit) {
+		e.rank = 1 // it is through: the next one of its prefix may have the place
 	}
 }
 
@@ -127,16 +127,17 @@ func (s *slotState) isNew(now time.Duration, print uint32, port uint16) bool {
 
 // try opens the message that the slots hold. When it is none that is told only once, since every
 // SYN of a second knock makes another mixture of both.
-func (d *slots) try(now time.Time, p *wire.Packet, s *slotState, emit func(Finding)) {
+func (d *slots) try(now time.Time, p *wire.Packet, s *slotState, emit func(Finding)) (opened bool) {
 	f, first := d.opener.open(now, CarrierPorts, p.Src, s.bytes[:])
 	switch {
 	case !first:
-		return
+		return false
 	case f.Reason != OK && s.told:
-		return
+		return false
 	}
 	s.told = true
 	d.opener.tell(now, f, emit)
+	return f.Reason == OK
 }
 
 // AddFilter implements Detector.
