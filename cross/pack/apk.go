@@ -109,17 +109,11 @@ export pkgname="` + p.Name + `"
 	install := `[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
 ` + prologue + `add_group_and_user
 default_postinst
-`
+` + withoutShebang(p.PostInst)
 	// An upgrade runs post-upgrade and nothing before it, so the old program
-	// is still there; "start" leaves it alone as its command has not changed.
+	// is still there. It is for PostInst to restart it: OpenWrt's build adds
+	// nothing here either.
 	upgrade := "export PKG_UPGRADE=1\n" + install
-	for _, f := range p.Files {
-		if name, ok := strings.CutPrefix(f.Path, "/etc/init.d/"); ok {
-			upgrade += fmt.Sprintf("[ -n \"$root\" ] || ! /etc/init.d/%s running || /etc/init.d/%s restart\n", name, name)
-		}
-	}
-	install += withoutShebang(p.PostInst)
-	upgrade += withoutShebang(p.PostInst)
 	remove := prologue + "default_prerm\n" + withoutShebang(p.PreRm)
 
 	var scripts []File

@@ -22,9 +22,11 @@ func TestRead(t *testing.T) {
 		"plain":              {"# Changes\n\n## 1.2.3 - 2026-01-31\n\n## 1.2.2 - 2025-01-01\n", "", release.Release{Version: "1.2.3", Time: date}, ""},
 		"brackets":           {"## [0.10.0] (2026-01-31)\n", "", release.Release{Version: "0.10.0", Time: date}, ""},
 		"time from outside":  {"## 1.2.3 - 2026-01-31\n", "1700000000", release.Release{Version: "1.2.3", Time: time.Unix(1700000000, 0).UTC()}, ""},
-		"time is not a time": {"## 1.2.3 - 2026-01-31\n", "soon", release.Release{}, `SOURCE_DATE_EPOCH "soon"`},
+		"time is not a time": {"## 1.2.3 - 2026-01-31\n", "soon", release.Release{}, `SOURCE_DATE_EPOCH: "soon" is not`},
 		"no heading":         {"# Changes\n", "", release.Release{}, "no heading like"},
 		"no version":         {"## Unreleased\n\n## 1.2.3 - 2026-01-31\n", "", release.Release{}, `first heading "## Unreleased"`},
+		"no date, no git":    {"## 1.2.3 (unreleased)\n", "", release.Release{}, "set SOURCE_DATE_EPOCH"},
+		"no date":            {"## 1.2.3 (unreleased)\n", "1700000000", release.Release{Version: "1.2.3", Time: time.Unix(1700000000, 0).UTC()}, ""},
 		"no such day":        {"## 1.2.3 - 2026-02-31\n", "", release.Release{}, "out of range"},
 	} {
 		t.Run(name, func(t *testing.T) {

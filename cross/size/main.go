@@ -113,12 +113,17 @@ func imports(ctx context.Context, b *target.Builder, t target.Target, w io.Write
 	fmt.Fprintf(w, "\nWhat the program for %s consists of: bytes of code and data by the linker's symbols,\n", t.Arch)
 	fmt.Fprintf(w, "before compression (which leaves about a third).\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	total := 0
+	total, rest := 0, 0
 	for _, p := range parts {
 		total += p.bytes
 	}
 	for _, p := range parts {
+		if p.bytes < total/200 {
+			rest += p.bytes
+			continue
+		}
 		fmt.Fprintf(table, "%d\t%d.%d %%\t %s\n", p.bytes, 100*p.bytes/total, 1000*p.bytes/total%10, p.name)
 	}
+	fmt.Fprintf(table, "%d\t%d.%d %%\t %s\n", rest, 100*rest/total, 1000*rest/total%10, "(parts below half a per cent)")
 	return table.Flush()
 }

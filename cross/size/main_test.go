@@ -18,8 +18,8 @@ func TestGroup(t *testing.T) {
 		"runtime.mallocgc":                                             "std: runtime",
 		"slices.SortFunc[go.shape.[]github.com/google/nftables.Set,x]": "std: slices",
 		"gopkg%2ein/yaml.Parse":                                        "gopkg.in/yaml",
-		"type:.eq.net.Addr":                                            "(types, strings and tables of all)",
-		"go:string.*":                                                  "(types, strings and tables of all)",
+		"type:.eq.net.Addr":                                            "(types and strings)",
+		"go:string.*":                                                  "(types and strings)",
 	} {
 		if got := group(symbol); got != want {
 			t.Errorf("group(%q) = %q, want %q", symbol, got, want)

@@ -28,7 +28,10 @@ func partsOf(name string) ([]part, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	sums := make(map[string]int) // bounded by the packages
+	sums := make(map[string]int)                          // bounded by the packages
+	if tables := f.Section(".gopclntab"); tables != nil { // has no symbols for its parts
+		sums["(tables of functions and lines)"] = int(tables.Size)
+	}
 	for _, s := range symbols {
 		if int(s.Section) >= len(f.Sections) || f.Sections[s.Section].Type == elf.SHT_NOBITS {
 			continue // takes no room in the file
@@ -51,7 +54,7 @@ func group(symbol string) string {
 	pkg := importPath(symbol)
 	switch {
 	case pkg == "":
-		return "(types, strings and tables of all)"
+		return "(types and strings)"
 	case pkg == "main":
 		return "cmd/latchkeyd"
 	case strings.HasPrefix(pkg, "github.com/latchkey/latchkey/"):
