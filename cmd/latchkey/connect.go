@@ -19,11 +19,13 @@ import (
 const knockAgain = 5 * time.Second
 
 // attempts are how long the first tries to connect may take; the last one is for all that follow.
-// A door that is still closed answers nothing, so a try tells nothing but by its end; and the
-// system sends a lost SYN again only after a second.
+// A door that is still closed answers nothing, and the system sends a lost SYN again only after a
+// second. So the first tries are short, for the knock opens at once, and then longer than the way
+// there and back, however long that is.
 func attempts() []time.Duration {
 	return []time.Duration{
-		250 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second,
+		100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
+		800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond,
 	}
 }
 

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -120,7 +121,11 @@ func report(c command, err error, e env) int {
 		fmt.Fprintln(e.out, strings.Join(c.lines(), "\n"))
 		return exitOK
 	}
-	for line := range strings.Lines(err.Error()) {
+	text := err.Error()
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted"
+	}
+	for line := range strings.Lines(text) {
 		fmt.Fprintf(e.err, "latchkey: error: %s\n", strings.TrimSuffix(line, "\n"))
 	}
 	hint := send.Hint(err)

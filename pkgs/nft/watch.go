@@ -55,20 +55,20 @@ const generation = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWGEN
 // onlyGenerations is a socket filter that lets the messages of type generation in. The kernel sends
 // them in buffers of their own (nf_tables_gen_notify). BPF loads are big endian, netlink headers
 // are in the machine's order.
-func onlyGenerations() ([]bpf.RawInstruction, error) {
+func onlyGenerations() []bpf.Instruction {
 	var b [2]byte
 	binary.NativeEndian.PutUint16(b[:], generation)
-	return bpf.Assemble([]bpf.Instruction{
+	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 4, Size: 2}, // nlmsghdr.nlmsg_type
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(binary.BigEndian.Uint16(b[:])), SkipFalse: 1},
 		bpf.RetConstant{Val: 1 << 16},
 		bpf.RetConstant{Val: 0},
-	})
+	}
 }
 
 // listen opens the socket. A nil connection and no error mean that the watcher was closed.
 func (w *watcher) listen() (*netlink.Conn, error) {
-	filter, err := onlyGenerations()
+	filter, err := bpf.Assemble(onlyGenerations())
 	if err != nil {
 		return nil, err
 	}

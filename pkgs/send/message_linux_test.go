@@ -81,7 +81,7 @@ func TestMessage_is_recognised(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 900*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			for _, r := range send.Message(ctx, l, test.to, carriers, sealer(test.body)) {
 				if r.Err != nil {

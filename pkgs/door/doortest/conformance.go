@@ -35,7 +35,7 @@ var (
 
 // slack is by how much what is left of an element may differ from what it should be: a tick of the
 // kernel, and the time that a loaded machine needs from asking to looking.
-const slack = 1500 * time.Millisecond
+const slack = 5 * time.Second
 
 // Conformance is what a door.Firewall must do. start returns a new environment with the sets of the
 // doors "nas" and "web", empty.
