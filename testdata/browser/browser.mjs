@@ -5,10 +5,9 @@
 
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { existsSync } from 'node:fs';
 
 const startTime = 60_000; // ms; a cold browser on a busy machine
 
@@ -25,7 +24,7 @@ export const programs = {
 };
 
 /**
- * Starts a browser with a fresh profile. The result has goto(url), run(expression), shot(file), and close().
+ * Starts a browser with a fresh profile. The result has goto(url), run(expression), shot(file), close(), and the folder downloads.
  * @param {'chromium'|'firefox'} name
  * @param {{width?: number, height?: number, dark?: boolean, lang?: string}} [look]
  */
@@ -33,15 +32,19 @@ export async function open(name, look = {}) {
 	const program = programs[name]();
 	if (!program) throw new Error(`${name} is not installed`);
 	const profile = mkdtempSync(join(tmpdir(), 'latchkey-browser-'));
+	mkdirSync(downloads(profile));
 	const size = { width: 390, height: 844, dark: false, lang: 'en', ...look };
 	const browser = await (name === 'chromium' ? chromium : firefox)(program, profile, size);
 	const end = browser.close;
+	browser.downloads = downloads(profile);
 	browser.close = async () => {
 		await end();
 		rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
 	};
 	return browser;
 }
+
+const downloads = profile => join(profile, 'downloads');
 
 /** Resolves as soon as ask() resolves to something true, and fails after a time. */
 export async function until(what, ask, time = 10_000) {
@@ -94,6 +97,7 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 	const { sessionId } = await call('Target.attachToTarget', { targetId: page.targetId, flatten: true });
 	const tell = (method, params) => call(method, params, sessionId);
 	await tell('Page.enable');
+	await call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads(profile) });
 	await tell('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 2, mobile: true });
 	await tell('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
 	const run = async expression => {
@@ -112,7 +116,6 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 		async shot(file) {
 			writeFileSync(file, Buffer.from((await tell('Page.captureScreenshot')).data, 'base64'));
 		},
-		download: dir => call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: dir }),
 		close: () => stop(child),
 	};
 }
@@ -120,7 +123,7 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 async function firefox(program, profile, { width, height, dark, lang }) {
 	const prefs = {
 		'marionette.port': 0, 'ui.systemUsesDarkTheme': dark ? 1 : 0, 'intl.accept_languages': lang, 'layout.css.devPixelsPerPx': '2',
-		'browser.download.folderList': 2, 'browser.download.dir': profile, 'browser.download.useDownloadDir': true,
+		'browser.download.folderList': 2, 'browser.download.dir': downloads(profile), 'browser.download.useDownloadDir': true,
 		'app.normandy.enabled': false, 'app.update.enabled': false, 'datareporting.policy.dataSubmissionEnabled': false,
 		'browser.safebrowsing.malware.enabled': false, 'browser.safebrowsing.phishing.enabled': false, 'network.captive-portal-service.enabled': false,
 		'network.connectivity-service.enabled': false, 'browser.newtabpage.enabled': false, 'extensions.update.enabled': false,
@@ -172,11 +175,6 @@ async function firefox(program, profile, { width, height, dark, lang }) {
 		},
 		async shot(file) {
 			writeFileSync(file, Buffer.from((await tell('WebDriver:TakeScreenshot', { full: false })).value, 'base64'));
-		},
-		async download(dir) {
-			await tell('Marionette:SetContext', { value: 'chrome' });
-			await tell('WebDriver:ExecuteScript', { script: `Services.prefs.setStringPref('browser.download.dir', ${JSON.stringify(dir)})`, args: [] });
-			await tell('Marionette:SetContext', { value: 'content' });
 		},
 		async close() {
 			await tell('Marionette:Quit', { flags: ['eForceQuit'] }).catch(() => {});

@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Presses one door of the knock page in a real browser, and ends:
+// Presses a door of the knock page in a real browser, once for each URL, and ends:
 //
-//   node press.mjs BROWSER PAGE LINK DOOR [SCREENSHOT]
+//   node press.mjs BROWSER DOOR URL...
 //
-//   BROWSER     chromium or firefox
-//   PAGE        URL of the page, file: or http:
-//   LINK        the link; what stands before its # is not used. "" if the page has its settings inside
-//   DOOR        name of the door
-//   SCREENSHOT  file to write a picture to after the press
+//   BROWSER  chromium or firefox
+//   DOOR     name of the door
+//   URL      of the page, file: or http:, with the settings behind #
 //
-// It runs until the page sends nothing more (3 s after the press). Run it in the phone's namespace.
+// A press takes 3 s, after which the page sends nothing more. Run it in the phone's namespace.
 
 import { open } from './browser.mjs';
-import { press, visit } from './page.mjs';
+import { press } from './page.mjs';
 
-const [name, page, link, door, picture] = process.argv.slice(2);
-if (!door) {
-	console.error('usage: node press.mjs BROWSER PAGE LINK DOOR [SCREENSHOT]');
+const [name, door, ...urls] = process.argv.slice(2);
+if (urls.length === 0) {
+	console.error('usage: node press.mjs BROWSER DOOR URL...');
 	process.exit(2);
 }
 const browser = await open(name);
 try {
-	await visit(browser, page, link);
-	const at = await press(browser, door);
-	if (picture) await browser.shot(picture);
-	console.log(JSON.stringify({ browser: name, door, pressed: at }));
+	for (const url of urls) {
+		await browser.goto(url);
+		console.log('pressed', await press(browser, door));
+	}
 } finally {
 	await browser.close();
 }

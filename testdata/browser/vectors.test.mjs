@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The page's own code against testdata/vectors, without a browser.
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { core } from './page.mjs';
+
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'nextStamp', 'parseLink', 'ascii', 'bytes');
+const hex = b => Buffer.from(b).toString('hex');
+const dir = new URL('../vectors/', import.meta.url);
+
+/** A vector: the values of each key, each a list of words. */
+function load(name) {
+	const vector = {};
+	for (const line of readFileSync(new URL(name, dir), 'utf8').split('\n')) {
+		if (!line || line.startsWith('#')) continue;
+		const [, key, value] = line.match(/^([a-z]+): (.*)$/);
+		(vector[key] ??= []).push(value.split(' '));
+	}
+	return vector;
+}
+
+/** Opens a message as SPEC.md says, with the page's primitives, and seals it again with the page's seal. */
+function open(key, message, epochs) {
+	const [kh, kt, ke] = ['hint', 'tag', 'box'].map(s => page.hmac(key, page.ascii('latchkey1 ' + s)));
+	const hint = message.subarray(0, 3), tag = message.subarray(3, 14), pad = page.hmac(ke, tag);
+	const body = message.subarray(14).map((b, i) => b ^ pad[i]);
+	const hintOf = epoch => page.hmac(kh, bigEndian(epoch)).slice(0, 3);
+	if (epochs && !epochs.some(e => hex(hintOf(e)) === hex(hint))) return { word: 'unknown-key' };
+	if (hex(page.hmac(kt, page.bytes(hint, body)).slice(0, 11)) !== hex(tag)) return { word: epochs ? 'bad-message' : 'unknown-key' };
+	const stamp = body.subarray(0, 6).reduce((n, b) => n * 256 + b, 0);
+	if (hex(hintOf(Math.floor(stamp / 60000))) !== hex(hint) || body[8] & ~1) return { word: 'bad-message' };
+	const address = hex(body.subarray(10));
+	if (/^(0{32}|0{20}ffff0{8}|ff.{30}|0{20}ffffe.{7})$/.test(address)) return { word: 'bad-message' };
+	return { word: 'ok', body, stamp };
+}
+
+function bigEndian(n) {
+	const b = Buffer.alloc(8);
+	b.writeBigUInt64BE(BigInt(n));
+	return [...b];
+}
+
+/** The epochs within a quarter of an hour: wide enough to tell what is stale. */
+const around = now => Array.from({ length: 31 }, (_, i) => Math.floor(now / 60000) - 15 + i);
+
+for (const name of readdirSync(dir).filter(n => n.endsWith('.txt')))
+	test(`vectors/${name}`, () => {
+		const v = load(name);
+		const now = +v.now[0][0], synced = v.clock[0][0] === 'synchronised';
+		const message = Buffer.from(v.message[0][0], 'hex');
+		let found = { word: 'unknown-key' };
+		for (const [, key] of v.client) {
+			const r = open(Buffer.from(key, 'base64url'), message, synced && around(now));
+			if (r.word !== 'unknown-key') found = { ...r, key: Buffer.from(key, 'base64url') };
+			if (r.word === 'ok') break;
+		}
+		const want = v.expect[0][0];
+		assert.equal(found.word, ['unknown-key', 'bad-message'].includes(want) ? want : 'ok');
+		if (found.word !== 'ok') return;
+		assert.equal(hex(page.seal(found.key, found.body)), hex(message), 'sealing the body again');
+		if (want === 'stale') assert.equal(found.stamp - now, +v.ahead[0][0]);
+		if (v.body) assert.equal(hex(found.body), v.body[0][0]);
+		if (v.username) assert.equal(page.base64(message), v.username[0][0]);
+		if (v.slots) assert.deepEqual(page.slots(+v.slots[0][0], message), v.slots[0][1].split(',').map(Number));
+		const [door] = v.opens?.[0] ?? v.closes?.[0] ?? [];
+		if (want === 'ok' && found.body.length === 10 && hex(found.body.subarray(6, 8)) !== '0000')
+			assert.equal(hex(page.makeBody(found.stamp, door, !v.opens, found.body[9])), hex(found.body));
+	});
+
+test('SHA-256 and HMAC agree with OpenSSL at every length of padding', () => {
+	for (let n = 0; n < 200; n++) {
+		const text = randomBytes(n), key = randomBytes(32);
+		assert.equal(hex(page.sha256(text)), createHash('sha256').update(text).digest('hex'));
+		assert.equal(hex(page.hmac(key, text)), createHmac('sha256', key).update(text).digest('hex'));
+	}
+});
+
+test('stamps never repeat and never go back', () => {
+	assert.equal(page.nextStamp(1000, 0), 1000);
+	assert.equal(page.nextStamp(1000, 1000), 1001);
+	assert.equal(page.nextStamp(5, 1000), 1001);
+});
+
+const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
+const home = `http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480&k=${key}&d=nas_ssh,router_web`;
+
+test('a link is read', () => {
+	const l = page.parseLink(` ${home}&later=1\n`);
+	assert.deepEqual({ ...l, k: hex(l.k) }, {
+		n: 'home', h: 'home.example.net', a: ['203.0.113.7', '2001:db8::1'], u: 41641, p: 20480,
+		k: hex(Buffer.from(key, 'base64url')), d: ['nas_ssh', 'router_web'],
+	});
+	assert.equal(page.parseLink(home.replace('n=home', 'n=Mum%20%26%20Dad+%231')).n, 'Mum & Dad+#1');
+	const port = page.parseLink(home.replace('u=41641&', ''));
+	assert.equal(port.u, 0);
+});
+
+for (const [what, changed, part] of [
+	['nothing', '', 'v'],
+	['another version', home.replace('v=1', 'v=2'), 'v'],
+	['no name', home.replace('n=home&', ''), 'n'],
+	['a host that is none', home.replace('home.example.net', 'a b/c'), 'h'],
+	['no host and no address', home.replace(/[ha]=[^&]*&/g, ''), 'h'],
+	['an address that is none', home.replace('203.0.113.7', '203.0%0d%0a'), 'a'],
+	['a port that is none', home.replace('41641', '65536'), 'u'],
+	['no way to knock', home.replace('u=41641&p=20480&', ''), 'u'],
+	['slots beyond the last port', home.replace('20480', '59393'), 'p'],
+	['a short key', home.replace(key, key.slice(1)), 'k'],
+	['a key that is none', home.replace(key, '!'), 'k'],
+	['no doors', home.replace(/&d=.*/, ''), 'd'],
+	['a door that is none', home.replace('nas_ssh', '<b>'), 'd'],
+]) test(`a link with ${what} is refused, naming the part`, () => assert.throws(() => page.parseLink(changed), { message: part }));
