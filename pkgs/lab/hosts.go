@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,4 +183,22 @@ func Wait(t testing.TB, what string, is func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// SSHD starts the nas's SSH server, until the test ends.
+func SSHD(t testing.TB) {
+	t.Helper()
+	Script(t, "sshd")
+	t.Cleanup(func() {
+		for _, pid := range strings.Fields(Run(t, "nas", "ip", "netns", "pids", "nas")) {
+			if n, err := strconv.Atoi(pid); err == nil && commandOf(n) == "sshd" {
+				unix.Kill(n, unix.SIGKILL)
+			}
+		}
+	})
+}
+
+func commandOf(pid int) string {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	return strings.TrimSpace(string(b))
 }

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
+
+// homeLink is what LuCI shows as QR code for the client of the configuration `sealed`.
+const homeLink = "http://192.168.1.1/latchkey/#v=1&n=home&h=&a=203.0.113.1&a=2001:db8:1::1&u=41641&p=20480&k=" + phoneKey + "&d=web,nas"
+
+// client is the real program latchkey, with a link that was added, on the phone.
+func client(t *testing.T) (program string, env []string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "latchkey")
+	if out, err := exec.Command("go", "build", "-o", program, "../latchkey").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir())
+	add := exec.Command(program, "add", "-")
+	add.Env, add.Stdin = env, strings.NewReader(strings.Replace(homeLink, "h=&", "", 1)+"\n")
+	if out, err := add.CombinedOutput(); err != nil {
+		t.Fatalf("latchkey add: %v\n%s", err, out)
+	}
+	return program, env
+}
+
+func TestSSHThroughClosedDoor(t *testing.T) {
+	d := start(t, sealed, "--clock", "synchronised")
+	lab.SSHD(t)
+	latchkey, env := client(t)
+	for _, tt := range []struct{ name, host, port string }{
+		{"behind_DNAT_over_IPv4", router, "2222"},
+		{"behind_a_pinhole_over_IPv6", nas6, "22"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := d.ask(closeRequest("nas"), nil); err != nil {
+				t.Fatal(err)
+			}
+			ssh := exec.Command("../../testdata/lab.sh", "ssh", "phone", "-p", tt.port,
+				"-o", "ProxyCommand="+latchkey+" connect home nas %h %p", tt.host, "hostname")
+			ssh.Env = env
+			out, err := ssh.CombinedOutput()
+			if err != nil || strings.TrimSpace(string(out)) != "nas" {
+				t.Errorf("ssh: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func TestLatchkeyKnocks(t *testing.T) {
+	d := start(t, sealed, "--clock", "synchronised")
+	lab.Serve(t, "router", ":8443")
+	latchkey, env := client(t)
+	knock := func(t *testing.T, args ...string) {
+		t.Helper()
+		cmd := lab.On("phone", latchkey, append([]string{"knock"}, args...)...)
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("latchkey knock %q: %v\n%s", args, err, out)
+		}
+	}
+	open := func(address string) func() bool {
+		return func() bool { return lab.Reach(t, "phone", address, closedFor) }
+	}
+	t.Run("one_press_opens_both_families", func(t *testing.T) {
+		knock(t, "home", "web")
+		lab.Wait(t, "open over IPv4", open(webDoor))
+		lab.Wait(t, "open over IPv6", open(webDoor6))
+	})
+	t.Run("and_closes_again", func(t *testing.T) {
+		knock(t, "home", "web", "--close")
+		lab.Wait(t, "closed over IPv4", func() bool { return !open(webDoor)() })
+		lab.Wait(t, "closed over IPv6", func() bool { return !open(webDoor6)() })
+	})
+	t.Run("for_somebody_else_s_address", func(t *testing.T) {
+		knock(t, "home", "web", "--address", neighbour, "--for", "30m")
+		lab.Wait(t, "open for the neighbour", func() bool { return lab.Reach(t, "neighbour", webDoor, closedFor) })
+		if open(webDoor)() {
+			t.Error("open for the sender, too")
+		}
+	})
+	t.Run("with_a_sequence", func(t *testing.T) {
+		knock(t, router, "5100/tcp", "6200/udp", "icmp:77", "4300/tcp", "--gap", "50ms")
+		lab.Wait(t, "open", open(webDoor))
+		knock(t, router6, "5100/tcp", "6200/udp", "icmp:77", "4300/tcp", "--gap", "50ms")
+		lab.Wait(t, "open over IPv6", open(webDoor6))
+	})
+	if t.Failed() {
+		t.Logf("refusals: %v", d.refusals())
+	}
+}
