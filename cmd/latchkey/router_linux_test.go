@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -62,10 +63,10 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(turn.Unlock)
 	l, err := link.Parse(ts.ReadFile(args[0]))
 	ts.Check(err)
-	load := exec.Command("nft", "-f", "-")
+	load := exec.Command("sh", "-c", "ip link set lo up && nft -f -")
 	load.Stdin = strings.NewReader(ruleset)
 	if out, err := load.CombinedOutput(); err != nil {
-		ts.Fatalf("nft: %v\n%s", err, out)
+		ts.Fatalf("loopback: %v\n%s", err, out)
 	}
 	fw, err := nft.Open(nft.Config{})
 	ts.Check(err)
@@ -211,10 +212,10 @@ func routerSaw(ts *testscript.TestScript, neg bool, want []string) {
 	}
 }
 
-// inLab runs the tests in namespaces of their own.
+// inLab runs the tests among the hosts of the lab.
 type inLab struct{ *testing.M }
 
-func (m inLab) Run() int { return lab.Main(m.M) }
+func (m inLab) Run() int { return lab.MainHosts(m.M) }
 
 func TestMain(m *testing.M) {
 	testscript.Main(inLab{m}, map[string]func(){"latchkey": main})
@@ -225,9 +226,12 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.Getenv("WORK")+"/home")
-			return nil
+			script, err := filepath.Abs("../../testdata/lab.sh")
+			e.Setenv("LAB", script)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"daemon": startDaemon,
 			"router": startRouter,
 			"saw":    routerSaw,
 			"mode":   mode,
