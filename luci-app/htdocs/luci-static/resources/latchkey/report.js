@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 'require baseclass';
-'require latchkey.text as text';
 'require latchkey.stealth as stealth';
 
 // The findings of the stealth check as page elements. Needs only the DOM.
@@ -20,7 +19,7 @@ function row(finding, propose) {
 		E('div', [ E('strong', [ finding.title ]), E('div', { 'class': 'lk-todo' }, [ finding.detail ]) ]),
 		(finding.change && propose) ? E('button', {
 			'class': 'btn cbi-button cbi-button-action',
-			'aria-label': text.say(_('Make silent: {what}'), { what: finding.title }),
+			'aria-label': _('Make silent…') + ' ' + finding.title,
 			'click': function() { propose(finding); }
 		}, [ _('Make silent…') ]) : ''
 	]);

@@ -144,7 +144,7 @@ function grantRow(door, grant, ctx) {
 		ctx.close ? E('button', {
 			'class': 'btn cbi-button cbi-button-negative',
 			'data-key': 'close/' + door.name + '/' + grant.address,
-			'aria-label': text.say(_('Close {door} for {address} now'), { door: door.title || door.name, address: grant.address }),
+			'aria-label': [ _('Close now'), door.title || door.name, grant.address ].join(' '),
 			'click': function(ev) { return ctx.close(ev, door, grant); }
 		}, [ _('Close now') ]) : ''
 	]);
@@ -166,7 +166,7 @@ function doorCard(door, ctx) {
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
 				'data-key': 'open/' + door.name,
-				'aria-label': text.say(_('Open {door} for an address'), { door: door.title || door.name }),
+				'aria-label': _('Open for an address…') + ' ' + (door.title || door.name),
 				'click': function(ev) { return ctx.open(ev, door); }
 			}, [ _('Open for an address…') ])
 		]) : ''

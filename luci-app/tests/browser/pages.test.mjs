@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test, { before, after, describe } from 'node:test';
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tests } from '../lib/modules.mjs';
+import { executable, launch, open, accessibility, screenshot, overflow } from '../lib/browser.mjs';
+
+const SCENES = readFileSync(join(tests, 'browser/scenes.js'), 'utf8');
+
+describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on this machine (set CHROMIUM to its path)' }, () => {
+	let browser;
+
+	before(async () => { browser = await launch(); });
+	after(() => browser.close());
+
+	// Opens a page with one scene, runs body, and makes sure that nothing was asked of any other host.
+	async function scene(name, options, body) {
+		const p = await open(browser, options);
+
+		try {
+			await p.page.evaluate(SCENES);
+			await p.page.evaluate(n => scenes[n](), name);
+			await body(p.page);
+			p.verify();
+		}
+		finally {
+			await p.close();
+		}
+	}
+	const calls = page => page.evaluate(() => JSON.parse(JSON.stringify(globalThis.calls)));
+
+	for (const name of [ 'overview', 'look', 'wizard', 'door', 'device', 'key', 'stealth', 'sequence', 'rows', 'importer' ])
+		for (const [ size, language, dark ] of [ [ 'desktop', undefined, false ], [ 'phone', 'de', true ], [ 'phone', 'zh_Hans', false ] ])
+			test(`${name} is accessible and fits: ${size} ${language || 'en'} ${dark ? 'dark' : 'light'}`, () =>
+				scene(name, { size, language, dark }, async page => {
+					await screenshot(page, [ name, size, language || 'en', dark ? 'dark' : 'light' ].join('-'));
+					assert.deepEqual(await accessibility(page), []);
+					assert.ok(await overflow(page) <= 0, 'wider than the screen by ' + await overflow(page) + ' px');
+				}));
+
+	test('titles are text, never HTML', () => scene('overview', {}, async page => {
+		assert.equal(await page.locator('#root img').count(), 0);
+		assert.ok(await page.getByRole('heading', { name: '<img src=x onerror=alert(1)>' }).isVisible());
+	}));
+
+	test('buttons of a grant and of a door do what they say', () => scene('overview', {}, async page => {
+		await page.getByRole('button', { name: 'Close now NAS – SSH 203.0.113.7' }).click();
+		await page.getByRole('button', { name: 'Open for an address… NAS – SSH' }).click();
+		assert.deepEqual(await calls(page), [ [ 'close', 'nas_ssh', '203.0.113.7' ], [ 'open', 'nas_ssh' ] ]);
+		assert.equal(await page.getByRole('button', { name: 'Open for an address… off' }).count(), 0, 'a door that is off cannot be opened');
+	}));
+
+	test('who may only look has no buttons and no fields', () => scene('look', {}, async page => {
+		assert.equal(await page.locator('#root button, #root input, #root select').count(), 0);
+	}));
+
+	test('countdowns go on and end at zero', () => scene('overview', {}, async page => {
+		const times = () => page.locator('.lk-timer time').allTextContents();
+
+		assert.deepEqual(await times(), [ '9:41', '5:00' ]);
+		await page.evaluate(() => need('latchkey.status').tick(root, scenes.NOW + 301000));
+		assert.deepEqual(await times(), [ '4:40', '0:00' ]);
+		assert.equal(await page.locator('.lk-timer time').first().getAttribute('datetime'), 'PT280S');
+	}));
+
+	test('the keyboard stays where it was when the page is drawn anew', () => scene('overview', {}, async page => {
+		await page.getByRole('button', { name: 'Open for an address… NAS – SSH' }).focus();
+		await page.evaluate(() => scenes.overview());
+		assert.equal(await page.evaluate(() => document.activeElement.getAttribute('data-key')), 'open/nas_ssh');
+	}));
+
+	test('only what a person can see makes the page be drawn anew', () => scene('overview', {}, async page => {
+		const same = await page.evaluate(() => {
+			const { fingerprint } = need('latchkey.status');
+			const later = structuredClone(scenes.status);
+
+			later.now = 'later';
+			later.doors[0].grants[0].left--;
+
+			const more = structuredClone(later);
+
+			more.doors[0].grants.pop();
+
+			return [ fingerprint(scenes.status, scenes.events) == fingerprint(later, scenes.events),
+				fingerprint(scenes.status, scenes.events) == fingerprint(more, scenes.events) ];
+		});
+
+		assert.deepEqual(same, [ true, false ]);
+	}));
+
+	test('first use needs three presses to the code', () => scene('wizard', {}, async page => {
+		assert.equal(await page.getByLabel('Where does the door lead?').inputValue(), '192.168.1.100');
+		assert.equal(await page.getByLabel('Port outside').inputValue(), '22');
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.getByRole('img', { name: 'QR code with the link for the device' }).waitFor();
+
+		const [ [ , saved ], [ , link ] ] = await calls(page);
+
+		assert.deepEqual({ ...saved.door }, { '.name': 'nas_ssh_2', title: 'SSH – nas', src: 'wan', proto: [ 'tcp' ], port: '22', open_for: '10m', enabled: '1',
+			dest: 'lan', dest_port: '22', dest_ip: '192.168.1.100' });
+		assert.deepEqual([ saved.client['.name'], saved.client.door, saved.client.kind ], [ 'my_phone', [ 'nas_ssh_2' ], 'latchkey' ]);
+		assert.deepEqual(saved.main, { enabled: '1' });
+		assert.equal(link, 'http://192.168.1.1/latchkey/#v=1&n=home&a=203.0.113.1&u=41641&p=20480&k=' + saved.client.key + '&d=nas_ssh_2');
+		assert.equal(await page.getByLabel('Command line').inputValue(), 'latchkey add \'' + link + '\'');
+		assert.equal(await page.getByText('Shown this once.').count(), 1);
+		await page.getByRole('button', { name: 'Done' }).click();
+		assert.deepEqual((await calls(page)).pop(), [ 'close' ]);
+	}));
+
+	test('the code is accessible and fits a phone', () => scene('wizard', { size: 'phone' }, async page => {
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+		await screenshot(page, 'code-phone-en-light');
+		assert.deepEqual(await accessibility(page), []);
+		assert.ok(await overflow(page) <= 0);
+	}));
+
+	test('first use works with the keyboard alone', () => scene('wizard', {}, async page => {
+		await page.getByLabel('Where does the door lead?').focus(); // as the dialog does
+		for (const label of [ 'Next', 'Save and show the code' ]) {
+			for (let i = 0; i < 12 && await page.evaluate(() => document.activeElement.textContent) != label; i++)
+				await page.keyboard.press('Tab');
+			await page.keyboard.press('Enter');
+		}
+		await page.locator('.lk-qr').waitFor();
+		assert.equal(await page.evaluate(() => document.activeElement.className), 'lk-qr');
+	}));
+
+	test('a port that collides is told while it is typed, and a wrong one stops', () => scene('wizard', {}, async page => {
+		await page.getByLabel('Port outside').fill('2022');
+		assert.equal(await page.getByText('Door “NAS – SSH” uses this port already.').count(), 1);
+		await page.getByLabel('Port outside').fill('70000');
+		await page.getByRole('button', { name: 'Next' }).click();
+		assert.equal(await page.getByRole('alert').textContent(), 'Write a port number from 1 to 65535.');
+		assert.equal(await page.getByLabel('Port outside').count(), 1, 'still the first step');
+	}));
+
+	test('a service of one’s own on another address', () => scene('wizard', {}, async page => {
+		await page.getByLabel('Where does the door lead?').selectOption({ label: 'Another address…' });
+		await page.getByLabel('To which service?').selectOption({ label: 'Another service…' });
+		await page.getByRole('button', { name: 'Next' }).click();
+		assert.equal(await page.getByRole('alert').textContent(), 'Write the IPv4 address of the device in your network.');
+		await page.getByLabel('Its address').fill('10.1.2.3');
+		await page.getByLabel('Protocol').selectOption('tcp udp');
+		await page.getByLabel('Port of the service').fill('8080');
+		assert.equal(await page.getByLabel('Port outside').inputValue(), '8080');
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByLabel('Name from outside').fill('home.example.net');
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+
+		const [ [ , saved ], [ , link ] ] = await calls(page);
+
+		assert.deepEqual([ saved.door.dest_ip, saved.door.proto, saved.host ], [ '10.1.2.3', [ 'tcp', 'udp' ], 'home.example.net' ]);
+		assert.match(link, /&h=home\.example\.net&a=203\.0\.113\.1&/);
+	}));
+
+	test('a door on the router itself has one port and no host', () => scene('wizard', {}, async page => {
+		await page.getByLabel('Where does the door lead?').selectOption({ label: 'This router' });
+		await page.getByLabel('To which service?').selectOption('https');
+		assert.equal(await page.getByLabel('Port outside').isVisible(), false);
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+
+		const saved = (await calls(page))[0][1];
+
+		assert.deepEqual([ saved.door.port, saved.door.dest, saved.door.dest_port ], [ '443', undefined, undefined ]);
+	}));
+
+	test('a save that fails says why and can be tried again', () => scene('wizard', {}, async page => {
+		await page.evaluate(() => {
+			let tries = 0;
+
+			scenes.wizard({ save: () => tries++ ? Promise.resolve() : Promise.reject(new Error('the router is gone')) });
+		});
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.getByText('the router is gone').waitFor();
+		assert.equal(await page.locator('.lk-qr').count(), 0, 'no code before it is saved');
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+	}));
+
+	test('without a way in from outside the code is not made', () => scene('wizard', {}, async page => {
+		await page.evaluate(() => scenes.wizard({ where: { host: '', addresses: [], name: 'home', page: 'p' } }));
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		assert.equal(await page.getByRole('alert').textContent(), 'Without a name or an address the device cannot find the router.');
+	}));
+
+	test('one more door is given to the devices that are ticked', () => scene('door', {}, async page => {
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByRole('button', { name: 'Save & Apply' }).click();
+
+		const [ [ , saved ], last ] = await calls(page);
+
+		assert.deepEqual([ saved.door['.name'], saved.openers, last ], [ 'nas_ssh_2', [ 'anna' ], [ 'close' ] ]);
+	}));
+
+	test('a fwknop device gets the keys that its app reads', () => scene('device', {}, async page => {
+		await page.getByLabel('Name of the device').fill('Tablet');
+		await page.getByLabel('Kind').selectOption('fwknop');
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		assert.equal(await page.getByRole('alert').textContent(), 'Choose at least one door.');
+		await page.getByLabel('NAS – SSH').check();
+		await page.getByLabel('Until').fill('2027-01-31');
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+
+		const [ [ , saved ], [ , qr ] ] = await calls(page);
+
+		assert.deepEqual([ saved.client.kind, saved.client.expires, saved.main.spa_port ], [ 'fwknop', '2027-01-31', '62201' ]);
+		assert.equal(qr, 'KEY_BASE64:' + saved.client.key + ' HMAC_KEY_BASE64:' + saved.client.hmac_key);
+
+		const rc = decodeURIComponent(await page.getByRole('link', { name: 'Save fwknop configuration' }).getAttribute('href'));
+
+		assert.match(rc, /SPA_SERVER 203\.0\.113\.1\nSPA_SERVER_PORT 62201\n[\s\S]*ACCESS tcp\/2022\n/);
+	}));
+
+	test('a new key replaces the old one and shows nothing before that', () => scene('key', {}, async page => {
+		assert.equal(await page.locator('.lk-qr').count(), 0);
+		await page.getByRole('button', { name: 'Replace the key and show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+
+		const [ [ , saved ], [ , link ] ] = await calls(page);
+
+		assert.equal(saved.keys.client, 'anna');
+		assert.ok(link.includes('&k=' + saved.keys.key + '&d=nas_ssh'));
+	}));
+
+	test('the copy button puts the line into the clipboard, on plain http too', () => scene('sequence', {}, async page => {
+		assert.equal(await page.evaluate(() => window.isSecureContext), false);
+		await page.getByRole('button', { name: 'Copy' }).first().click();
+		await page.getByRole('button', { name: 'Copied' }).waitFor();
+		await page.evaluate(() => root.appendChild(E('textarea', { 'id': 'paste', 'aria-label': 'paste' })).focus());
+		await page.keyboard.press('Control+V');
+		assert.equal(await page.locator('#paste').inputValue(), 'knock -d 200 h 1:tcp');
+		assert.ok(await page.getByText('can be replayed').isVisible());
+	}));
+
+	test('the stealth check proposes one change at a time', () => scene('stealth', {}, async page => {
+		await page.getByRole('button', { name: 'Make silent… Ping' }).click();
+		assert.deepEqual(await calls(page), [ [ 'propose', 'ping-r' ] ]);
+		assert.deepEqual(await page.locator('.lk-diff').innerText().then(t => t.split('\n')), [ 'firewall: zone wan', 'input = REJECT', 'input = DROP' ]);
+	}));
+
+	test('an import shows what it understood before it takes anything', () => scene('importer', {}, async page => {
+		await page.evaluate(() => scenes.importer(content => {
+			calls.push([ 'translate', content ]);
+
+			return Promise.resolve({ config: '# command has no counterpart\nconfig door \'openSSH\'\n\toption port \'22\'\nconfig sequence openSSH2\n\tlist step \'7000/tcp\'\n\tlist step "9000/tcp"\n\tlist door \'openSSH\'\n' });
+		}));
+		await page.getByLabel('or its text').fill('[openSSH]');
+		await page.getByRole('button', { name: 'Translate' }).click();
+		await page.getByText('2 sections to take over:').waitFor();
+		assert.equal(await page.getByText('command has no counterpart').count(), 1);
+		await page.getByRole('button', { name: 'Take over' }).click();
+		assert.deepEqual(await calls(page), [ [ 'translate', '[openSSH]' ], [ 'take', [
+			{ type: 'door', name: 'openSSH_2', options: { port: '22' } },
+			{ type: 'sequence', name: 'openSSH2', options: { step: [ '7000/tcp', '9000/tcp' ], door: [ 'openSSH_2' ] } } ] ] ]);
+	}));
+
+	test('an import that fails says why', () => scene('importer', {}, async page => {
+		await page.evaluate(() => scenes.importer(() => Promise.reject(new Error('line 3: no sequence'))));
+		await page.getByRole('button', { name: 'Translate' }).click();
+		await page.getByText('line 3: no sequence').waitFor();
+	}));
+});
