@@ -3,9 +3,11 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -22,11 +24,9 @@ func addCommand(e env, args []string) error {
 	}
 	text := words[0]
 	if text == "-" {
-		b, err := io.ReadAll(io.LimitReader(e.in, link.MaxSize+2))
-		if err != nil {
+		if text, err = readLine(e); err != nil {
 			return fmt.Errorf("standard input: %w", err)
 		}
-		text = string(b)
 	}
 	l, err := link.Parse(text)
 	if err == nil && *name != "" {
@@ -52,6 +52,20 @@ func addCommand(e env, args []string) error {
 		fmt.Fprintln(e.err, "latchkey: hint: the link holds your key, and others can see what is typed: next time give it to latchkey add - on standard input")
 	}
 	return nil
+}
+
+// readLine reads a link that is piped in, or that a person pastes.
+func readLine(e env) (string, error) {
+	if f, ok := e.in.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintln(e.err, "paste the link and press Enter:")
+		}
+	}
+	text, err := bufio.NewReader(io.LimitReader(e.in, link.MaxSize+2)).ReadString('\n')
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return text, err
 }
 
 func doorsOf(l link.Link) string {
