@@ -9,49 +9,66 @@ import (
 
 func TestPace(t *testing.T) {
 	start := time.Date(2026, 11, 22, 5, 0, 0, 0, time.UTC)
-	// rests counts the rests during a second of wake-ups at a distance.
-	rests := func(p *pace, distance time.Duration) (n int) {
-		for now := start; now.Before(start.Add(time.Second)); now = now.Add(distance) {
-			if rest := p.woke(now); rest > 0 {
-				n++
-				now = now.Add(rest)
+	// second plays a second of packets at a distance, and counts.
+	second := func(distance time.Duration) (waits, rests int) {
+		var p pace
+		packet := start // the next one
+		for now, busy := start, false; now.Before(start.Add(time.Second)); {
+			if p.wait(now, busy) {
+				waits++
+				now = packet
+			} else {
+				rests++
+				now = now.Add(paceRest)
+			}
+			busy = !packet.After(now)
+			for !packet.After(now) {
+				packet = packet.Add(distance)
 			}
 		}
-		return n
+		return waits, rests
 	}
-	t.Run("never rests at one wake-up per millisecond", func(t *testing.T) {
-		if n := rests(new(pace), time.Millisecond); n != 0 {
-			t.Errorf("%d rests", n)
+	for name, tt := range map[string]struct {
+		distance         time.Duration
+		waits, rests     int // at least
+		maxWait, maxRest int // at most
+	}{
+		"never rests at one packet in a millisecond":          {time.Millisecond, 999, 0, 1001, 0},
+		"rests and waits in turns at one in 100 microseconds": {100 * time.Microsecond, 900, 400, 1032, 500},
+		"rests and waits in turns at one in 10 microseconds":  {10 * time.Microsecond, 900, 450, 1032, 500},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits, rests := second(tt.distance)
+			if waits < tt.waits || waits > tt.maxWait || rests < tt.rests || rests > tt.maxRest {
+				t.Errorf("%d waits and %d rests in a second, want %d to %d and %d to %d",
+					waits, rests, tt.waits, tt.maxWait, tt.rests, tt.maxRest)
+			}
+		})
+	}
+	t.Run("waits when nothing came during a rest", func(t *testing.T) {
+		p := pace{spent: paceBudget, last: start}
+		if p.wait(start, true) {
+			t.Error("waits without a budget")
 		}
-	})
-	t.Run("wakes at most 1000 times a second and once per rest when busy", func(t *testing.T) {
-		if n := rests(new(pace), 10*time.Microsecond); n < 300 || n > 500 {
-			t.Errorf("%d rests of 2 ms in a second, want 300 to 500", n)
+		if !p.wait(start, false) {
+			t.Error("rests again, although nothing came")
 		}
 	})
 	t.Run("forgives after a quiet time", func(t *testing.T) {
-		var p pace
+		p := pace{spent: paceBudget, last: start}
 		for range paceBudget {
-			if p.woke(start) != 0 {
-				t.Fatal("rest within the budget")
+			if !p.wait(start.Add(time.Second), true) {
+				t.Fatal("rests after a quiet second")
 			}
 		}
-		if p.woke(start) == 0 {
-			t.Error("no rest above the budget")
-		}
-		if p.woke(start.Add(paceRefill)) != 0 {
-			t.Error("nothing was given back after 1 ms")
-		}
-		for range paceBudget {
-			if p.woke(start.Add(time.Second)) != 0 {
-				t.Fatal("rest after a quiet time")
-			}
+		if p.wait(start.Add(time.Second), true) {
+			t.Error("waits above the budget")
 		}
 	})
 	t.Run("bears a clock that goes back", func(t *testing.T) {
 		p := pace{spent: paceBudget, last: start}
-		if p.woke(start.Add(-time.Hour)) != 0 {
-			t.Error("rest after the clock went back")
+		if !p.wait(start.Add(-time.Hour), true) {
+			t.Error("rests after the clock went back")
 		}
 	})
 }

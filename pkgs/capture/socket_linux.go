@@ -171,8 +171,11 @@ func (s *socket) run(handler Handler, turn *sync.Mutex) {
 			s.broken.Store(!errors.Is(err, os.ErrClosed))
 			return
 		}
-		if rest := s.reader.rest; rest > 0 {
-			time.Sleep(rest)
+		if s.reader.rest {
+			// Not time.Sleep, which wakes more threads of the runtime: with it, a flood of 10,000 to
+			// 100,000 packets per second took 1.2 to 2 times the CPU. A signal may end it early.
+			rest := unix.NsecToTimespec(paceRest.Nanoseconds())
+			_ = unix.Nanosleep(&rest, nil)
 		}
 	}
 }
@@ -181,10 +184,10 @@ func (s *socket) run(handler Handler, turn *sync.Mutex) {
 type reader struct {
 	memory  []byte   // batch * snapPayload
 	packets [][]byte // what the last read filled
-	waited  bool     // the last read had to wait for packets
 	err     error
 	pace    pace
-	rest    time.Duration              // to sleep before next
+	busy    bool                       // something was read since the pace was asked
+	rest    bool                       // sleep before next
 	fill    func(fd uintptr) (ok bool) // method value, made once: making it allocates
 }
 
@@ -194,18 +197,14 @@ func (r *reader) init() {
 	r.fill = r.read
 }
 
-// next waits for packets and returns as many as there are, at most a batch. It allocates nothing.
+// next waits for packets and returns as many as there are, at most a batch, or none and r.rest. It
+// allocates nothing.
 func (r *reader) next(raw syscall.RawConn) (now time.Time, packets [][]byte, err error) {
-	r.packets, r.waited, r.err, r.rest = r.packets[:0], false, nil, 0
-	err = raw.Read(r.fill)
-	now = time.Now()
-	if err != nil {
-		return now, nil, err
+	r.packets, r.err, r.rest = r.packets[:0], nil, false
+	if err := raw.Read(r.fill); err != nil {
+		return time.Now(), nil, err
 	}
-	if r.waited {
-		r.rest = r.pace.woke(now)
-	}
-	return now, r.packets, r.err
+	return time.Now(), r.packets, r.err
 }
 
 // read fills the batch until the queue is empty. It returns false to be called again when there
@@ -217,13 +216,15 @@ func (r *reader) read(fd uintptr) bool {
 		switch err {
 		case nil:
 			r.packets = append(r.packets, buffer[:n])
+			r.busy = true
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if len(r.packets) > 0 {
 				return true
 			}
-			r.waited = true
-			return false
+			r.rest = !r.pace.wait(time.Now(), r.busy)
+			r.busy = false
+			return r.rest
 		default:
 			r.err = err
 		}
