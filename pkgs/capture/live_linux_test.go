@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -120,6 +121,7 @@ func TestLive_tells_what_happens_to_a_device(t *testing.T) {
 		}
 	}
 	told(Missing)
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "lk0").Run() }) // where the test failed
 	ip(t, "link", "add", "lk0", "type", "veth", "peer", "name", "lk1")
 	told(Missing, Down)
 	ip(t, "link", "set", "lk1", "up")
