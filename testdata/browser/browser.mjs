@@ -39,7 +39,15 @@ export async function open(name, look = {}) {
 	browser.downloads = downloads(profile);
 	browser.close = async () => {
 		await end();
-		rmSync(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+		// Helper processes of the browser may still be writing while they end.
+		await until('the end of the profile', () => {
+			try {
+				rmSync(profile, { recursive: true, force: true });
+			} catch (error) {
+				if (error.code !== 'ENOTEMPTY') throw error;
+			}
+			return !existsSync(profile);
+		});
 	};
 	return browser;
 }
@@ -56,11 +64,10 @@ export async function until(what, ask, time = 10_000) {
 	}
 }
 
-/** Ends a process that was started here, and waits until it is gone. */
-async function stop(child) {
+/** Waits until a process that was asked to end is gone, and helps after a while. */
+async function ended(child) {
 	if (child.exitCode !== null || child.signalCode) return;
 	const gone = new Promise(done => child.once('exit', done));
-	child.kill('SIGTERM');
 	const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
 	await gone;
 	clearTimeout(timer);
@@ -116,7 +123,10 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 		async shot(file) {
 			writeFileSync(file, Buffer.from((await tell('Page.captureScreenshot')).data, 'base64'));
 		},
-		close: () => stop(child),
+		async close() {
+			await call('Browser.close').catch(() => {});
+			await ended(child);
+		},
 	};
 }
 
@@ -179,7 +189,7 @@ async function firefox(program, profile, { width, height, dark, lang }) {
 		async close() {
 			await tell('Marionette:Quit', { flags: ['eForceQuit'] }).catch(() => {});
 			socket.destroy();
-			await stop(child);
+			await ended(child);
 		},
 	};
 }
