@@ -74,7 +74,11 @@ up() {
 	address nas eth0 192.168.1.22/24 2001:db8:2::22/64
 	ip -n nas route add default via 192.168.1.1
 	ip -n nas route add default via 2001:db8:2::1
-	for name in phone neighbour; do ip -n "$name" route add 2001:db8:2::/64 via 2001:db8:1::1; done
+	# Browsers choose their own address by the default route.
+	for name in phone neighbour; do
+		ip -n "$name" route add default via 203.0.113.1
+		ip -n "$name" route add default via 2001:db8:1::1
+	done
 	ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	# An ordinary user may listen on port 22 of these hosts and send pings from them.
 	for name in router nas phone neighbour; do

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
+
+// TestPage presses the door of the knock page in real browsers, against a router that drops
+// everything. Each browser has a host of its own and gets the page from the other one's.
+func TestPage(t *testing.T) {
+	d := start(t, sealed, "--clock", "synchronised")
+	page := must(filepath.Abs("../../luci-app/htdocs/latchkey/index.html"))
+	for host, address := range map[string]string{"phone": phone, "neighbour": neighbour} {
+		var l net.Listener
+		lab.In(t, host, func() (err error) { l, err = net.Listen("tcp", address+":80"); return err })
+		t.Cleanup(func() { l.Close() })
+		go http.Serve(l, http.FileServer(http.Dir(filepath.Dir(page))))
+	}
+	t.Run("in", func(t *testing.T) { // returns when both have ended
+		t.Run("chromium", func(t *testing.T) {
+			t.Parallel()
+			pressDoors(t, d, "chromium", "phone", presses(page, neighbour, phone, phone6))
+		})
+		t.Run("firefox", func(t *testing.T) {
+			t.Parallel()
+			pressDoors(t, d, "firefox", "neighbour", presses(page, phone, neighbour, neighbour6))
+		})
+	})
+	if r := d.refusals(); len(r) > 0 {
+		t.Errorf("refusals %v", r)
+	}
+}
+
+// press is one press of a button, and what must come of it.
+type press struct{ name, url, knock, address string }
+
+// presses returns all ways: the page from a file and over HTTP, the router by IPv4 and IPv6, one
+// carrier alone and both.
+func presses(page, server, own, own6 string) []press {
+	var all []press
+	for from, url := range map[string]string{"file": "file://" + page, "http": "http://" + server + "/"} {
+		for family, a := range map[string][2]string{"IPv4": {router, own}, "IPv6": {router6, own6}} {
+			for carrier, ports := range map[string]string{
+				"stun": "&u=41641", "ports": "&p=20480", "": "&u=41641&p=20480",
+			} {
+				all = append(all, press{
+					name:    from + "_" + family + "_" + carrier,
+					url:     url + "#v=1&n=home&a=" + a[0] + ports + "&k=" + phoneKey + "&d=web",
+					knock:   strings.TrimSpace("message " + carrier),
+					address: a[1],
+				})
+			}
+		}
+	}
+	return all
+}
+
+func pressDoors(t *testing.T, d *latchkeydProcess, browser, host string, presses []press) {
+	args := []string{"../../testdata/browser/press.mjs", browser, "web"}
+	for _, p := range presses {
+		args = append(args, p.url)
+	}
+	cmd := lab.On(host, "node", args...)
+	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	said := &lockedBuffer{}
+	cmd.Stderr = said
+	out := must(cmd.StdoutPipe())
+	if err := cmd.Start(); err != nil {
+		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+	}
+	seen := must(d.status()).Last
+	pressed := bufio.NewScanner(out)
+	for _, p := range presses {
+		if !pressed.Scan() {
+			t.Errorf("%s: the browser did not press: %s", p.name, said)
+			break
+		}
+		lab.Wait(t, p.name+" opens the door", func() bool {
+			var list []control.Event
+			if err := d.ask(control.Request{Method: "events", Since: seen}, &list); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range list {
+				seen = e.Number
+				if (e.Kind == "opened" || e.Kind == "extended") && e.Address == p.address && strings.HasPrefix(e.Knock, p.knock) {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", browser, err, said)
+	}
+}
