@@ -26,6 +26,10 @@ const (
 	explainHints  = 256
 )
 
+// maxHints is how many hints are worth giving to the kernel, whose filters have at most 4096
+// instructions (BPF_MAXINSNS): 409 clients at the usual skew, or 17 at an hour's.
+const maxHints = 2048
+
 // Ring holds the keys of all clients on the router's side. It is not safe for concurrent use.
 type Ring struct {
 	// MaxSkew is by how much a sender's clock and the router's may differ. It must not change
@@ -138,10 +142,10 @@ func (r *Ring) mark(w window) {
 }
 
 // Hints returns the hints that messages can begin with in this epoch, in ascending order. Nil
-// means that they are not known and every message must pass; it is not nil but empty if there is
-// no key.
+// means that every message must pass, because the hints are not known or are more than maxHints;
+// it is not nil but empty if there is no key.
 func (r *Ring) Hints() [][hintSize]byte {
-	if !r.synced {
+	if !r.synced || len(r.table) > maxHints {
 		return nil
 	}
 	hints := make([][hintSize]byte, 0, len(r.table))

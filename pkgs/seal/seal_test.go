@@ -245,6 +245,22 @@ func TestRing_without_keys_wants_nothing(t *testing.T) {
 	}
 }
 
+func TestRing_too_many_hints_for_the_kernel(t *testing.T) {
+	ring := seal.NewRing(keys(100))
+	ring.MaxSkew = 30 * time.Minute
+	ring.Advance(noon, true)
+	if n := len(ring.Hints()); n != 0 || ring.Hints() != nil {
+		t.Errorf("%d hints, want nil", n)
+	}
+	late := noon.Add(-30 * time.Minute)
+	if client, _, err := ring.Open(seal.Seal(key(70), seal.Body{Stamp: millis(late)})); err != nil || client != 70 {
+		t.Errorf("client %d, %v", client, err)
+	}
+	if _, _, err := ring.Open(make([]byte, 24)); !errors.Is(err, seal.ErrUnknownKey) {
+		t.Error(err)
+	}
+}
+
 func TestRing_shared_hint(t *testing.T) {
 	// Among 9000 keys two share a 24-bit hint almost surely (birthday bound: 1 - e^-2.4); this
 	// key numbering does.
