@@ -44,6 +44,35 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
 
+# Packages that neither open sockets nor need a kernel of their own machine.
+PURE := uci wire seal knock link store config door
+
+.PHONY: test-mips
+test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
+	@testdata/setup.sh test
+	CGO_ENABLED=0 GOARCH=mips GOMIPS=softfloat go test -short -exec qemu-mips-static $(PURE:%=./pkgs/%)
+
+.PHONY: ipk
+ipk: ## build the OpenWrt packages of all architectures into dist/ (ARCH=mipsel_24kc: one)
+	go run ./cross/ipk $(ARCH)
+
+.PHONY: feed
+feed: ## sign dist/ as an opkg feed: make feed KEY=FILE (go run ./cross/feed keygen FILE makes one)
+	go run ./cross/feed dist --key $(or $(KEY),$(error make feed needs KEY=FILE))
+
+.PHONY: apk
+apk: ## build packages for OpenWrt 25.12 and newer, where an apk-tools 3 is at hand
+	go run ./cross/apk
+
+.PHONY: size
+size: ## show what the router's program weighs on each architecture, and what costs how much
+	go run ./cross/size
+
+.PHONY: screenshots
+screenshots: ## write pictures of the knock page at phone size to build/screenshots
+	@testdata/setup.sh test
+	node testdata/browser/screenshots.mjs
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf build dist

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/nft"
 	"github.com/latchkey/latchkey/pkgs/store"
 	"github.com/latchkey/latchkey/pkgs/wake"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // Where things are on a router, unless flags say otherwise.
@@ -172,6 +174,20 @@ type packets struct{ *capture.Live }
 
 var _ daemon.Capture = packets{}
 
+// Set falls back to a filter without hints where the kernel has no room for them: more packets wake
+// the daemon then, but no knock is lost.
+func (p packets) Set(devices []string, f wire.Filter) error {
+	err := p.Live.Set(devices, f)
+	if !errors.Is(err, capture.ErrFilterTooBig) {
+		return err
+	}
+	f.STUN = slices.Clone(f.STUN)
+	for i := range f.STUN {
+		f.STUN[i].Hints = nil
+	}
+	return p.Live.Set(devices, f)
+}
+
 // Devices tells how the devices are that are listened to.
 func (p packets) Devices() []control.Device {
 	devices := []control.Device{}
@@ -182,5 +198,9 @@ func (p packets) Devices() []control.Device {
 }
 
 func deviceOf(l capture.Link) control.Device {
-	return control.Device{Name: l.Name, State: l.State, Since: l.Since.Round(0)}
+	d := control.Device{Name: l.Name, State: l.State, Since: l.Since.Round(0), Dropped: l.Dropped}
+	if l.Err != nil {
+		d.Problem = l.Err.Error()
+	}
+	return d
 }

@@ -27,7 +27,11 @@ func printStatus(w io.Writer, s control.Status) {
 	}
 	fmt.Fprintln(w)
 	for _, d := range s.Devices {
-		fmt.Fprintf(w, "listens on %s (%s)\n", d.Name, d.State)
+		fmt.Fprintf(w, "listens on %s (%s)", d.Name, d.State)
+		if d.Problem != "" {
+			fmt.Fprintf(w, ", but cannot read from it: %s", d.Problem)
+		}
+		fmt.Fprintln(w)
 	}
 	if s.Problem != "" {
 		fmt.Fprintf(w, "\nthe configuration was changed, but is refused; the former one stays:\n  %s\n",

@@ -51,6 +51,18 @@ type Door struct {
 	Enabled  bool
 }
 
+// Serves tells whether the door leads anywhere for an address of this family: a LAN host may have an
+// address of one only.
+func (d *Door) Serves(a netip.Addr) bool {
+	switch {
+	case d.Dest == "":
+		return true
+	case a.Unmap().Is4():
+		return d.DestIP.IsValid()
+	}
+	return d.DestIP6.IsValid()
+}
+
 // Client is a section 'client': one device that may knock.
 type Client struct {
 	Name    string
@@ -61,6 +73,14 @@ type Client struct {
 	Doors   []string
 	Expires time.Time // zero = never
 	Enabled bool
+}
+
+// KindWord returns the client's kind as configurations write it.
+func (c *Client) KindWord() string {
+	if c.Kind == knock.KindFwknop {
+		return kindFwknop
+	}
+	return kindLatchkey
 }
 
 // Sequence is a section 'sequence'.

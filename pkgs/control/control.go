@@ -43,9 +43,11 @@ type Status struct {
 
 // Device is a network device that is listened to.
 type Device struct {
-	Name  string    `json:"name"`
-	State string    `json:"state"` // "up", "down" or "missing"
-	Since time.Time `json:"since"`
+	Name    string    `json:"name"`
+	State   string    `json:"state"` // "up", "down" or "missing"
+	Since   time.Time `json:"since"`
+	Problem string    `json:"problem,omitempty"` // why it is there but cannot be read from
+	Dropped uint64    `json:"dropped,omitempty"` // packets that came faster than they were read
 }
 
 // Door is a door's state.

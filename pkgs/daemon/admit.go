@@ -140,19 +140,28 @@ func (d *Daemon) barred(now time.Time, client string) (no leave, barred bool) {
 	return leave{}, false
 }
 
-// doors says yes, unless the client has no such door, every one is switched off, or it knocks too often.
+// doors says yes, unless the client has no such door, every one is switched off or leads nowhere for
+// the address, or the client knocks too often.
 func (d *Daemon) doors(now time.Time, l leave) leave {
 	if len(l.doors) == 0 {
 		return refuse(l.client, knock.NotAllowed, "client %q may not open the door it asks for", l.client)
 	}
-	var open []string
+	var on, open []string
 	for _, name := range l.doors {
-		if d.policy.doors[name].Enabled {
+		switch c := d.policy.doors[name]; {
+		case !c.Enabled:
+		case c.Serves(l.address):
 			open = append(open, name)
+			fallthrough
+		default:
+			on = append(on, name)
 		}
 	}
-	if len(open) == 0 {
+	switch {
+	case len(on) == 0:
 		return refuse(l.client, knock.Disabled, "door %q is switched off", l.doors[0])
+	case len(open) == 0:
+		return refuse(l.client, knock.NotAllowed, "door %q leads nowhere for %s: its LAN host has no address of that family", on[0], l.address)
 	}
 	if l.client != "" && !d.device(l.client).knocks.take(now) {
 		return refuse(l.client, knock.TooMany, "client %q knocked more than %d times in a row", l.client, knockBurst)

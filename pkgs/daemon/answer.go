@@ -68,6 +68,12 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 	if err := d.known(r.Door); err != nil {
 		return err
 	}
+	if !d.policy.doors[r.Door].Serves(a) {
+		return &control.Error{
+			Text: fmt.Sprintf("door %q leads nowhere for %s", r.Door, a),
+			Hint: "its LAN host has no address of that family: see options 'dest_ip' and 'dest_ip6'",
+		}
+	}
 	now := d.sys.Now()
 	g, err := d.openDoor(now, door.Ask{Door: r.Door, Address: a, For: wish, Knock: "control"})
 	if err != nil {
@@ -193,7 +199,7 @@ func tellGrant(now time.Time, g door.Grant) control.Grant {
 }
 
 func (d *Daemon) tellClient(now time.Time, c config.Client) control.Client {
-	t := control.Client{Name: c.Name, Title: c.Title, Kind: string(c.Kind), State: "ready", Doors: c.Doors}
+	t := control.Client{Name: c.Name, Title: c.Title, Kind: c.KindWord(), State: "ready", Doors: c.Doors}
 	if !c.Expires.IsZero() {
 		t.Expires = &c.Expires
 	}

@@ -35,8 +35,8 @@ func TestStatus(t *testing.T) {
 			{Name: "old", State: "disabled", OpenFor: 30, MaxOpen: 3600, Grants: []control.Grant{}},
 		},
 		Clients: []control.Client{
-			{Name: "phone", Kind: "message", State: "ready", Doors: []string{"nas", "web"}, Last: &last},
-			{Name: "lost", Kind: "message", State: "disabled", Doors: []string{"nas"}},
+			{Name: "phone", Kind: "latchkey", State: "ready", Doors: []string{"nas", "web"}, Last: &last},
+			{Name: "lost", Kind: "latchkey", State: "disabled", Doors: []string{"nas"}},
 		},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
@@ -84,6 +84,14 @@ func TestAnswer(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"nas open_for", "web port"}, options); diff != "" {
 			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("open_refuses_a_family_that_the_LAN_host_has_not", func(t *testing.T) {
+		r := newRig(t, strings.Replace(home, "\toption dest_ip6 '2001:db8:2::22'\n", "", 1))
+		q := control.Request{Method: "open", Door: "nas", Address: "2001:db8::7"}
+		err := r.Answer(t.Context(), q, func(any) error { return nil })
+		if err == nil || !strings.Contains(err.Error(), "leads nowhere for 2001:db8::7") {
+			t.Errorf("%v", err)
 		}
 	})
 	refusals := map[string]struct {

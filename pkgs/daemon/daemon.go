@@ -314,7 +314,11 @@ func (d *Daemon) observe(now time.Time, p *wire.Packet) {
 
 // DeviceChanged takes the news that a network device came or went.
 func (d *Daemon) DeviceChanged(dev control.Device) {
-	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: "device " + dev.Name + " is " + dev.State})
+	text := "device " + dev.Name + " is " + dev.State
+	if dev.Problem != "" {
+		text += ", but cannot be read from: " + dev.Problem
+	}
+	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
 }
 
 func (d *Daemon) listening() string {

@@ -41,6 +41,17 @@ func TestSequence(t *testing.T) {
 			t.Errorf("open for %q", got)
 		}
 	})
+	t.Run("opens_no_door_that_has_only_the_other_family", func(t *testing.T) {
+		r := newRig(t, strings.Replace(home, "\toption dest_ip6 '2001:db8:2::22'\n", "", 1))
+		r.sequence(phone6, shy...)
+		if r.open("nas") != "" || r.last() != "refused not-allowed" {
+			t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+		}
+		r.message(phone6, r.seal(seal.Body{}))
+		if r.open("nas") != "" || r.open("web") != "2001:db8:1::7 1m0s" {
+			t.Errorf("all doors of a client: open for %q and %q", r.open("nas"), r.open("web"))
+		}
+	})
 	t.Run("repeated_extends_the_one_grant", func(t *testing.T) {
 		r := newRig(t, home)
 		r.sequence(phone, shy...)
