@@ -51,7 +51,7 @@ type Book struct {
 	doors  map[string]Door  // as many as the configuration has
 	grants map[place]*Grant // at most limits.Total
 
-	missing map[string]bool // of doors: the firewall has no set for it
+	missing map[string]bool // of doors: the firewall has no set for it; none = not known yet
 }
 
 // place is what a grant is unique in.
@@ -72,8 +72,8 @@ func NewBook(fw Firewall, l Limits) *Book {
 }
 
 // SetDoors replaces the doors. Grants of doors that remain are kept, shortened where the door's new
-// MaxOpen demands it; those of doors that are gone are closed and returned. New doors are pending
-// until the next Sync, which the caller owes.
+// MaxOpen demands it; those of doors that are gone are closed and returned. New doors count as
+// pending until the next Sync, which the caller owes.
 //
 // An error says what the firewall refused; the book has the new doors nevertheless, and what was
 // not closed ends with its timeout in the kernel.
@@ -82,8 +82,8 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 	missing := make(map[string]bool)
 	for _, d := range doors {
 		next[d.Name] = d
-		if _, known := b.doors[d.Name]; !known || b.missing[d.Name] {
-			missing[d.Name] = true
+		if is, known := b.missing[d.Name]; known {
+			missing[d.Name] = is
 		}
 	}
 	b.doors, b.missing = next, missing
@@ -232,7 +232,7 @@ func (b *Book) Next() time.Time {
 }
 
 // Sync makes the firewall hold what the book says, after the firewall or the doors changed. It
-// returns the doors whose state changed: those whose sets are there now, and those without.
+// returns the doors whose state is new: those whose sets are there now, and those without.
 func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 	missing, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
 	if err != nil {
@@ -240,13 +240,14 @@ func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 	}
 	for name := range b.doors {
 		is := slices.Contains(missing, name)
-		switch {
-		case is && !b.missing[name]:
+		was, known := b.missing[name]
+		switch b.missing[name] = is; {
+		case known && is == was:
+		case is:
 			pending = append(pending, name)
-		case !is && b.missing[name]:
+		default:
 			ready = append(ready, name)
 		}
-		b.missing[name] = is
 	}
 	var errs []error
 	for at, g := range b.grants {
@@ -254,8 +255,12 @@ func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 		case b.missing[at.door]:
 			g.Pending = true
 		case g.Pending && now.Before(g.Until):
-			// A door may have a set for one of the two families only: ask about this very grant.
-			errs = append(errs, b.place(now, g))
+			// It may be of the family for which the door turns out to have no set.
+			if err := b.place(now, g); errors.Is(err, ErrFamily) {
+				delete(b.grants, at)
+			} else {
+				errs = append(errs, err)
+			}
 		}
 	}
 	slices.Sort(ready)
@@ -275,11 +280,12 @@ func (b *Book) Grants(now time.Time) []Grant {
 	return grants
 }
 
-// Pending returns the names of the doors for which the firewall had no set when it was last asked, sorted.
+// Pending returns the names of the doors for which the firewall had no set when it was last asked,
+// or was not asked yet, sorted.
 func (b *Book) Pending() []string {
 	var names []string
-	for name, is := range b.missing {
-		if is {
+	for name := range b.doors {
+		if is, known := b.missing[name]; is || !known {
 			names = append(names, name)
 		}
 	}

@@ -167,6 +167,32 @@ func TestOpen_without_a_set_is_pending(t *testing.T) {
 	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
 }
 
+func TestOpen_of_a_door_for_one_family(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	fw.DropFamily("nas", true)
+	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: six}); !errors.Is(err, door.ErrFamily) {
+		t.Errorf("error %v, want ErrFamily", err)
+	}
+	same(t, "nothing was granted", nil, b.Grants(noon))
+	same(t, "the door is not pending", nil, b.Pending())
+
+	fw.DropSets("nas")
+	for _, a := range []netip.Addr{four, six} {
+		if g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a}); !g.Pending {
+			t.Errorf("without any set the grant to %s is not pending", a)
+		}
+	}
+	same(t, "the door is pending", []string{"nas"}, b.Pending())
+	fw.MakeSets("nas")
+	fw.DropFamily("nas", true)
+	ready, _, err := b.Sync(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "ready", []string{"nas"}, ready)
+	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(noon))
+}
+
 func TestOpen_limits(t *testing.T) {
 	b, fw := start(t, door.Limits{PerClient: 2, Total: 3})
 	address := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, i}) }
@@ -280,6 +306,12 @@ func TestSetDoors(t *testing.T) {
 	long.Until = at(time.Second + 20*time.Minute)
 	same(t, "kept", []door.Grant{kept, long}, b.Grants(at(time.Second)))
 	same(t, "a new door is pending until the next sync", []string{"attic"}, b.Pending())
+	ready, pending, err := b.Sync(at(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "doors that were ready before are no news", nil, ready)
+	same(t, "a new door without sets is", []string{"attic"}, pending)
 	if _, _, err := b.Open(noon, door.Ask{Door: "web", Address: four}); !errors.Is(err, door.ErrNoDoor) {
 		t.Errorf("a door that went: error %v, want ErrNoDoor", err)
 	}

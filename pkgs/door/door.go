@@ -28,13 +28,17 @@ type Grant struct {
 // ErrPending is wrapped by Firewall.Open when the firewall does not have the door's sets (yet).
 var ErrPending = errors.New("the firewall has no set for this door yet")
 
+// ErrFamily is wrapped by Firewall.Open when the firewall has the door's set for the other family of
+// addresses only: behind DNAT without a pinhole, a door is for IPv4.
+var ErrFamily = errors.New("the door is not for this family of addresses")
+
 // Firewall stores grants where the kernel enforces and ends them. It never decides.
 type Firewall interface {
 	// Sync makes the firewall hold exactly these grants for exactly these doors, each for what
-	// is left of it at now, and returns the doors whose sets are missing.
+	// is left of it at now, and returns the doors that have no set at all.
 	Sync(now time.Time, doors []string, grants []Grant) (missing []string, err error)
 	// Open adds a grant, or sets a new end for one that is there. It wraps ErrPending if the
-	// door's set is missing.
+	// door has no set, and ErrFamily if it has one for the other family only.
 	Open(now time.Time, g Grant) error
 	// Close ends a grant. Closing one that is not there is no error.
 	Close(door string, address netip.Addr) error

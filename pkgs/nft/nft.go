@@ -94,11 +94,26 @@ func (f *Firewall) Shutdown() error {
 func (f *Firewall) Open(now time.Time, g door.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	six := g.Address.Is6()
 	e, ok := element(now, g)
 	if !ok {
-		return f.replace(g.Door, g.Address.Is6(), []nftables.SetElement{e}, nil)
+		return f.replace(g.Door, six, []nftables.SetElement{e}, nil)
 	}
-	return f.replace(g.Door, g.Address.Is6(), nil, []nftables.SetElement{e})
+	err := f.replace(g.Door, six, nil, []nftables.SetElement{e})
+	if errors.Is(err, door.ErrPending) && f.has(g.Door, !six) {
+		return fmt.Errorf("no set %s: %w", setName(g.Door, six), door.ErrFamily)
+	}
+	return err
+}
+
+// has tells whether there is a set.
+func (f *Firewall) has(name string, six bool) bool {
+	conn, err := f.dial()
+	if err != nil {
+		return false
+	}
+	_, err = conn.GetSetByName(f.table, setName(name, six))
+	return err == nil
 }
 
 // Close is door.Firewall's.

@@ -18,6 +18,8 @@ type Env interface {
 	// MakeSets makes the sets of doors, empty; DropSets removes them with all that is in them.
 	MakeSets(t *testing.T, doors ...string)
 	DropSets(t *testing.T, doors ...string)
+	// DropFamily removes one of a door's sets.
+	DropFamily(t *testing.T, name string, six bool)
 	// Plant puts an element into a door's set.
 	Plant(t *testing.T, name string, address netip.Addr, left time.Duration)
 	// Left returns what is left of each element in a door's sets.
@@ -49,6 +51,7 @@ func Conformance(t *testing.T, start func(t *testing.T) Env) {
 		{"open/again_for_longer_extends", testExtend},
 		{"open/again_for_shorter_shortens", testShorten},
 		{"open/without_a_set_is_pending", testPending},
+		{"open/of_a_family_without_a_set_is_refused", testFamily},
 		{"open/of_what_just_expired_opens_again", testReopen},
 		{"close/ends_one_grant", testClose},
 		{"close/of_what_is_not_there_is_no_error", testCloseAbsent},
@@ -137,6 +140,22 @@ func testPending(t *testing.T, e Env) {
 	open(t, e, "web", four, time.Minute)
 	e.MakeSets(t, "nas")
 	open(t, e, "nas", four, time.Minute)
+	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testFamily(t *testing.T, e Env) {
+	e.DropFamily(t, "nas", true)
+	if err := e.Open(e.Now(), grant(e, "nas", six, time.Minute)); !errors.Is(err, door.ErrFamily) {
+		t.Errorf("open to %s with a set for IPv4 only: error %v, want ErrFamily", six, err)
+	}
+	open(t, e, "nas", four, time.Minute)
+	if err := e.Close("nas", six); err != nil {
+		t.Errorf("close without a set: %v", err)
+	}
+	grants := []door.Grant{grant(e, "nas", four, time.Minute), grant(e, "nas", six, time.Minute)}
+	if missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(missing) != 0 {
+		t.Errorf("sync: missing %q, error %v", missing, err)
+	}
 	expect(t, e, "nas", lefts{four: time.Minute})
 }
 

@@ -4,9 +4,7 @@ package doortest
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -17,16 +15,25 @@ import (
 // It may be used from several goroutines.
 type Fake struct {
 	mu    sync.Mutex
-	sets  map[string]map[netip.Addr]time.Time // by door; a door without an entry has no set
+	sets  map[set]elements // those that there are
 	fail  error
 	calls []string
 }
+
+// set names a set of a door.
+type set struct {
+	door string
+	six  bool
+}
+
+// elements are addresses and when they end.
+type elements map[netip.Addr]time.Time
 
 var _ door.Firewall = (*Fake)(nil)
 
 // NewFake returns a firewall that has the sets of these doors.
 func NewFake(doors ...string) *Fake {
-	f := &Fake{sets: map[string]map[netip.Addr]time.Time{}}
+	f := &Fake{sets: map[set]elements{}}
 	f.MakeSets(doors...)
 	return f
 }
@@ -36,8 +43,10 @@ func (f *Fake) MakeSets(doors ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range doors {
-		if f.sets[d] == nil {
-			f.sets[d] = map[netip.Addr]time.Time{}
+		for _, s := range []set{{d, false}, {d, true}} {
+			if f.sets[s] == nil {
+				f.sets[s] = elements{}
+			}
 		}
 	}
 }
@@ -47,8 +56,16 @@ func (f *Fake) DropSets(doors ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range doors {
-		delete(f.sets, d)
+		delete(f.sets, set{d, false})
+		delete(f.sets, set{d, true})
 	}
+}
+
+// DropFamily removes one of a door's sets with all that is in it.
+func (f *Fake) DropFamily(name string, six bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sets, set{name, six})
 }
 
 // Fail makes every call from now on fail with err; nil ends that.
@@ -72,20 +89,25 @@ func (f *Fake) Calls() []string {
 func (f *Fake) Plant(name string, address netip.Addr, until time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sets[name][address] = until
+	f.sets[set{name, address.Is6()}][address] = until
 }
 
 // Elements returns what is left of each element in a door's sets, nil if it has none.
 func (f *Fake) Elements(now time.Time, name string) map[netip.Addr]time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.sets[name] == nil {
-		return nil
-	}
-	left := map[netip.Addr]time.Duration{}
-	for a, until := range f.sets[name] {
-		if now.Before(until) {
-			left[a] = until.Sub(now)
+	var left map[netip.Addr]time.Duration
+	for s, all := range f.sets {
+		if s.door != name {
+			continue
+		}
+		if left == nil {
+			left = map[netip.Addr]time.Duration{}
+		}
+		for a, until := range all {
+			if now.Before(until) {
+				left[a] = until.Sub(now)
+			}
 		}
 	}
 	return left
@@ -99,19 +121,17 @@ func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (missing
 	if f.fail != nil {
 		return nil, f.fail
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.sets)) {
-		if slices.Contains(doors, name) {
-			clear(f.sets[name])
-		}
-	}
 	for _, name := range doors {
-		if f.sets[name] == nil {
+		four, six := f.sets[set{name, false}], f.sets[set{name, true}]
+		clear(four)
+		clear(six)
+		if four == nil && six == nil {
 			missing = append(missing, name)
 		}
 	}
 	for _, g := range grants {
-		if set := f.sets[g.Door]; set != nil && now.Before(g.Until) {
-			set[g.Address] = g.Until
+		if all := f.sets[set{g.Door, g.Address.Is6()}]; all != nil && now.Before(g.Until) {
+			all[g.Address] = g.Until
 		}
 	}
 	return missing, nil
@@ -125,11 +145,15 @@ func (f *Fake) Open(now time.Time, g door.Grant) error {
 	if f.fail != nil {
 		return f.fail
 	}
-	if f.sets[g.Door] == nil {
-		return fmt.Errorf("set of door %q: %w", g.Door, door.ErrPending)
+	six := g.Address.Is6()
+	switch all := f.sets[set{g.Door, six}]; {
+	case all != nil:
+		all[g.Address] = g.Until
+		return nil
+	case f.sets[set{g.Door, !six}] != nil:
+		return door.ErrFamily
 	}
-	f.sets[g.Door][g.Address] = g.Until
-	return nil
+	return door.ErrPending
 }
 
 // Close is door.Firewall's.
@@ -140,6 +164,6 @@ func (f *Fake) Close(name string, address netip.Addr) error {
 	if f.fail != nil {
 		return f.fail
 	}
-	delete(f.sets[name], address)
+	delete(f.sets[set{name, address.Is6()}], address)
 	return nil
 }

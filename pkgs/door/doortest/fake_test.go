@@ -16,10 +16,11 @@ type inMemory struct {
 	now time.Time
 }
 
-func (m *inMemory) Now() time.Time                         { return m.now }
-func (m *inMemory) Pass(d time.Duration)                   { m.now = m.now.Add(d) }
-func (m *inMemory) MakeSets(_ *testing.T, doors ...string) { m.Fake.MakeSets(doors...) }
-func (m *inMemory) DropSets(_ *testing.T, doors ...string) { m.Fake.DropSets(doors...) }
+func (m *inMemory) Now() time.Time                              { return m.now }
+func (m *inMemory) Pass(d time.Duration)                        { m.now = m.now.Add(d) }
+func (m *inMemory) MakeSets(_ *testing.T, doors ...string)      { m.Fake.MakeSets(doors...) }
+func (m *inMemory) DropSets(_ *testing.T, doors ...string)      { m.Fake.DropSets(doors...) }
+func (m *inMemory) DropFamily(_ *testing.T, d string, six bool) { m.Fake.DropFamily(d, six) }
 func (m *inMemory) Left(_ *testing.T, d string) map[netip.Addr]time.Duration {
 	return m.Elements(m.now, d)
 }
