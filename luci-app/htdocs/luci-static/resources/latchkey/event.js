@@ -133,9 +133,23 @@ function refusedTemplate(event) {
 	return event.address ? _('A knock from {address} was refused') : _('A knock was refused');
 }
 
+// The daemon's "device NAME is STATE", in the reader's language; null if it is something else.
+function deviceNote(detail) {
+	const m = String(detail || '').match(/^device (\S+) is (up|down|missing)$/);
+
+	if (!m)
+		return null;
+
+	return text.say({ up: _('{device} is up: knocks can arrive there.'), down: _('{device} is down: no knock can arrive there.'),
+		missing: _('{device} is gone: no knock can arrive there.') }[m[2]], { device: m[1] });
+}
+
 // The event as one sentence: a list for rich text. names: { doors: {name: title}, clients: {...} };
 // wrap(kind, text) may return a node for a place.
 function sentence(event, names, wrap) {
+	if (event.kind == 'link' && deviceNote(event.detail))
+		return [ deviceNote(event.detail) ];
+
 	const w = wrap || function(kind, value) { return value; };
 	const template = (event.kind == 'refused') ? refusedTemplate(event) : templates()[event.kind];
 
@@ -184,17 +198,6 @@ function group(event) {
 	}
 }
 
-// The daemon's "device NAME is STATE", in the reader's language; null if it is something else.
-function deviceNote(detail) {
-	const m = detail.match(/^device (\S+) is (up|down|missing)$/);
-
-	if (!m)
-		return null;
-
-	return text.say({ up: _('{device} is up: knocks can arrive there.'), down: _('{device} is down: no knock can arrive there.'),
-		missing: _('{device} is gone: no knock can arrive there.') }[m[2]], { device: m[1] });
-}
-
 // Kinds of which the sentence says all that the daemon's detail says.
 const PLAIN = [ 'reload', 'ready', 'pending' ];
 
@@ -209,8 +212,8 @@ function notes(event) {
 		if (r.todo)
 			out.push(r.todo);
 	}
-	else if (event.detail && PLAIN.indexOf(event.kind) < 0) {
-		out.push(deviceNote(event.detail) || event.detail);
+	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
+		out.push(event.detail);
 	}
 	if (event.count > 1)
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));

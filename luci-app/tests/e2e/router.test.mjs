@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// First use, opening and closing, editing, the stealth check and the read-only account, on a real
+// router with luci-app-latchkey and latchkey installed. It puts back what it changes.
+//
+//	LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=... [LUCI_VIEWER=name:password] npm run e2e
+
+import test, { describe, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { launch, overflow } from '../lib/browser.mjs';
+import { settings, LuCI } from './luci.mjs';
+
+const DOOR = 'End to end ' + Date.now() % 100000;
+const DEVICE = 'Test device ' + Date.now() % 100000;
+const ADDRESS = '203.0.113.7';
+const TABS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'stealth' ];
+const s = settings(process.env);
+
+describe('on a real router', { timeout: 600000 }, () => {
+	let browser, luci, page, door, client, key;
+
+	before(async () => {
+		browser = await launch();
+		luci = await LuCI.login(browser, s, 'root', s.password);
+		page = luci.page;
+
+		const status = await luci.ubus('latchkey', 'status');
+
+		assert.equal(status.code, 0, 'ubus has no object "latchkey": is the package installed, and was rpcd reloaded?');
+	});
+	after(async () => {
+		await browser?.close();
+	});
+
+	const status = async () => (await luci.ubus('latchkey', 'status')).data;
+	const doorState = async () => (await status()).doors?.find(d => d.name == door);
+	const sections = async (config, type) => Object.values((await luci.ubus('uci', 'get', { config })).data.values).filter(x => x['.type'] == type);
+
+	test('first use leads to the code', async () => {
+		await luci.go('overview');
+		await page.getByRole('button', { name: /Set up the first door|Set up another door…/ }).click();
+		await page.getByLabel('Where does the door lead?').selectOption({ label: 'Another address…' });
+		await page.getByLabel('Its address').fill('192.168.1.22');
+		await page.getByLabel('To which service?').selectOption('own');
+		await page.getByLabel('Port of the service').fill('2222');
+		await page.getByRole('button', { name: 'Next' }).click();
+		await page.getByLabel('Name of the device').fill(DEVICE);
+		await page.getByLabel('Name from outside').fill('home.example.net');
+		assert.deepEqual(await luci.accessibility(), []);
+		await page.getByRole('button', { name: 'Save and show the code' }).click();
+		await page.getByRole('img', { name: 'QR code with the link for the device' }).locator('svg').waitFor({ timeout: 60000 });
+		assert.deepEqual(await luci.accessibility(), []);
+
+		const link = new URL(await page.getByLabel('Link', { exact: true }).inputValue());
+		const parts = new URLSearchParams(link.hash.slice(1));
+
+		assert.equal(link.pathname, '/latchkey/');
+		assert.equal(parts.get('h'), 'home.example.net');
+		key = parts.get('k');
+		door = parts.get('d');
+		assert.equal(Buffer.from(key, 'base64url').length, 32);
+		client = (await sections('latchkey', 'client')).find(c => c.title == DEVICE);
+		assert.equal(client.key, key);
+		await page.getByRole('button', { name: 'Done' }).click();
+	});
+
+	test('the daemon has the door, closed, and nothing is left to apply', async () => {
+		await luci.until('the door is ready', async () => (await doorState())?.state == 'ready');
+		assert.deepEqual((await doorState()).grants, []);
+		assert.deepEqual((await luci.ubus('uci', 'changes', { config: 'latchkey' })).data.changes ?? [], []);
+	});
+
+	test('it opens for an address and closes, from the page', async () => {
+		await luci.go('overview');
+
+		const title = (await doorState()).title;
+		const card = page.getByRole('article', { name: title });
+
+		await card.getByRole('button', { name: /^Open for an address/ }).click();
+		await page.getByLabel('Address', { exact: true }).fill('nonsense');
+		await page.getByRole('button', { name: 'Open', exact: true }).click();
+		await page.getByRole('alert').getByText('not an IP address').waitFor();
+		await page.getByLabel('Address', { exact: true }).fill(ADDRESS);
+		await page.getByRole('button', { name: 'Open', exact: true }).click();
+		await card.getByText(ADDRESS).waitFor();
+		assert.match(await card.locator('time').first().textContent(), /^\d+:\d\d$/);
+		assert.deepEqual((await doorState()).grants.map(g => g.address), [ ADDRESS ]);
+
+		await luci.go('status/overview');
+		await page.getByRole('article', { name: title }).getByText(ADDRESS).waitFor();
+
+		await luci.go('overview');
+		await card.getByRole('button', { name: /^Close now/ }).click();
+		await card.getByText(ADDRESS).waitFor({ state: 'detached' });
+		assert.deepEqual((await doorState()).grants, []);
+		await luci.go('events');
+		await page.locator('.lk-event').filter({ hasText: title }).filter({ hasText: ADDRESS }).first().waitFor();
+	});
+
+	test('a door is edited with validation as one types, and applied', async () => {
+		await luci.go('doors');
+		await page.locator('[data-section-id="' + door + '"], #cbi-latchkey-' + door).getByRole('button', { name: 'Edit' }).click();
+
+		const port = page.locator('.modal [data-name=port] input');
+		const title = page.locator('.modal [data-name=title] input');
+
+		await port.fill('70000');
+		await port.blur();
+		assert.match(await port.getAttribute('class'), /cbi-input-invalid/);
+		await port.fill('22222');
+		await port.blur();
+		assert.doesNotMatch(await port.getAttribute('class'), /cbi-input-invalid/);
+		await title.fill(DOOR);
+		await page.locator('.modal').getByRole('button', { name: 'Save' }).click();
+		await page.locator('.modal [data-name=port]').waitFor({ state: 'hidden' });
+		await page.getByText(DOOR).first().waitFor();
+		await page.locator('.cbi-page-actions').getByText('Save & Apply').first().click();
+
+		const anyway = page.getByRole('button', { name: 'Apply', exact: true }); // warnings of other sections
+
+		await Promise.race([ anyway.waitFor({ timeout: 20000 }).then(() => anyway.click(), () => {}), luci.applied() ]);
+		await luci.until('the daemon knows the new title', async () => (await doorState())?.title == DOOR);
+		assert.equal((await sections('latchkey', 'door')).find(d => d['.name'] == door).port, '22222');
+	});
+
+	test('no key is on the pages', async () => {
+		for (const tab of TABS) {
+			await luci.go(tab);
+			assert.ok(!(await page.content()).includes(key), 'the key stands on ' + tab);
+		}
+	});
+
+	test('the stealth check changes one setting after showing it', async t => {
+		await luci.go('stealth');
+
+		const rule = (await sections('firewall', 'rule')).find(r => r.name == 'Allow-Ping' && r.enabled != '0');
+
+		if (!rule)
+			return t.skip('SKIP: this router has no active rule Allow-Ping to switch off and on again');
+
+		await page.locator('[data-id="ping-' + rule['.name'] + '"]').getByRole('button').click();
+		assert.deepEqual(await page.locator('.lk-diff ins').allTextContents(), [ 'enabled = 0' ]);
+		assert.equal((await sections('firewall', 'rule')).find(r => r.name == 'Allow-Ping').enabled, rule.enabled, 'nothing has changed yet');
+		await page.locator('.modal').getByRole('button', { name: 'Save & Apply' }).click();
+		await luci.applied();
+		await luci.until('the rule is off', async () => (await sections('firewall', 'rule')).find(r => r.name == 'Allow-Ping').enabled == '0');
+		await luci.go('stealth');
+		assert.equal(await page.locator('[data-id="ping-' + rule['.name'] + '"]').count(), 0);
+		await restore(rule);
+	});
+
+	// Puts a firewall rule back in the way LuCI's own pages change things.
+	async function restore(rule) {
+		await page.evaluate(async ([ name, enabled ]) => {
+			const [ uci, ui ] = await Promise.all([ L.require('uci'), L.require('ui') ]);
+
+			await uci.load('firewall');
+			if (enabled == null)
+				uci.unset('firewall', name, 'enabled');
+			else
+				uci.set('firewall', name, 'enabled', enabled);
+			await uci.save();
+			ui.changes.apply(true);
+		}, [ rule['.name'], rule.enabled ?? null ]);
+		await luci.applied();
+		await luci.until('the rule is back', async () => (await sections('firewall', 'rule')).find(r => r.name == 'Allow-Ping').enabled == rule.enabled);
+	}
+
+	test('an account that may only look sees states, no keys and no buttons', async t => {
+		let viewer;
+
+		try {
+			viewer = await LuCI.login(browser, s, s.viewer.name, s.viewer.password);
+		}
+		catch (err) {
+			return t.skip('SKIP: ' + err.message + '; make a read-only account in /etc/config/rpcd and set LUCI_VIEWER=name:password');
+		}
+		for (const tab of TABS) {
+			await viewer.go(tab);
+			assert.equal(await viewer.page.locator('#view button:visible:not([disabled])').count(), 0, 'buttons on ' + tab);
+			assert.ok(!(await viewer.page.content()).includes(key), 'the key stands on ' + tab);
+		}
+		await viewer.go('overview');
+		await viewer.page.getByRole('article', { name: DOOR }).waitFor();
+		assert.equal((await viewer.ubus('latchkey', 'status')).code, 0);
+		assert.equal((await viewer.ubus('latchkey', 'events', { since: 0 })).code, 0);
+		for (const [ object, method, args ] of [ [ 'latchkey', 'open', { door, address: ADDRESS, for: '' } ], [ 'latchkey', 'link', { client: client['.name'], page: '' } ],
+			[ 'uci', 'get', { config: 'latchkey' } ] ])
+			assert.notEqual((await viewer.ubus(object, method, args)).code, 0, object + ' ' + method + ' must be refused');
+		assert.deepEqual(viewer.wrong, []);
+		await viewer.close();
+	});
+
+	test('every page is accessible and fits a phone', async () => {
+		const phone = await LuCI.login(browser, s, 'root', s.password, 'phone');
+
+		for (const tab of TABS) {
+			await phone.go(tab);
+			assert.deepEqual(await phone.accessibility(), [], tab);
+			assert.ok(await overflow(phone.page) <= 0, tab + ' is wider than the screen');
+		}
+		assert.deepEqual(phone.wrong, []);
+		await phone.close();
+	});
+
+	test('door and device are deleted from the page', async () => {
+		for (const [ tab, name ] of [ [ 'clients', client['.name'] ], [ 'doors', door ] ]) {
+			await luci.go(tab);
+			await page.locator('[data-section-id="' + name + '"], #cbi-latchkey-' + name).getByRole('button', { name: 'Delete' }).click();
+			await page.locator('.cbi-page-actions').getByText('Save & Apply').first().click();
+
+			const anyway = page.getByRole('button', { name: 'Apply', exact: true });
+
+			await Promise.race([ anyway.waitFor({ timeout: 20000 }).then(() => anyway.click(), () => {}), luci.applied() ]);
+			await luci.until(name + ' is gone', async () => !(await sections('latchkey', tab.slice(0, -1))).some(x => x['.name'] == name));
+		}
+		await luci.until('the daemon forgot the door', async () => !(await doorState()));
+	});
+
+	test('the pages made no error and asked no other host', () => {
+		assert.deepEqual(luci.wrong, []);
+	});
+});
