@@ -5,6 +5,7 @@ package link_test
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
@@ -123,6 +124,30 @@ func TestParse_refuses(t *testing.T) {
 		}
 		if err != nil && (strings.Contains(err.Error(), keyText[:8]) || strings.Contains(err.Error(), "secretsecret")) {
 			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+}
+
+// The links that every implementation takes or refuses.
+func TestParse_vectors(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/vectors/links.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(field) != 3 {
+			t.Fatalf("line %q has %d fields, want 3", line, len(field))
+		}
+		l, err := link.Parse(field[2])
+		if (err == nil) != (field[0] == "good") {
+			t.Errorf("%s: %v, want it %s", field[1], err, field[0])
+		}
+		if err != nil {
+			continue
+		}
+		if again, err := link.Parse(l.Text()); err != nil || !cmp.Equal(l, again, same) {
+			t.Errorf("%s: reads back as %v, %v", field[1], again, err)
 		}
 	}
 }
