@@ -129,7 +129,7 @@ func listen(path string) (net.Listener, error) {
 	}
 	old := syscall.Umask(0o117) // 0660 from the first moment on
 	defer syscall.Umask(old)
-	l, err := net.Listen("unix", path)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

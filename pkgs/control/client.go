@@ -34,7 +34,7 @@ type Conn struct {
 
 // Dial connects to the daemon that listens at path.
 func Dial(path string) (*Conn, error) {
-	conn, err := net.Dial("unix", path)
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w (nobody listens at %s)", ErrNotRunning, path)
