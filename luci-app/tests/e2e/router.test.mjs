@@ -204,7 +204,7 @@ describe('on a real router', { timeout: 600000 }, () => {
 	});
 
 	test('door and device are deleted from the page', async () => {
-		for (const [ tab, name ] of [ [ 'clients', client['.name'] ], [ 'doors', door ] ]) {
+		for (const [ tab, name ] of [ [ 'doors', door ], [ 'clients', client['.name'] ] ]) {
 			await luci.go(tab);
 			await page.locator('[data-section-id="' + name + '"], #cbi-latchkey-' + name).getByRole('button', { name: 'Delete' }).click();
 			await page.locator('.cbi-page-actions').getByText('Save & Apply').first().click();

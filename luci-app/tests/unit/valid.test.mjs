@@ -31,6 +31,11 @@ test('names, titles, hosts', () => {
 	assert.notEqual(valid.title('门'.repeat(43)), true);
 });
 
+test('IPv6 addresses of hosts, and their ends', () => {
+	check(valid.ip6, [ '2001:db8::22', '::22', '::22/-64', '::1:2:3:4', '2001:DB8:1:2:3:4:5:6', 'fd00::1' ],
+		[ '', '::', '1.2.3.4', '2001:db8::22/64', '2001:db8::22/-64', 'fe80::1', 'ff02::1', '::ffff:1.2.3.4', '2001:db8::g', '2001:db8::1%eth0' ]);
+});
+
 test('keys', () => {
 	const of = n => Buffer.alloc(n, 0xfb);
 

@@ -60,17 +60,32 @@ function showProblems(errors, warnings, again) {
 	]);
 }
 
+// Warnings that the owner has seen in this tab of the browser are not shown again.
+const SEEN_KEY = 'latchkey.seen';
+
+function withoutLine(problem) {
+	return problem.text.replace(/ \(line \d+\)$/, '');
+}
+
+function isSeen(problem) {
+	return JSON.parse(window.sessionStorage.getItem(SEEN_KEY) || '[]').indexOf(withoutLine(problem)) >= 0;
+}
+
+function setSeen(problems) {
+	window.sessionStorage.setItem(SEEN_KEY, JSON.stringify(problems.map(withoutLine)));
+}
+
 // "Save & Apply" of our forms: saves, has the daemon check it, and applies only what it would take.
 function checkedApply(view, ev, mode) {
-	const apply = function() {
-		ui.hideModal();
-		ui.changes.apply(mode == '0');
-	};
-
 	return view.handleSave(ev).then(api.check).then(function(problems) {
 		const errors = problems.filter(function(p) { return !p.warning; });
+		const apply = function() {
+			setSeen(problems);
+			ui.hideModal();
+			ui.changes.apply(mode == '0');
+		};
 
-		return problems.length ? showProblems(errors, problems, apply) : apply();
+		return (errors.length || !problems.every(isSeen)) ? showProblems(errors, problems, apply) : apply();
 	});
 }
 

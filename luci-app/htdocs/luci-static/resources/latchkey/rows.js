@@ -66,7 +66,7 @@ function doorList(value, doors) {
 }
 
 function day(time) {
-	return new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: 'medium' }).format(new Date(time));
+	return new Intl.DateTimeFormat(text.locale(), { dateStyle: 'medium' }).format(new Date(time));
 }
 
 // state: the daemon's word on this client, or nothing.

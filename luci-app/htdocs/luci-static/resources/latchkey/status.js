@@ -184,11 +184,10 @@ function doorCards(status, ctx) {
 
 function clock(time, now) {
 	const t = new Date(time);
-	const lang = document.documentElement.lang || undefined;
 	const sameDay = t.toDateString() == new Date(now).toDateString();
 	const hours = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
 
-	return new Intl.DateTimeFormat(lang, sameDay ? hours : Object.assign({ day: 'numeric', month: 'short' }, hours)).format(t);
+	return new Intl.DateTimeFormat(text.locale(), sameDay ? hours : Object.assign({ day: 'numeric', month: 'short' }, hours)).format(t);
 }
 
 function eventRow(e, known, now) {

@@ -48,6 +48,30 @@ function save(answers) {
 	return api.apply();
 }
 
+// A door that goes must go from the lists of those who may open it: the daemon refuses names of nothing.
+function dropDoor(name) {
+	uci.sections('latchkey').forEach(function(s) {
+		const doors = [].concat(s.door || []).join(' ').split(' ').filter(Boolean);
+
+		if (doors.indexOf(name) < 0)
+			return;
+
+		const rest = doors.filter(function(d) { return d != name; });
+
+		if (rest.length)
+			uci.set('latchkey', s['.name'], 'door', rest);
+		else
+			uci.unset('latchkey', s['.name'], 'door');
+	});
+}
+
+function dropClient(name) {
+	uci.sections('latchkey', 'sequence').forEach(function(s) {
+		if (s.client == name)
+			uci.unset('latchkey', s['.name'], 'client');
+	});
+}
+
 function names() {
 	return uci.sections('latchkey').map(function(s) { return s['.name']; });
 }
@@ -82,5 +106,7 @@ function open(title, make) {
 
 return baseclass.extend({
 	save: save,
+	dropDoor: dropDoor,
+	dropClient: dropClient,
 	open: open
 });

@@ -87,6 +87,18 @@ function ago(seconds) {
 	return (seconds < 5) ? _('just now') : say(_('{time} ago'), { time: roughly(seconds) });
 }
 
+// The page's language for dates; LuCI may write it zh_cn. Undefined is the browser's own.
+function locale() {
+	const lang = document.documentElement.lang.replace('_', '-');
+
+	try {
+		return Intl.getCanonicalLocales(lang)[0];
+	}
+	catch (err) {
+		return undefined;
+	}
+}
+
 // "a", "a and b", "a, b and c"
 function list(items) {
 	if (items.length < 2)
@@ -108,5 +120,6 @@ return baseclass.extend({
 	countdown: countdown,
 	isoDuration: isoDuration,
 	ago: ago,
+	locale: locale,
 	list: list
 });

@@ -177,6 +177,36 @@ function expires(value) {
 	return true;
 }
 
+// The eight groups of an IPv6 address, null if it is none. The browser's own parser knows all its forms.
+function ip6Groups(value) {
+	let text;
+
+	try {
+		text = new URL('http://[' + value + ']/').hostname.slice(1, -1);
+	}
+	catch (err) {
+		return null;
+	}
+
+	const halves = text.split('::').map(function(h) { return h ? h.split(':') : []; });
+	const zeros = Array(8 - halves[0].length - (halves[1] || []).length).fill('0');
+
+	return halves[0].concat((halves.length > 1) ? zeros : [], halves[1] || []).map(function(g) { return parseInt(g, 16); });
+}
+
+// The IPv6 address of one host, or the end of one: ::22 or, as the firewall writes it, ::22/-64.
+function ip6(value) {
+	const g = ip6Groups(value.replace(/\/-64$/, ''));
+	const isEnd = g && g.slice(0, 4).every(function(x) { return x == 0; });
+	const isMapped = isEnd && g[4] == 0 && g[5] == 0xffff;
+	const isNobody = g && (g.every(function(x) { return x == 0; }) || (g[0] & 0xff00) == 0xff00 || (g[0] & 0xffc0) == 0xfe80);
+
+	if (!g || isMapped || isNobody || (!isEnd && (/\/-64$/).test(value)))
+		return _('Write the IPv6 address of one device, or its end such as ::22.');
+
+	return true;
+}
+
 // A host name or an address, as it goes into a link.
 function host(value) {
 	return (/^[A-Za-z0-9.:_-]{1,253}$/).test(value) ? true : _('Write a host name or an address.');
@@ -200,5 +230,6 @@ return baseclass.extend({
 	fwknopKey: fwknopKey,
 	fwknopHmac: fwknopHmac,
 	expires: expires,
+	ip6: ip6,
 	host: host
 });

@@ -97,6 +97,11 @@ function renderForm(known) {
 	s.modaltitle = function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); };
 	s.renderSectionPlaceholder = function() { return E('em', [ _('No device may knock yet.') ]); };
 	s.handleAdd = function() { return store.open(_('Add a device'), device.newDevice); };
+	s.handleRemove = function(id, ev) {
+		store.dropClient(id);
+
+		return this.super('handleRemove', [ id, ev ]);
+	};
 	s.renderRowActions = function(id) {
 		const cell = this.super('renderRowActions', [ id, _('Edit') ]);
 		const box = cell.lastElementChild || cell;

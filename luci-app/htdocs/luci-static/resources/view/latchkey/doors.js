@@ -146,7 +146,7 @@ function addAdvanced(s) {
 
 	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'), _('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
 	o.modalonly = true;
-	o.datatype = 'or(ip6addr("nomask"),string)';
+	o.validate = function(id, v) { return v ? valid.ip6(v) : true; };
 	o.write = function(id, v) {
 		uci.set('latchkey', id, 'dest_ip6', v);
 		if (!uci.get('latchkey', id, 'dest'))
@@ -212,6 +212,11 @@ function renderForm(hosts) {
 	};
 	s.handleAdd = function() {
 		return store.open(_('Add a door'), wizard.newDoor);
+	};
+	s.handleRemove = function(id, ev) {
+		store.dropDoor(id);
+
+		return this.super('handleRemove', [ id, ev ]);
 	};
 	addColumns(s, hostNamer(hosts));
 	addGeneral(s, hosts);
