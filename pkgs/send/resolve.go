@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 )
 
@@ -54,7 +55,11 @@ func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) 
 	case len(found) > 0:
 		return found, nil
 	case failed != nil:
-		return nil, fmt.Errorf("look up %q: %w", host, unwrapDNS(failed))
+		failed = fmt.Errorf("look up %q: %w", host, unwrapDNS(failed))
+		if runtime.GOOS == "android" {
+			return nil, withHint(failed, "Android tells no name servers to programs like this: use an address, or a link with one")
+		}
+		return nil, failed
 	case f == IPv4:
 		return nil, fmt.Errorf("%q has no IPv4 address", host)
 	case f == IPv6:
