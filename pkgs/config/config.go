@@ -3,7 +3,6 @@
 package config
 
 import (
-	"log/slog"
 	"net"
 	"net/netip"
 	"time"
@@ -31,8 +30,19 @@ type Main struct {
 	Ports      wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
 	SPAPort    uint16         // UDP port of kind fwknop, 0 = off
 	MaxSkew    time.Duration  // between a sender's clock and ours
-	LogLevel   slog.Level
+	LogLevel   Level
 }
+
+// Level is how much an event must matter to be logged.
+type Level int8
+
+// The levels, in ascending order.
+const (
+	LevelDebug Level = iota - 1
+	LevelInfo        // the default
+	LevelWarn
+	LevelError
+)
 
 // Door is a section 'door'.
 type Door struct {

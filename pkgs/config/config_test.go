@@ -5,7 +5,6 @@ package config_test
 import (
 	"flag"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -60,7 +59,7 @@ func TestParse_full(t *testing.T) {
 			Ports:      wire.PortRange{First: 20480, Last: 26623},
 			SPAPort:    62201,
 			MaxSkew:    90 * time.Second,
-			LogLevel:   slog.LevelDebug,
+			LogLevel:   config.LevelDebug,
 		},
 		Doors: []config.Door{{
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,

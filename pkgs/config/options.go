@@ -4,21 +4,17 @@ package config
 
 import (
 	"fmt"
-	"log/slog"
-	"net"
-	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// option is one row of the tables below. T is what a section is read into.
-type option[T any] struct {
+// option is one row of the tables below.
+type option struct {
 	name string
 	kind kind
-	set  func(*T, string) error // takes one value; called for each entry of a list
+	set  func(string) error // takes one value; called for each entry of a list
 }
 
 // kind is how an option is written.
@@ -35,60 +31,70 @@ const (
 // The whole configuration: its five types of sections with all their options. What holds if an
 // option is not there is in the functions new... below.
 
-var mainOptions = []option[Main]{
-	{"enabled", single, to(parseBool, func(m *Main) *bool { return &m.Enabled })},
-	{"interface", words, addNew(MaxInterfaces, parseInterface, func(m *Main) *[]string { return &m.Interfaces })},
-	{"device", words, addNew(MaxInterfaces, parseInterface, func(m *Main) *[]string { return &m.Devices })},
-	{"stun_port", single, to(parsePortOrOff, func(m *Main) *uint16 { return &m.STUNPort })},
-	{"ports", single, to(parseSpan, func(m *Main) *wire.PortRange { return &m.Ports })},
-	{"spa_port", single, to(parsePortOrOff, func(m *Main) *uint16 { return &m.SPAPort })},
-	{"max_skew", single, to(durationFrom(MinSkew, MaxSkew), func(m *Main) *time.Duration { return &m.MaxSkew })},
-	{"log_level", single, to(parseLevel, func(m *Main) *slog.Level { return &m.LogLevel })},
+func (m *Main) options() []option {
+	return []option{
+		{"enabled", single, to(&m.Enabled, parseBool)},
+		{"interface", words, addNew(&m.Interfaces, MaxInterfaces, parseInterface)},
+		{"device", words, addNew(&m.Devices, MaxInterfaces, parseInterface)},
+		{"stun_port", single, to(&m.STUNPort, parsePortOrOff)},
+		{"ports", single, to(&m.Ports, parseSpan)},
+		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
+		{"max_skew", single, to(&m.MaxSkew, durationFrom(MinSkew, MaxSkew))},
+		{"log_level", single, to(&m.LogLevel, parseLevel)},
+	}
 }
 
-var doorOptions = []option[Door]{
-	{"title", single, to(parseTitle, func(d *Door) *string { return &d.Title })},
-	{"src", single, to(parseZone, func(d *Door) *string { return &d.Src })},
-	{"proto", words, addNew(2, parseProto, func(d *Door) *[]wire.Proto { return &d.Protos })},
-	{"port", must, to(parsePort, func(d *Door) *uint16 { return &d.Port })},
-	{"dest", single, to(parseZone, func(d *Door) *string { return &d.Dest })},
-	{"dest_ip", single, to(parseIPv4, func(d *Door) *netip.Addr { return &d.DestIP })},
-	{"dest_ip6", single, to(parseIPv6, func(d *Door) *netip.Addr { return &d.DestIP6 })},
-	{"dest_port", single, to(parsePort, func(d *Door) *uint16 { return &d.DestPort })},
-	{"open_for", single, to(durationFrom(MinOpenFor, MaxOpenFor), func(d *Door) *time.Duration { return &d.OpenFor })},
-	{"max_open", single, to(durationFrom(MinOpenFor, MaxOpenFor), func(d *Door) *time.Duration { return &d.MaxOpen })},
-	{"wake", single, to(parseMAC, func(d *Door) *net.HardwareAddr { return &d.Wake })},
-	{"enabled", single, to(parseBool, func(d *Door) *bool { return &d.Enabled })},
+func (d *Door) options() []option {
+	return []option{
+		{"title", single, to(&d.Title, parseTitle)},
+		{"src", single, to(&d.Src, parseZone)},
+		{"proto", words, addNew(&d.Protos, 2, parseProto)},
+		{"port", must, to(&d.Port, parsePort)},
+		{"dest", single, to(&d.Dest, parseZone)},
+		{"dest_ip", single, to(&d.DestIP, parseIPv4)},
+		{"dest_ip6", single, to(&d.DestIP6, parseIPv6)},
+		{"dest_port", single, to(&d.DestPort, parsePort)},
+		{"open_for", single, to(&d.OpenFor, durationFrom(MinOpenFor, MaxOpenFor))},
+		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
+		{"wake", single, to(&d.Wake, parseMAC)},
+		{"enabled", single, to(&d.Enabled, parseBool)},
+	}
 }
 
-var clientOptions = []option[clientSection]{
-	{"title", single, to(parseTitle, func(c *clientSection) *string { return &c.Title })},
-	{"kind", single, to(parseKind, func(c *clientSection) *knock.Kind { return &c.Kind })},
-	{"key", secret, to(parseAny, func(c *clientSection) *string { return &c.key })},
-	{"hmac_key", secret, to(parseAny, func(c *clientSection) *string { return &c.hmacKey })},
-	{"door", words, addNew(MaxDoors, parseAny, func(c *clientSection) *[]string { return &c.Doors })},
-	{"expires", single, to(parseExpires, func(c *clientSection) *time.Time { return &c.Expires })},
-	{"enabled", single, to(parseBool, func(c *clientSection) *bool { return &c.Enabled })},
+func (c *clientSection) options() []option {
+	return []option{
+		{"title", single, to(&c.Title, parseTitle)},
+		{"kind", single, to(&c.Kind, parseKind)},
+		{"key", secret, to(&c.key, parseAny)},
+		{"hmac_key", secret, to(&c.hmacKey, parseAny)},
+		{"door", words, addNew(&c.Doors, MaxDoors, parseAny)},
+		{"expires", single, to(&c.Expires, parseExpires)},
+		{"enabled", single, to(&c.Enabled, parseBool)},
+	}
 }
 
-var sequenceOptions = []option[Sequence]{
-	{"step", words, add(knock.MaxSteps, parseStep, func(s *Sequence) *[]knock.Step { return &s.Steps })},
-	{"once", texts, add(MaxOnce, parseOnce, func(s *Sequence) *[]string { return &s.Once })},
-	{"within", single, to(durationFrom(MinWithin, MaxWithin), func(s *Sequence) *time.Duration { return &s.Within })},
-	{"door", words, addNew(MaxDoors, parseAny, func(s *Sequence) *[]string { return &s.Doors })},
-	{"client", single, to(parseAny, func(s *Sequence) *string { return &s.Client })},
-	{"enabled", single, to(parseBool, func(s *Sequence) *bool { return &s.Enabled })},
+func (q *Sequence) options() []option {
+	return []option{
+		{"step", words, add(&q.Steps, knock.MaxSteps, parseStep)},
+		{"once", texts, add(&q.Once, MaxOnce, parseOnce)},
+		{"within", single, to(&q.Within, durationFrom(MinWithin, MaxWithin))},
+		{"door", words, addNew(&q.Doors, MaxDoors, parseAny)},
+		{"client", single, to(&q.Client, parseAny)},
+		{"enabled", single, to(&q.Enabled, parseBool)},
+	}
 }
 
-var portsOptions = []option[portsSection]{
-	{"layout", single, to(parseLayout, func(p *portsSection) *string { return &p.layout })},
-	{"ports", must, to(parseGroups, func(p *portsSection) *[]wire.PortRange { return &p.Groups })},
-	{"header", words, add(knock.MaxFrame, parsePort, func(p *portsSection) *[]uint16 { return &p.Header })},
-	{"footer", words, add(knock.MaxFrame, parsePort, func(p *portsSection) *[]uint16 { return &p.Footer })},
+func (p *portsSection) options() []option {
+	return []option{
+		{"layout", single, to(&p.layout, parseLayout)},
+		{"ports", must, to(&p.Groups, parseGroups)},
+		{"header", words, add(&p.Header, knock.MaxFrame, parsePort)},
+		{"footer", words, add(&p.Footer, knock.MaxFrame, parsePort)},
+	}
 }
 
 func newMain() Main {
-	return Main{MaxSkew: DefaultSkew, LogLevel: slog.LevelInfo}
+	return Main{MaxSkew: DefaultSkew, LogLevel: LevelInfo}
 }
 
 // complete sets what depends on other options.
@@ -138,24 +144,23 @@ type portsSection struct {
 }
 
 // to makes the set function of an option that is a field.
-func to[T, V any](parse func(string) (V, error), field func(*T) *V) func(*T, string) error {
-	return func(t *T, s string) error {
+func to[V any](field *V, parse func(string) (V, error)) func(string) error {
+	return func(s string) error {
 		v, err := parse(s)
 		if err == nil {
-			*field(t) = v
+			*field = v
 		}
 		return err
 	}
 }
 
 // add makes the set function of a list of up to most entries.
-func add[T, V any](most int, parse func(string) (V, error), field func(*T) *[]V) func(*T, string) error {
-	return func(t *T, s string) error {
+func add[V any](list *[]V, most int, parse func(string) (V, error)) func(string) error {
+	return func(s string) error {
 		v, err := parse(s)
 		if err != nil {
 			return err
 		}
-		list := field(t)
 		if len(*list) == most {
 			return fmt.Errorf("the list ends at %d entries", most)
 		}
@@ -165,12 +170,12 @@ func add[T, V any](most int, parse func(string) (V, error), field func(*T) *[]V)
 }
 
 // addNew is add for a list in which it means nothing if an entry is there twice.
-func addNew[T any, V comparable](most int, parse func(string) (V, error), field func(*T) *[]V) func(*T, string) error {
-	push := add(most, parse, field)
-	return func(t *T, s string) error {
-		if v, err := parse(s); err == nil && slices.Contains(*field(t), v) {
+func addNew[V comparable](list *[]V, most int, parse func(string) (V, error)) func(string) error {
+	push := add(list, most, parse)
+	return func(s string) error {
+		if v, err := parse(s); err == nil && slices.Contains(*list, v) {
 			return nil
 		}
-		return push(t, s)
+		return push(s)
 	}
 }

@@ -14,11 +14,11 @@ import (
 // tables are all options by section type.
 func tables() map[string][]string {
 	return map[string][]string{
-		"latchkey": optionNames(mainOptions),
-		"door":     optionNames(doorOptions),
-		"client":   optionNames(clientOptions),
-		"sequence": optionNames(sequenceOptions),
-		"ports":    optionNames(portsOptions),
+		"latchkey": optionNames(new(Main).options()),
+		"door":     optionNames(new(Door).options()),
+		"client":   optionNames(new(clientSection).options()),
+		"sequence": optionNames(new(Sequence).options()),
+		"ports":    optionNames(new(portsSection).options()),
 	}
 }
 

@@ -76,22 +76,27 @@ func (r *reader) section(s *uci.Section) {
 	}
 	switch s.Type {
 	case "latchkey":
-		r.main = read(r, s, newMain(), mainOptions)
+		r.main = place[Main]{newMain(), s}
+		r.read(s, r.main.v.options())
 		r.finishMain(&r.main)
 	case "door":
-		p := read(r, s, newDoor(s.Name), doorOptions)
+		p := place[Door]{newDoor(s.Name), s}
+		r.read(s, p.v.options())
 		r.finishDoor(&p)
 		r.doors = append(r.doors, p)
 	case "client":
-		p := read(r, s, newClient(s.Name), clientOptions)
+		p := place[clientSection]{newClient(s.Name), s}
+		r.read(s, p.v.options())
 		r.finishClient(&p)
 		r.clients = append(r.clients, p)
 	case "sequence":
-		p := read(r, s, newSequence(s.Name), sequenceOptions)
+		p := place[Sequence]{newSequence(s.Name), s}
+		r.read(s, p.v.options())
 		r.finishSequence(&p)
 		r.sequences = append(r.sequences, p)
 	case "ports":
-		r.ports = read(r, s, portsSection{layout: layoutOrdered}, portsOptions)
+		r.ports = place[portsSection]{portsSection{layout: layoutOrdered}, s}
+		r.read(s, r.ports.v.options())
 		r.finishPorts(&r.ports)
 	}
 }
@@ -131,24 +136,22 @@ func (r *reader) checkName(s *uci.Section) {
 	}
 }
 
-// read sets what the options of s say. v holds the defaults.
-func read[T any](r *reader, s *uci.Section, v T, options []option[T]) place[T] {
+// read sets what the options of s say.
+func (r *reader) read(s *uci.Section, options []option) {
 	for i := range s.Options {
 		given := &s.Options[i]
-		n := slices.IndexFunc(options, func(o option[T]) bool { return o.name == given.Name })
+		n := slices.IndexFunc(options, func(o option) bool { return o.name == given.Name })
 		if n < 0 {
 			r.refuseUnknown(s, given, optionNames(options))
 			continue
 		}
-		readOption(r, s, &v, options[n], given)
+		r.readOption(s, options[n], given)
 	}
 	for _, o := range options {
-		missing := !slices.ContainsFunc(s.Options, func(g uci.Option) bool { return g.Name == o.name })
-		if o.kind == must && missing {
+		if o.kind == must && !has(s, o.name) {
 			r.refuse(s, o.name, "is mandatory but not set")
 		}
 	}
-	return place[T]{v: v, at: s}
 }
 
 func (r *reader) refuseUnknown(s *uci.Section, given *uci.Option, known []string) {
@@ -158,7 +161,7 @@ func (r *reader) refuseUnknown(s *uci.Section, given *uci.Option, known []string
 	r.add(p)
 }
 
-func optionNames[T any](options []option[T]) []string {
+func optionNames(options []option) []string {
 	names := make([]string, len(options))
 	for i, o := range options {
 		names[i] = o.name
@@ -166,7 +169,7 @@ func optionNames[T any](options []option[T]) []string {
 	return names
 }
 
-func readOption[T any](r *reader, s *uci.Section, v *T, o option[T], given *uci.Option) {
+func (r *reader) readOption(s *uci.Section, o option, given *uci.Option) {
 	if given.List && o.kind != words && o.kind != texts {
 		r.refuse(s, o.name, "must not be a list")
 		return
@@ -180,7 +183,7 @@ func readOption[T any](r *reader, s *uci.Section, v *T, o option[T], given *uci.
 			r.refuseAt(s, o.name, value.Line, "must not have empty entries")
 		}
 		for _, entry := range entries {
-			if err := o.set(v, entry); err != nil && entry != "" {
+			if err := o.set(entry); err != nil && entry != "" {
 				r.fail(s, o.name, uci.Value{Text: entry, Line: value.Line}, "%v", err)
 			}
 		}

@@ -5,7 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -186,16 +185,16 @@ func parseExpires(s string) (time.Time, error) {
 	return t, nil
 }
 
-func parseLevel(s string) (slog.Level, error) {
+func parseLevel(s string) (Level, error) {
 	switch s {
 	case "debug":
-		return slog.LevelDebug, nil
+		return LevelDebug, nil
 	case "info":
-		return slog.LevelInfo, nil
+		return LevelInfo, nil
 	case "warn":
-		return slog.LevelWarn, nil
+		return LevelWarn, nil
 	case "error":
-		return slog.LevelError, nil
+		return LevelError, nil
 	}
 	return 0, errors.New("want debug, info, warn or error")
 }

@@ -4,10 +4,10 @@ package daemon
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 )
 
@@ -40,7 +40,7 @@ type events struct {
 	tell func(control.Event) // takes each that is shown and matters enough
 
 	mu      sync.Mutex
-	level   slog.Level      // that matters enough
+	level   config.Level    // that matters enough
 	list    []control.Event // oldest first, at most keepEvents
 	last    uint64
 	changed chan struct{} // closed when there is news
@@ -84,7 +84,7 @@ func (l *events) add(now time.Time, e control.Event) {
 }
 
 // setLevel says which events matter enough for the log. All are kept.
-func (l *events) setLevel(level slog.Level) {
+func (l *events) setLevel(level config.Level) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.level = level
@@ -134,12 +134,12 @@ func (l *events) follow(ctx context.Context, n uint64, each func(control.Event) 
 }
 
 // level is how much an event matters to a log.
-func level(kind string) slog.Level {
+func level(kind string) config.Level {
 	switch kind {
 	case refused, pending, trouble:
-		return slog.LevelWarn
+		return config.LevelWarn
 	}
-	return slog.LevelInfo
+	return config.LevelInfo
 }
 
 // bucket is a token bucket: burst at once, then one in each refill. The zero value of its
