@@ -69,6 +69,13 @@ func TestLink_hides_the_key(t *testing.T) {
 	}
 }
 
+func TestParse_unmaps_addresses(t *testing.T) {
+	l, err := link.Parse(strings.Replace(home, "203.0.113.7", "::ffff:203.0.113.7", 1))
+	if err != nil || l.Addresses[0] != netip.MustParseAddr("203.0.113.7") {
+		t.Errorf("got %v, %v", l.Addresses, err)
+	}
+}
+
 func TestParse_skips_unknown_parts(t *testing.T) {
 	if _, err := link.Parse(home + "&z=later&z=1&longer=1&longer=2"); err != nil {
 		t.Error(err)

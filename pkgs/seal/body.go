@@ -31,9 +31,9 @@ const (
 // flagClose is bit 0 of a body's flags. The other bits must be zero.
 const flagClose = 1
 
-// appendBody appends b as bytes. A stamp above MaxStamp is taken for MaxStamp.
+// appendBody appends b, whose stamp is at most MaxStamp, as bytes.
 func appendBody(dst []byte, b Body) []byte {
-	stamp := binary.BigEndian.AppendUint64(nil, min(b.Stamp, MaxStamp))
+	stamp := binary.BigEndian.AppendUint64(nil, b.Stamp)
 	dst = append(dst, stamp[2:]...)
 	dst = append(dst, b.Door[:]...)
 	var flags byte

@@ -28,7 +28,7 @@ const (
 const epochMillis = uint64(Epoch / time.Millisecond)
 
 // Seal makes a message: 24 bytes, or 40 if b has an address. The same key and body always make
-// the same bytes.
+// the same bytes. A stamp above MaxStamp is taken for MaxStamp.
 func Seal(key Key, b Body) []byte {
 	s := newSealer(key)
 	b.Stamp = min(b.Stamp, MaxStamp)

@@ -137,6 +137,14 @@ func TestSeal_is_deterministic_and_hides_the_body(t *testing.T) {
 	}
 }
 
+func TestSeal_last_stamp(t *testing.T) {
+	ring := seal.NewRing(keys(1))
+	_, body, err := ring.Open(seal.Seal(key(0), seal.Body{Stamp: seal.MaxStamp + 1}))
+	if err != nil || body != (seal.Body{Stamp: seal.MaxStamp}) {
+		t.Errorf("got %+v, %v", body, err)
+	}
+}
+
 func TestRing_refuses_every_changed_bit(t *testing.T) {
 	ring := seal.NewRing(keys(2))
 	ring.Advance(noon, true)
@@ -283,6 +291,13 @@ func TestRing_shared_hint(t *testing.T) {
 		if err != nil || got != client {
 			t.Errorf("client %d: got %d, %v", client, got, err)
 		}
+	}
+	all := ring.Hints()
+	if !slices.IsSortedFunc(all, func(a, b [3]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		t.Error("the hints are not in order")
+	}
+	if n := len(all); n != len(slices.Compact(all)) {
+		t.Error("a hint is there twice")
 	}
 }
 

@@ -91,6 +91,21 @@ func TestStamps(t *testing.T) {
 	}
 }
 
+// Only of the latest messages copies are known; that bounds the memory, and a copy of an older one
+// is still no knock.
+func TestStamps_many_messages_at_once(t *testing.T) {
+	now, s := time.Now(), seal.NewStamps(0)
+	for stamp := uint64(1); stamp <= 17; stamp++ {
+		s.Use(now, stamp, phone4)
+	}
+	if got := s.Check(now, 1, phone4); got != seal.Replayed {
+		t.Errorf("the 17th last message: verdict %d, want %d", got, seal.Replayed)
+	}
+	if got := s.Check(now, 2, phone4); got != seal.Copy {
+		t.Errorf("the 16th last message: verdict %d, want %d", got, seal.Copy)
+	}
+}
+
 func TestStamps_sixty_four_reordered_messages(t *testing.T) {
 	now := time.Now()
 	for range 20 {
