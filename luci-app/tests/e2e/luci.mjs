@@ -24,12 +24,12 @@ export function settings(env) {
 
 export class LuCI {
 	// Opens LuCI in a browser of its own and logs in; throws if the router does not take the password.
-	static async login(browser, s, user, password, size = 'desktop') {
+	static async login(browser, s, user, password, size = 'desktop', locale = 'en') {
 		const luci = new LuCI();
 
 		luci.s = s;
 		luci.wrong = [];
-		luci.context = await browser.newContext({ viewport: SIZES[size], screen: SIZES[size], locale: 'en' });
+		luci.context = await browser.newContext({ viewport: SIZES[size], screen: SIZES[size], locale });
 		luci.page = await luci.context.newPage();
 		luci.page.on('pageerror', e => luci.note('error in the page: ' + e.message));
 		luci.page.on('console', m => m.type() == 'error' && luci.note('console: ' + m.text()));

@@ -40,6 +40,17 @@ test('every kind of event of the daemon has a sentence', t => {
 	}
 });
 
+test('every reason for an early closing of the daemon is known', t => {
+	const go = daemonPackage('pkgs/daemon');
+
+	if (!go)
+		return t.skip('SKIP: the daemon’s sources are not beside this folder');
+
+	const words = [ ...go.matchAll(/(?:tellClosed|closeDoor)\(.*, "([^"]+)"\)/g) ].map(m => m[1]);
+
+	assert.deepEqual(words.sort(), Object.keys(event.closings()).sort());
+});
+
 test('a clock that is wrong is told with its difference', () => {
 	assert.equal(event.refusal({ reason: 'stale', skew: 540 }).what, 'The device’s clock is 9 minutes ahead of the router’s.');
 	assert.equal(event.refusal({ reason: 'stale', skew: -7300 }).what, 'The device’s clock is 2 hours behind the router’s.');

@@ -198,6 +198,16 @@ function group(event) {
 	}
 }
 
+// Why a door closed early, by the daemon's words.
+function closings() {
+	return {
+		'closed at the router': _('By hand at the router.'),
+		'closed by a knock': _('By a knock of the device.'),
+		'latchkeyd stops': _('Latchkey was stopped.'),
+		'the door was taken out of the configuration': _('The door was taken out of the configuration.')
+	};
+}
+
 // Kinds of which the sentence says all that the daemon's detail says.
 const PLAIN = [ 'reload', 'ready', 'pending' ];
 
@@ -213,7 +223,7 @@ function notes(event) {
 			out.push(r.todo);
 	}
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
-		out.push(event.detail);
+		out.push(closings()[event.detail] || event.detail);
 	}
 	if (event.count > 1)
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));
@@ -226,6 +236,7 @@ function notes(event) {
 
 return baseclass.extend({
 	reasons: reasons,
+	closings: closings,
 	refusal: refusal,
 	how: how,
 	sentence: sentence,

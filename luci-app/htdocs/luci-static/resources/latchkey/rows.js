@@ -65,8 +65,11 @@ function doorList(value, doors) {
 	return E('div', { 'class': 'lk lk-row' }, [ titles.length ? text.list(titles) : E('em', [ _('no door yet') ]) ]);
 }
 
-function day(time) {
-	return new Intl.DateTimeFormat(text.locale(), { dateStyle: 'medium' }).format(new Date(time));
+// The last day of an expiry. The configuration names the day; the daemon says when it has ended.
+function lastDay(expires) {
+	const end = (/^\d{4}-\d{2}-\d{2}$/).test(expires) ? Date.parse(expires) : Date.parse(expires) - 1;
+
+	return new Intl.DateTimeFormat(text.locale(), { dateStyle: 'medium', timeZone: 'UTC' }).format(end);
 }
 
 // state: the daemon's word on this client, or nothing.
@@ -80,7 +83,7 @@ function clientState(section, state, now) {
 	else
 		lines.push(E('div', [ _('No knock since the last start.') ]));
 	if (section.expires)
-		lines.push(E('small', [ text.say(_('Until {day}.'), { day: (/^\d{4}-\d{2}-\d{2}$/).test(section.expires) ? day(section.expires + 'T12:00:00Z') : day(section.expires) }) ]));
+		lines.push(E('small', [ text.say(_('Until {day}.'), { day: lastDay(section.expires) }) ]));
 
 	return E('div', { 'class': 'lk lk-row' }, lines);
 }

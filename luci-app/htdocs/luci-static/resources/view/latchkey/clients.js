@@ -3,7 +3,6 @@
 'require view';
 'require form';
 'require uci';
-'require ui';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.store as store';
@@ -24,17 +23,18 @@ function renew(id) {
 	});
 }
 
-function forget(id) {
-	page.dialog(text.say(_('Forget the stamps of {client}?'), { client: titleOf(id) }), [
-		E('p', [ _('Each message carries a time stamp, and older ones are refused. Do this only if the device’s clock was far in the future and is right again.') ]),
-		E('p', [ _('Until its next knock, somebody who recorded an earlier message of this device could use it within the allowed time.') ]),
-		page.buttons([
-			[ _('Cancel'), '', ui.hideModal ],
-			[ _('Forget'), 'cbi-button-negative important', ui.createHandlerFn(this, function() {
-				return api.forget(id).then(ui.hideModal, page.failed);
-			}) ]
-		])
-	]);
+// A dialog would take the place of the editor with all that was typed, so the button itself asks.
+function forget(ev, id) {
+	const button = ev.currentTarget;
+
+	if (!button.hasAttribute('data-sure')) {
+		button.setAttribute('data-sure', '');
+		button.textContent = _('Press again to forget them');
+
+		return Promise.resolve();
+	}
+
+	return api.forget(id).then(function() { button.textContent = _('Forgotten'); }, page.failed);
 }
 
 function addColumns(s, known) {
@@ -73,6 +73,13 @@ function addEditor(s) {
 	o.placeholder = _('for good');
 	o.validate = function(id, v) { return v ? valid.expires(v) : true; };
 
+	o = s.option(form.Button, '_forget', _('Time stamps'),
+		_('Older messages than the last one are refused. Forget its time only if the device’s clock was far in the future and is right again: until the next knock, a recorded message could be used within the allowed time.'));
+	o.modalonly = true;
+	o.inputtitle = _('Forget stamps…');
+	o.inputstyle = 'neutral';
+	o.onclick = forget;
+
 	o = s.option(form.DummyValue, '_key', _('Key'), _('Keys are shown once, when they are made. Use “New key…” in the list to make another one.'));
 	o.modalonly = true;
 	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
@@ -106,8 +113,7 @@ function renderForm(known) {
 		const cell = this.super('renderRowActions', [ id, _('Edit') ]);
 		const box = cell.lastElementChild || cell;
 
-		box.insertBefore(rowButton(_('Forget stamps…'), 'cbi-button-neutral', _('After the device’s clock was wrong'),
-			function() { forget(id); }), box.firstChild);
+		box.classList.add('lk-actions');
 		box.insertBefore(rowButton(_('New key…'), 'cbi-button-action', _('Make a new key and show its code'),
 			function() { return renew(id); }), box.firstChild);
 

@@ -190,6 +190,7 @@ function renderForm() {
 		const cell = this.super('renderRowActions', [ id, _('Edit') ]);
 		const box = cell.lastElementChild || cell;
 
+		box.classList.add('lk-actions');
 		box.insertBefore(E('button', { 'class': 'btn cbi-button cbi-button-neutral', 'click': function() { return exportDialog(id); } },
 			[ _('Hand out…') ]), box.firstChild);
 
