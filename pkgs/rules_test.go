@@ -30,15 +30,16 @@ var arrows = map[string][]string{
 	"pkgs/wake":       {},
 	"pkgs/control":    {},
 	"pkgs/door":       {},
+	"pkgs/rate":       {},
 	"pkgs/link":       {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
-	"pkgs/knock":      {"pkgs/seal", "pkgs/wire"},
+	"pkgs/knock":      {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"pkgs/capture":    {"pkgs/wire"},
 	"pkgs/hooks":      {"pkgs/control"},
 	"pkgs/nft":        {"pkgs/door"},
 	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
-	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
 		"pkgs/store", "pkgs/wake", "pkgs/wire"},
@@ -60,7 +61,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/rate"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

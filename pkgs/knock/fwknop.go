@@ -14,6 +14,7 @@ import (
 	"hash"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -44,7 +45,7 @@ type fwknop struct {
 	clients      []spaClient
 	base         time.Time
 	tried, other *budget // in HMACs of the usual hash, and of the others
-	told         bucket
+	told         rate.Bucket
 	scratch      struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
@@ -111,7 +112,7 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 			break
 		}
 	}
-	if f.Reason == OK || possible && d.told.take(limit{toldEvery, toldBurst}, clock, 1) {
+	if f.Reason == OK || possible && d.told.Take(rate.Limit{Every: toldEvery, Burst: toldBurst}, clock, 1) {
 		emit(f)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
@@ -80,7 +81,7 @@ type opener struct {
 	clients         []Client
 	base            time.Time
 	tried           *budget // in keys
-	told            bucket
+	told            rate.Bucket
 	seed            maphash.Seed
 	opened, refused copies // apart, so that junk cannot push out what keeps honest copies quiet
 }
@@ -125,7 +126,7 @@ func (o *opener) open(now time.Time, by Carrier, from netip.Addr, msg []byte) (f
 
 // tell emits what came of a message. Refusals are subject to a limit.
 func (o *opener) tell(now time.Time, f Finding, emit func(Finding)) {
-	if f.Reason == OK || o.told.take(limit{toldEvery, toldBurst}, now.Sub(o.base), 1) {
+	if f.Reason == OK || o.told.Take(rate.Limit{Every: toldEvery, Burst: toldBurst}, now.Sub(o.base), 1) {
 		emit(f)
 	}
 }

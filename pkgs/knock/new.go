@@ -2,7 +2,10 @@
 
 package knock
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // kinds is every kind of knock that there is: one line and one file each. A kind that the
 // configuration does not use has no detector.
@@ -20,6 +23,19 @@ func New(cfg Config, now time.Time) []Detector {
 		if d := kind(cfg, now); d != nil {
 			list = append(list, d)
 		}
+	}
+	return list
+}
+
+// Renew is New for a configuration that differs in its sequences only from the one that old was
+// made for: the other detectors stay, with all that they remember of senders.
+func Renew(old []Detector, cfg Config, now time.Time) []Detector {
+	list := slices.DeleteFunc(slices.Clone(old), func(d Detector) bool {
+		_, is := d.(*sequences)
+		return is
+	})
+	if d := newSequences(cfg, now); d != nil {
+		list = append(list, d)
 	}
 	return list
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/latchkey/latchkey/pkgs/rate"
 )
 
 // sender returns one of the addresses of phone's /24.
@@ -88,33 +90,13 @@ func TestTable(t *testing.T) {
 	})
 }
 
-func TestBucket(t *testing.T) {
-	l := limit{time.Second, 3}
-	var b bucket
-	take := func(now time.Duration, n int, want bool) {
-		t.Helper()
-		if got := b.take(l, now, n); got != want {
-			t.Errorf("take %d at %v = %v, want %v", n, now, got, want)
-		}
-	}
-	take(time.Hour, 4, false)
-	take(time.Hour, 2, true)
-	take(time.Hour, 2, false)
-	take(time.Hour, 1, true)
-	take(time.Hour+time.Second-1, 1, false)
-	take(time.Hour+time.Second, 1, true)
-	take(time.Hour+time.Second, 1, false)
-	take(2*time.Hour, 3, true)
-	take(time.Minute, 1, true) // the clock went back: the bucket must not stay empty for hours
-}
-
 // TestTableMemory keeps the sizes that stand beside the constants true.
 func TestTableMemory(t *testing.T) {
 	for name, tt := range map[string]struct{ entry, sets, most uintptr }{
 		"attempts": {unsafe.Sizeof(entry[attempt]{}), attemptSets, 1200 << 10},
 		"slots":    {unsafe.Sizeof(entry[slotState]{}), slotSets, 412 << 10},
 		"ordered":  {unsafe.Sizeof(entry[orderedState]{}), orderedSets, 190 << 10},
-		"budget":   {unsafe.Sizeof(entry[bucket]{}), budgetSets, 26 << 10},
+		"budget":   {unsafe.Sizeof(entry[rate.Bucket]{}), budgetSets, 26 << 10},
 	} {
 		size := tt.entry * ways * tt.sets
 		t.Logf("%s: %d entries of %d bytes, %d in all", name, ways*tt.sets, tt.entry, size)

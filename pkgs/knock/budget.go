@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/rate"
+)
+
+// budgetSets is the size of a budget's table of senders: 64 sets of 8 senders of 48 bytes, 25 kB.
+const budgetSets = 64
+
+// budget bounds the work for all senders together, and lets one sender have a quarter of it. A
+// flood that does not forge its source then leaves enough for the others.
+type budget struct {
+	all     rate.Bucket
+	most    rate.Limit
+	share   rate.Limit
+	senders *table[rate.Bucket]
+}
+
+// newBudget makes a budget of so many units per second and at once. The largest is what a sender
+// can always get at once.
+func newBudget(now time.Time, perSecond, burst, largest int) *budget {
+	return &budget{
+		most:    rate.Limit{Every: time.Second / time.Duration(perSecond), Burst: max(burst, largest)},
+		share:   rate.Limit{Every: 4 * time.Second / time.Duration(perSecond), Burst: max(burst/4, largest)},
+		senders: newTable[rate.Bucket](now, budgetSets),
+	}
+}
+
+// take tells whether a sender may have n units, and counts them if he may.
+func (b *budget) take(now time.Time, from netip.Addr, n int) bool {
+	clock := b.senders.clock(now)
+	e := b.senders.find(0, from)
+	if e == nil { // never nil from put: no rank is above 1
+		e = b.senders.put(0, from, clock, 0)
+	}
+	e.until = clock + time.Duration(b.share.Burst)*b.share.Every
+	return e.state.Take(b.share, clock, n) && b.all.Take(b.most, clock, n)
+}
