@@ -7,9 +7,10 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -33,19 +34,38 @@ func Run(ctx context.Context, folder string, e control.Event, out *os.File) erro
 	if !slices.Contains(actions, e.Kind) {
 		return nil
 	}
-	scripts, err := filepath.Glob(filepath.Join(folder, "*"))
+	scripts, err := list(folder)
 	if err != nil {
 		return fmt.Errorf("hooks: %w", err)
 	}
-	if len(scripts) > maxRuns {
-		return fmt.Errorf("hooks: %s has %d scripts, the limit is %d", folder, len(scripts), maxRuns)
-	}
-	for _, script := range scripts {
+	for _, name := range scripts {
+		script := folder + "/" + name
 		if err := runOne(ctx, script, environment(e), out); err != nil {
 			fmt.Fprintf(out, "hook %s for %s of door %s: %v\n", script, e.Kind, e.Door, err)
 		}
 	}
 	return nil
+}
+
+// list returns the names of the scripts in folder in their order. A folder that is not there has none.
+func list(folder string) ([]string, error) {
+	d, err := os.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	if len(names) > maxRuns {
+		return nil, fmt.Errorf("%s has %d scripts, the limit is %d", folder, len(names), maxRuns)
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 func environment(e control.Event) []string {
