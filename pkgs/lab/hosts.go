@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +48,10 @@ func MainHosts(m *testing.M) int {
 	cmd := exec.Command(script(), append([]string{"enter", program}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), variable+"="+inside)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// go test kills only us when the time is over; the signal comes when this thread ends.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	err = cmd.Run()
 	exit, failed := errors.AsType[*exec.ExitError](err)
 	switch {
@@ -87,16 +92,17 @@ func Script(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// In calls f on a thread whose network is the host's. Sockets that f makes itself, not in other
-// goroutines, stay in that network.
+// In is Do for tests: it fails the test with f's error.
 func In(t testing.TB, host string, f func() error) {
 	t.Helper()
-	if err := in(host, f); err != nil {
+	if err := Do(host, f); err != nil {
 		t.Fatalf("on %s: %v", host, err)
 	}
 }
 
-func in(host string, f func() error) error {
+// Do calls f on a thread whose network is the host's, and returns f's error. Sockets that f makes
+// itself, not in other goroutines, stay in that network.
+func Do(host string, f func() error) error {
 	ended := make(chan error)
 	go func() {
 		// The thread is not unlocked: it ends with the goroutine, and nobody else gets its network.
