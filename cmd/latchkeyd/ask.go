@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,7 @@ func status(e env, args []string) error {
 		return err
 	}
 	if *asJSON {
-		var raw json.RawMessage
+		var raw control.Raw
 		if err := ask(*socket, control.Request{Method: "status"}, &raw); err != nil {
 			return err
 		}
@@ -101,7 +100,7 @@ func events(e env, args []string) error {
 	}
 	show := func(ev control.Event) error { printEvent(e.out, ev); return nil }
 	if *asJSON {
-		show = func(ev control.Event) error { return json.NewEncoder(e.out).Encode(ev) }
+		show = func(ev control.Event) error { return printJSON(e.out, ev) }
 	}
 	r := control.Request{Method: "events", Since: *since}
 	if *follow {

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strconv"
@@ -13,10 +12,10 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 )
 
+// printJSON writes v on one line, as a type of package control.
 func printJSON(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	return out.Encode(v)
+	_, err := fmt.Fprintf(w, "%s\n", control.Marshal(v))
+	return err
 }
 
 // printStatus shows a status to a person.

@@ -4,7 +4,6 @@ package control
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,11 +49,7 @@ func (c *Conn) Close() error { return c.conn.Close() }
 // Call sends a request and stores the answer in result, a pointer, unless that is nil.
 // A refusal by the daemon is an *Error.
 func (c *Conn) Call(r Request, result any) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("request: %w", err)
-	}
-	if _, err := c.conn.Write(append(b, '\n')); err != nil {
+	if _, err := c.conn.Write(append(Marshal(r), '\n')); err != nil {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	return c.Next(result)
@@ -67,7 +62,7 @@ func (c *Conn) Next(result any) error {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	var r Response
-	if err := json.Unmarshal(line, &r); err != nil {
+	if err := Unmarshal(line, &r); err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
 	if r.Error != "" {
@@ -76,7 +71,7 @@ func (c *Conn) Next(result any) error {
 	if result == nil {
 		return nil
 	}
-	if err := json.Unmarshal(r.Result, result); err != nil {
+	if err := Unmarshal(r.Result, result); err != nil {
 		return fmt.Errorf("answer: %w", err)
 	}
 	return nil

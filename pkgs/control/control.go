@@ -2,10 +2,7 @@
 
 package control
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Request is one line from a caller.
 type Request struct {
@@ -21,9 +18,9 @@ type Request struct {
 
 // Response is one line to a caller. A request for events with follow is answered by many.
 type Response struct {
-	Error  string          `json:"error,omitempty"`
-	Hint   string          `json:"hint,omitempty"`
-	Result json.RawMessage `json:"result,omitempty"`
+	Error  string `json:"error,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+	Result Raw    `json:"result,omitempty"`
 }
 
 // Status is the answer to status.

@@ -5,7 +5,6 @@ package control
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -84,7 +83,7 @@ func readRequests(ctx context.Context, c net.Conn, to chan<- Request) {
 	in.Buffer(make([]byte, 0, 4096), MaxLine)
 	for in.Scan() {
 		var r Request
-		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+		if err := Unmarshal(in.Bytes(), &r); err != nil {
 			send(c, Response{Error: fmt.Sprintf("request is not one JSON object on a line: %v", err)})
 			return
 		}
@@ -100,11 +99,7 @@ func readRequests(ctx context.Context, c net.Conn, to chan<- Request) {
 }
 
 func sendResult(c net.Conn, result any) error {
-	b, err := json.Marshal(result)
-	if err != nil {
-		return fmt.Errorf("answer: %w", err)
-	}
-	return send(c, Response{Result: b})
+	return send(c, Response{Result: Marshal(result)})
 }
 
 func sendError(c net.Conn, err error) error {
@@ -116,13 +111,9 @@ func sendError(c net.Conn, err error) error {
 }
 
 func send(c net.Conn, r Response) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
 	if err := c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
-	_, err = c.Write(append(b, '\n'))
+	_, err := c.Write(append(Marshal(r), '\n'))
 	return err
 }
