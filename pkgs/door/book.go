@@ -27,7 +27,7 @@ var (
 
 // Limits bound a Book, and with it the sets in the kernel.
 type Limits struct {
-	PerClient int // grants of one client at a time, 0 = DefaultPerClient
+	PerClient int // grants of one client, or of one knock that is nobody's, at a time; 0 = DefaultPerClient
 	Total     int // grants at a time, 0 = DefaultTotal
 }
 
@@ -138,7 +138,7 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	if extended && old.Until.After(g.Until) {
 		g = *old
 	}
-	if err := b.room(now, at, g.Client); err != nil {
+	if err := b.room(now, at, &g); err != nil {
 		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
 	}
 	if err := b.place(now, &g); err != nil {
@@ -148,20 +148,24 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	return g, extended, nil
 }
 
+// holder is whose limit a grant counts against: the client's or, where it is nobody's in particular,
+// that of the way in which it was asked for.
+func (g *Grant) holder() string { return cmp.Or(g.Client, g.Knock) }
+
 // room says whether a grant at a place, new or in place of the one that is there, is within the limits.
-func (b *Book) room(now time.Time, at place, client string) error {
+func (b *Book) room(now time.Time, at place, fresh *Grant) error {
 	total, own := 0, 0
 	for other, g := range b.grants {
 		if other == at || !now.Before(g.Until) {
 			continue
 		}
 		total++
-		if g.Client == client {
+		if g.holder() == fresh.holder() {
 			own++
 		}
 	}
 	if own >= b.limits.PerClient {
-		return fmt.Errorf("client %q has %d: %w", client, own, ErrTooMany)
+		return fmt.Errorf("%s has %d: %w", fresh.holder(), own, ErrTooMany)
 	}
 	// What has expired counts too until Expire was called, so that the table itself is bounded.
 	if _, there := b.grants[at]; total >= b.limits.Total || !there && len(b.grants) >= b.limits.Total {
@@ -235,9 +239,7 @@ func (b *Book) Next() time.Time {
 // returns the doors whose state is new: those whose sets are there now, and those without.
 func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 	missing, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
-	if err != nil {
-		return nil, nil, err
-	}
+	errs := []error{err}
 	for name := range b.doors {
 		is := slices.Contains(missing, name)
 		was, known := b.missing[name]
@@ -249,7 +251,6 @@ func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 			ready = append(ready, name)
 		}
 	}
-	var errs []error
 	for at, g := range b.grants {
 		switch {
 		case b.missing[at.door]:

@@ -132,17 +132,17 @@ func (f *Firewall) Close(name string, address netip.Addr) error {
 func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (missing []string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	var errs []error
 	for _, name := range doors {
 		has4, err4 := f.syncSet(now, name, false, grants)
 		has6, err6 := f.syncSet(now, name, true, grants)
 		if err := errors.Join(err4, err6); err != nil {
-			return nil, err
-		}
-		if !has4 && !has6 {
+			errs = append(errs, err) // one door's trouble must not keep the others from being right
+		} else if !has4 && !has6 {
 			missing = append(missing, name)
 		}
 	}
-	return missing, nil
+	return missing, errors.Join(errs...)
 }
 
 // syncSet makes one set hold what it should. It says whether there is such a set.
