@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
@@ -79,23 +80,33 @@ func environment(e control.Event) []string {
 	}
 }
 
-// runOne starts a script without os/exec, which the router's binary has no room for.
+// runOne starts a script without os/exec, which the router's binary has no room for. The script has a
+// process group of its own, so that what it has started ends with it.
 func runOne(ctx context.Context, script string, env []string, out *os.File) error {
-	p, err := os.StartProcess(shell, []string{shell, script}, &os.ProcAttr{Env: env, Files: []*os.File{nil, out, out}})
+	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
 	}
-	ctx, done := context.WithTimeout(ctx, longest)
+	defer null.Close()
+	p, err := os.StartProcess(shell, []string{shell, script}, &os.ProcAttr{
+		Env: env, Files: []*os.File{null, out, out}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	})
+	if err != nil {
+		return err
+	}
+	limited, done := context.WithTimeout(ctx, longest)
 	defer done()
-	context.AfterFunc(ctx, func() { p.Kill() })
+	defer context.AfterFunc(limited, func() { syscall.Kill(-p.Pid, syscall.SIGKILL) })()
 	state, err := p.Wait()
 	switch {
 	case err != nil:
 		return err
 	case ctx.Err() != nil:
-		return fmt.Errorf("killed: it took longer than %s, or the service stops", longest)
+		return errors.New("killed, because the service stops")
+	case limited.Err() != nil:
+		return fmt.Errorf("killed, because it took longer than %s", longest)
 	case !state.Success():
-		return fmt.Errorf("%s", state)
+		return errors.New(state.String())
 	}
 	return nil
 }

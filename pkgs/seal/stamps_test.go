@@ -66,7 +66,11 @@ func TestStamps(t *testing.T) {
 		}},
 		"time that goes back excuses nothing": {knocks: []knock{
 			{0, 100, phone6, seal.Fresh},
-			{-time.Second, 100, phone4, seal.Replayed},
+			{-3 * time.Second, 100, phone4, seal.Replayed},
+		}},
+		"another device's packets are handled late": {knocks: []knock{
+			{0, 100, phone6, seal.Fresh},
+			{-time.Second, 100, phone4, seal.Fresh},
 		}},
 		"messages overtake each other": {floor: 50, knocks: []knock{
 			{0, 103, phone4, seal.Fresh},

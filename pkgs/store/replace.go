@@ -5,6 +5,7 @@ package store
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // replaceFile puts data in the place of the file, so that after a power failure there is either
@@ -12,7 +13,7 @@ import (
 // does not promise that), and the name is before this returns.
 func replaceFile(path string, data []byte) error {
 	temp := path + ".new"
-	if err := writeSynced(temp, data); err != nil {
+	if err := writeSynced(temp, path, data); err != nil {
 		_ = os.Remove(temp)
 		return err
 	}
@@ -28,10 +29,20 @@ func replaceFile(path string, data []byte) error {
 	return dir.Sync()
 }
 
-func writeSynced(path string, data []byte) error {
+// writeSynced writes a file that belongs to whom the old one belongs to: root may change what the
+// daemon, which is not root, must read afterwards.
+func writeSynced(path, old string, data []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
+	}
+	if info, err := os.Stat(old); err == nil && os.Geteuid() == 0 {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+			if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
+				_ = f.Close()
+				return err
+			}
+		}
 	}
 	if _, err := f.Write(data); err != nil {
 		_ = f.Close()
