@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/store"
 )
 
@@ -143,6 +144,7 @@ func followEvents(ctx context.Context, socket string, r control.Request, each fu
 // forget works without the daemon too: a state file that it refuses must not lock the owner out.
 func forget(e env, args []string) error {
 	f := newFlags(e, "forget")
+	config := f.String("config", userConfig, "configuration file (UCI), for when the daemon does not run")
 	state := f.String("state", stateFile, "file of what must survive a reboot, for when the daemon does not run")
 	all := f.Bool("all", false, "drop everything, also a damaged state file; the daemon must not run")
 	socket := f.socket()
@@ -153,6 +155,7 @@ func forget(e env, args []string) error {
 	if *all == (len(words) == 1) {
 		return usageError{errors.New("name a client, or use --all")}
 	}
+	var forgotten control.Forgotten
 	c, err := control.Dial(*socket)
 	switch {
 	case err == nil && *all:
@@ -160,23 +163,35 @@ func forget(e env, args []string) error {
 		return &control.Error{Text: "latchkeyd is running", Hint: "stop it first: /etc/init.d/latchkey stop"}
 	case err == nil:
 		defer c.Close()
-		err = c.Call(control.Request{Method: "forget", Client: words[0]}, nil)
+		err = c.Call(control.Request{Method: "forget", Client: words[0]}, &forgotten)
 	case !errors.Is(err, control.ErrNotRunning):
 	case *all:
 		err = os.Remove(*state)
 	default:
-		err = forgetOffline(*state, words[0])
+		err = forgetOffline(*config, *state, words[0])
 	}
-	if err == nil {
-		fmt.Fprintln(e.out, "forgotten: messages sent before now could be used again, so give the client a new key if somebody may have recorded one")
-	}
-	return err
-}
-
-func forgetOffline(path, client string) error {
-	memory, err := store.Open(path)
 	if err != nil {
 		return err
 	}
-	return memory.Forget(client)
+	fmt.Fprintln(e.out, "forgotten: new messages count again")
+	if !forgotten.Safe {
+		fmt.Fprintln(e.out, "copies of older messages could be used, too: give the client a new key if somebody may have recorded one")
+	}
+	return nil
+}
+
+func forgetOffline(config, state, client string) error {
+	text, err := readConfig(config)
+	if err != nil {
+		return err
+	}
+	id, err := daemon.ClientID(text, client)
+	if err != nil {
+		return err
+	}
+	memory, err := store.Open(state)
+	if err != nil {
+		return err
+	}
+	return memory.Forget(id)
 }

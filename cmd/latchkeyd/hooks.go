@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -33,21 +34,19 @@ func hooks(e env, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
-	last, fresh := uint64(0), true
+	var seen position
 	for {
-		from, err := startAfter(*socket, last, fresh)
+		err := seen.catchUp(*socket)
 		if err == nil {
-			last, fresh = from, false
-			r := control.Request{Method: "events", Since: from}
-			err = followEvents(ctx, *socket, r, func(ev control.Event) error {
-				last = ev.Number
+			err = followEvents(ctx, *socket, control.Request{Method: "events", Since: seen.last}, func(ev control.Event) error {
+				seen.last = ev.Number
 				return hook.Run(ctx, *folder, ev, out)
 			})
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !fresh {
+		if err != nil && !errors.Is(err, control.ErrNotRunning) {
 			fmt.Fprintf(out, "hooks: %v\n", err)
 		}
 		select {
@@ -58,18 +57,26 @@ func hooks(e env, args []string) error {
 	}
 }
 
-// startAfter returns the number of the event to start after: what happened before this process
-// began is not for the scripts, and the numbers of a daemon that was started anew begin again.
-func startAfter(socket string, last uint64, fresh bool) (uint64, error) {
+// position is how far the events of which run of the daemon were seen.
+type position struct {
+	run  string // "" = none was seen yet
+	last uint64
+}
+
+// catchUp finds the daemon that runs now. What happened before this process began is not for the
+// scripts, but all that a daemon tells which begins later.
+func (p *position) catchUp(socket string) error {
 	var s control.Status
 	if err := ask(socket, control.Request{Method: "status"}, &s); err != nil {
-		return 0, err
+		return err
 	}
-	switch {
-	case fresh:
-		return s.Last, nil
-	case s.Last < last:
-		return 0, nil
+	switch p.run {
+	case s.Run:
+	case "":
+		p.last = s.Last
+	default:
+		p.last = 0
 	}
-	return last, nil
+	p.run = s.Run
+	return nil
 }

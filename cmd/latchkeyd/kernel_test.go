@@ -174,8 +174,9 @@ func TestKnockIsSeen(t *testing.T) {
 		before, since := seen(), time.Now()
 		for seen() == before {
 			d.knock("phone", router, toNAS...)
-			if time.Since(since) > time.Second {
-				t.Fatalf("no knock was seen within 1 s; devices %+v", must(d.status()).Devices)
+			// Within a second; the rest is what a knock and slow machines take.
+			if time.Since(since) > 3*time.Second {
+				t.Fatalf("no knock was seen within 3 s; devices %+v", must(d.status()).Devices)
 			}
 		}
 	}

@@ -89,15 +89,21 @@ func TestNoKnockIsLostWhenTheFilterIsSwapped(t *testing.T) {
 			}
 		}
 	}()
-	for n := range 30 {
+	const times = 30
+	for n := 0; n < times || strings.Count(d.log.String(), "reload") < times; n++ {
+		// Events of reloads push those of knocks out of the list: the client's last knock tells.
+		last := func() time.Time {
+			if l := must(d.status()).Clients[0].Last; l != nil {
+				return *l
+			}
+			return time.Time{}
+		}
+		before := last()
 		sendSTUN(t, "phone", freshMessage(t))
-		lab.Wait(t, "the knock opens", func() bool { return strings.Count(d.log.String(), "address="+phone) > n })
+		lab.Wait(t, "the knock opens", func() bool { return last().After(before) })
 	}
 	close(stop)
 	<-stopped
-	if n := strings.Count(d.log.String(), "reload"); n < 30 {
-		t.Errorf("the filter was swapped %d times only", n)
-	}
 }
 
 func TestHooksRunScripts(t *testing.T) {

@@ -238,7 +238,7 @@ func (d *latchkeydProcess) grants(door string) []string {
 	return list
 }
 
-// count returns how many events of a kind there were for an address.
+// count returns how often an event of a kind happened for an address.
 func (d *latchkeydProcess) count(kind, address string) int {
 	d.t.Helper()
 	var list []control.Event
@@ -248,7 +248,7 @@ func (d *latchkeydProcess) count(kind, address string) int {
 	n := 0
 	for _, e := range list {
 		if e.Kind == kind && e.Address == address {
-			n++
+			n += max(e.Count, 1)
 		}
 	}
 	return n

@@ -27,7 +27,8 @@ import (
 
 // Where things are on a router, unless flags say otherwise.
 const (
-	configFile = "/var/run/latchkey/config"
+	configFile = "/var/run/latchkey/config" // the copy that the init script makes …
+	userConfig = "/etc/config/latchkey"     // … of the owner's
 	stateFile  = "/etc/latchkey/state"
 	fw4Table   = "fw4"
 )
@@ -50,6 +51,19 @@ func run(e env, args []string) error {
 		return err
 	}
 
+	// Signals come first: a reload may be asked for while all this begins, and a log that nobody
+	// reads any more is no reason to end.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	reloads := hangUps(ctx)
+	signal.Ignore(unix.SIGPIPE)
+
+	// The socket before the firewall: with another daemon's grants nothing must happen.
+	l, err := listen(*socket)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
 	memory, err := store.Open(*state)
 	if err != nil {
 		return err
@@ -79,53 +93,74 @@ func run(e env, args []string) error {
 		ClockSynced:     synced,
 		Now:             time.Now,
 		Wake:            wake.Send,
-		Tell:            logTo(e.err),
 	})
 	if err != nil {
 		return err
 	}
-	return serve(d, *socket)
+	return serve(ctx, stop, d, l, reloads, logTo(e.err))
 }
 
-// serve runs the daemon and its control socket until a signal ends them.
-func serve(d *daemon.Daemon, socket string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
-	defer stop()
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, unix.SIGHUP)
-	reloads := make(chan struct{}, 1)
-	go func() {
-		for range hup {
-			select {
-			case reloads <- struct{}{}:
-			default: // one is waiting already
-			}
-		}
-	}()
+// lastWords is how long the log may take to write the rest when the daemon ends.
+const lastWords = time.Second
 
-	l, err := listen(socket)
-	if err != nil {
-		return err
-	}
+// serve runs the daemon, its control socket and its log until ctx ends or one of them fails.
+func serve(ctx context.Context, stop func(), d *daemon.Daemon, l net.Listener, reloads <-chan struct{}, write func(control.Event)) error {
+	logging, endLog := context.WithCancel(context.Background())
+	logged := make(chan struct{})
+	go func() {
+		defer close(logged)
+		d.Log(logging, write)
+	}()
 	served := make(chan error, 1)
 	go func() {
 		err := control.Serve(ctx, l, d.Answer)
 		stop() // without it nobody could ask what is open
 		served <- err
 	}()
-	err = d.Run(ctx, reloads)
+	err := d.Run(ctx, reloads)
 	stop()
-	return errors.Join(err, <-served)
+	err = errors.Join(err, <-served)
+	endLog()
+	select {
+	case <-logged:
+	case <-time.After(lastWords):
+	}
+	return err
 }
 
-// listen makes the control socket: for the daemon's user and group only.
+// hangUps turns SIGHUP into requests to reload; one that comes while one waits adds nothing.
+func hangUps(ctx context.Context) <-chan struct{} {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, unix.SIGHUP)
+	reloads := make(chan struct{}, 1)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hup:
+			}
+			select {
+			case reloads <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return reloads
+}
+
+// listen makes the control socket: for the daemon's user and group only. It removes the one of a
+// daemon that is gone.
 func listen(path string) (net.Listener, error) {
-	if c, err := control.Dial(path); err == nil {
+	c, err := control.Dial(path)
+	if err == nil {
 		c.Close()
 		return nil, fmt.Errorf("another latchkeyd listens at %s", path)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("old control socket: %w", err)
+	if info, gone := os.Lstat(path); gone == nil && errors.Is(err, control.ErrNotRunning) && info.Mode()&fs.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("old control socket: %w", err)
+		}
 	}
 	old := syscall.Umask(0o117) // 0660 from the first moment on
 	defer syscall.Umask(old)
@@ -174,18 +209,31 @@ type packets struct{ *capture.Live }
 
 var _ daemon.Capture = packets{}
 
+// Check tells whether the kernel's filter can be made, if need be without hints.
+func (p packets) Check(f wire.Filter) error {
+	_, err := capture.Compile(f)
+	if errors.Is(err, capture.ErrFilterTooBig) {
+		_, err = capture.Compile(withoutHints(f))
+	}
+	return err
+}
+
 // Set falls back to a filter without hints where the kernel has no room for them: more packets wake
 // the daemon then, but no knock is lost.
 func (p packets) Set(devices []string, f wire.Filter) error {
 	err := p.Live.Set(devices, f)
-	if !errors.Is(err, capture.ErrFilterTooBig) {
-		return err
+	if errors.Is(err, capture.ErrFilterTooBig) {
+		err = p.Live.Set(devices, withoutHints(f))
 	}
+	return err
+}
+
+func withoutHints(f wire.Filter) wire.Filter {
 	f.STUN = slices.Clone(f.STUN)
 	for i := range f.STUN {
 		f.STUN[i].Hints = nil
 	}
-	return p.Live.Set(devices, f)
+	return f
 }
 
 // Devices tells how the devices are that are listened to.

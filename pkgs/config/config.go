@@ -3,6 +3,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"net/netip"
 	"time"
@@ -19,6 +21,15 @@ type Config struct {
 	Clients   []Client
 	Sequences []Sequence
 	Ports     *knock.Ordered // the ordered form of carrier ports, nil if there is none
+}
+
+// DoorNames returns the names of all doors.
+func (c *Config) DoorNames() []string {
+	names := make([]string, len(c.Doors))
+	for i := range c.Doors {
+		names[i] = c.Doors[i].Name
+	}
+	return names
 }
 
 // Main is the section 'main'.
@@ -84,6 +95,22 @@ type Client struct {
 	Expires time.Time // zero = never
 	Enabled bool
 }
+
+// ID names the client's key, without telling anything of it: 16 hex digits. What is remembered of a
+// client goes by it, so that a new name does not make old messages fresh, nor a new key old ones.
+func (c *Client) ID() string {
+	h := sha256.New()
+	h.Write([]byte("latchkey client\x00"))
+	if c.Kind == knock.KindFwknop {
+		h.Write(c.SPA.HMAC)
+	} else {
+		h.Write(c.Key[:])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Expired tells whether the client's time is over.
+func (c *Client) Expired(now time.Time) bool { return !c.Expires.IsZero() && !now.Before(c.Expires) }
 
 // KindWord returns the client's kind as configurations write it.
 func (c *Client) KindWord() string {

@@ -27,6 +27,7 @@ type Response struct {
 type Status struct {
 	Version string    `json:"version"`
 	Running bool      `json:"running"`
+	Run     string    `json:"run"`               // names this run of the daemon: event numbers begin anew with each
 	Since   time.Time `json:"since"`             // start of the daemon
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
 	Clock   string    `json:"clock"`             // "synchronised" or "free" (no NTP yet)
@@ -76,6 +77,11 @@ type Client struct {
 	Doors   []string   `json:"doors"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Last    *time.Time `json:"last,omitempty"` // last accepted knock since the daemon started
+}
+
+// Forgotten is the answer to forget.
+type Forgotten struct {
+	Safe bool `json:"safe"` // no copy of an older message can be used
 }
 
 // Event is something the owner may want to know.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -52,6 +53,20 @@ func Check(text string) []control.Problem {
 	return list
 }
 
+// ClientID returns what a client of a configuration is called in the daemon's memory.
+func ClientID(text, name string) (string, error) {
+	cfg, problems := config.Parse(text)
+	if cfg == nil {
+		return "", problems.Errors()
+	}
+	for i := range cfg.Clients {
+		if c := &cfg.Clients[i]; c.Name == name {
+			return c.ID(), nil
+		}
+	}
+	return "", fmt.Errorf("the configuration has no client %q", name)
+}
+
 func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 	a, err := netip.ParseAddr(r.Address)
 	if err != nil {
@@ -63,23 +78,29 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 			return &control.Error{Text: fmt.Sprintf("time %q: %v", r.For, err), Hint: "such as 30s, 10m or 8h"}
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.known(r.Door); err != nil {
+	g, err := d.openFor(r.Door, a, wish)
+	if err != nil {
 		return err
 	}
-	if !d.policy.doors[r.Door].Serves(a) {
-		return &control.Error{
-			Text: fmt.Sprintf("door %q leads nowhere for %s", r.Door, a),
+	return reply(g)
+}
+
+// openFor opens a door because the owner says so.
+func (d *Daemon) openFor(name string, a netip.Addr, wish time.Duration) (control.Grant, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.known(name); err != nil {
+		return control.Grant{}, err
+	}
+	if !d.policy.doors[name].Serves(a) {
+		return control.Grant{}, &control.Error{
+			Text: fmt.Sprintf("door %q leads nowhere for %s", name, a),
 			Hint: "its LAN host has no address of that family: see options 'dest_ip' and 'dest_ip6'",
 		}
 	}
 	now := d.sys.Now()
-	g, err := d.openDoor(now, door.Ask{Door: r.Door, Address: a, For: wish, Knock: "control"})
-	if err != nil {
-		return err
-	}
-	return reply(tellGrant(now, g))
+	g, err := d.openDoor(now, door.Ask{Door: name, Address: a, For: wish, Knock: "control"})
+	return tellGrant(now, g), err
 }
 
 func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
@@ -90,21 +111,28 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 			return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "leave it out to close for everybody"}
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.known(r.Door); err != nil {
-		return err
-	}
-	now := d.sys.Now()
-	grants, err := d.closeDoor(now, r.Door, a, "", "closed at the router")
+	closed, err := d.closeAll(r.Door, a)
 	if err != nil {
 		return err
 	}
+	return reply(closed)
+}
+
+// closeAll closes a door because the owner says so; an invalid address stands for all.
+func (d *Daemon) closeAll(name string, a netip.Addr) ([]control.Grant, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.known(name); err != nil {
+		return nil, err
+	}
+	now := d.sys.Now()
+	grants, err := d.book.Close(now, name, a)
+	d.tellClosed(now, grants, "closed at the router")
 	closed := make([]control.Grant, 0, len(grants))
 	for _, g := range grants {
 		closed = append(closed, tellGrant(now, g))
 	}
-	return reply(closed)
+	return closed, err
 }
 
 // known refuses a door that the owner named wrongly or switched off.
@@ -119,19 +147,33 @@ func (d *Daemon) known(name string) error {
 	return nil
 }
 
-// answerForget drops what is remembered of a client's messages, so that one with a clock that once
-// was far ahead can knock again. Old copies of its messages could then open: its key should change.
+// answerForget lets a client knock again whose clock once was far ahead. Where the router's clock is
+// right, older messages stay used up; elsewhere copies of them could open again.
 func (d *Daemon) answerForget(r control.Request, reply func(any) error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.policy.clients[r.Client] == nil {
-		return &control.Error{Text: fmt.Sprintf("no client %q", r.Client), Hint: "latchkeyd status lists the clients"}
-	}
-	if err := d.sys.Memory.Forget(r.Client); err != nil {
+	safe, err := d.forget(r.Client)
+	if err != nil {
 		return err
 	}
-	delete(d.devices, r.Client)
-	return reply(struct{}{})
+	return reply(control.Forgotten{Safe: safe})
+}
+
+func (d *Daemon) forget(name string) (safe bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.policy.clients[name]
+	if c == nil {
+		return false, &control.Error{Text: fmt.Sprintf("no client %q", name), Hint: "latchkeyd status lists the clients"}
+	}
+	safe = d.sys.ClockSynced()
+	if safe {
+		err = d.sys.Memory.SetFloor(c.ID(), uint64(d.sys.Now().UnixMilli()))
+	} else {
+		err = d.sys.Memory.Forget(c.ID())
+	}
+	if err == nil {
+		delete(d.devices, c.ID())
+	}
+	return safe, err
 }
 
 // Status tells how everything is. It holds no secret.
@@ -144,6 +186,7 @@ func (d *Daemon) Status() control.Status {
 	s := control.Status{
 		Version: d.sys.Version,
 		Running: true,
+		Run:     strconv.FormatInt(d.start.UnixNano(), 36),
 		// Start by what has passed since then: the wall clock may have been set meanwhile.
 		Since:   now.Add(-now.Sub(d.start)).Round(0),
 		Now:     now.Round(0),
@@ -165,7 +208,7 @@ func (d *Daemon) Status() control.Status {
 		s.Doors = append(s.Doors, tellDoor(now, c, grants, slices.Contains(missing, c.Name)))
 	}
 	for _, c := range d.policy.cfg.Clients {
-		s.Clients = append(s.Clients, d.tellClient(now, c))
+		s.Clients = append(s.Clients, d.tellClient(now, &c))
 	}
 	return s
 }
@@ -198,7 +241,7 @@ func tellGrant(now time.Time, g door.Grant) control.Grant {
 	}
 }
 
-func (d *Daemon) tellClient(now time.Time, c config.Client) control.Client {
+func (d *Daemon) tellClient(now time.Time, c *config.Client) control.Client {
 	t := control.Client{Name: c.Name, Title: c.Title, Kind: c.KindWord(), State: "ready", Doors: c.Doors}
 	if !c.Expires.IsZero() {
 		t.Expires = &c.Expires
@@ -206,10 +249,10 @@ func (d *Daemon) tellClient(now time.Time, c config.Client) control.Client {
 	switch {
 	case !c.Enabled:
 		t.State = "disabled"
-	case !c.Expires.IsZero() && !now.Before(c.Expires):
+	case c.Expired(now):
 		t.State = "expired"
 	}
-	if dev := d.devices[c.Name]; dev != nil && !dev.last.IsZero() {
+	if dev := d.devices[c.ID()]; dev != nil && !dev.last.IsZero() {
 		last := dev.last.Round(0)
 		t.Last = &last
 	}

@@ -26,7 +26,7 @@ func TestStatus(t *testing.T) {
 	last := start
 	until := start.Add(10 * time.Minute)
 	want := control.Status{
-		Version: "1.2.3", Running: true, Since: start, Now: r.now, Clock: "synchronised", Packets: 1, Last: 1,
+		Version: "1.2.3", Running: true, Run: s.Run, Since: start, Now: r.now, Clock: "synchronised", Packets: 1, Last: 1,
 		Devices: []control.Device{{Name: "wan", State: "up"}},
 		Doors: []control.Door{
 			{Name: "nas", State: "ready", OpenFor: 600, MaxOpen: 3600, Grants: []control.Grant{
@@ -63,14 +63,37 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("closed %+v, open for %q", closed, r.open("nas"))
 		}
 	})
-	t.Run("forget_lets_an_old_stamp_in_again", func(t *testing.T) {
+	t.Run("forget_without_a_right_clock_lets_an_old_stamp_in_again", func(t *testing.T) {
 		r := newRig(t, home)
 		msg := r.seal(seal.Body{Door: seal.Tag("nas")})
 		r.message(phone, msg)
-		r.ask(t, control.Request{Method: "forget", Client: "phone"})
+		r.synced = false
+		if f := r.ask(t, control.Request{Method: "forget", Client: "phone"}).(control.Forgotten); f.Safe {
+			t.Error("called safe, but copies can be used")
+		}
 		r.message(neighbour, msg)
 		if r.last() != "opened nas phone" {
 			t.Errorf("last event %q", r.last())
+		}
+	})
+	t.Run("forget_with_a_right_clock_keeps_old_messages_used_up", func(t *testing.T) {
+		r := newRig(t, home)
+		r.synced = false
+		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.AddDate(10, 0, 0).UnixMilli())})) // a clock far ahead
+		r.synced = true
+		old := r.seal(seal.Body{})
+		r.now = r.now.Add(time.Second)
+		if f := r.ask(t, control.Request{Method: "forget", Client: "phone"}).(control.Forgotten); !f.Safe {
+			t.Error("not called safe")
+		}
+		r.message(neighbour, old)
+		if r.last() != "refused replayed phone" {
+			t.Errorf("an older message: last event %q", r.last())
+		}
+		r.now = r.now.Add(time.Second)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+		if r.open("nas") == "" {
+			t.Errorf("a new message: last event %q", r.last())
 		}
 	})
 	t.Run("check_finds_every_problem", func(t *testing.T) {
@@ -133,6 +156,7 @@ func TestFollowEvents(t *testing.T) {
 			t.Errorf("first event %q", kind)
 		}
 		synctest.Wait() // the follower waits for more
+		r.now = r.now.Add(3 * time.Second)
 		r.sequence(phone, shy...)
 		if kind := <-seen; kind != "extended" {
 			t.Errorf("second event %q", kind)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,19 +16,13 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Limits on grants. A home has few devices: these stop a stolen key or a spoofed sequence from
-// filling the firewall's sets.
-const (
-	grantsPerClient = 32
-	grantsInTotal   = 1024
-)
-
-// lookAgain is how often the clock's state and the firewall are looked at when nothing happens:
-// it bounds how long a clock that was set by NTP goes unnoticed.
+// lookAgain is how often the clock's state is looked at, and what failed is tried again: it bounds
+// how long a clock that was set by NTP goes unnoticed.
 const lookAgain = 5 * time.Second
 
 // System is what the daemon is given of the world outside.
@@ -40,28 +35,32 @@ type System struct {
 	Memory          Memory
 	ClockSynced     func() bool // whether NTP keeps the clock right
 	Now             func() time.Time
-	Wake            func(mac net.HardwareAddr, host netip.Addr) error
-	Tell            func(control.Event) // logs an event; it must not call the daemon
+	Wake            func(card net.HardwareAddr, host netip.Addr) error
 }
 
 // Capture is where packets come from.
 type Capture interface {
-	// Set says which devices to read from, and which packets.
+	// Check tells whether a filter can be used at all.
+	Check(f wire.Filter) error
+	// Set says which devices to read from, and which packets. After an error it may be tried again.
 	Set(devices []string, f wire.Filter) error
 	// Devices tells how those devices are.
 	Devices() []control.Device
 }
 
-// Memory is what survives a reboot. What a method changed is durable when it returns.
+// Memory is what survives a reboot. What a method changed is durable when it returns. Clients are
+// named by config.Client.ID, so that a new name does not make old messages fresh.
 type Memory interface {
 	// Floor is the newest stamp that was accepted from a client, 0 if none was.
 	Floor(client string) uint64
 	SetFloor(client string, stamp uint64) error
+	// Forget drops the floor of a client.
+	Forget(client string) error
 	// Used tells whether a one-time sequence was used.
 	Used(sequence, text string) bool
 	Use(sequence, text string) error
-	// Forget drops the floor of a client.
-	Forget(client string) error
+	// Keep drops, with the next change, what belongs to other one-time sequences than these.
+	Keep(sequences []string)
 }
 
 // Daemon takes packets and opens doors. Make one with New; its methods may be called from any
@@ -74,9 +73,12 @@ type Daemon struct {
 	mu      sync.Mutex
 	policy  *policy
 	book    *door.Book
-	devices map[string]*device // by client: what is remembered of one over a reload
-	problem string             // why the last reload was refused
-	refit   chan struct{}      // has a value when the capture's filter is out of date
+	devices map[string]*device      // by config.Client.ID: kept over a reload, as many as clients
+	rates   map[string]*rate.Bucket // by who knocks, see knocker; as many as clients and sequences
+	problem string                  // why the last reload was refused
+	failing map[string]string       // by what failed: the last complaint, told once
+	stopped bool                    // nothing may open any more
+	refit   chan struct{}           // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -90,27 +92,81 @@ type Daemon struct {
 func New(sys System) (*Daemon, error) {
 	d := &Daemon{
 		sys:     sys,
-		events:  newEvents(sys.Tell),
 		start:   sys.Now(),
-		book:    door.NewBook(sys.Firewall, door.Limits{PerClient: grantsPerClient, Total: grantsInTotal}),
+		book:    door.NewBook(sys.Firewall, door.Limits{}),
 		devices: map[string]*device{},
+		rates:   map[string]*rate.Bucket{},
+		failing: map[string]string{},
 		refit:   make(chan struct{}, 1),
 	}
+	d.events = newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
-	cfg, err := d.readConfig()
+	p, err := d.prepare(d.start)
 	if err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.adopt(d.start, cfg); err != nil {
-		return nil, err
-	}
+	d.adopt(d.start, p)
 	return d, nil
 }
 
-// readConfig also tells what is doubtful in a configuration that can be used.
-func (d *Daemon) readConfig() (*config.Config, error) {
+// Run works until ctx ends, then closes every door. Each value from reloads makes it read the
+// configuration again.
+func (d *Daemon) Run(ctx context.Context, reloads <-chan struct{}) error {
+	d.capture()
+	d.events.add(d.sys.Now(), control.Event{Kind: started, Detail: "latchkeyd " + d.sys.Version + " listens on " + d.listening()})
+	for {
+		select {
+		case <-ctx.Done():
+			return d.stop()
+		case <-reloads:
+			d.Reload()
+		case <-d.sys.FirewallChanged:
+			d.syncFirewall()
+		case <-d.refit:
+			d.capture()
+		case <-time.After(d.nextWake()):
+			d.Tick()
+		}
+	}
+}
+
+// stop closes every door for good: whoever stops the service does not want to leave one open.
+func (d *Daemon) stop() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+	now := d.sys.Now()
+	var errs []error
+	for _, c := range d.policy.open {
+		grants, err := d.book.Close(now, c.Name, netip.Addr{})
+		errs = append(errs, err)
+		d.tellClosed(now, grants, "latchkeyd stops")
+	}
+	return errors.Join(errs...)
+}
+
+// Reload reads the configuration again. A bad one changes nothing but what status says.
+func (d *Daemon) Reload() {
+	now := d.sys.Now()
+	p, err := d.prepare(now)
+	d.mu.Lock()
+	d.problem = ""
+	if err != nil {
+		d.problem = err.Error()
+		d.mu.Unlock()
+		d.events.add(now, control.Event{Kind: trouble, Detail: "the new configuration is refused, the old one stays: " + err.Error()})
+		return
+	}
+	d.adopt(now, p)
+	d.mu.Unlock()
+	d.events.add(now, control.Event{Kind: reload, Detail: "configuration read again"})
+	d.capture()
+}
+
+// prepare makes all that a configuration needs. It may fail and changes nothing.
+func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	text, err := d.sys.Config()
 	if err != nil {
 		return nil, err
@@ -119,117 +175,54 @@ func (d *Daemon) readConfig() (*config.Config, error) {
 	if cfg == nil {
 		return nil, problems.Errors()
 	}
-	for _, p := range problems {
-		d.events.add(d.sys.Now(), control.Event{Kind: trouble, Detail: p.String()})
+	if !cfg.Main.Enabled {
+		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
-	return cfg, nil
+	p := newPolicy(cfg, problems)
+	p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+	if err := d.sys.Capture.Check(p.filter()); err != nil {
+		return nil, fmt.Errorf("too many ports, clients or sequences: %w", err)
+	}
+	return p, nil
 }
 
-// Run works until ctx ends, then closes every door. Each value from reloads makes it read the
-// configuration again.
-func (d *Daemon) Run(ctx context.Context, reloads <-chan struct{}) error {
-	if err := d.capture(); err != nil {
-		return err
+// adopt makes a configuration the running one. It cannot fail: what the firewall refuses now is
+// told, and tried again. Grants stay where the new configuration would give them.
+func (d *Daemon) adopt(now time.Time, p *policy) {
+	d.policy = p
+	for _, problem := range p.doubts {
+		d.events.add(now, control.Event{Kind: trouble, Detail: problem.String()})
 	}
-	d.events.add(d.sys.Now(), control.Event{Kind: started, Detail: "latchkeyd " + d.sys.Version + " listens on " + d.listening()})
-	for {
-		select {
-		case <-ctx.Done():
-			return d.stop()
-		case <-reloads:
-			if err := d.Reload(); err != nil {
-				return err
-			}
-		case <-d.sys.FirewallChanged:
-			d.syncFirewall()
-		case <-d.refit:
-			if err := d.capture(); err != nil {
-				return err
-			}
-		case <-time.After(d.nextWake()):
-			if err := d.Tick(); err != nil {
-				return err
-			}
+	gone, err := d.book.SetDoors(now, p.open)
+	d.tellFailing(now, "firewall", err)
+	d.tellClosed(now, gone, "the door was taken out of the configuration")
+	for _, g := range d.book.Grants(now) {
+		if why := p.revoked(now, g); why != "" {
+			grants, err := d.book.Close(now, g.Door, g.Address)
+			d.tellFailing(now, "firewall", err)
+			d.tellClosed(now, grants, why)
 		}
 	}
-}
-
-// stop closes every door: whoever stops the service does not want to leave one open.
-func (d *Daemon) stop() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	now := d.sys.Now()
-	var errs []error
-	for name := range d.policy.doors {
-		grants, err := d.book.Close(now, name, netip.Addr{})
-		errs = append(errs, err)
-		d.tellClosed(now, grants, "latchkeyd stops")
-	}
-	return errors.Join(errs...)
-}
-
-// Reload reads the configuration again. A bad one changes nothing but what status says; only an
-// error of the capture, without which there is no use in going on, is returned.
-func (d *Daemon) Reload() error {
-	now := d.sys.Now()
-	cfg, err := d.readConfig()
-	d.mu.Lock()
-	if err == nil {
-		err = d.adopt(now, cfg)
-	}
-	d.problem = ""
-	if err != nil {
-		d.problem = err.Error()
-	}
-	d.mu.Unlock()
-	if err != nil {
-		d.events.add(now, control.Event{Kind: trouble, Detail: "the new configuration is refused, the old one stays: " + err.Error()})
-		return nil
-	}
-	d.events.add(now, control.Event{Kind: reload, Detail: "configuration read again"})
-	return d.capture()
-}
-
-// adopt makes cfg the running configuration. Grants of doors that stay are kept.
-func (d *Daemon) adopt(now time.Time, cfg *config.Config) error {
-	if !cfg.Main.Enabled {
-		return errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
-	}
-	p := newPolicy(cfg)
-	gone, err := d.book.SetDoors(now, p.open)
-	if err != nil {
-		d.events.add(now, control.Event{Kind: trouble, Detail: "firewall: " + err.Error()})
-	}
-	d.policy = p
-	d.events.setLevel(cfg.Main.LogLevel)
-	d.rebuild(now)
-	d.tellClosed(now, gone, "the door was taken out of the configuration")
+	d.sys.Memory.Keep(p.oneTime())
+	d.tellUsedUp(now)
+	clear(d.rates)
 	_, missing, err := d.book.Sync(now)
-	if err != nil {
-		return fmt.Errorf("firewall: %w", err)
-	}
-	d.tellSets(now, nil, missing)
-	return nil
-}
-
-// rebuild makes the detectors anew: after a reload, and when a one-time sequence was used.
-func (d *Daemon) rebuild(now time.Time) {
-	d.policy.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+	d.tellFailing(now, "firewall", err)
+	d.tellSets(now, nil, missing) // that a new door has its sets is no news
 }
 
 // Tick does what time alone brings: Run calls it in time, others need not.
-func (d *Daemon) Tick() error {
+func (d *Daemon) Tick() {
 	d.mu.Lock()
-	changed := d.passTime(d.sys.Now())
-	retry := len(d.book.Pending()) > 0
+	now := d.sys.Now()
+	changed := d.passTime(now) || d.failing["capture"] != ""
+	if len(d.book.Pending()) > 0 || d.failing["firewall"] != "" {
+		d.sync(now)
+	}
 	d.mu.Unlock()
-	if retry {
-		d.syncFirewall()
-	}
 	if changed {
-		return d.capture()
+		d.capture()
 	}
-	return nil
 }
 
 // passTime ends grants and epochs, and notices a clock that was set. It tells whether the capture's
@@ -241,7 +234,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	return d.policy.advance(now, d.sys.ClockSynced())
 }
 
-// nextWake is how long until tick has something to do.
+// nextWake is how long until Tick has something to do.
 func (d *Daemon) nextWake() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -253,28 +246,28 @@ func (d *Daemon) nextWake() time.Duration {
 	return max(wait, 0)
 }
 
-// capture tells the capture what to read. It must not be called with d.mu held: the capture may
-// wait for a batch of packets that waits for d.mu.
-func (d *Daemon) capture() error {
+// capture tells the capture what to read. What fails is tried again by Tick.
+func (d *Daemon) capture() {
 	d.mu.Lock()
 	devices := d.policy.cfg.Main.Devices
 	f := d.policy.filter()
 	d.mu.Unlock()
-	if err := d.sys.Capture.Set(devices, f); err != nil {
-		return fmt.Errorf("capture: %w", err)
-	}
-	return nil
+	err := d.sys.Capture.Set(devices, f)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.tellFailing(d.sys.Now(), "capture", err)
 }
 
 // syncFirewall puts back what is left of each grant after somebody changed the firewall.
 func (d *Daemon) syncFirewall() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	now := d.sys.Now()
+	d.sync(d.sys.Now())
+}
+
+func (d *Daemon) sync(now time.Time) {
 	found, missing, err := d.book.Sync(now)
-	if err != nil {
-		d.events.add(now, control.Event{Kind: trouble, Detail: "firewall: " + err.Error()})
-	}
+	d.tellFailing(now, "firewall", err)
 	d.tellSets(now, found, missing)
 }
 
@@ -290,21 +283,17 @@ func (d *Daemon) Packets(now time.Time, _ string, packets [][]byte) {
 	}
 }
 
-// Observe takes one decoded packet that was seen at now.
-func (d *Daemon) Observe(now time.Time, p *wire.Packet) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.observe(now, p)
-}
-
 func (d *Daemon) observe(now time.Time, p *wire.Packet) {
+	if d.stopped {
+		return
+	}
 	d.now = now
 	policy := d.policy
 	for _, detector := range policy.detectors {
 		detector.Observe(now, p, d.emit)
 	}
 	if policy.outdated {
-		d.rebuild(now)
+		policy.renew(now, d.sys.Memory.Used)
 		select {
 		case d.refit <- struct{}{}:
 		default: // it is known already
@@ -321,13 +310,30 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
 }
 
-func (d *Daemon) listening() string {
-	list := ""
-	for i, dev := range d.sys.Capture.Devices() {
-		if i > 0 {
-			list += ", "
+// Log calls write for every event that matters enough by the configuration's log level, until ctx
+// has ended and all were written.
+func (d *Daemon) Log(ctx context.Context, write func(control.Event)) {
+	d.events.follow(ctx, 0, func(e control.Event) error {
+		d.mu.Lock()
+		wanted := d.policy.cfg.Main.LogLevel
+		d.mu.Unlock()
+		if level(e.Kind) >= wanted {
+			write(e)
 		}
-		list += dev.Name + " (" + dev.State + ")"
-	}
+		return nil
+	})
+}
+
+// Events returns the events after number n that are still kept.
+func (d *Daemon) Events(n uint64) []control.Event {
+	list, _ := d.events.since(n)
 	return list
+}
+
+func (d *Daemon) listening() string {
+	var list []string
+	for _, dev := range d.sys.Capture.Devices() {
+		list = append(list, dev.Name+" ("+dev.State+")")
+	}
+	return strings.Join(list, ", ")
 }

@@ -3,12 +3,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/rate"
 )
 
 // Kinds of events, the same words in the log, the control protocol and LuCI.
@@ -16,7 +18,7 @@ const (
 	started  = "started"
 	opened   = "opened"
 	extended = "extended"
-	closed   = "closed"  // early: by a knock, by the owner, or because the door went
+	closed   = "closed"  // early: by a knock, by the owner, or because the configuration changed
 	expired  = "expired" // on time
 	refused  = "refused"
 	pending  = "pending" // the firewall has no set for a door
@@ -28,94 +30,128 @@ const (
 
 // Limits of the event list.
 const (
-	keepEvents    = 256              // events that are kept for later readers
-	alikeWithin   = 10 * time.Second // a refusal like the last one within this time only counts up
-	refusalBurst  = 30               // refusals shown at once …
-	refusalRefill = 2 * time.Second  // … and one more in each such time
+	keepEvents  = 256 // events that are kept for later readers …
+	keepRefused = 128 // … of which refusals, which strangers can cause
+
+	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
+	extendedAlike = 2 * time.Second  // so does an extension: one press of a button is several messages
+	lookBack      = 8                // events among which a former one is looked for
 )
 
-// events keeps the newest events and tells followers of each new one.
-// Refusals are what strangers can cause, so they alone are limited in rate.
+// shownRefusals limits what strangers can put into the list, and each client by itself: a flood must
+// not hide from the owner that his own phone's clock is wrong.
+var shownRefusals = rate.Limit{Every: 2 * time.Second, Burst: 30}
+
+// events keeps the newest events and wakes those who follow them. It writes nowhere: a reader who
+// stalls, such as the log, holds up nobody.
 type events struct {
-	tell func(control.Event) // takes each that is shown and matters enough
+	start time.Time
 
 	mu      sync.Mutex
-	level   config.Level    // that matters enough
-	list    []control.Event // oldest first, at most keepEvents
+	list    []entry // oldest first, at most keepEvents
+	refused int     // refusals in list
 	last    uint64
-	changed chan struct{} // closed when there is news
-	shown   bucket
-	hidden  int // refusals not shown since the last one that was
+	changed chan struct{}           // closed when there is news
+	shown   map[string]*rate.Bucket // by client; "" = strangers. At most as many as clients
+	hidden  int                     // refusals not shown since the last one that was
 }
 
-func newEvents(tell func(control.Event)) *events {
-	return &events{tell: tell, changed: make(chan struct{}), shown: bucket{burst: refusalBurst, refill: refusalRefill}}
+// entry is an event with its time in a clock that nobody sets.
+type entry struct {
+	control.Event
+	at time.Duration // since start
 }
 
-// add numbers, keeps and tells e.
+func newEvents(start time.Time) *events {
+	return &events{start: start, changed: make(chan struct{}), shown: map[string]*rate.Bucket{}}
+}
+
+// add numbers and keeps e.
 func (l *events) add(now time.Time, e control.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.Time = now.Round(0)
+	at := now.Sub(l.start)
+	if l.countAlike(at, e) {
+		return
+	}
 	if e.Kind == refused {
-		if l.countAlike(now, e) {
-			return
+		b := l.shown[e.Client]
+		if b == nil {
+			b = new(rate.Bucket)
+			l.shown[e.Client] = b
 		}
-		if !l.shown.take(now) {
+		if !b.Take(shownRefusals, at, 1) {
 			l.hidden++
 			return
 		}
-		if l.hidden > 0 {
-			e.Hidden, l.hidden = l.hidden, 0
-		}
+		e.Hidden, l.hidden = l.hidden, 0
 	}
 	l.last++
-	e.Number = l.last
-	if len(l.list) == keepEvents {
-		copy(l.list, l.list[1:])
-		l.list = l.list[:keepEvents-1]
-	}
-	l.list = append(l.list, e)
+	e.Number, e.Time = l.last, now.Round(0)
+	l.makeRoom(e.Kind)
+	l.list = append(l.list, entry{e, at})
 	close(l.changed)
 	l.changed = make(chan struct{})
-	if level(e.Kind) >= l.level {
-		l.tell(e)
+}
+
+// makeRoom drops the oldest event, or the oldest refusal where those have their share.
+func (l *events) makeRoom(kind string) {
+	isRefused := func(e entry) bool { return e.Kind == refused }
+	drop := -1
+	if kind == refused && l.refused == keepRefused {
+		drop = slices.IndexFunc(l.list, isRefused)
+	} else if len(l.list) == keepEvents {
+		drop = 0
+	}
+	if drop >= 0 {
+		if isRefused(l.list[drop]) {
+			l.refused--
+		}
+		l.list = slices.Delete(l.list, drop, drop+1)
+	}
+	if kind == refused {
+		l.refused++
 	}
 }
 
-// setLevel says which events matter enough for the log. All are kept.
-func (l *events) setLevel(level config.Level) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.level = level
-}
-
-// countAlike counts e on the newest event if that tells the same.
-func (l *events) countAlike(now time.Time, e control.Event) bool {
-	if len(l.list) == 0 {
+// countAlike counts e on a recent event that tells the same.
+func (l *events) countAlike(at time.Duration, e control.Event) bool {
+	within := extendedAlike
+	switch e.Kind {
+	case refused:
+		within = refusedAlike
+	case extended:
+	default:
 		return false
 	}
-	last := &l.list[len(l.list)-1]
-	if last.Kind != e.Kind || last.Reason != e.Reason || last.Address != e.Address || last.Client != e.Client ||
-		last.Door != e.Door || now.Sub(last.Time) > alikeWithin {
-		return false
+	for i := len(l.list) - 1; i >= max(len(l.list)-lookBack, 0); i-- {
+		old := &l.list[i]
+		alike := old.Kind == e.Kind || e.Kind == extended && old.Kind == opened
+		if alike && old.Reason == e.Reason && old.Address == e.Address && old.Client == e.Client && old.Door == e.Door && old.Knock == e.Knock &&
+			at-old.at <= within {
+			old.Count = max(old.Count, 1) + 1
+			old.Until = cmp.Or(e.Until, old.Until)
+			return true
+		}
 	}
-	last.Count = max(last.Count, 1) + 1
-	return true
+	return false
 }
 
 // since returns the events after number n, and a channel that is closed when there are more.
 func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := len(l.list)
-	for i > 0 && l.list[i-1].Number > n {
-		i--
+	list := []control.Event{}
+	for _, e := range l.list {
+		if e.Number > n {
+			list = append(list, e.Event)
+		}
 	}
-	return append([]control.Event{}, l.list[i:]...), l.changed
+	return list, l.changed
 }
 
-// follow calls each for every event after number n until ctx ends or each fails.
+// follow calls each for every event after number n until each fails, or ctx ends and there is no
+// more to tell.
 func (l *events) follow(ctx context.Context, n uint64, each func(control.Event) error) error {
 	for {
 		list, changed := l.since(n)
@@ -125,42 +161,13 @@ func (l *events) follow(ctx context.Context, n uint64, each func(control.Event) 
 			}
 			n = e.Number
 		}
+		if len(list) > 0 {
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-changed:
 		}
 	}
-}
-
-// level is how much an event matters to a log.
-func level(kind string) config.Level {
-	switch kind {
-	case refused, pending, trouble:
-		return config.LevelWarn
-	}
-	return config.LevelInfo
-}
-
-// bucket is a token bucket: burst at once, then one in each refill. The zero value of its
-// private fields is a full bucket.
-type bucket struct {
-	burst  int
-	refill time.Duration
-	spent  int
-	since  time.Time // when the first of the spent tokens began to come back
-}
-
-func (b *bucket) take(now time.Time) bool {
-	if back := int(now.Sub(b.since) / b.refill); back >= b.spent {
-		b.spent, b.since = 0, now
-	} else if back > 0 {
-		b.spent -= back
-		b.since = b.since.Add(time.Duration(back) * b.refill)
-	}
-	if b.spent == b.burst {
-		return false
-	}
-	b.spent++
-	return true
 }

@@ -16,11 +16,13 @@ import (
 type Paper struct {
 	daemon *Daemon
 	now    time.Time // of the newest packet
+	told   uint64    // number of the newest event that was told
+	tell   func(control.Event)
 }
 
 // OnPaper returns a daemon on paper for the configuration text, which tells its events to tell.
 func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper, error) {
-	p := &Paper{now: time.Unix(0, 0)} // before every packet
+	p := &Paper{now: time.Unix(0, 0), tell: tell} // before every packet
 	d, err := New(System{
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
@@ -29,10 +31,20 @@ func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper,
 		ClockSynced: synced,
 		Now:         func() time.Time { return p.now },
 		Wake:        func(net.HardwareAddr, netip.Addr) error { return nil },
-		Tell:        tell,
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.daemon = d
-	return p, err
+	p.tellNew()
+	return p, nil
+}
+
+func (p *Paper) tellNew() {
+	for _, e := range p.daemon.Events(p.told) {
+		p.tell(e)
+		p.told = e.Number
+	}
 }
 
 // Replay takes a packet that was seen at now. Packets come in the order of their times.
@@ -47,6 +59,7 @@ func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
 	p.now = now
 	d.passTime(now)
 	d.observe(now, packet)
+	p.tellNew()
 }
 
 // noFirewall has every set and forgets every grant.
@@ -61,6 +74,7 @@ func (noFirewall) Close(string, netip.Addr) error                           { re
 // noCapture reads from nowhere.
 type noCapture struct{}
 
+func (noCapture) Check(wire.Filter) error         { return nil }
 func (noCapture) Set([]string, wire.Filter) error { return nil }
 func (noCapture) Devices() []control.Device       { return []control.Device{} }
 
@@ -85,6 +99,8 @@ func (m *shortMemory) Use(sequence, text string) error {
 	m.used[[2]string{sequence, text}] = true
 	return nil
 }
+
+func (m *shortMemory) Keep([]string) {}
 
 func (m *shortMemory) Forget(client string) error {
 	delete(m.floors, client)

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -21,14 +22,17 @@ type policy struct {
 	clients   map[string]*config.Client
 	sequences map[string]*config.Sequence
 
+	doubts config.Problems // that do not keep the configuration from being used
+
 	ring      *seal.Ring // nil = no client sends messages
 	detectors []knock.Detector
-	outdated  bool // a one-time sequence was used: the detectors must be made anew
+	outdated  bool // a one-time sequence was used: the next one is due
 }
 
-func newPolicy(cfg *config.Config) *policy {
+func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
 	p := &policy{
 		cfg:       cfg,
+		doubts:    doubts,
 		doors:     map[string]*config.Door{},
 		clients:   map[string]*config.Client{},
 		sequences: map[string]*config.Sequence{},
@@ -55,7 +59,52 @@ func (p *policy) detect(now time.Time, synced bool, used func(sequence, text str
 	p.ring = k.Ring
 	p.advance(now, synced)
 	p.detectors = knock.New(k, now)
+}
+
+// renew makes the next sequence of a one-time list due. The other detectors stay as they are.
+func (p *policy) renew(now time.Time, used func(sequence, text string) bool) {
+	p.detectors = knock.Renew(p.detectors, p.cfg.Knock(used), now)
 	p.outdated = false
+}
+
+// oneTime returns the names of the sequences that are lists of one-time sequences.
+func (p *policy) oneTime() []string {
+	var names []string
+	for _, s := range p.cfg.Sequences {
+		if len(s.Once) > 0 {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// revoked says why a grant that was given under a former configuration is not given under this one;
+// "" = it stays. What the owner opened himself stays as long as the door does.
+func (p *policy) revoked(now time.Time, g door.Grant) string {
+	doors := p.cfg.DoorNames()
+	if name, is := strings.CutPrefix(g.Knock, sequencePrefix); is {
+		s := p.sequences[name]
+		if s == nil || !s.Enabled {
+			return "the sequence was taken out of the configuration"
+		}
+		doors = s.Doors
+	}
+	if g.Client != "" {
+		c := p.clients[g.Client]
+		switch {
+		case c == nil:
+			return "the client was taken out of the configuration"
+		case !c.Enabled:
+			return "the client was switched off"
+		case c.Expired(now):
+			return "the client has expired"
+		}
+		doors = c.Doors
+	}
+	if !slices.Contains(doors, g.Door) {
+		return "the door was taken from the client"
+	}
+	return ""
 }
 
 // advance brings the hints up to date, and tells whether the filter has to follow.

@@ -87,8 +87,9 @@ type rig struct {
 	now    time.Time
 	synced bool
 	filter wire.Filter
+	tooBig error // what Check says
 	woken  []string
-	told   []control.Event
+	read   uint64 // number of the newest event when the test last forgot
 	port   uint16 // source port of the next packet
 }
 
@@ -122,11 +123,14 @@ func (r *rig) system() daemon.System {
 			r.woken = append(r.woken, card.String()+" "+host.String())
 			return nil
 		},
-		Tell: func(e control.Event) { r.told = append(r.told, e) },
 	}
 }
 
-// Set and Devices make the rig a daemon.Capture.
+// told returns the events since the test last forgot them.
+func (r *rig) told() []control.Event { return r.Events(r.read) }
+
+// Check, Set and Devices make the rig a daemon.Capture.
+func (r *rig) Check(f wire.Filter) error           { return r.tooBig }
 func (r *rig) Set(_ []string, f wire.Filter) error { r.filter = f; return nil }
 func (r *rig) Devices() []control.Device           { return []control.Device{{Name: "wan", State: "up"}} }
 
@@ -199,12 +203,16 @@ func (r *rig) open(door string) string {
 	return strings.Join(list, "")
 }
 
+// newest returns the newest event, a zero one if there is none.
+func (r *rig) newest() (e control.Event) {
+	for _, e = range r.told() {
+	}
+	return e
+}
+
 // last returns the newest event as "refused stale phone".
 func (r *rig) last() string {
-	if len(r.told) == 0 {
-		return ""
-	}
-	e := r.told[len(r.told)-1]
+	e := r.newest()
 	return strings.Join(strings.Fields(e.Kind+" "+e.Door+" "+e.Reason+" "+e.Client), " ")
 }
 
@@ -254,6 +262,8 @@ func (m *memory) Use(sequence, text string) error {
 	m.used[sequence+" "+text] = true
 	return nil
 }
+
+func (m *memory) Keep([]string) {}
 
 func (m *memory) Forget(client string) error {
 	delete(m.floors, client)

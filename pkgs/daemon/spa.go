@@ -13,14 +13,18 @@ import (
 // of a door of its client. What else it wishes (a target behind NAT, another port) does not count:
 // the router decides.
 func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
-	if no, barred := d.barred(now, r.Name); barred {
-		return no
-	}
-	if no, stands := d.fresh(now, r); !stands {
-		return no
-	}
 	c := d.policy.clients[r.Name]
-	yes := leave{client: c.Name, address: r.From, wish: r.SPA.Timeout}
+	if no, barred := d.barred(now, c); barred {
+		return no
+	}
+	if r.From.Is6() {
+		// No client sends it, and a copy over the other family would count once more: see seal.Stamps.
+		return refuse(c, knock.NotAllowed, "a fwknop packet over IPv6")
+	}
+	if no, stands := d.fresh(now, c, r); !stands {
+		return no
+	}
+	yes := leave{client: c, address: r.From, wish: r.SPA.Timeout}
 	if r.SPA.Allow.IsValid() {
 		yes.address = r.SPA.Allow
 	}
@@ -30,13 +34,13 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
 			return door.Port == want.Port && slices.Contains(door.Protos, want.Proto)
 		})
 		if i < 0 {
-			return refuse(c.Name, knock.NotAllowed, "client %q has no door with %s port %d", c.Name, want.Proto, want.Port)
+			return refuse(c, knock.NotAllowed, "client %q has no door with %s port %d", c.Name, want.Proto, want.Port)
 		}
 		if !slices.Contains(yes.doors, c.Doors[i]) {
 			yes.doors = append(yes.doors, c.Doors[i])
 		}
 	}
-	return d.doors(now, yes)
+	return d.doors(now, r, yes)
 }
 
 // stampOf returns what tells a knock from its copies; ok is false for one that cannot.

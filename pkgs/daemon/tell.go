@@ -4,18 +4,32 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
 )
 
+// sequencePrefix begins the name of a knock that was a sequence.
+const sequencePrefix = "sequence "
+
+// level is how much an event matters to a log.
+func level(kind string) config.Level {
+	switch kind {
+	case refused, pending, trouble:
+		return config.LevelWarn
+	}
+	return config.LevelInfo
+}
+
 // knockName says how somebody knocked, in the words of the configuration.
 func knockName(r knock.Request) string {
 	switch r.Kind {
 	case knock.KindSequence:
-		return "sequence " + r.Name
+		return sequencePrefix + r.Name
 	case knock.KindMessage:
 		return "message " + string(r.Carrier)
 	}
@@ -65,5 +79,33 @@ func (d *Daemon) tellSets(now time.Time, found, missing []string) {
 	}
 	for _, name := range missing {
 		d.events.add(now, control.Event{Kind: pending, Door: name, Detail: "the firewall has no set for this door: it opens as soon as there is one"})
+	}
+}
+
+// tellFailing tells what failed when that begins, changes or ends, but not each time it is tried.
+func (d *Daemon) tellFailing(now time.Time, what string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == d.failing[what] {
+		return
+	}
+	d.failing[what] = text
+	if text == "" {
+		text = "works again"
+	}
+	d.events.add(now, control.Event{Kind: trouble, Detail: what + ": " + text})
+}
+
+// tellUsedUp tells of lists that have no sequence left.
+func (d *Daemon) tellUsedUp(now time.Time) {
+	for _, s := range d.policy.cfg.Sequences {
+		if len(s.Once) > 0 && !slices.ContainsFunc(s.Once, func(text string) bool { return !d.sys.Memory.Used(s.Name, text) }) {
+			d.events.add(now, control.Event{
+				Kind: trouble, Knock: sequencePrefix + s.Name, Reason: string(knock.UsedUp),
+				Detail: "every sequence of the list was used: nobody can knock with it any more",
+			})
+		}
 	}
 }

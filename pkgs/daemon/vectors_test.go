@@ -16,8 +16,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door/doortest"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // vector is a file of testdata/vectors: the words of its lines by their keys.
@@ -93,6 +95,23 @@ func (v vector) config(t *testing.T) string {
 	return b.String()
 }
 
+// id names a client of the vector as the daemon's memory does.
+func (v vector) id(t *testing.T, name string) string {
+	t.Helper()
+	for _, words := range v["client"] {
+		if words[0] == name {
+			k, err := seal.ParseKey(words[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := config.Client{Key: k}
+			return c.ID()
+		}
+	}
+	t.Fatalf("no client %q", name)
+	return ""
+}
+
 func TestVectors(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/vectors/*.txt")
 	if err != nil || len(files) == 0 {
@@ -104,7 +123,7 @@ func TestVectors(t *testing.T) {
 			now := time.UnixMilli(millis(t, v.one(t, "now")))
 			m := &memory{floors: map[string]uint64{}, used: map[string]bool{}}
 			for _, words := range v["floor"] {
-				m.floors[words[0]] = uint64(millis(t, words[1]))
+				m.floors[v.id(t, words[0])] = uint64(millis(t, words[1]))
 			}
 			r := newRigWith(t, v.config(t), m, now, v.one(t, "clock") == "synchronised")
 			for _, words := range v["door"] {
@@ -120,10 +139,10 @@ func TestVectors(t *testing.T) {
 			for _, words := range v["closes"] {
 				r.ask(t, control.Request{Method: "open", Door: words[0], Address: words[1]})
 			}
-			r.told = nil
+			r.read = r.newest().Number
 			r.fw.Calls()
 			r.message(netip.MustParseAddr(v.one(t, "from")), unhex(t, v.one(t, "message")))
-			v.check(t, r.told, r.fw)
+			v.check(t, r.told(), r.fw)
 		})
 	}
 }
