@@ -2,6 +2,9 @@
 #
 # make help lists what can be made. CI runs `make check`.
 
+# Where Go and Debian's tools are when nobody has told the shell.
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+
 VERSION := $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 STATIC  := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2

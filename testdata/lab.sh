@@ -16,6 +16,8 @@
 #   lab.sh sshd               start an SSH server on the nas that lets the phone's key in as user "you"
 #   lab.sh ssh HOST ARGS...   ssh from HOST with that key: `lab.sh ssh phone -p 2222 203.0.113.1 hostname`
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where Debian has ip, nft and sysctl, and an ordinary user does not look
+export PATH
 here=$(cd "$(dirname "$0")" && pwd)
 
 # A pid namespace makes sure that nothing started inside outlives it.

@@ -99,7 +99,10 @@ story() {
 	closed_for neighbour "It is open for the phone only."
 
 	step "6. The door closes by itself: nobody tells it to, the kernel does."
-	until "$root/build/latchkeyd" events --socket $run/latchkey.sock | grep -q expired; do sleep 0.2; done
+	for _ in {1..100}; do
+		"$root/build/latchkeyd" events --socket $run/latchkey.sock | grep -q expired && break
+		sleep 0.2
+	done
 	command_line router "latchkeyd events"
 	"$root/build/latchkeyd" events --socket $run/latchkey.sock | output
 	closed_for phone "No new session without a new knock …"
@@ -117,13 +120,16 @@ keep() {
 		  knock:      knock -d 100 $router 7431:tcp 2951:udp 8812:tcp
 		  log in:     $lab ssh phone -p 2222 $router      (from $enter bash)
 		  watch:      $root/build/latchkeyd events --follow --socket $run/latchkey.sock
-		  end:        Ctrl-C here, or kill $OUTER_PID
+		  end:        Ctrl-C here, or kill -KILL $OUTER_PID
 	END
-	exec sleep infinity
+	sleep infinity &
+	wait
 }
 
 case ${1-} in
 inside)
+	# The first process of a pid namespace gets only those signals that it asks for.
+	trap 'echo; exit 130' INT TERM
 	prepare
 	SECONDS=0
 	story
