@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/seal"
+)
+
+// reloadWith changes the configuration.
+func (r *rig) reloadWith(edits ...string) {
+	r.text = strings.NewReplacer(edits...).Replace(home)
+	r.Reload()
+}
+
+func TestReloadRevokes(t *testing.T) {
+	byMessage := func(r *rig) { r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")})) }
+	bySequence := func(r *rig) { r.sequence(phone, shy...) }
+	byOwner := func(r *rig) { r.ask(r.t, control.Request{Method: "open", Door: "nas", Address: phone.String()}) }
+	tests := map[string]struct {
+		knock func(r *rig)
+		edits []string
+		keeps bool
+	}{
+		"nothing_of_a_client_that_stays":     {knock: byMessage, edits: []string{"'8443'", "'8444'"}, keeps: true},
+		"what_a_client_had_that_is_gone":     {knock: byMessage, edits: []string{"client 'phone'", "client 'pixel'"}},
+		"what_a_client_had_that_is_off":      {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption enabled '0'\n"}},
+		"what_a_client_had_that_has_expired": {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption expires '2026-11-21'\n"}},
+		"what_a_client_had_of_a_door_that_was_taken_from_it": {knock: byMessage,
+			edits: []string{"\tlist door 'nas'\n\tlist door 'web'\n", "\tlist door 'web'\n"}},
+		"what_a_sequence_gave_that_is_gone":           {knock: bySequence, edits: []string{"sequence 'shy'", "sequence 'bold'"}},
+		"nothing_that_the_owner_opened":               {knock: byOwner, edits: []string{"client 'phone'", "client 'pixel'", "sequence 'shy'", "sequence 'bold'"}, keeps: true},
+		"nothing_of_a_client_whose_title_is_new":      {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption title 'New'\n"}, keeps: true},
+		"what_the_owner_opened_of_a_door_that_is_off": {knock: byOwner, edits: []string{"door 'nas'\n", "door 'nas'\n\toption enabled '0'\n"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, home)
+			tt.knock(r)
+			if r.open("nas") == "" {
+				t.Fatalf("not open before: %q", r.last())
+			}
+			r.reloadWith(append(tt.edits, "option client 'phone'", "option enabled '1'")...)
+			if p := r.Status().Problem; p != "" {
+				t.Fatal(p)
+			}
+			if keeps := r.open("nas") != ""; keeps != tt.keeps {
+				t.Errorf("still open: %v, want %v", keeps, tt.keeps)
+			}
+		})
+	}
+}
+
+func TestNameOfClientIsNotItsKey(t *testing.T) {
+	t.Run("a_new_name_does_not_make_old_messages_fresh", func(t *testing.T) {
+		r := newRig(t, home)
+		msg := r.seal(seal.Body{Door: seal.Tag("nas")})
+		r.message(phone, msg)
+		text := strings.ReplaceAll(home, "'phone'", "'pixel'")
+		r = newRigWith(t, text, r.memory, r.now, true)
+		r.message(neighbour, msg)
+		if r.last() != "refused replayed pixel" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
+	t.Run("a_new_key_is_not_bound_by_the_old_one_s_stamps", func(t *testing.T) {
+		r := newRig(t, home)
+		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.Add(time.Minute).UnixMilli()), Door: seal.Tag("nas")}))
+		k := key(0x40)
+		r.reloadWith("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", k.Text())
+		r.message(phone, seal.Seal(k, seal.Body{Stamp: uint64(r.now.UnixMilli()), Door: seal.Tag("web")}))
+		if r.last() != "opened web phone" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
+}
+
+func TestGrantEndsWithItsClient(t *testing.T) {
+	// The day is over 3 s after the knock; the door's own time is 10 minutes.
+	end := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	text := strings.Replace(home, "client 'phone'\n", "client 'phone'\n\toption expires '2026-11-22'\n", 1)
+	r := newRigWith(t, text, &memory{floors: map[string]uint64{}, used: map[string]bool{}}, end.Add(-3*time.Second), true)
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Minutes: 60}))
+	if got := r.open("nas"); got != "203.0.113.7 3s" {
+		t.Errorf("open for %q", got)
+	}
+	t.Run("and_a_reboot_without_a_clock_does_not_bring_it_back", func(t *testing.T) {
+		r := newRigWith(t, text, r.memory, time.Unix(60, 0), false)
+		// The client itself has told that its time is over, before the power failed.
+		for id := range r.memory.floors {
+			r.memory.floors[id] = uint64(end.Add(time.Second).UnixMilli())
+		}
+		r = newRigWith(t, text, r.memory, time.Unix(60, 0), false)
+		r.message(phone, seal.Seal(key(0), seal.Body{Stamp: uint64(end.Add(time.Minute).UnixMilli())}))
+		if r.last() != "refused expired phone" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
+}
+
+func TestConfigurationThatTheKernelCannotFilter(t *testing.T) {
+	r := newRig(t, home)
+	r.tooBig = errors.New("filter has 8814 instructions")
+	r.reloadWith("'8443'", "'8444'")
+	if p := r.Status().Problem; !strings.Contains(p, "too many ports, clients or sequences: filter has 8814") {
+		t.Errorf("problem %q", p)
+	}
+	r.tooBig = nil
+	r.sequence(phone, shy...)
+	if r.open("nas") == "" {
+		t.Error("the old configuration does not run")
+	}
+	t.Run("is_refused_at_the_start_too", func(t *testing.T) {
+		r := &rig{t: t, text: home, memory: &memory{}, now: start, tooBig: errors.New("too big")}
+		if _, err := daemon.New(r.system()); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestFirewallThatFailsAtReload(t *testing.T) {
+	r := newRig(t, home)
+	r.fw.Fail(errFull)
+	r.reloadWith("'8443'", "'8444'")
+	if p := r.Status().Problem; p != "" {
+		t.Errorf("the configuration is said to be refused: %q", p)
+	}
+	if e := r.newest(); e.Kind != "reload" {
+		t.Errorf("last event %+v", e)
+	}
+	r.fw.Fail(nil)
+	r.Tick()
+	if e := r.newest(); e.Kind != "trouble" || e.Detail != "firewall: works again" {
+		t.Errorf("after the next try: %+v", e)
+	}
+}
+
+func TestRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, home) // door 'old' is switched off
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		reloads := make(chan struct{})
+		go func() { ended <- r.Run(ctx, reloads) }()
+		synctest.Wait()
+		if r.filter.SYN == nil {
+			t.Error("the capture was not told what to read")
+		}
+		r.sequence(phone, shy...)
+		reloads <- struct{}{}
+		synctest.Wait()
+		if r.last() != "reload" {
+			t.Errorf("last event %q", r.last())
+		}
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if r.open("nas") != "" {
+			t.Error("a door is open after the end")
+		}
+		r.sequence(phone, shy...)
+		if r.open("nas") != "" {
+			t.Error("a door opened after the end")
+		}
+	})
+}
+
+func TestUsedUpListIsTold(t *testing.T) {
+	r := newRig(t, home)
+	r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp")
+	r.sequence(phone, "5500/tcp", "4600/tcp", "6700/tcp")
+	found := false
+	for _, e := range r.told() {
+		found = found || e.Kind == "trouble" && e.Reason == "used-up" && e.Knock == "sequence once"
+	}
+	if !found {
+		t.Errorf("events %+v", r.told())
+	}
+}
+
+func TestOneTimeSequenceLeavesOthersOnTheirWay(t *testing.T) {
+	r := newRig(t, home)
+	msg := r.seal(seal.Body{Door: seal.Tag("nas")})
+	r.message(neighbour, msg)
+	r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp")
+	before := r.newest().Number
+	r.message(neighbour, msg) // a browser's retransmission is still known to be one
+	if r.newest().Number != before {
+		t.Errorf("event %+v", r.newest())
+	}
+}

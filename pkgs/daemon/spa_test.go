@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon_test
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// The keys and packets of testdata/fwknop; basic.spa asks for tcp/22 for 203.0.113.7.
+const spaHome = `
+config latchkey 'main'
+	option enabled '1'
+	list device 'wan'
+	option spa_port '62201'
+
+config door 'nas'
+	option port '22'
+	option dest 'lan'
+	option dest_ip '192.168.1.22'
+	option open_for '10m'
+	option max_open '1h'
+
+config door 'web'
+	option port '443'
+
+config client 'old'
+	option kind 'fwknop'
+	option key 'KEY'
+	option hmac_key 'HMAC'
+	list door 'DOOR'
+`
+
+var spaTime = time.Unix(1795314019, 0).Add(5 * time.Second)
+
+func spaRig(t *testing.T, door string, now time.Time) *rig {
+	t.Helper()
+	text := spaHome
+	keys, err := os.ReadFile("../../testdata/fwknop/keys.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(keys) {
+		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
+		switch string(name) {
+		case "KEY_BASE64":
+			text = string(bytes.Replace([]byte(text), []byte("'KEY'"), []byte("'"+string(value)+"'"), 1))
+		case "HMAC_KEY_BASE64":
+			text = string(bytes.Replace([]byte(text), []byte("'HMAC'"), []byte("'"+string(value)+"'"), 1))
+		}
+	}
+	text = string(bytes.Replace([]byte(text), []byte("'DOOR'"), []byte("'"+door+"'"), 1))
+	return newRigWith(t, text, &memory{floors: map[string]uint64{}, used: map[string]bool{}}, now, true)
+}
+
+func (r *rig) spa(from netip.Addr, file string) {
+	r.t.Helper()
+	b, err := os.ReadFile("../../testdata/fwknop/" + file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.port++
+	to := router
+	if from.Is6() {
+		to = router6
+	}
+	r.packet(wire.AppendUDP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, 62201), bytes.TrimSpace(b)))
+}
+
+func TestSPA(t *testing.T) {
+	t.Run("opens_the_door_with_its_port_for_the_address_that_it_names", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		r.spa(neighbour, "basic.spa")
+		if got := r.open("nas"); got != "203.0.113.7 10m0s" {
+			t.Errorf("open for %q, last event %q", got, r.last())
+		}
+	})
+	t.Run("opens_for_the_sender_when_it_names_none", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		r.spa(neighbour, "src.spa")
+		if got := r.open("nas"); got != "203.0.113.66 10m0s" {
+			t.Errorf("open for %q, last event %q", got, r.last())
+		}
+	})
+	t.Run("lasts_as_long_as_it_wishes", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		r.spa(neighbour, "f2_open.pkt")
+		if r.last() != "refused stale old" { // it was made 15 minutes later
+			t.Fatalf("last event %q", r.last())
+		}
+		r = spaRig(t, "nas", time.Unix(1795314926, 0))
+		r.spa(neighbour, "f2_open.pkt")
+		if got := r.open("nas"); got != "203.0.113.66 1m0s" {
+			t.Errorf("open for %q", got)
+		}
+	})
+	for name, tt := range map[string]struct {
+		door, file, want string
+		from             netip.Addr
+	}{
+		"a_port_that_is_no_door_of_the_client": {"web", "basic.spa", "refused not-allowed old", neighbour},
+		"one_port_of_two_that_is_no_door":      {"nas", "multi.spa", "refused not-allowed old", neighbour},
+		"a_command":                            {"nas", "cmd.spa", "refused not-allowed old", neighbour},
+		"a_packet_over_IPv6":                   {"nas", "basic.spa", "refused not-allowed old", phone6},
+	} {
+		t.Run("refuses_"+name, func(t *testing.T) {
+			r := spaRig(t, tt.door, spaTime)
+			r.spa(tt.from, tt.file)
+			if r.last() != tt.want || r.open("nas") != "" || r.open("web") != "" {
+				t.Errorf("last event %q, want %q", r.last(), tt.want)
+			}
+		})
+	}
+	t.Run("refuses_a_copy_also_after_a_restart", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		r.spa(phone, "src.spa")
+		r.spa(neighbour, "src.spa")
+		if r.last() != "refused replayed old" {
+			t.Errorf("at once: last event %q", r.last())
+		}
+		r = newRigWith(t, r.text, r.memory, spaTime, true)
+		r.spa(neighbour, "src.spa")
+		if r.last() != "refused replayed old" || r.open("nas") != "" {
+			t.Errorf("after a restart: last event %q", r.last())
+		}
+	})
+}

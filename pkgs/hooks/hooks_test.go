@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package hooks_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/hooks"
+)
+
+// run runs scripts, by their names, for an event, and returns what they and Run said.
+func run(t *testing.T, ctx context.Context, e control.Event, scripts map[string]string) (said string, err error) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, text := range scripts {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	err = hooks.Run(ctx, folder, e, out)
+	b, readErr := os.ReadFile(out.Name())
+	if readErr != nil {
+		t.Fatal(readErr)
+	}
+	return string(b), err
+}
+
+func TestRun(t *testing.T) {
+	until := time.Unix(1795314019, 0)
+	opened := control.Event{Kind: "opened", Door: "nas", Client: "phone", Address: "203.0.113.7", Until: &until}
+
+	t.Run("tells_scripts_what_happened_in_the_order_of_their_names", func(t *testing.T) {
+		said, err := run(t, t.Context(), opened, map[string]string{
+			"20-second": "echo second $ACTION $DOOR $CLIENT $ADDRESS $UNTIL",
+			"10-first":  "echo first; cat",
+		})
+		if want := "first\nsecond opened nas phone 203.0.113.7 1795314019\n"; err != nil || said != want {
+			t.Errorf("%q, %v; want %q", said, err, want)
+		}
+	})
+	t.Run("goes_on_after_a_script_that_fails", func(t *testing.T) {
+		said, err := run(t, t.Context(), opened, map[string]string{"1": "exit 3", "2": "echo here"})
+		if err != nil || !strings.Contains(said, "exit status 3") || !strings.HasSuffix(said, "here\n") {
+			t.Errorf("%q, %v", said, err)
+		}
+	})
+	t.Run("is_for_doors_only", func(t *testing.T) {
+		said, err := run(t, t.Context(), control.Event{Kind: "refused", Door: "nas"}, map[string]string{"1": "echo here"})
+		if err != nil || said != "" {
+			t.Errorf("%q, %v", said, err)
+		}
+	})
+	t.Run("refuses_a_folder_with_too_many_scripts", func(t *testing.T) {
+		scripts := map[string]string{}
+		for n := range 65 {
+			scripts[fmt.Sprint(n)] = "echo here"
+		}
+		if said, err := run(t, t.Context(), opened, scripts); err == nil || said != "" {
+			t.Errorf("%q, %v", said, err)
+		}
+	})
+	t.Run("ends_a_script_and_all_that_it_started_when_the_service_stops", func(t *testing.T) {
+		fifo := filepath.Join(t.TempDir(), "child")
+		ctx, stop := context.WithCancel(t.Context())
+		go func() {
+			for { // until the child has told its number
+				if b, err := os.ReadFile(fifo); err == nil && strings.HasSuffix(string(b), "\n") {
+					stop()
+					return
+				}
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		said, err := run(t, ctx, opened, map[string]string{"1": "sleep 60 & echo $! >" + fifo + "; wait"})
+		if err != nil || !strings.Contains(said, "the service stops") {
+			t.Errorf("%q, %v", said, err)
+		}
+		child, _ := os.ReadFile(fifo)
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			stat, _ := os.ReadFile("/proc/" + strings.TrimSpace(string(child)) + "/stat")
+			if len(stat) == 0 || strings.Contains(string(stat), ") Z ") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the child lives on: %s", stat)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+}
