@@ -166,7 +166,7 @@ func (l *Live) Links() []Link {
 		}
 		links = append(links, d.link)
 	}
-	slices.SortFunc(links, func(a, b Link) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(links, func(a, b Link) int { return cmp.Compare(a.Name, b.Name) })
 	return links
 }
 

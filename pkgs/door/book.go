@@ -102,7 +102,7 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 			errs = append(errs, b.place(now, g))
 		}
 	}
-	slices.SortFunc(closed, compare)
+	slices.SortStableFunc(closed, compare)
 	return closed, errors.Join(errs...)
 }
 
@@ -207,7 +207,7 @@ func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []G
 			closed = append(closed, *g)
 		}
 	}
-	slices.SortFunc(closed, compare)
+	slices.SortStableFunc(closed, compare)
 	return closed, errors.Join(errs...)
 }
 
@@ -220,7 +220,7 @@ func (b *Book) Expire(now time.Time) []Grant {
 			over = append(over, *g)
 		}
 	}
-	slices.SortFunc(over, compare)
+	slices.SortStableFunc(over, compare)
 	return over
 }
 
@@ -277,7 +277,7 @@ func (b *Book) Grants(now time.Time) []Grant {
 			grants = append(grants, *g)
 		}
 	}
-	slices.SortFunc(grants, compare)
+	slices.SortStableFunc(grants, compare)
 	return grants
 }
 

@@ -120,7 +120,7 @@ func (r *Ring) fill(w window) {
 			r.table = append(r.table, hintEntry{k.hintOf(epoch), int32(i), epoch})
 		}
 	}
-	slices.SortFunc(r.table, func(a, b hintEntry) int {
+	slices.SortStableFunc(r.table, func(a, b hintEntry) int {
 		return cmp.Or(compareHints(a.hint, b.hint), cmp.Compare(a.key, b.key), cmp.Compare(a.epoch, b.epoch))
 	})
 	r.window = w

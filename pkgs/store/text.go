@@ -47,7 +47,7 @@ func (s state) text() ([]byte, error) {
 	byName := func(a, b once) int {
 		return cmp.Or(cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.digest, b.digest))
 	}
-	for _, o := range slices.SortedFunc(maps.Keys(s.used), byName) {
+	for _, o := range slices.SortedStableFunc(maps.Keys(s.used), byName) {
 		if err := checkName(o.sequence); err != nil {
 			return nil, err
 		}

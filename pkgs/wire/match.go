@@ -90,7 +90,7 @@ func mergeSTUN(filters []STUNFilter) []STUNFilter {
 	}
 	for i := range merged {
 		hints := merged[i].Hints
-		slices.SortFunc(hints, func(a, b [4]byte) int { return bytes.Compare(a[:], b[:]) })
+		slices.SortStableFunc(hints, func(a, b [4]byte) int { return bytes.Compare(a[:], b[:]) })
 		merged[i].Hints = slices.Compact(hints)
 	}
 	return merged
@@ -99,7 +99,7 @@ func mergeSTUN(filters []STUNFilter) []STUNFilter {
 // mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch.
 func mergeRanges(ranges []PortRange) []PortRange {
 	ranges = slices.Clone(ranges)
-	slices.SortFunc(ranges, func(a, b PortRange) int {
+	slices.SortStableFunc(ranges, func(a, b PortRange) int {
 		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
 	})
 	merged := ranges[:0]
