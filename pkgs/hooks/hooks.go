@@ -80,24 +80,24 @@ func environment(e control.Event) []string {
 	}
 }
 
-// runOne starts a script without os/exec, which the router's binary has no room for. The script has a
-// process group of its own, so that what it has started ends with it.
+// runOne starts a script, without os/exec and os.Process, which the router's program has no room for.
+// The script has a process group of its own, so that what it has started ends with it.
 func runOne(ctx context.Context, script string, env []string, out *os.File) error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	p, err := os.StartProcess(shell, []string{shell, script}, &os.ProcAttr{
-		Env: env, Files: []*os.File{null, out, out}, Sys: &syscall.SysProcAttr{Setpgid: true},
+	pid, err := syscall.ForkExec(shell, []string{shell, script}, &syscall.ProcAttr{
+		Env: env, Files: []uintptr{null.Fd(), out.Fd(), out.Fd()}, Sys: &syscall.SysProcAttr{Setpgid: true},
 	})
 	if err != nil {
 		return err
 	}
 	limited, done := context.WithTimeout(ctx, longest)
 	defer done()
-	defer context.AfterFunc(limited, func() { syscall.Kill(-p.Pid, syscall.SIGKILL) })()
-	state, err := p.Wait()
+	defer context.AfterFunc(limited, func() { syscall.Kill(-pid, syscall.SIGKILL) })()
+	status, err := wait(pid)
 	switch {
 	case err != nil:
 		return err
@@ -105,8 +105,21 @@ func runOne(ctx context.Context, script string, env []string, out *os.File) erro
 		return errors.New("killed, because the service stops")
 	case limited.Err() != nil:
 		return fmt.Errorf("killed, because it took longer than %s", longest)
-	case !state.Success():
-		return errors.New(state.String())
+	case status.Signaled():
+		return fmt.Errorf("killed by signal %d", status.Signal())
+	case status.ExitStatus() != 0:
+		return fmt.Errorf("exit status %d", status.ExitStatus())
 	}
 	return nil
+}
+
+// wait waits for a child to end. The runtime's own signals interrupt wait4(2).
+func wait(pid int) (syscall.WaitStatus, error) {
+	var status syscall.WaitStatus
+	for {
+		_, err := syscall.Wait4(pid, &status, 0, nil)
+		if err != syscall.EINTR {
+			return status, err
+		}
+	}
 }
