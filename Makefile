@@ -29,6 +29,7 @@ test: ## run every test, with the real kernel and real clients, in namespaces of
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build
 	go test ./...
+	testdata/check.sh pages
 
 # check is what CI runs: the README's test command is `make test`, and here it may skip nothing.
 .PHONY: check
@@ -36,12 +37,13 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build
 	testdata/check.sh format
-	go vet ./...
-	$(STATIC) ./...
+	go vet ./... ./testdata/bench
+	$(STATIC) ./... ./testdata/bench
 	shellcheck testdata/*.sh testdata/demo/*.sh
 	testdata/check.sh clients
 	testdata/check.sh tests
-	testdata/check.sh fuzz 3s
+	testdata/check.sh pages
+	testdata/check.sh fuzz 2s
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
@@ -49,6 +51,22 @@ fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 
 # Packages that neither open sockets nor need a kernel of their own machine.
 PURE := uci wire seal knock link store config door
+
+.PHONY: bench
+bench: ## compare with knockd, fwknopd and the kernel alone, in one run
+	@testdata/setup.sh bench
+	@$(MAKE) --no-print-directory -s build
+	go run ./testdata/bench
+
+.PHONY: test-luci
+test-luci: ## play the whole flow on a real router: make test-luci LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=...
+	@testdata/setup.sh test
+	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
+	LUCI_URL='$(LUCI_URL)' LUCI_PASSWORD='$(LUCI_PASSWORD)' npm --prefix luci-app/tests run e2e
+
+.PHONY: pot
+pot: ## collect the texts of the LuCI pages for translators
+	npm --prefix luci-app/tests run pot
 
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user

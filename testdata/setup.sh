@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test: installs the Debian packages that `make demo` or `make test` needs, if it may,
-# and says which are missing, if it may not.
+# setup.sh demo|test|bench: installs the Debian packages that the make target of that name needs, if
+# it may, and says which are missing, if it may not.
 set -eu
 
 demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-server ssh:openssh-client unshare:util-linux
@@ -11,11 +11,14 @@ test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellche
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd
 	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr"
 
+bench="$demo fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
+
 case ${1-} in
 demo) wanted=$demo ;;
 test) wanted=$test ;;
+bench) wanted=$bench ;;
 *)
-	echo "usage: setup.sh demo|test" >&2
+	echo "usage: setup.sh demo|test|bench" >&2
 	exit 2
 	;;
 esac
