@@ -26,7 +26,7 @@ func ask(socket string, r control.Request, answer any) error {
 
 func status(e env, args []string) error {
 	f := newFlags(e, "status")
-	asJSON := f.Bool("json", false, "print the answer as JSON")
+	asJSON := f.Bool("json", "print the answer as JSON")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
@@ -92,8 +92,8 @@ func closeDoor(e env, args []string) error {
 
 func events(e env, args []string) error {
 	f := newFlags(e, "events")
-	asJSON := f.Bool("json", false, "print each event as one line of JSON")
-	follow := f.Bool("follow", false, "go on and print new events as they come")
+	asJSON := f.Bool("json", "print each event as one line of JSON")
+	follow := f.Bool("follow", "go on and print new events as they come")
 	since := f.Uint64("since", 0, "print only events after this number")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
@@ -146,7 +146,7 @@ func forget(e env, args []string) error {
 	f := newFlags(e, "forget")
 	config := f.String("config", userConfig, "configuration file (UCI), for when the daemon does not run")
 	state := f.String("state", stateFile, "file of what must survive a reboot, for when the daemon does not run")
-	all := f.Bool("all", false, "drop everything, also a damaged state file; the daemon must not run")
+	all := f.Bool("all", "drop everything, also a damaged state file; the daemon must not run")
 	socket := f.socket()
 	words, err := f.parse(args, 0, 1)
 	if err != nil {

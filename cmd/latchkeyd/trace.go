@@ -17,7 +17,7 @@ import (
 func trace(e env, args []string) error {
 	f := newFlags(e, "trace")
 	config := f.String("config", configFile, "configuration file (UCI)")
-	year := f.Int("year", time.Now().Year(), "year of a log whose lines do not say it")
+	year := f.Uint64("year", uint64(time.Now().Year()), "year of a log whose lines do not say it")
 	clock := f.String("clock", "synchronised", "whether the router's clock was right: synchronised or free")
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
@@ -41,7 +41,7 @@ func trace(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	sum, err := capture.ReadFile(file, *year, time.Local, func(now time.Time, p *wire.Packet) { d.Replay(now, p) })
+	sum, err := capture.ReadFile(file, int(*year), time.Local, func(now time.Time, p *wire.Packet) { d.Replay(now, p) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}
