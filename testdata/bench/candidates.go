@@ -119,6 +119,7 @@ config door 'web'
 	option open_for '%s'
 
 config sequence 'to_web'
+	option within '5s'
 	list door 'web'
 `, stunPort, spaPort, doorPort, grant)
 	for _, p := range steps {

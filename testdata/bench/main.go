@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -126,6 +127,12 @@ func machineLine() string {
 	}
 	line := fmt.Sprintf("Linux %s %s, %d CPUs, load average %s", unix.ByteSliceToString(u.Release[:]),
 		unix.ByteSliceToString(u.Machine[:]), len(cpus()), loadAverage())
+	for _, version := range [][]string{{latchkeyd, "version"}, {"knockd", "-V"}, {"fwknopd", "-V"}} {
+		if out, err := exec.Command(version[0], version[1:]...).Output(); err == nil {
+			first, _, _ := strings.Cut(string(out), "\n")
+			line += "\n" + first
+		}
+	}
 	load, _ := strconv.ParseFloat(strings.Fields(loadAverage())[0], 64)
 	if load > busy*float64(len(cpus())) {
 		line += "\nWARNING: the machine is busy with something else: differences below 2 x are noise, and more may be"

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,8 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// floodTime is how long a flood lasts whose price is measured.
-const floodTime = 3 * time.Second
+// floodTime is how long a flood lasts whose price is measured: as long as a candidate remembers the
+// first step of a sequence, so that its memory of strangers grows as far as it will.
+const floodTime = 5 * time.Second
 
 // rates are those of the floods, in packets per second.
 var rates = [...]float64{1000, 10_000}
@@ -206,10 +208,12 @@ func memoryOf(pid int) (m memory) {
 }
 
 // diskTimes measures what latchkeyd does before it opens a door for a message, so that the message
-// cannot be used again after a power cut: it replaces a small file durably.
+// cannot be used again after a power cut: it replaces a small file durably. There are pauses as
+// between knocks, because a disk that is kept busy is faster.
 func diskTimes(dir string, n int) (sorted []time.Duration, err error) {
 	path := filepath.Join(dir, "disk")
 	for range n {
+		time.Sleep(rand.N(200 * time.Millisecond))
 		begin := time.Now()
 		if err := replace(path, make([]byte, 100)); err != nil {
 			return nil, err

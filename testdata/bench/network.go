@@ -128,7 +128,7 @@ func sendPacket(fd int, p []byte) error {
 }
 
 // patience is how long a knock may take to open.
-const patience = 500 * time.Millisecond
+const patience = time.Second
 
 // phone is the honest sender.
 type phone struct {

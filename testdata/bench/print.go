@@ -17,7 +17,8 @@ import (
 func printResults(w io.Writer, n int, results []result) {
 	fmt.Fprintf(w, `
 latency: from the last packet of a knock to the first SYN that is let in; %d knocks each, p50 and p90
-CPU: of the daemon for each packet of a flood at 1 000 and 10 000 packets a second, from forged addresses
+CPU: of the daemon for each packet of a flood at 1 000 and 10 000 packets a second, from forged addresses;
+  who loses packets seems cheap: see "knocks"
 knocks: how many of %d honest ones open within %s during the second flood
 memory: resident and, of it, the daemon's own (RssAnon), at rest > after the floods, in kB
 x ours: ratio to latchkeyd with the same kind of knock
