@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -200,7 +199,7 @@ func parseLevel(s string) (Level, error) {
 }
 
 func parseTitle(s string) (string, error) {
-	if len(s) > MaxTitle || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+	if len(s) > MaxTitle || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return "", errTitle
 	}
 	return s, nil
