@@ -118,7 +118,7 @@ func TestFlood(t *testing.T) {
 				}
 				total := <-sent
 				passed := must(d.status()).Packets - before
-				t.Logf("%d of %d honest knocks opened; %d of %d packets passed the kernel's filter; CPU time %s, memory %s",
+				t.Logf("%d of %d honest knocks opened; %d of %d packets passed the kernel's filter; CPU time %s, memory %d kB",
 					opened, honest, passed, total, cpuTime(t, d.cmd.Process.Pid)-cpu, memory(t, d.cmd.Process.Pid))
 				if int(passed) > honest*60+total*flood.passes/1000 {
 					t.Errorf("%d of %d packets passed the kernel's filter", passed, total)
@@ -198,14 +198,15 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
 }
 
-// memory returns a process's resident memory as proc_pid_status(5) words it.
-func memory(t *testing.T, pid int) string {
+// memory returns a process's resident memory in kB (proc_pid_status(5)).
+func memory(t *testing.T, pid int) int {
 	t.Helper()
 	status := string(must(os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")))
 	for line := range strings.Lines(status) {
 		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			return strings.TrimSpace(v)
+			return must(strconv.Atoi(strings.Fields(v)[0]))
 		}
 	}
-	return "?"
+	t.Fatal("no VmRSS")
+	return 0
 }

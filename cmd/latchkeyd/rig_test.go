@@ -117,21 +117,28 @@ var (
 
 // latchkeyd is the real program on the router.
 type latchkeydProcess struct {
-	t      *testing.T
-	dir    string
-	socket string
-	cmd    *exec.Cmd
-	ended  chan error
-	log    *lockedBuffer
+	t       *testing.T
+	program string
+	dir     string
+	socket  string
+	cmd     *exec.Cmd
+	ended   chan error
+	log     *lockedBuffer
 }
 
 // start runs latchkeyd on the router with a fresh firewall, until the test ends.
 func start(t *testing.T, config string, flags ...string) *latchkeydProcess {
 	t.Helper()
+	return startProgram(t, must(os.Executable()), config, flags...)
+}
+
+// startProgram is start for another program than this one.
+func startProgram(t *testing.T, program, config string, flags ...string) *latchkeydProcess {
+	t.Helper()
 	lab.Enter(t)
 	lab.Run(t, "router", "nft", "flush ruleset")
 	lab.Script(t, "firewall")
-	d := &latchkeydProcess{t: t, dir: t.TempDir()}
+	d := &latchkeydProcess{t: t, program: program, dir: t.TempDir()}
 	d.socket = filepath.Join(d.dir, "sock")
 	d.write(config)
 	d.run(flags...)
@@ -155,15 +162,11 @@ func (d *latchkeydProcess) write(config string) {
 // run starts the process and waits until it answers.
 func (d *latchkeydProcess) run(flags ...string) {
 	d.t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		d.t.Fatal(err)
-	}
 	args := append([]string{"run", "--config", filepath.Join(d.dir, "config"), "--state", filepath.Join(d.dir, "state"),
 		"--socket", d.socket}, flags...)
 	d.log = &lockedBuffer{}
-	d.cmd = lab.On("router", program, args...)
-	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "GODEBUG=madvdontneed=1")
+	d.cmd = lab.On("router", d.program, args...)
+	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "GOMEMLIMIT=12MiB") // as the init script does
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)

@@ -156,7 +156,7 @@ func TestInstance(t *testing.T) {
 	common := []string{
 		"procd_open_instance\tmain",
 		"procd_set_param\tcommand\t/usr/bin/latchkeyd\trun",
-		"procd_set_param\tenv\tGOGC=20\tGOMEMLIMIT=12MiB",
+		"procd_set_param\tenv\tGOMEMLIMIT=12MiB",
 		"procd_set_param\tfile\t/var/run/latchkey/config",
 		"procd_set_param\treload_signal\tHUP",
 		"procd_set_param\trespawn\t3600\t5\t0",

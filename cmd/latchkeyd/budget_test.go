@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// What the daemon may take of a router's memory.
+const (
+	idleMemory  = 6_000_000 / 1024 // kB, resident
+	afterFlood  = 1.5              // times as much, at the most, after any flood
+	floodedWith = "SYNs to every port that is listened to, each from another sender"
+)
+
+func TestMemoryBudget(t *testing.T) {
+	lab.Enter(t)
+	program := filepath.Join(t.TempDir(), "latchkeyd")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	d := startProgram(t, program, sealed, "--clock", "synchronised")
+	idle := memory(t, d.cmd.Process.Pid)
+	if idle > idleMemory {
+		t.Errorf("%d kB resident, the limit is %d kB", idle, idleMemory)
+	}
+	ports := []uint16{7431, 2951, 8812, 5100, 4300, 7000, 8000, 9000}
+	sendFlood(t, func(r *rand.Rand) []byte {
+		port := ports[r.IntN(len(ports))]
+		if r.IntN(2) == 0 {
+			port = uint16(portsBase + r.IntN(24*256))
+		}
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}), 4000)
+		return wire.AppendTCP(nil, from, netip.AddrPortFrom(netip.MustParseAddr(router), port), r.Uint32(), wire.SYN, nil)
+	})
+	d.settle()
+	flooded := memory(t, d.cmd.Process.Pid)
+	t.Logf("%d kB idle, %d kB after 50 000 %s", idle, flooded, floodedWith)
+	if float64(flooded) > afterFlood*float64(idle) {
+		t.Errorf("%d kB after a flood of %s, the limit is %.1f times the %d kB of before", flooded, floodedWith, afterFlood, idle)
+	}
+}
