@@ -22,7 +22,7 @@ var errZeroKey = errors.New("key is all zeros, so it is no secret: make one with
 // or without white space around it. Its errors never repeat the text.
 func ParseKey(s string) (Key, error) {
 	text := strings.TrimRight(strings.TrimSpace(s), "=")
-	text = strings.NewReplacer("-", "+", "_", "/").Replace(text)
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "-", "+"), "_", "/")
 	b, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil {
 		return Key{}, fmt.Errorf("key is not base64: it must be %d characters of A-Z a-z 0-9 + / (or - _)", base64.RawStdEncoding.EncodedLen(KeySize))
