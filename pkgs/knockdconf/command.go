@@ -153,7 +153,7 @@ func iptables(words []string) effect {
 	ports := after(words, "--dport", "--destination-port", "--dports", "--destination-ports")
 	switch after(words, "-j", "--jump") {
 	case "ACCEPT":
-		chain := strings.ToLower(after(words, "-A", "--append", "-I", "--insert"))
+		chain := lower(after(words, "-A", "--append", "-I", "--insert"))
 		if strings.HasPrefix(chain, "forward") || strings.HasPrefix(chain, "output") {
 			return effect{} // goes with a DNAT, which tells the outside port, or lets answers out
 		}

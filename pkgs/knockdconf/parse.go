@@ -83,7 +83,7 @@ func parse(text string) (*file, error) {
 // directive takes one line of an event.
 func (e *event) directive(s string) (err error) {
 	key, value, ok := strings.Cut(s, "=")
-	key = strings.ToLower(strings.TrimSpace(key))
+	key = lower(strings.TrimSpace(key))
 	value = strings.TrimSpace(value)
 	if !ok {
 		return fmt.Errorf("%q has no value", key)
@@ -98,7 +98,7 @@ func (e *event) directive(s string) (err error) {
 	case "cmd_timeout":
 		e.cmdTimeout, err = seconds(value)
 	case "tcpflags":
-		e.flags = strings.Split(strings.ToLower(strings.ReplaceAll(value, " ", "")), ",")
+		e.flags = strings.Split(lower(strings.ReplaceAll(value, " ", "")), ",")
 	case "start_command", "command", "start_command_6", "command_6":
 		e.start = append(e.start, value)
 		e.shown = append(e.shown, s)
@@ -131,7 +131,7 @@ func (e *event) steps(sequence string) ([]string, error) {
 	var steps []string
 	for word := range strings.SplitSeq(sequence, ",") {
 		port, proto, ok := strings.Cut(word, ":")
-		proto = strings.ToLower(strings.TrimSpace(proto))
+		proto = lower(strings.TrimSpace(proto))
 		n, err := strconv.ParseUint(strings.TrimSpace(port), 10, 16)
 		if err != nil || n == 0 {
 			return nil, fmt.Errorf("%q is no port", strings.TrimSpace(port))
@@ -146,4 +146,15 @@ func (e *event) steps(sequence string) ([]string, error) {
 		}
 	}
 	return steps, nil
+}
+
+// lower is strings.ToLower for ASCII, which the words of knockd and iptables are, without the tables
+// of Unicode.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
 }
