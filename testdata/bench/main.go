@@ -79,15 +79,9 @@ func run() error {
 		progress(fmt.Sprintf("%s, %s", c.name, c.kind))
 		results = append(results, r.measure(c))
 	}
-	disk, err := diskTimes(r.dir, n)
-	if err != nil {
-		return err
-	}
 	fmt.Printf("\n%s\n", machine)
 	printResults(os.Stdout, n, results)
-	fmt.Printf("\nBefore latchkeyd opens for a message or a fwknop packet, it makes its state durable. On this disk that\n"+
-		"alone takes p50 %s, p90 %s. A sequence has no state; fwknopd does not wait for its disk.\n",
-		show(quantile(disk, 0.5)), show(quantile(disk, 0.9)))
+	printDisk(os.Stdout, r.disk)
 	if len(os.Args) == 1 {
 		progress("micro-benchmarks of the way of a packet")
 		micro, err := microBenchmarks()

@@ -103,6 +103,13 @@ func (r *rig) trial(res *result) (err error) {
 	}
 	slices.Sort(res.latency)
 	progress(fmt.Sprintf("  %d of %d knocks opened, median %s", len(res.latency), r.n, show(quantile(res.latency, 0.5))))
+	if res.kind != sequence { // now, because the disk's load changes
+		disk, err := diskTimes(r.dir, r.n)
+		if err != nil {
+			return err
+		}
+		r.disk = append(r.disk, disk...)
+	}
 	if !res.daemon {
 		return r.during(res, press)
 	}
@@ -210,7 +217,7 @@ func memoryOf(pid int) (m memory) {
 // diskTimes measures what latchkeyd does before it opens a door for a message, so that the message
 // cannot be used again after a power cut: it replaces a small file durably. There are pauses as
 // between knocks, because a disk that is kept busy is faster.
-func diskTimes(dir string, n int) (sorted []time.Duration, err error) {
+func diskTimes(dir string, n int) (list []time.Duration, err error) {
 	path := filepath.Join(dir, "disk")
 	for range n {
 		time.Sleep(rand.N(200 * time.Millisecond))
@@ -218,10 +225,9 @@ func diskTimes(dir string, n int) (sorted []time.Duration, err error) {
 		if err := replace(path, make([]byte, 100)); err != nil {
 			return nil, err
 		}
-		sorted = append(sorted, time.Since(begin))
+		list = append(list, time.Since(begin))
 	}
-	slices.Sort(sorted)
-	return sorted, nil
+	return list, nil
 }
 
 // replace is as rename(2) and fsync(2) want it: file, name, folder.

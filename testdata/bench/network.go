@@ -36,6 +36,7 @@ type rig struct {
 	random  *rand.Rand
 	senders uint32 // addresses that were used
 	door    net.Listener
+	disk    []time.Duration // of diskTimes
 }
 
 // network makes the hosts. The phone has all of 198.18.0.0/15 (RFC 2544, for benchmarks): each
