@@ -68,7 +68,7 @@ node_tests() {
 	}
 }
 
-# fuzz TIME: every fuzz target for that long.
+# fuzz TIME|NUMBERx: every fuzz target for that long, or that many times.
 fuzz() {
 	grep -rl --include='*_test.go' '^func Fuzz' cmd pkgs cross | while read -r file; do
 		sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file" | while read -r target; do
