@@ -9,6 +9,8 @@ import { SIZES, accessibility } from '../lib/browser.mjs';
 // its status page. Failed requests are looked at by their address instead.
 const NOISE = [ /Failed to load resource/, /uci\/get failed with error -32002/ ];
 
+const NAVIGATION = 90000; // milliseconds; small routers are slow
+
 export function settings(env) {
 	const missing = [ 'LUCI_URL', 'LUCI_PASSWORD' ].filter(k => !env[k]);
 
@@ -31,6 +33,7 @@ export class LuCI {
 		luci.wrong = [];
 		luci.context = await browser.newContext({ viewport: SIZES[size], screen: SIZES[size], locale });
 		luci.page = await luci.context.newPage();
+		luci.page.setDefaultNavigationTimeout(NAVIGATION);
 		luci.page.on('pageerror', e => luci.note('error in the page: ' + e.message));
 		luci.page.on('console', m => m.type() == 'error' && luci.note('console: ' + m.text()));
 		luci.page.on('request', r => {
@@ -56,8 +59,16 @@ export class LuCI {
 			this.wrong.push(text);
 	}
 
+	// Lets requests that are under way end. The router runs only a few scripts at once, and those of
+	// pages that are loaded at the same time can wait for each other for half a minute.
+	async settle() {
+		await this.page.evaluate(() => globalThis.L?.Poll?.stop?.()).catch(() => {});
+		await this.page.waitForLoadState('networkidle');
+	}
+
 	// One of our tabs, or a path below /admin/.
 	async go(path) {
+		await this.settle();
 		await this.page.goto(this.s.root + 'admin/' + (path.includes('/') ? path : 'services/latchkey/' + path));
 		await this.page.locator('#view .spinning').waitFor({ state: 'detached' });
 		await this.page.locator('#view h2, #view h3').first().waitFor();
@@ -90,17 +101,35 @@ export class LuCI {
 		}
 	}
 
-	// LuCI's overlay of Save & Apply comes, and goes with a reload of the page.
-	async applied() {
-		await this.page.getByText(/Configuration changes applied|There are no changes to apply/).waitFor({ timeout: 90000 });
+	// Presses what saves and applies, and waits for LuCI's overlay and the reload of the page at its end.
+	async applied(press) {
+		const loaded = this.page.waitForEvent('load', { timeout: NAVIGATION });
+
+		await press();
+		await this.page.getByText('Configuration changes applied').waitFor({ timeout: NAVIGATION });
+		await loaded;
 		await this.page.waitForLoadState('networkidle');
+	}
+
+	// "Save & Apply" of a form. If the daemon has something to say of other sections, it is applied anyway.
+	async saveAndApply() {
+		const anyway = this.page.locator('.modal').getByRole('button', { name: 'Apply', exact: true });
+		const overlay = this.page.locator('#modal_overlay').getByText(/Starting configuration apply|Waiting for configuration|Configuration changes applied/);
+
+		await this.applied(async () => {
+			await this.page.locator('.cbi-page-actions').getByText('Save & Apply').first().click();
+			await anyway.or(overlay).first().waitFor({ timeout: NAVIGATION });
+			if (await anyway.isVisible())
+				await anyway.click();
+		});
 	}
 
 	accessibility() {
 		return accessibility(this.page, '.lk');
 	}
 
-	close() {
-		return this.context.close();
+	async close() {
+		await this.settle();
+		await this.context.close();
 	}
 }

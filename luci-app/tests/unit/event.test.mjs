@@ -57,6 +57,16 @@ test('a clock that is wrong is told with its difference', () => {
 	assert.equal(event.refusal({ reason: 'stale' }).what, 'The device’s clock and the router’s clock differ too much.');
 });
 
+test('a door without an address of the sender’s family is told apart from one that was not given', t => {
+	const go = daemonPackage('pkgs/daemon');
+
+	assert.match(event.refusal({ reason: 'not-allowed', address: '2001:db8::7', detail: 'door "nas" leads nowhere for 2001:db8::7: its' }).what, /over IPv6/);
+	assert.match(event.refusal({ reason: 'not-allowed', address: '203.0.113.7', detail: 'door "nas" leads nowhere for 203.0.113.7: its' }).what, /over IPv4/);
+	assert.match(event.refusal({ reason: 'not-allowed', address: '203.0.113.7', detail: '' }).what, /was not given/);
+	if (go)
+		assert.ok(go.includes('leads nowhere for'), 'the daemon says it in other words now');
+});
+
 test('an unknown reason shows what the daemon said', () => {
 	assert.deepEqual(event.refusal({ reason: 'new-word', detail: 'something new' }), { what: 'something new', todo: '' });
 });

@@ -77,7 +77,8 @@ function apply() {
 	}).then(function() {
 		return confirm(Date.now() + APPLY_TIMEOUT * 1000);
 	}).then(function() {
-		document.dispatchEvent(new CustomEvent('uci-applied')); // LuCI's own count of unsaved changes
+		document.dispatchEvent(new CustomEvent('uci-applied'));
+		document.dispatchEvent(new CustomEvent('uci-loaded')); // LuCI counts the unsaved changes again
 	});
 }
 

@@ -135,7 +135,9 @@ function newKey(ctx, client) {
 function newDevice(ctx) {
 	const title = fields.input({ 'value': '', 'placeholder': _('Anna’s phone'), 'maxlength': '60' });
 	const kind = fields.select([ [ 'latchkey', _('Latchkey (knock page)') ], [ 'fwknop', _('fwknop (app Fwknop2)') ] ], 'latchkey');
-	const doors = fields.checkboxes(_('May open'), ctx.around.doors.map(function(d) { return [ d['.name'], door.title(d) ]; }), _('There is no door yet.'));
+	const doors = fields.checkboxes(_('May open'), ctx.around.doors.map(function(d) {
+		return [ d['.name'], door.title(d) ];
+	}), _('There is no door yet.'));
 	const expires = E('input', { 'type': 'date', 'class': 'cbi-input-text' });
 	const w = whereFields(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });

@@ -40,7 +40,7 @@ function reasons() {
 			todo: _('Switch on automatic time on the device. If its time is right, check the router’s under System › System › Time Synchronization.')
 		},
 		'not-allowed': {
-			what: function() { return _('This client was not given this door.'); },
+			what: function() { return _('This client was not given the door that it asked for.'); },
 			todo: _('To allow it, edit the client and tick the door.')
 		},
 		'expired': {
@@ -82,8 +82,22 @@ function reasons() {
 	};
 }
 
+// A phone with both families knocks over both; a door inside may have an address of one only.
+function otherFamily(event) {
+	const v6 = String(event.address).indexOf(':') >= 0;
+
+	return {
+		what: v6 ? _('The knock came over IPv6, but this door leads to an IPv4 address only.')
+			: _('The knock came over IPv4, but this door leads to an IPv6 address only.'),
+		todo: _('If the door opened for the other address of the device, all is well. To open it for this one too, add the missing address under Doors.')
+	};
+}
+
 // { what, todo } of a refusal, both of them sentences.
 function refusal(event) {
+	if (event.reason == 'not-allowed' && (/leads nowhere/).test(event.detail))
+		return otherFamily(event);
+
 	const r = reasons()[event.reason];
 
 	if (!r)

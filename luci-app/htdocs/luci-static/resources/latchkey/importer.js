@@ -2,6 +2,8 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.door as door';
+'require latchkey.sequence as sequence';
 
 // Import of a knockd.conf: the router translates it into UCI text, which is read here and shown
 // before it is taken over. Needs only the DOM.
@@ -74,14 +76,22 @@ function found(list) {
 	return text.say(N_(list.length, '{n} section to take over:', '{n} sections to take over:'), { n: list.length });
 }
 
+function titleOf(s) {
+	return text.say((s.type == 'door') ? _('Door “{name}”') : _('Sequence “{name}”'), { name: s.name });
+}
+
+function aboutOf(s) {
+	return (s.type == 'door') ? door.sentence(s.options) : sequence.words([].concat(s.options.step || s.options.once || [])).join(', ');
+}
+
 function preview(result, sections) {
 	return [
 		E('p', [ sections.length ? found(sections) : _('There is no knock in it that can be taken over.') ]),
 		E('ul', sections.map(function(s) {
-			return E('li', [ E('strong', [ s.name ]), ' ', [].concat(s.options.step || s.options.once || s.options.port || '').join(' ') ]);
+			return E('li', [ E('strong', [ titleOf(s) ]), ' ', aboutOf(s) ]);
 		}))
 	].concat(result.comments.length ? [
-		E('p', [ _('Not taken over:') ]),
+		E('p', [ _('Notes on it:') ]),
 		E('ul', result.comments.map(function(c) { return E('li', [ c ]); }))
 	] : []);
 }

@@ -116,7 +116,8 @@ function judgement(steps) {
 		return E('div', fields.conflictList(weak));
 
 	return E('div', { 'class': 'lk-conflict' }, [ E('span', { 'class': 'lk-badge lk-good' }, [ _('strong') ]),
-		E('span', [ text.say(_('About 2 to the power of {n} tries to guess. Who sees it on its way can still replay it.'), { n: sequence.bits(steps) }) ]) ]);
+		E('span', [
+		text.say(_('About 2 to the power of {n} tries to guess. Who sees it on its way can still replay it.'), { n: sequence.bits(steps) }) ]) ]);
 }
 
 // The clients as an account sees them that may only look.
@@ -129,7 +130,8 @@ function clientsLook(status, now) {
 	return E('div', { 'class': 'lk-doors' }, status.clients.map(function(c) {
 		return E('article', { 'class': 'lk-door', 'aria-label': c.title || c.name }, [
 			E('header', [ E('h4', [ c.title || c.name ]),
-				(c.state == 'ready') ? '' : E('span', { 'class': 'lk-badge lk-off' }, [ (c.state == 'expired') ? _('expired') : _('switched off', 'state of a client') ]) ]),
+				(c.state == 'ready') ? '' : E('span', { 'class': 'lk-badge lk-off' }, [
+					(c.state == 'expired') ? _('expired') : _('switched off', 'state of a client') ]) ]),
 			doorList(c.doors, titles),
 			clientState({ expires: c.expires }, c, now)
 		]);

@@ -75,7 +75,8 @@ function checkDefaultForward(defaults) {
 	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', change: policyChange(defaults, 'forward', policy),
 		detail: (policy == 'ACCEPT')
 			? _('The general forward setting lets through what no zone decides.')
-			: _('The general forward setting is “reject”: a stranger who tries an address of your network gets an answer, whether a device is there or not.') });
+			: _('The general forward setting is “reject”: ' +
+				'a stranger who tries an address of your network gets an answer, whether a device is there or not.') });
 }
 
 // "any" and no family mean both.

@@ -74,7 +74,8 @@ function addEditor(s) {
 	o.validate = function(id, v) { return v ? valid.expires(v) : true; };
 
 	o = s.option(form.Button, '_forget', _('Time stamps'),
-		_('Older messages than the last one are refused. Forget its time only if the device’s clock was far in the future and is right again: until the next knock, a recorded message could be used within the allowed time.'));
+		_('Older messages than the last one are refused. Forget its time only if the device’s clock was far in the future ' +
+			'and is right again: until the next knock, a recorded message could be used within the allowed time.'));
 	o.modalonly = true;
 	o.inputtitle = _('Forget stamps…');
 	o.inputstyle = 'neutral';

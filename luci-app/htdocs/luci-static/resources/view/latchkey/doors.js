@@ -119,7 +119,8 @@ function addPorts(s) {
 }
 
 function addTimes(s) {
-	let o = s.taboption('general', form.Value, 'open_for', _('Stays open for'), _('For new connections, such as 30s, 10m or 8h. One that is open already lives on.'));
+	let o = s.taboption('general', form.Value, 'open_for', _('Stays open for'),
+		_('For new connections, such as 30s, 10m or 8h. One that is open already lives on.'));
 	o.modalonly = true;
 	o.placeholder = valid.DEFAULTS.openFor;
 	o.validate = function(id, v) { return v ? valid.openFor(v) : true; };
@@ -144,7 +145,8 @@ function addAdvanced(s) {
 	o.optional = true;
 	o.rmempty = true;
 
-	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'), _('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
+	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'),
+		_('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
 	o.modalonly = true;
 	o.validate = function(id, v) { return v ? valid.ip6(v) : true; };
 	o.write = function(id, v) {

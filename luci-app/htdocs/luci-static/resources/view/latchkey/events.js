@@ -62,7 +62,9 @@ return view.extend({
 
 		return E('div', { 'class': 'lk' }, [
 			E('h2', [ _('Events') ]),
-			E('div', { 'class': 'cbi-map-descr' }, [ _('What happened since Latchkey started, newest first. A refused knock is never answered; its reason stands here only.') ]),
+			E('div', { 'class': 'cbi-map-descr' }, [
+				_('What happened since Latchkey started, newest first. A refused knock is never answered; its reason stands here only.')
+			]),
 			E('div', { 'class': 'lk-filter' }, [
 				filter('group', _('Show'), [ [ 'doors', _('doors opening and closing') ], [ 'refused', _('refused knocks') ], [ 'system', _('system') ] ]),
 				filter('door', _('Door'), named(data[0].doors)),

@@ -98,7 +98,8 @@ function addReferences(s) {
 		return (v && missing) ? text.say(_('This client may not open “{door}”.'), { door: missing }) : true;
 	};
 
-	o = s.option(form.DynamicList, 'once', _('One-time sequences'), _('Instead of steps: each line is a whole sequence such as “7000/tcp 9000/tcp 8000/tcp” and works once, in this order.'));
+	o = s.option(form.DynamicList, 'once', _('One-time sequences'),
+		_('Instead of steps: each line is a whole sequence such as “7000/tcp 9000/tcp 8000/tcp” and works once, in this order.'));
 	o.modalonly = true;
 	o.validate = function(id, v) {
 		return v ? valid.steps(v.trim().split(/\s+/)) : true;
@@ -169,7 +170,8 @@ function nameField(node) {
 }
 
 function renderForm() {
-	const m = new form.Map('latchkey', _('Sequences'), _('A sequence is the classic knock: packets to the right ports in the right order, for apps that can do nothing else.'));
+	const m = new form.Map('latchkey', _('Sequences'),
+		_('A sequence is the classic knock: packets to the right ports in the right order, for apps that can do nothing else.'));
 	const s = m.section(form.GridSection, 'sequence');
 
 	s.addremove = true;

@@ -44,7 +44,8 @@ return view.extend({
 		return E('div', { 'class': 'lk' }, [
 			E('h2', [ _('Stealth check') ]),
 			E('div', { 'class': 'cbi-map-descr' }, [
-				_('A door is only invisible if the rest of the router keeps silent too. This page reads the firewall’s settings and tells which of them answer to strangers.')
+				_('A door is only invisible if the rest of the router keeps silent too. ' +
+					'This page reads the firewall’s settings and tells which of them answer to strangers.')
 			]),
 			sections.length
 				? report.page(stealth.findings(sections, api.interfaces()), page.mayWrite() ? propose : null)
