@@ -111,7 +111,7 @@ sshd() {
 		PasswordAuthentication no
 	END
 	# shellcheck disable=SC2016 # the inner shell shall expand it
-	ip netns exec nas unshare --uts sh -c 'echo nas >/proc/sys/kernel/hostname
+	ip netns exec nas unshare --uts sh -c 'hostname nas
 		exec unshare --user --map-user=1000 --map-group=1000 /usr/sbin/sshd -D -e -f /run/lab/sshd_config' \
 		>/run/lab/sshd.log 2>&1 </dev/null &
 	tries=0

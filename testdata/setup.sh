@@ -11,7 +11,7 @@ test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellche
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd
 	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr"
 
-bench="$demo fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
+bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
 
 case ${1-} in
 demo) wanted=$demo ;;
