@@ -3,13 +3,9 @@
 package daemon_test
 
 import (
-	"encoding/hex"
 	"fmt"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,169 +15,94 @@ import (
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door/doortest"
-	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/seal/sealtest"
 )
 
-// vector is a file of testdata/vectors: the words of its lines by their keys.
-type vector map[string][][]string
-
-func readVector(t *testing.T, path string) vector {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := strings.Fields("about expect now clock door client floor expires disabled earlier from message " +
-		"by body opens closes ahead username slots ordered")
-	v := vector{}
-	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		key, words, ok := strings.Cut(line, ": ")
-		if !ok || !slices.Contains(known, key) {
-			t.Fatalf("%s: line %q has no known key", path, line)
-		}
-		v[key] = append(v[key], strings.Fields(words))
-	}
-	return v
-}
-
-// one returns the first word of the only line with a key.
-func (v vector) one(t *testing.T, key string) string {
-	t.Helper()
-	if len(v[key]) != 1 {
-		t.Fatalf("%d lines with the key %q, want one", len(v[key]), key)
-	}
-	return v[key][0][0]
-}
-
-func millis(t *testing.T, s string) int64 {
-	t.Helper()
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// config writes the vector's router as a configuration.
-func (v vector) config(t *testing.T) string {
+// configOf writes a vector's router as a configuration.
+func configOf(v sealtest.Vector) string {
 	var b strings.Builder
-	off := func(name string) string {
-		for _, words := range v["disabled"] {
-			if words[0] == name {
-				return "0"
-			}
+	on := func(disabled bool) string {
+		if disabled {
+			return "0"
 		}
 		return "1"
 	}
 	fmt.Fprintf(&b, "config latchkey 'main'\n\toption enabled '1'\n\toption stun_port '%d'\n", stunPort)
-	for i, words := range v["door"] {
-		fmt.Fprintf(&b, "config door '%s'\n\toption port '%d'\n\toption open_for '%ss'\n\toption max_open '%ss'\n\toption enabled '%s'\n",
-			words[0], 1000+i, words[1], words[2], off(words[0]))
+	for i, d := range v.Doors {
+		fmt.Fprintf(&b, "config door '%s'\n\toption port '%d'\n\toption open_for '%s'\n\toption max_open '%s'\n\toption enabled '%s'\n",
+			d.Name, 1000+i, d.OpenFor, d.MaxOpen, on(d.Disabled))
 	}
-	for _, words := range v["client"] {
-		fmt.Fprintf(&b, "config client '%s'\n\toption key '%s'\n\toption enabled '%s'\n", words[0], words[1], off(words[0]))
-		for name := range strings.SplitSeq(words[2], ",") {
+	for _, c := range v.Clients {
+		fmt.Fprintf(&b, "config client '%s'\n\toption key '%s'\n\toption enabled '%s'\n", c.Name, c.Key.Text(), on(c.Disabled))
+		for _, name := range c.Doors {
 			fmt.Fprintf(&b, "\tlist door '%s'\n", name)
 		}
-		for _, e := range v["expires"] {
-			if e[0] == words[0] {
-				fmt.Fprintf(&b, "\toption expires '%s'\n", time.UnixMilli(millis(t, e[1])).UTC().Format(time.RFC3339Nano))
-			}
+		if !c.Expires.IsZero() {
+			fmt.Fprintf(&b, "\toption expires '%s'\n", c.Expires.UTC().Format(time.RFC3339Nano))
 		}
 	}
 	return b.String()
 }
 
-// id names a client of the vector as the daemon's memory does.
-func (v vector) id(t *testing.T, name string) string {
-	t.Helper()
-	for _, words := range v["client"] {
-		if words[0] == name {
-			k, err := seal.ParseKey(words[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := config.Client{Key: k}
-			return c.ID()
-		}
-	}
-	t.Fatalf("no client %q", name)
-	return ""
-}
-
 func TestVectors(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/vectors/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors: %v", err)
+	vectors, err := sealtest.Load(os.DirFS("../../testdata/vectors"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, path := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			v := readVector(t, path)
-			now := time.UnixMilli(millis(t, v.one(t, "now")))
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
 			m := &memory{floors: map[string]uint64{}, used: map[string]bool{}}
-			for _, words := range v["floor"] {
-				m.floors[v.id(t, words[0])] = uint64(millis(t, words[1]))
+			for _, c := range v.Clients {
+				as := config.Client{Key: c.Key}
+				m.floors[as.ID()] = c.Floor
 			}
-			r := newRigWith(t, v.config(t), m, now, v.one(t, "clock") == "synchronised")
-			for _, words := range v["door"] {
-				r.fw.MakeSets(words[0])
+			r := newRigWith(t, configOf(v), m, v.Now, v.Synced)
+			for _, d := range v.Doors {
+				r.fw.MakeSets(d.Name)
 			}
-			for _, words := range v["earlier"] {
-				r.now = now.Add(time.Duration(millis(t, words[0])) * time.Millisecond)
-				r.mustTick(t)
-				r.message(netip.MustParseAddr(words[1]), unhex(t, words[2]))
+			for _, e := range v.Earlier {
+				r.now = e.At
+				r.Tick()
+				r.message(e.From, e.Message)
 			}
-			r.now = now
-			r.mustTick(t)
-			for _, words := range v["closes"] {
-				r.ask(t, control.Request{Method: "open", Door: words[0], Address: words[1]})
+			r.now = v.Now
+			r.Tick()
+			for _, g := range v.Closes {
+				r.ask(t, control.Request{Method: "open", Door: g.Door, Address: g.Address.String()})
 			}
 			r.read = r.newest().Number
 			r.fw.Calls()
-			r.message(netip.MustParseAddr(v.one(t, "from")), unhex(t, v.one(t, "message")))
-			v.check(t, r.told(), r.fw)
+			r.message(v.From, v.Message)
+			compare(t, v, r.told(), r.fw)
 		})
 	}
 }
 
-func unhex(t *testing.T, s string) []byte {
+// compare compares what the daemon told and did with what the vector expects.
+func compare(t *testing.T, v sealtest.Vector, told []control.Event, fw *doortest.Fake) {
 	t.Helper()
-	b, err := hex.DecodeString(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// check compares what the daemon told and did with what the vector expects.
-func (v vector) check(t *testing.T, told []control.Event, fw *doortest.Fake) {
 	word := "ok"
 	for _, e := range told {
 		if e.Reason != "" {
 			word = e.Reason
-			if ahead := v["ahead"]; ahead != nil && int64(e.Skew) != millis(t, ahead[0][0])/1000 {
-				t.Errorf("event says %d s ahead, want %s ms", e.Skew, ahead[0][0])
+			if ahead := int(v.Ahead / time.Second); e.Skew != ahead {
+				t.Errorf("event says %d s ahead, want %d", e.Skew, ahead)
 			}
 		}
-		if by := v["by"]; by != nil && e.Client != by[0][0] {
-			t.Errorf("event names client %q, want %q", e.Client, by[0][0])
+		if v.By != "" && e.Client != v.By {
+			t.Errorf("event names client %q, want %q", e.Client, v.By)
 		}
 	}
-	if want := v.one(t, "expect"); word != want {
-		t.Errorf("the word is %q, want %q", word, want)
+	if word != v.Expect {
+		t.Errorf("the word is %q, want %q", word, v.Expect)
 	}
-	var want []string
-	for _, w := range v["opens"] {
-		seconds := time.Duration(millis(t, w[2])) * time.Second
-		want = append(want, fmt.Sprintf("open %s %s %s", w[0], w[1], seconds))
+	var want, got []string
+	for _, g := range v.Opens {
+		want = append(want, fmt.Sprintf("open %s %s %s", g.Door, g.Address, g.For))
 	}
-	for _, w := range v["closes"] {
-		want = append(want, fmt.Sprintf("close %s %s", w[0], w[1]))
+	for _, g := range v.Closes {
+		want = append(want, fmt.Sprintf("close %s %s", g.Door, g.Address))
 	}
-	var got []string
 	for _, call := range fw.Calls() {
 		if !strings.HasPrefix(call, "sync") {
 			got = append(got, call)

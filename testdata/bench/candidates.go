@@ -142,7 +142,7 @@ config sequence 'to_web'
 	}
 	cmd := r.onDaemonCPU(program, "run", "--config", config, "--state", filepath.Join(r.dir, "state"),
 		"--socket", filepath.Join(r.dir, "sock"), "--clock", "synchronised")
-	cmd.Env = append(os.Environ(), "GOGC=20", "GOMEMLIMIT=12MiB") // as openwrt's init script does
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT=12MiB") // as openwrt's init script does
 	return cmd, r.firewall()
 }
 
