@@ -56,6 +56,9 @@ var barred = []struct{ program, imported, why string }{
 	{"cmd/latchkeyd", "net/http", "it more than doubles the binary on a router with 16 MB of flash"},
 	{"cmd/latchkeyd", "os/exec", "the daemon runs no programs"},
 	{"cmd/latchkeyd", "text/template", "it keeps every exported method in the binary"},
+	{"cmd/latchkeyd", "encoding/json", "65 kB compressed; pkgs/control has what its types need"},
+	{"cmd/latchkeyd", "log/slog", "44 kB compressed; the log is a follower of the events"},
+	{"cmd/latchkeyd", "flag", "11 kB compressed; cmd/latchkeyd/flags.go has what the commands need"},
 	{"cmd/latchkey", "github.com/google/nftables", "the client runs on other systems than Linux"},
 	{"cmd/latchkey", "github.com/mdlayher/packet", "the client runs on other systems than Linux"},
 }
