@@ -43,6 +43,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	testdata/check.sh clients
 	testdata/check.sh tests
 	testdata/check.sh pages
+	@$(MAKE) --no-print-directory test-mips
 	testdata/check.sh fuzz 10000x
 
 .PHONY: fuzz
@@ -50,7 +51,7 @@ fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
 
 # Packages that neither open sockets nor need a kernel of their own machine.
-PURE := uci wire seal knock link store config door
+PURE := uci wire seal knock link store config door control daemon rate
 
 .PHONY: bench
 bench: ## compare with knockd, fwknopd and the kernel alone, in one run of two minutes (BENCH_N=50: more knocks)

@@ -3,20 +3,22 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // homeLink is what LuCI shows as QR code for the client of the configuration `sealed`.
-const homeLink = "http://192.168.1.1/latchkey/#v=1&n=home&h=&a=203.0.113.1&a=2001:db8:1::1&u=41641&p=20480&k=" + phoneKey + "&d=web,nas"
+const homeLink = "http://192.168.1.1/latchkey/#v=1&n=home&a=203.0.113.1&a=2001:db8:1::1&u=41641&p=20480&k=" + phoneKey + "&d=web,nas"
 
 // client is the real program latchkey, with a link that was added, on the phone.
-func client(t *testing.T) (program string, env []string) {
+func client(t *testing.T, link string) (program string, env []string) {
 	t.Helper()
 	program = filepath.Join(t.TempDir(), "latchkey")
 	if out, err := exec.Command("go", "build", "-o", program, "../latchkey").CombinedOutput(); err != nil {
@@ -24,7 +26,7 @@ func client(t *testing.T) (program string, env []string) {
 	}
 	env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir())
 	add := exec.Command(program, "add", "-")
-	add.Env, add.Stdin = env, strings.NewReader(strings.Replace(homeLink, "h=&", "", 1)+"\n")
+	add.Env, add.Stdin = env, strings.NewReader(link+"\n")
 	if out, err := add.CombinedOutput(); err != nil {
 		t.Fatalf("latchkey add: %v\n%s", err, out)
 	}
@@ -34,7 +36,7 @@ func client(t *testing.T) (program string, env []string) {
 func TestSSHThroughClosedDoor(t *testing.T) {
 	d := start(t, sealed, "--clock", "synchronised")
 	lab.SSHD(t)
-	latchkey, env := client(t)
+	latchkey, env := client(t, homeLink)
 	for _, tt := range []struct{ name, host, port string }{
 		{"behind_DNAT_over_IPv4", router, "2222"},
 		{"behind_a_pinhole_over_IPv6", nas6, "22"},
@@ -57,7 +59,7 @@ func TestSSHThroughClosedDoor(t *testing.T) {
 func TestLatchkeyKnocks(t *testing.T) {
 	d := start(t, sealed, "--clock", "synchronised")
 	lab.Serve(t, "router", ":8443")
-	latchkey, env := client(t)
+	latchkey, env := client(t, homeLink)
 	knock := func(t *testing.T, args ...string) {
 		t.Helper()
 		cmd := lab.On("phone", latchkey, append([]string{"knock"}, args...)...)
@@ -94,5 +96,51 @@ func TestLatchkeyKnocks(t *testing.T) {
 	})
 	if t.Failed() {
 		t.Logf("refusals: %v", d.refusals())
+	}
+}
+
+// TestClassicPorts knocks as portknocking.org meant it: a number as ports in order, between header
+// and footer, in groups of any size, and for another address than the sender's.
+func TestClassicPorts(t *testing.T) {
+	d := start(t, strings.Replace(sealed, "\toption ports '20480-26623'\n", "", 1)+`
+config ports 'classic'
+	option layout 'ordered'
+	option ports '500-600,700-854'
+	list header '9001'
+	list footer '9100'
+`, "--clock", "synchronised")
+	lab.Serve(t, "router", ":8443")
+	link := strings.Replace(homeLink, "&u=41641&p=20480", "&g=500-600,700-854&gh=9001&gf=9100", 1)
+	latchkey, env := client(t, link)
+	for host, args := range map[string][]string{
+		"phone":     {"knock", "home", "web", "-4"},
+		"neighbour": {"knock", "home", "web", "-4", "--address", neighbour},
+	} {
+		cmd := lab.On("phone", latchkey, args...)
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("latchkey %q: %v\n%s", args, err, out)
+		}
+		lab.Wait(t, "the door opens for the "+host, func() bool { return lab.Reach(t, host, webDoor, closedFor) })
+	}
+	if r := d.refusals(); len(r) > 0 {
+		t.Errorf("refusals %v", r)
+	}
+}
+
+func TestDoorWakesItsHost(t *testing.T) {
+	d := start(t, strings.Replace(home, "\toption open_for '3s'\n", "\toption open_for '3s'\n\toption wake '00:11:32:aa:bb:cc'\n", 1))
+	var heard net.PacketConn
+	lab.In(t, "nas", func() (err error) { heard, err = net.ListenPacket("udp4", ":9"); return err })
+	defer heard.Close()
+	d.knock("phone", router, toNAS...)
+	if err := heard.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 200)
+	n, from, err := heard.ReadFrom(b)
+	want := strings.Repeat("\xff", 6) + strings.Repeat("\x00\x11\x32\xaa\xbb\xcc", 16)
+	if err != nil || string(b[:n]) != want || !strings.HasPrefix(from.String(), "192.168.1.1:") {
+		t.Errorf("the nas heard %x from %v: %v", b[:n], from, err)
 	}
 }
