@@ -40,15 +40,16 @@ func (d *Daemon) device(c *config.Client) *device {
 
 // leave is what admit gives: for whom to open or close which doors, or why not.
 type leave struct {
-	reason  knock.Reason   // OK = yes
-	silent  bool           // a retransmission of what was admitted before: nothing is to do or tell
-	detail  string         // of a refusal, a sentence for a person
-	skew    time.Duration  // of a stale knock, by how much the client's clock is ahead
-	client  *config.Client // nil = nobody's in particular
-	doors   []string
-	address netip.Addr
-	close   bool
-	wish    time.Duration // 0 = the door's own
+	reason   knock.Reason   // OK = yes
+	silent   bool           // a retransmission of what was admitted before: nothing is to do or tell
+	detail   string         // of a refusal, a sentence for a person
+	skew     time.Duration  // of a stale knock, by how much the client's clock is ahead
+	unserved []string       // of a refusal, doors that lead nowhere for the address: see hold
+	client   *config.Client // nil = nobody's in particular
+	doors    []string
+	address  netip.Addr
+	close    bool
+	wish     time.Duration // 0 = the door's own
 }
 
 // name is the client's name, "" if it is nobody's.
@@ -174,10 +175,10 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 	switch {
 	case len(on) == 0:
 		return refuse(l.client, knock.Disabled, "door %q is switched off", l.doors[0])
-	case len(open) == 0 && d.isIn(now, l.name(), on):
-		return leave{silent: true} // one press of a button knocks over both families
 	case len(open) == 0:
-		return refuse(l.client, knock.NotAllowed, "door %q leads nowhere for %s: its LAN host has no address of that family", on[0], l.address)
+		no := refuse(l.client, knock.NotAllowed, "door %q leads nowhere for %s: its LAN host has no address of that family", on[0], l.address)
+		no.unserved = on
+		return no
 	}
 	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
@@ -185,13 +186,6 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 	l.doors = open
 	l.reason = knock.OK
 	return l
-}
-
-// isIn tells whether a client has a grant for one of these doors.
-func (d *Daemon) isIn(now time.Time, client string, doors []string) bool {
-	return client != "" && slices.ContainsFunc(d.book.Grants(now), func(g door.Grant) bool {
-		return g.Client == client && slices.Contains(doors, g.Door)
-	})
 }
 
 func (d *Daemon) rate(knocker string) *rate.Bucket {
@@ -224,7 +218,11 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 	refusal := control.Event{Kind: refused, Client: l.name(), Address: f.From.String(), Knock: knockName(f.Request)}
 	if l.reason != knock.OK {
 		refusal.Reason, refusal.Detail, refusal.Skew = string(l.reason), l.detail, int(l.skew/time.Second)
-		d.events.add(now, refusal)
+		if l.unserved != nil {
+			d.hold(now, refusal, l.unserved)
+		} else {
+			d.events.add(now, refusal)
+		}
 		return
 	}
 	for _, name := range l.doors {
@@ -302,6 +300,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	}
 	until := g.Until.Round(0)
 	e := control.Event{Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), Until: &until, Knock: g.Knock}
+	d.cameIn(g.Client, g.Door)
 	if g.Pending {
 		e.Detail = "the firewall has no set for this door yet"
 	}

@@ -77,6 +77,7 @@ type Daemon struct {
 	rates   map[string]*rate.Bucket // by who knocks, see knocker; as many as clients and sequences
 	problem string                  // why the last reload was refused
 	failing map[string]string       // by what failed: the last complaint, told once
+	waiting []held                  // refusals to be told later, in the order of their times; at most mostHeld
 	stopped bool                    // nothing may open any more
 	refit   chan struct{}           // has a value when the capture's filter is out of date
 
@@ -231,6 +232,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	for _, g := range d.book.Expire(now) {
 		d.events.add(now, control.Event{Kind: expired, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock})
 	}
+	d.tellHeld(now)
 	return d.policy.advance(now, d.sys.ClockSynced())
 }
 
@@ -242,6 +244,9 @@ func (d *Daemon) nextWake() time.Duration {
 	wait := min(lookAgain, seal.NextEpoch(now).Sub(now))
 	if next := d.book.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(now))
+	}
+	if len(d.waiting) > 0 {
+		wait = min(wait, d.waiting[0].due.Sub(now))
 	}
 	return max(wait, 0)
 }

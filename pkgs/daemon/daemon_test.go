@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -46,6 +47,22 @@ func TestSequence(t *testing.T) {
 		r.sequence(phone6, shy...)
 		if r.open("nas") != "" || r.last() != "refused not-allowed" {
 			t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+		}
+		byMessage := func(from netip.Addr) { r.message(from, r.seal(seal.Body{Door: seal.Tag("nas")})) }
+		byMessage(phone6)
+		r.now = r.now.Add(250 * time.Millisecond)
+		byMessage(phone)
+		r.now = r.now.Add(time.Minute)
+		r.Tick()
+		if r.last() != "opened nas phone" {
+			t.Errorf("a press over both families: last event %q, want no refusal", r.last())
+		}
+		r.ask(t, control.Request{Method: "close", Door: "nas"})
+		byMessage(phone6)
+		r.now = r.now.Add(4 * time.Second)
+		r.Tick()
+		if r.last() != "refused not-allowed phone" {
+			t.Errorf("a press over IPv6 only: last event %q", r.last())
 		}
 		r.message(phone6, r.seal(seal.Body{}))
 		if r.open("nas") != "" || r.open("web") != "2001:db8:1::7 1m0s" {
