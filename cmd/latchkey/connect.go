@@ -32,7 +32,7 @@ func attempts() []time.Duration {
 func connectCommand(e env, args []string) error {
 	f := newFlags("connect")
 	family := f.family()
-	within := f.Duration("within", 15*time.Second, "how long to try")
+	within := f.duration("within", 15*time.Second, "how long to try")
 	words, err := f.parse(args, 4, 4)
 	if err != nil {
 		return err
@@ -42,10 +42,17 @@ func connectCommand(e env, args []string) error {
 	if w.family, err = family(); err != nil {
 		return err
 	}
+	const shortest, longest = time.Second, time.Hour
+	if *within < shortest || *within > longest {
+		return usageError{fmt.Errorf("--within %s is not from %s to %s", *within, shortest, longest)}
+	}
 	interrupt, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	ctx, cancel := context.WithTimeout(interrupt, *within)
 	defer cancel()
+	if _, err := net.DefaultResolver.LookupPort(ctx, "tcp", port); err != nil {
+		return usageError{fmt.Errorf("%q is not a TCP port", port)}
+	}
 
 	k, err := prepare(ctx, e, name, w)
 	if err != nil {
@@ -54,18 +61,23 @@ func connectCommand(e env, args []string) error {
 	knocking := make(chan error, 1)
 	go func() { knocking <- k.keepKnocking(ctx) }()
 	conn, err := dial(ctx, network(w.family), net.JoinHostPort(host, port))
+	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
 	cancel()
 	failed := <-knocking
-	if err != nil {
-		err = fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, port), err)
-		if failed != nil {
-			return errors.Join(fmt.Errorf("the knock did not go out: %w", failed), err)
-		}
+	if err == nil {
+		stop() // from now on an interrupt ends the program
+		defer conn.Close()
+		return pipe(conn, e.in, e.out)
+	}
+	err = fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, port), err)
+	switch {
+	case failed != nil:
+		return errors.Join(fmt.Errorf("the knock did not go out: %w", failed), err)
+	case late:
 		return hinted{fmt.Errorf("door %s of %s did not open within %s: %w", doorName, name, *within, err),
 			"the router's owner sees the reason under Services > Latchkey > Events, or with latchkeyd events"}
 	}
-	defer conn.Close()
-	return pipe(conn, e.in, e.out)
+	return err
 }
 
 // keepKnocking knocks until ctx ends. It returns an error only if no knock went out.
@@ -115,11 +127,14 @@ func dial(ctx context.Context, network, address string) (*net.TCPConn, error) {
 			return conn.(*net.TCPConn), nil
 		}
 		if lost, ok := errors.AsType[*net.DNSError](err); ok && lost.IsNotFound {
-			return nil, err
+			return nil, bare(err)
 		}
 		select {
 		case <-next.C: // a refusal comes at once: do not ask again before the time
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, ctx.Err()
+			}
 			return nil, bare(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/send"
 )
@@ -37,11 +38,22 @@ func (f flags) parse(args []string, least, most int) ([]string, error) {
 	}
 	switch n := len(words); {
 	case n < least:
-		return nil, usageError{fmt.Errorf("%d arguments are too few", n)}
+		return nil, usageError{errors.New("too few arguments")}
 	case n > most:
 		return nil, usageError{fmt.Errorf("argument %q is one too many", words[most])}
 	}
 	return words, nil
+}
+
+// duration declares a flag for a length of time.
+func (f flags) duration(name string, value time.Duration, does string) *time.Duration {
+	f.Func(name, does, func(text string) (err error) {
+		if value, err = time.ParseDuration(text); err != nil {
+			return errors.New("a length of time is written like 90s, 30m or 2h")
+		}
+		return nil
+	})
+	return &value
 }
 
 // refuse returns an error if one of these flags was given.

@@ -26,9 +26,9 @@ const farewell = "done. A router never answers a knock: use the door to see that
 func knockCommand(e env, args []string) error {
 	f := newFlags("knock")
 	family := f.family()
-	gap := f.Duration("gap", send.DefaultGap, "pause behind each step")
+	gap := f.duration("gap", send.DefaultGap, "pause behind each step")
 	var w wish
-	f.DurationVar(&w.length, "for", 0, "how long the door shall be open")
+	length := f.duration("for", 0, "how long the door shall be open")
 	f.BoolVar(&w.close, "close", false, "close the door instead")
 	address := f.String("address", "", "open it to this address instead of the sender's")
 	carrier := f.String("carrier", "both", "how the message travels")
@@ -36,6 +36,7 @@ func knockCommand(e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	w.length = *length
 	if w.family, err = family(); err != nil {
 		return err
 	}
@@ -256,7 +257,7 @@ func (k *knocker) send(ctx context.Context) ([]send.Result, error) {
 		return nil, err
 	}
 	if behind > time.Minute {
-		fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, the router refuses the knock\n",
+		fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it; if it was wrong then, get a new link\n",
 			behind.Round(time.Second))
 	}
 	body := k.body

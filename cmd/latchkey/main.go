@@ -50,7 +50,7 @@ func commands() []command {
 			"knock, then connect standard input and output: an ssh ProxyCommand", connectCommand},
 		{"add", []string{"LINK|- [--name NAME] [--replace]"},
 			"remember a router by its link; - reads it from standard input", addCommand},
-		{"list", []string{""}, "show the routers that were added", listCommand},
+		{"list", []string{"[--names | --doors NAME]"}, "show the routers that were added", listCommand},
 		{"remove", []string{"NAME"}, "forget a router and its key", removeCommand},
 		{"completion", []string{"bash|zsh|fish"}, "print a script that completes command lines", completionCommand},
 		{"version", []string{""}, "show the version", versionCommand},
