@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"strconv"
 )
 
 // Family says over which of the two internet protocols to knock.
@@ -60,12 +61,18 @@ func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) 
 			return nil, withHint(failed, "Android tells no name servers to programs like this: use an address, or a link with one")
 		}
 		return nil, failed
-	case f == IPv4:
-		return nil, fmt.Errorf("%q has no IPv4 address", host)
-	case f == IPv6:
-		return nil, fmt.Errorf("%q has no IPv6 address", host)
 	}
-	return nil, fmt.Errorf("%q has no address", host)
+	what := "the link"
+	if host != "" {
+		what = strconv.Quote(host)
+	}
+	switch f {
+	case IPv4:
+		return nil, fmt.Errorf("%s has no IPv4 address", what)
+	case IPv6:
+		return nil, fmt.Errorf("%s has no IPv6 address", what)
+	}
+	return nil, fmt.Errorf("%s has no address", what)
 }
 
 // unwrapDNS leaves out of a resolver's error the name, which is in our text already.

@@ -62,6 +62,7 @@ func TestResolve(t *testing.T) {
 		{"both_once", "192.0.2.1", []netip.Addr{six, mapped, six}, send.BothFamilies, []netip.Addr{four, six}, ""},
 		{"only_ipv6", "192.0.2.1", []netip.Addr{six}, send.IPv6, []netip.Addr{six}, ""},
 		{"none_of_the_family", "2001:db8::1", nil, send.IPv4, nil, `"2001:db8::1" has no IPv4 address`},
+		{"none_of_the_family_and_no_host", "", []netip.Addr{six}, send.IPv4, nil, "the link has no IPv4 address"},
 		{"no_host", "", []netip.Addr{six}, send.BothFamilies, []netip.Addr{six}, ""},
 		{"a_bad_name_beside_a_literal", "no such host", []netip.Addr{six}, send.BothFamilies, []netip.Addr{six}, ""},
 		{"a_bad_name", "no such host", nil, send.BothFamilies, nil, `look up "no such host": no such host`},
