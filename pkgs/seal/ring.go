@@ -180,9 +180,13 @@ func (r *Ring) Open(message []byte) (client int, b Body, err error) {
 	if !found {
 		return 0, Body{}, ErrUnknownKey
 	}
+	body := r.body[:len(msg)-headSize]
 	for ; i < len(r.table) && r.table[i].hint == hint; i++ {
 		e := r.table[i]
-		if b, ok := r.openWith(int(e.key), msg); ok && b.Stamp/epochMillis == e.epoch {
+		if !r.keys[e.key].open(body, msg) {
+			continue
+		}
+		if b, ok := parseBody(body); ok && b.Stamp/epochMillis == e.epoch {
 			return int(e.key), b, nil
 		}
 	}
@@ -191,23 +195,16 @@ func (r *Ring) Open(message []byte) (client int, b Body, err error) {
 
 // openAny tries every key. A message that none opens may be anything.
 func (r *Ring) openAny(msg []byte) (client int, b Body, err error) {
+	body := r.body[:len(msg)-headSize]
 	for i, k := range r.keys {
-		b, ok := r.openWith(i, msg)
-		if !ok {
+		if !k.open(body, msg) {
 			continue
 		}
-		if k.hintOf(b.Stamp/epochMillis) != [hintSize]byte(msg) {
+		b, ok := parseBody(body)
+		if !ok || k.hintOf(b.Stamp/epochMillis) != [hintSize]byte(msg) {
 			return 0, Body{}, ErrBadMessage
 		}
 		return i, b, nil
 	}
 	return 0, Body{}, ErrUnknownKey
-}
-
-func (r *Ring) openWith(key int, msg []byte) (Body, bool) {
-	body := r.body[:len(msg)-headSize]
-	if !r.keys[key].open(body, msg) {
-		return Body{}, false
-	}
-	return parseBody(body)
 }

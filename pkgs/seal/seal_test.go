@@ -170,6 +170,18 @@ func TestRing_refuses_every_changed_bit(t *testing.T) {
 	}
 }
 
+// SPEC.md, section 1, "Opening": whose key fits is known, also by a router that knows no epoch.
+func TestRing_right_key_and_impossible_address(t *testing.T) {
+	message := seal.Seal(key(1), seal.Body{Stamp: uint64(noon.UnixMilli()), Address: netip.MustParseAddr("ff02::1")})
+	for _, synced := range []bool{true, false} {
+		ring := seal.NewRing(keys(3))
+		ring.Advance(noon, synced)
+		if _, _, err := ring.Open(message); !errors.Is(err, seal.ErrBadMessage) {
+			t.Errorf("synchronised %v: %v, want %v", synced, err, seal.ErrBadMessage)
+		}
+	}
+}
+
 func TestRing_window(t *testing.T) {
 	ring := seal.NewRing(keys(100)) // too many for hints beyond MaxSkew
 	message := func(at time.Time) []byte { return seal.Seal(key(50), seal.Body{Stamp: millis(at)}) }
