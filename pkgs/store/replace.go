@@ -3,6 +3,8 @@
 package store
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -32,7 +34,12 @@ func replaceFile(path string, data []byte) error {
 // writeSynced writes a file that belongs to whom the old one belongs to: root may change what the
 // daemon, which is not root, must read afterwards.
 func writeSynced(path, old string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	// What a crash left here may be another user's. It may be a link, too, which the daemon's user
+	// made and root must not follow (O_EXCL).
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -164,6 +164,21 @@ func TestOpen_after_a_crash(t *testing.T) {
 	}
 }
 
+// Root may write the file in the directory of the daemon's user, who must not turn that on another.
+func TestFile_follows_no_link(t *testing.T) {
+	path := filled(t)
+	other := filepath.Join(t.TempDir(), "other")
+	must(t, os.WriteFile(other, []byte("precious"), 0o600))
+	must(t, os.Symlink(other, path+".new"))
+	must(t, open(t, path).SetFloor("phone", 1795348800001))
+	if text, err := os.ReadFile(other); err != nil || string(text) != "precious" {
+		t.Errorf("the other file has %q, %v", text, err)
+	}
+	if got := open(t, path).Floor("phone"); got != 1795348800001 {
+		t.Errorf("floor %d", got)
+	}
+}
+
 func TestOpen_refuses_damage(t *testing.T) {
 	path := filled(t)
 	text, err := os.ReadFile(path)
