@@ -44,7 +44,7 @@ const (
 	Disabled   Reason = "disabled"    // the client or the door is switched off
 	TooMany    Reason = "too-many"    // a limit on grants or on the rate of knocks
 	TripWire   Reason = "trip-wire"   // a packet to a neighbour of a step's port: a scan
-	WrongOrder Reason = "wrong-order" // a step's port, but not the next one
+	WrongOrder Reason = "wrong-order" // a step's port, but neither the next one nor the latest again
 	TooSlow    Reason = "too-slow"    // the steps took longer than the time window
 	UsedUp     Reason = "used-up"     // every sequence of a one-time list was used
 	Firewall   Reason = "firewall"    // the firewall refused the change

@@ -197,12 +197,19 @@ func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, 
 	if e.state.locked || d.repeated(e, steps, p) {
 		return
 	}
-	if d.running(e) && steps&(1<<e.state.done) != 0 {
-		d.take(e, e.state.done, p, emit)
+	running, done := d.running(e), e.state.done
+	switch {
+	case running && steps&(1<<done) != 0:
+		d.take(e, done, p, emit)
+		return
+	case running && again(steps, done):
+		if steps&1 != 0 {
+			e.since, e.until = clock, clock+s.Within
+		}
+		d.take(e, done-1, p, emit)
 		return
 	}
 	// Not the step that is next: the first step starts over, any other one ends the attempt.
-	running := d.running(e)
 	if running {
 		d.giveUp(e, WrongOrder, p.Src, emit)
 	}
@@ -213,6 +220,15 @@ func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, 
 	case running:
 		e.drop()
 	}
+}
+
+// again tells if a packet, which is not the next step, is the latest one again: networks duplicate
+// UDP, and some programs send each step more than once. Where it could be the first step of a new
+// attempt it is that, unless the two cannot be told apart and need not be, because every step so
+// far was aimed at the same.
+func again(steps uint16, done uint8) bool {
+	latest, sofar := uint16(1)<<(done-1), uint16(1)<<done-1
+	return steps&latest != 0 && (steps&1 == 0 || steps&sofar == sofar)
 }
 
 // take counts a packet as the given step, which may be the last one. A recognised attempt stays in

@@ -33,7 +33,14 @@ func TestSequence(t *testing.T) {
 		{"twice", three, three + " " + three, "s ok/3, s ok/3"},
 		{"short", three, "7000/tcp 8000/tcp", ""},
 		{"wrong_order", three, "7000/tcp 9000/tcp 8000/tcp", ""},
-		{"wrong_order_late", three, "7000/tcp 8000/tcp 8000/tcp 9000/tcp", "s wrong-order/2"},
+		{"wrong_order_late", three + " 6000/udp", "7000/tcp 8000/tcp 9000/tcp 8000/tcp 6000/udp", "s wrong-order/3"},
+		{"each_step_twice", three, "7000/tcp 7000/tcp 8000/tcp 8000/tcp 9000/tcp 9000/tcp", "s ok/3"},
+		{"each_packet_duplicated", "7000/udp 8000/udp icmp:77", "7000/udp 7000/udp 8000/udp 8000/udp 8000/udp icmp:77 icmp:77", "s ok/3"},
+		{"duplicate_of_a_repeated_port", "7000/udp 7000/udp 8000/udp", "7000/udp 7000/udp 7000/udp 8000/udp", "s ok/3"},
+		{"duplicate_out_of_turn", "7000/udp 8000/udp 9000/udp 6000/udp", "7000/udp 8000/udp 9000/udp 8000/udp 6000/udp", "s wrong-order/3"},
+		{"repeated_port_starts_over", "7000/udp 7000/udp 8000/udp", "7000/udp 7000/udp 7000/udp 7000/udp 8000/udp", "s ok/3"},
+		{"first_port_again_starts_over", "7000/udp 8000/udp 7000/udp 9000/udp",
+			"7000/udp 8000/udp 7000/udp 7000/udp 8000/udp 7000/udp 9000/udp", "s wrong-order/3, s ok/4"},
 		{"first_step_starts_over", three, "7000/tcp 8000/tcp 7000/tcp 8000/tcp 9000/tcp", "s wrong-order/2, s ok/3"},
 		{"wire_below", three, "7000/tcp 8000/tcp 8999/tcp 9000/tcp", "s trip-wire/2"},
 		{"wire_above", three, "7000/tcp 8000/tcp 7001/tcp 9000/tcp", "s trip-wire/2"},
@@ -134,6 +141,18 @@ func TestSequenceRetransmission(t *testing.T) {
 		y.send(y.syn(phone, 8000))
 		y.wait(time.Second)
 		y.sendAll(sent, time.Millisecond)
+		if got := y.ends(); got != "s ok/4" {
+			t.Errorf("found %q, want one ok", got)
+		}
+	})
+	t.Run("of_a_second_connection", func(t *testing.T) { // to a port that a program tries twice
+		y := play(cfg)
+		y.steps(phone, steps[:2]...)
+		second := y.packet(phone, steps[1])
+		y.send(second)
+		y.steps(phone, steps[2])
+		y.send(second)
+		y.steps(phone, steps[3])
 		if got := y.ends(); got != "s ok/4" {
 			t.Errorf("found %q, want one ok", got)
 		}
