@@ -408,6 +408,26 @@ func TestBadConfiguration(t *testing.T) {
 	})
 }
 
+// Whoever is in the daemon's folder must not lead root's hand elsewhere.
+func TestHandOver_past_a_link(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", enabled)
+	r.write("etc/other/x", "")
+	r.write("var/run/latchkey/x", "")
+	if err := os.Symlink(r.path("etc/other"), r.path("var/run/latchkey/config")); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, err := r.initScript("start"); err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	if diff := cmp.Diff([]string{"drwxr-xr-x /etc/other", "-rwxr-xr-x /etc/other/x"}, r.paths("etc/other")); diff != "" {
+		t.Errorf("the folder that the link leads to (-want +got):\n%s", diff)
+	}
+	if info, err := os.Lstat(r.path("var/run/latchkey/config")); err != nil || info.Mode() != 0o400 {
+		t.Errorf("the daemon's configuration: %v, %v", info, err)
+	}
+}
+
 func TestReload(t *testing.T) {
 	r := newRouter(t)
 	r.write("etc/config/latchkey", enabled)

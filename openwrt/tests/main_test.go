@@ -36,9 +36,14 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// standInUCI knows "export FILE", which prints shell assignments, and "[-q] get", "set" and "commit"
-// on the file $UCI_STORE, a list of key=value.
+// standInUCI knows "export FILE", which prints shell assignments, "-c FOLDER export NAME", which prints
+// the file, and "[-q] get", "set" and "commit" on the file $UCI_STORE, a list of key=value.
 func standInUCI(args []string) error {
+	if args[0] == "-c" {
+		text, err := os.ReadFile(filepath.Join(args[1], args[3]))
+		os.Stdout.Write(text)
+		return err
+	}
 	quiet := args[0] == "-q"
 	if quiet {
 		args = args[1:]

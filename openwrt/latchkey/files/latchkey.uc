@@ -10,6 +10,7 @@ import { open, popen, readfile, unlink } from 'fs';
 import { connect as ubus } from 'ubus';
 import { connect, poll } from 'socket';
 
+const CONFIG = '/etc/config';
 const SOCKET = '/var/run/latchkey/latchkey.sock';
 const PROBLEMS = '/var/run/latchkey.init/problems'; // of a configuration that the init script refused
 const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that may hold keys
@@ -72,7 +73,7 @@ function status() {
 
 	return {
 		running: false,
-		enabled: cursor().get('latchkey', 'main', 'enabled') == '1',
+		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') == '1',
 		reason: problem(),
 		devices: [], doors: [], clients: []
 	};
@@ -118,11 +119,12 @@ function checkOffline(text) {
 	return problems;
 }
 
-// staged returns the configuration with what this login changed and did not apply yet.
+// staged returns the configuration with what was changed by this login, or on the command line, and
+// is not in force yet.
 function staged(session) {
 	const changes = match(session, /^[0-9a-f]{32}$/) ? `-P /var/run/rpcd/uci-${session}` : '';
 
-	return popen(`/sbin/uci ${changes} export latchkey`)?.read('all') ?? '';
+	return popen(`/sbin/uci -c ${CONFIG} ${changes} export latchkey`)?.read('all') ?? '';
 }
 
 function check(args) {
@@ -225,7 +227,7 @@ function linkOf(uci, client, page) {
 }
 
 function link(args) {
-	const uci = cursor();
+	const uci = cursor(CONFIG);
 	const client = match(args.client, NAME) ? uci.get_all('latchkey', args.client) : null;
 
 	if (client?.['.type'] != 'client')
@@ -236,35 +238,54 @@ function link(args) {
 	return { link: linkOf(uci, client, args.page) };
 }
 
+// errorsWith returns what would be wrong with the configuration if it had one more section.
+function errorsWith(section) {
+	return filter(check({ text: staged('') + section }).problems, p => !p.warning);
+}
+
+// clientText is what uci.commit will write for a client.
+function clientText(name, options) {
+	const lines = [ `\nconfig client '${name}'` ];
+
+	for (let option, value in options)
+		for (let v in (type(value) == 'array' ? value : [ value ]))
+			push(lines, `\t${type(value) == 'array' ? 'list' : 'option'} ${option} '${replace(v, /'/g, `'\\''`)}'`);
+
+	return join('\n', lines) + '\n';
+}
+
 // newclient makes a client with a key of its own, puts it in force, and returns its link.
 function newclient(args) {
-	const uci = cursor();
+	const uci = cursor(CONFIG);
 	const doors = list(args.door);
 
 	if (!match(args.name ?? '', NAME))
 		return { error: `name '${args.name}' is not 1 to 32 letters, digits or _`, hint: 'the title can be any text' };
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
-	if (length(args.title) > 128 || match(args.title ?? '', /[[:cntrl:]]/))
-		return { error: 'the title is not up to 128 bytes of printable text', hint: '' };
-	if (args.expires && !match(args.expires, /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/))
-		return { error: `expiry '${args.expires}' is not a day`, hint: 'such as 2027-01-31' };
 	for (let d in doors)
 		if (uci.get('latchkey', d) != 'door')
 			return { error: `no door '${d}'`, hint: 'make the door first' };
 
-	const key = b64enc(open('/dev/urandom')?.read(32));
+	const options = { key: b64enc(open('/dev/urandom')?.read(32)) };
 
-	if (length(key) != 44)
+	if (length(options.key) != 44)
 		return { error: 'no random numbers from /dev/urandom', hint: '' };
-	uci.set('latchkey', args.name, 'client');
-	uci.set('latchkey', args.name, 'key', key);
 	if (args.title)
-		uci.set('latchkey', args.name, 'title', args.title);
+		options.title = args.title;
 	if (args.expires)
-		uci.set('latchkey', args.name, 'expires', args.expires);
+		options.expires = args.expires;
 	if (length(doors))
-		uci.set('latchkey', args.name, 'door', doors);
+		options.door = doors;
+
+	const errors = errorsWith(clientText(args.name, options));
+
+	if (length(errors)) // as good as not started at the next boot
+		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
+
+	uci.set('latchkey', args.name, 'client');
+	for (let option, value in options)
+		uci.set('latchkey', args.name, option, value);
 	if (!uci.commit('latchkey'))
 		return { error: `cannot write the configuration: ${uci.error()}`, hint: '' };
 	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'latchkey' } });

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openwrt_test
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/link"
+)
+
+// ucodeVariable names a program ucode that has its modules fs, socket, ubus and uci. Debian has none,
+// so that who changes the plugin sets it: see CONTRIBUTING.md.
+const ucodeVariable = "LATCHKEY_UCODE"
+
+// call calls a method of the plugin as rpcd does, and returns the answer.
+func (r *router) call(method string, args any) map[string]any {
+	r.t.Helper()
+	text, err := json.Marshal(args)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.write("args.json", string(text))
+	plugin := strings.NewReplacer(
+		"/etc/config", r.path("etc/config"),
+		"/var/run", r.path("var/run"),
+		"/usr/bin/latchkeyd", r.path("bin/latchkeyd"),
+		"/sbin/uci", r.path("bin/uci"),
+	).Replace(script(r.t, "latchkey.uc"))
+	r.write("plugin.uc", plugin)
+	r.write("call.uc", `
+		import { readfile } from 'fs';
+		const plugin = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })();
+		printf('%J', plugin.latchkey['`+method+`'].call({ args: json(readfile('`+r.path("args.json")+`')) }));
+	`)
+	cmd := exec.Command(os.Getenv(ucodeVariable), r.path("call.uc"))
+	cmd.Env = append(os.Environ(), r.env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		r.t.Fatalf("%s: %v\n%s", method, err, out)
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(out, &answer); err != nil {
+		r.t.Fatalf("%s answered %q: %v", method, out, err)
+	}
+	return answer
+}
+
+// daemon listens where the plugin looks for latchkeyd, and answers with answer.
+func (r *router) daemon(answer func(control.Request) (any, error)) {
+	r.t.Helper()
+	r.write("var/run/latchkey/x", "")
+	l, err := net.Listen("unix", r.path("var/run/latchkey/latchkey.sock"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- control.Serve(ctx, l, func(_ context.Context, q control.Request, reply func(any) error) error {
+			result, err := answer(q)
+			if err != nil {
+				return err
+			}
+			return reply(result)
+		})
+	}()
+	r.t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			r.t.Errorf("Serve: %v", err)
+		}
+	})
+}
+
+const oneDoor = enabled + `	option stun_port '41641'
+	option ports '20480-26623'
+
+config door 'nas'
+	option port '2222'
+	option dest 'lan'
+	option dest_ip '192.168.1.22'
+`
+
+func TestPlugin(t *testing.T) {
+	if os.Getenv(ucodeVariable) == "" {
+		t.Logf("nothing was tested: %s names no ucode", ucodeVariable)
+		return
+	}
+	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
+	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
+	t.Run("newclient", func(t *testing.T) { testNewClient(t) })
+}
+
+func testPluginAlone(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", oneDoor)
+	r.write("var/run/latchkey.init/problems", "error: no good\nlatchkeyd: error: one error\n")
+	none := []any{}
+	want := map[string]any{
+		"running": false, "enabled": true, "reason": "no good",
+		"devices": none, "doors": none, "clients": none,
+	}
+	if diff := cmp.Diff(want, r.call("status", nil)); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	for _, method := range []string{"events", "open", "close", "forget"} {
+		if got := r.call(method, map[string]any{"door": "nas", "address": "203.0.113.7"}); got["running"] != false || got["error"] == "" {
+			t.Errorf("%s answers %v, not that latchkeyd does not run", method, got)
+		}
+	}
+	got := r.call("check", map[string]any{"text": oneDoor + "\toption port '70000'\n"})
+	problems := got["problems"].([]any)
+	if len(problems) != 1 {
+		t.Fatalf("check finds %v", problems)
+	}
+	p := problems[0].(map[string]any)
+	delete(p, "text")
+	if diff := cmp.Diff(map[string]any{"section": "nas", "option": "port", "line": 10.0, "warning": false}, p); diff != "" {
+		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+}
+
+func testPluginBridge(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", oneDoor)
+	var asked control.Request
+	r.daemon(func(q control.Request) (any, error) {
+		asked = q
+		switch q.Method {
+		case "status":
+			return control.Status{Running: true, Version: "9"}, nil
+		case "close", "events":
+			return []int{1, 2}, nil
+		case "check":
+			return []control.Problem{{Text: "nonsense", Line: len(q.Text)}}, nil
+		}
+		return nil, &control.Error{Text: "no", Hint: "say please"}
+	})
+
+	r.write("var/run/latchkey.init/problems", "error: not taken\n")
+	if got := r.call("status", nil); got["running"] != true || got["version"] != "9" || got["problem"] != "not taken" {
+		t.Errorf("status answers %v", got)
+	}
+	if diff := cmp.Diff(map[string]any{"events": []any{1.0, 2.0}}, r.call("events", map[string]any{"since": 7})); diff != "" || asked.Since != 7 {
+		t.Errorf("asked %+v; events (-want +got):\n%s", asked, diff)
+	}
+	if diff := cmp.Diff(map[string]any{"closed": []any{1.0, 2.0}}, r.call("close", map[string]any{"door": "nas"})); diff != "" || asked.Door != "nas" {
+		t.Errorf("asked %+v; close (-want +got):\n%s", asked, diff)
+	}
+	hostile := "\"}\n{\"method\":\"close\",\"door\":\"nas\"}\n$(id)"
+	want := map[string]any{"error": "no", "hint": "say please"}
+	if diff := cmp.Diff(want, r.call("open", map[string]any{"door": hostile, "for": "5m"})); diff != "" {
+		t.Errorf("open (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(control.Request{Method: "open", Door: hostile, For: "5m"}, asked); diff != "" {
+		t.Errorf("request (-want +got):\n%s", diff)
+	}
+	text := strings.Repeat("# a long line\n", 30_000) // more than fits into a socket's buffer
+	problem := r.call("check", map[string]any{"text": text})["problems"].([]any)[0].(map[string]any)
+	if problem["text"] != "nonsense" || problem["line"] != float64(len(text)) {
+		t.Errorf("check of %d bytes answers %v", len(text), problem)
+	}
+}
+
+func testNewClient(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", oneDoor)
+	r.write("etc/config/system", "config system\n\toption hostname 'home & co'\n")
+	r.write("etc/config/ddns", "config service 'mine'\n\toption enabled '1'\n\toption lookup_host 'home.example.net'\n")
+	if err := os.Chmod(r.path("etc/config/latchkey"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	for name, args := range map[string]map[string]any{
+		"name":    {"name": "x; reboot"},
+		"taken":   {"name": "nas"},
+		"door":    {"name": "phone", "door": []string{"garage"}},
+		"day":     {"name": "phone", "expires": "2027-13-45"},
+		"title":   {"name": "phone", "title": "a\nconfig door 'all'"},
+		"no name": {},
+	} {
+		if got := r.call("newclient", args); got["error"] == nil || got["link"] != nil {
+			t.Errorf("%s: answers %v", name, got)
+		}
+		if diff := cmp.Diff(oneDoor, r.read("etc/config/latchkey")); diff != "" {
+			t.Fatalf("%s: the configuration changed (-want +got):\n%s", name, diff)
+		}
+	}
+
+	title := `Ann's "phone" $(id) \`
+	got := r.call("newclient", map[string]any{
+		"name": "phone", "title": title, "door": []string{"nas"}, "expires": "2027-01-31", "page": "http://192.168.1.1/latchkey/",
+	})
+	text, ok := got["link"].(string)
+	if !ok {
+		t.Fatalf("newclient answers %v", got)
+	}
+	made, err := link.Parse(text)
+	if err != nil {
+		t.Fatalf("newclient answers a link that is refused: %v", err)
+	}
+	cfg, problems := config.Parse(r.read("etc/config/latchkey"))
+	if len(problems.Errors()) > 0 || len(cfg.Clients) != 1 {
+		t.Fatalf("the configuration has %d clients and the problems %v", len(cfg.Clients), problems)
+	}
+	c := cfg.Clients[0]
+	if c.Name != "phone" || c.Title != title || !slices.Equal(c.Doors, []string{"nas"}) || c.Expires.IsZero() {
+		t.Errorf("client %q, title %q, doors %q, expires %v", c.Name, c.Title, c.Doors, c.Expires)
+	}
+	if made.Name != "home & co" || made.Host != "home.example.net" || made.STUNPort != 41641 || made.Ports != 20480 || made.Key != c.Key {
+		t.Errorf("the link has name %q, host %q, ports %d and %d; same key: %v", made.Name, made.Host, made.STUNPort, made.Ports, made.Key == c.Key)
+	}
+	if again := r.call("link", map[string]any{"client": "phone", "page": "http://192.168.1.1/latchkey/"}); again["link"] != text {
+		t.Error("link gives another link than newclient did")
+	}
+	info, err := os.Stat(r.path("etc/config/latchkey"))
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file with the keys has mode %v, %v", info.Mode(), err)
+	}
+	if answer := r.call("link", map[string]any{"client": "nas"}); answer["error"] == nil {
+		t.Errorf("link of a door: %v", answer)
+	}
+}
