@@ -399,3 +399,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestParse_shows_long_values_cut sends values of many lengths in characters of 1 to 4 bytes.
+func TestParse_shows_long_values_cut(t *testing.T) {
+	for _, char := range []string{"-", "é", "€", "𝄞"} {
+		for _, length := range []int{64, 65, 100_000} {
+			_, problems := config.Parse("config latchkey 'main'\n\toption max_skew '" + strings.Repeat(char, length) + "'\n")
+			if len(problems) != 1 || len(problems[0].Value) != len(char)*length {
+				t.Fatalf("%d times %q: problems %v", length, char, problems)
+			}
+			shown := strings.Count(problems.Error(), char)
+			if shown != 64 {
+				t.Errorf("%d times %q: %d are shown, want 64", length, char, shown)
+			}
+		}
+	}
+}

@@ -57,19 +57,14 @@ func (p Problems) Error() string {
 }
 
 // Errors returns the problems for which a configuration is refused.
-func (p Problems) Errors() Problems { return p.grade(false) }
-
-// Warnings returns the problems in spite of which a configuration can be used.
-func (p Problems) Warnings() Problems { return p.grade(true) }
-
-func (p Problems) grade(warning bool) Problems {
-	return slices.DeleteFunc(slices.Clone(p), func(x Problem) bool { return x.Warning != warning })
+func (p Problems) Errors() Problems {
+	return slices.DeleteFunc(slices.Clone(p), func(x Problem) bool { return x.Warning })
 }
 
 // printable makes a user's text fit for a line of a log: short, and without control characters.
 func printable(s string) string {
 	const most = 64 // characters
-	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most {
+	if r := []rune(s[:min(len(s), 4*most)]); len(r) > most || len(s) > 4*most {
 		s = string(r[:most]) + "..."
 	}
 	if q := strconv.Quote(s); len(q) != len(s)+2 {
