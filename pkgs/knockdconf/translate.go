@@ -254,10 +254,10 @@ func (d door) String() string {
 		b.WriteString("\toption dest 'lan'\n")
 	}
 	if d.ip4 != "" {
-		fmt.Fprintf(&b, "\toption dest_ip '%s'\n", d.ip4)
+		fmt.Fprintf(&b, "\toption dest_ip %s\n", quote(d.ip4))
 	}
 	if d.ip6 != "" {
-		fmt.Fprintf(&b, "\toption dest_ip6 '%s'\n", d.ip6)
+		fmt.Fprintf(&b, "\toption dest_ip6 %s\n", quote(d.ip6))
 	}
 	if d.inner != 0 && (d.ip4 != "" || d.ip6 != "") {
 		fmt.Fprintf(&b, "\toption dest_port '%d'\n", d.inner)
