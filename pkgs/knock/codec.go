@@ -26,28 +26,7 @@ func Slots(msg []byte, base uint16) []uint16 {
 	return ports
 }
 
-// ParseSlots is the reverse of Slots. The ports may be in any order; it fails if there is not
-// exactly one in each slot.
-func ParseSlots(ports []uint16, base uint16) ([]byte, error) {
-	msg := make([]byte, slotCount)
-	filled := 0
-	for _, port := range ports {
-		slot, b, ok := slotOf(port, base)
-		if !ok {
-			return nil, fmt.Errorf("port %d is in none of the %d slots from %d", port, slotCount, base)
-		}
-		if filled&(1<<slot) != 0 {
-			return nil, fmt.Errorf("slot %d has more than one port", slot)
-		}
-		filled |= 1 << slot
-		msg[slot] = b
-	}
-	if filled != 1<<slotCount-1 {
-		return nil, fmt.Errorf("%d ports do not fill %d slots", len(ports), slotCount)
-	}
-	return msg, nil
-}
-
+// slotOf is the reverse of Slots for one port; ok is false if it is in none of the slots.
 func slotOf(port, base uint16) (slot int, b byte, ok bool) {
 	offset := int(port) - int(base)
 	return offset / slotSize, byte(offset % slotSize), offset >= 0 && offset < slotCount*slotSize

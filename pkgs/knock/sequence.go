@@ -142,16 +142,10 @@ func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 
 // aim tells what a packet is aimed at, and false if it can be no step.
 func aim(p *wire.Packet) (target, bool) {
-	const echoRequest4, echoRequest6 = 8, 128 // RFC 792; RFC 4443, section 4.1
-	switch p.Proto {
-	case wire.TCP, wire.UDP:
+	if p.Proto == wire.TCP || p.Proto == wire.UDP {
 		return target{p.Proto, p.DstPort}, true
-	case wire.ICMP:
-		return target{wire.ICMP, uint16(p.Size)}, p.ICMPType == echoRequest4 && p.Size <= MaxEchoSize
-	case wire.ICMPv6:
-		return target{wire.ICMP, uint16(p.Size)}, p.ICMPType == echoRequest6 && p.Size <= MaxEchoSize
 	}
-	return target{}, false
+	return target{wire.ICMP, uint16(p.Size)}, p.IsEcho() && p.Size <= MaxEchoSize
 }
 
 // trip ends the attempt of a sender who touched a trip wire, and locks him out of the sequence.
