@@ -54,6 +54,7 @@ type role struct {
 type attempt struct {
 	done   uint8 // right steps so far; all of them: the knock was recognised
 	locked bool  // a trip wire was touched
+	quiet  bool  // its end is nothing to tell, see quieten
 	// prints are fingerprints of the latest packet that each TCP step was taken from. They are
 	// only compared with packets to the same port, so 16 bits are enough.
 	prints [MaxSteps]uint16
@@ -209,7 +210,7 @@ func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, 
 	}
 	switch {
 	case steps&1 != 0:
-		e.since, e.until = clock, clock+s.Within
+		e.since, e.until, e.state.quiet = clock, clock+s.Within, false
 		d.take(e, 0, p, emit)
 	case running:
 		e.drop()
@@ -238,12 +239,23 @@ func (d *sequences) take(e *entry[attempt], step uint8, p *wire.Packet, emit fun
 		return
 	}
 	e.rank = 1
+	d.quieten(p.Src)
 	s := &d.list[e.which]
 	emit(Finding{
 		Request: Request{Kind: KindSequence, Name: s.Name, From: p.Src, Once: s.Once},
 		Reason:  OK,
 		Step:    int(a.done),
 	})
+}
+
+// quieten is for a sender whose knock was recognised. Sequences that begin like that one have come
+// part of the way with it. They may go on, but that they do not end is no refused knock.
+func (d *sequences) quieten(source netip.Addr) {
+	for i := range d.list {
+		if e := d.table.find(uint16(i), source); e != nil {
+			e.state.quiet = true
+		}
+	}
 }
 
 // repeated tells if p is a retransmission of a packet that was a step before.
@@ -271,7 +283,7 @@ func (d *sequences) running(e *entry[attempt]) bool {
 }
 
 func (d *sequences) giveUp(e *entry[attempt], why Reason, source netip.Addr, emit func(Finding)) {
-	if e.state.done < toldFrom {
+	if e.state.done < toldFrom || e.state.quiet {
 		return
 	}
 	s := &d.list[e.which]

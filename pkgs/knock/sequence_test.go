@@ -213,6 +213,37 @@ func TestSequencesAreApart(t *testing.T) {
 	}
 }
 
+// TestSequencesThatBeginAlike knocks one of two sequences with the same first steps. Of the other
+// one nothing is told, unless it was what the sender tried.
+func TestSequencesThatBeginAlike(t *testing.T) {
+	cfg := Config{Sequences: []Sequence{
+		{Name: "a", Steps: parseSteps(t, "7000/tcp 8000/tcp 9000/tcp"), Within: 5 * time.Second},
+		{Name: "b", Steps: parseSteps(t, "7000/tcp 8000/tcp 6000/tcp"), Within: 5 * time.Second},
+	}}
+	for name, tt := range map[string]struct {
+		sent  string
+		pause time.Duration
+		again string
+		want  string
+	}{
+		"next_knock_at_once":  {"7000/tcp 8000/tcp 6000/tcp", 0, "7000/tcp 8000/tcp 6000/tcp", "b ok/3, b ok/3"},
+		"next_knock_later":    {"7000/tcp 8000/tcp 6000/tcp", time.Hour, "7000/tcp 8000/tcp 9000/tcp", "b ok/3, a ok/3"},
+		"failure_after_it":    {"7000/tcp 8000/tcp 6000/tcp", time.Hour, "7000/tcp 8000/tcp 8999/tcp", "b ok/3, a trip-wire/2"},
+		"failure_of_both":     {"7000/tcp 8000/tcp", time.Hour, "7000/tcp", "a too-slow/2, b too-slow/2"},
+		"failure_right_after": {"7000/tcp 8000/tcp 6000/tcp", 0, "7000/tcp 8000/tcp 8999/tcp", "b ok/3, a trip-wire/2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := play(cfg)
+			y.steps(phone, parseSteps(t, tt.sent)...)
+			y.wait(tt.pause)
+			y.steps(phone, parseSteps(t, tt.again)...)
+			if got := y.ends(); got != tt.want {
+				t.Errorf("found %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 // TestSequenceScan shows that a scan does not open a sequence, not even a sorted one.
 func TestSequenceScan(t *testing.T) {
 	cfg := oneSequence(t, "2000/tcp 5000/tcp 9000/tcp")
