@@ -15,6 +15,7 @@ import { pageFile, pageURL, press, visit } from './page.mjs';
 const link = '#v=1&n=Mum%20%26%20%22Dad%22%20%3Cb%3E&a=127.0.0.1&a=::1&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web';
 const title = 'Mum & "Dad" <b>';
 const text = selector => `document.querySelector('${selector}').textContent`;
+const stamp = 'localStorage[Object.keys(localStorage).find(k => k.startsWith("latchkey last "))]';
 const hidden = id => `document.getElementById('${id}').hidden`;
 
 /** Serves the page, and tells what was asked for. */
@@ -60,21 +61,25 @@ for (const name of ['chromium', 'firefox']) {
 				assert.equal(await browser.run(text('h1')), title);
 				assert.equal(await browser.run('document.title'), title);
 				assert.deepEqual(await browser.run('[...document.querySelectorAll(".door b")].map(b => b.textContent)'), ['nas ssh', 'router web']);
-				assert.equal(await browser.run('document.querySelectorAll(".note").length'), 0);
+				const notes = await browser.run('[...document.querySelectorAll(".note")].map(n => n.textContent)');
+				assert.match(notes.join(), kind === 'http' ? /^Save now: only this tab/ : /^$/);
 			});
 			await t.test('keeps the link, out of the address bar', async () => {
 				assert.doesNotMatch(await browser.run('location.href'), /#/);
 				await browser.goto(url);
 				assert.equal(await browser.run(text('h1')), title);
 			});
+			await t.test('leaves no key where another network could read it', async () => {
+				assert.equal(await browser.run('/k=AAEC/.test(JSON.stringify(localStorage))'), kind === 'file');
+			});
 			await t.test('locks its doors for the time of a knock, and offers to go on', async () => {
 				const start = Date.now();
-				const last = await browser.run("+localStorage.getItem('latchkey last')");
+				const last = await browser.run(`+${stamp} || 0`);
 				await press(browser, 'nas_ssh');
 				assert.ok(Date.now() - start >= 2900, 'the doors were locked for less than 3 s');
 				assert.equal(await browser.run(hidden('after')), false);
 				assert.equal(await browser.run('document.getElementById("go").href'), 'ssh://127.0.0.1');
-				assert.ok(await browser.run(`+localStorage.getItem('latchkey last') > Math.max(${last}, ${start - 1})`), 'the last stamp was not kept');
+				assert.ok(await browser.run(`+${stamp} > Math.max(${last}, ${start - 1})`), 'the last stamp was not kept');
 			});
 			await t.test('keeps where to go, but no script', async () => {
 				const type = value => browser.run(`(document.getElementById('url').value = '${value}', document.getElementById('url').oninput(true))`);
@@ -88,11 +93,13 @@ for (const name of ['chromium', 'firefox']) {
 			});
 			await t.test('never goes back in time', async () => {
 				const future = Date.now() + 3_600_000;
-				await browser.run(`localStorage.setItem('latchkey last', ${future})`);
+				await browser.run(`${stamp} = ${future}`);
 				await browser.goto(url);
-				assert.match(await browser.run(text('.note')), /clock/);
+				assert.match(await browser.run(text('#notes')), /clock/);
 				await press(browser, 'router_web');
-				assert.ok(await browser.run(`+localStorage.getItem('latchkey last') > ${future}`));
+				assert.ok(await browser.run(`+${stamp} > ${future}`));
+				await visit(browser, url, link.replace('k=AA', 'k=BB'));
+				assert.doesNotMatch(await browser.run(text('#notes')), /clock/, 'a new key is not the way out');
 			});
 			await t.test('forgets', async () => {
 				const forget = 'document.getElementById("forget").click()';
@@ -100,7 +107,7 @@ for (const name of ['chromium', 'firefox']) {
 				assert.match(await browser.run(text('#forget')), /\?$/);
 				await browser.run(forget);
 				await until('an empty page', () => browser.run(`document.readyState === "complete" && !${hidden('setup')}`));
-				await browser.run('localStorage.clear()');
+				await browser.run('(localStorage.clear(), sessionStorage.clear())');
 			});
 		});
 
