@@ -114,14 +114,18 @@ default_postinst
 	// is still there. It is for PostInst to restart it: OpenWrt's build adds
 	// nothing here either.
 	upgrade := "export PKG_UPGRADE=1\n" + install
-	remove := prologue + "default_prerm\n" + withoutShebang(p.PreRm)
+	remove := prologue + "default_prerm\n"
 
 	var scripts []File
 	for _, s := range []struct{ name, text string }{
 		{"post-install", install},
 		{"post-upgrade", upgrade},
 		{"pre-deinstall", remove},
+		{"post-deinstall", withoutShebang(p.PostRm)},
 	} {
+		if s.text == "" {
+			continue
+		}
 		scripts = append(scripts, File{Path: s.name, Mode: 0o755, Data: []byte("#!/bin/sh\n" + s.text)})
 	}
 	return scripts

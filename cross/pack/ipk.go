@@ -14,8 +14,9 @@ import (
 )
 
 // The first and last steps of opkg are the same for all packages of OpenWrt:
-// functions of its base-files make the user, run /etc/uci-defaults, enable and
-// start what is in /etc/init.d, then run "postinst-pkg" or "prerm-pkg".
+// functions of its base-files make the user, run /etc/uci-defaults, then
+// "postinst-pkg", and enable and start what is in /etc/init.d, or stop and
+// disable it.
 const (
 	opkgPostInst = `#!/bin/sh
 [ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
@@ -88,10 +89,10 @@ func (p *Package) control(installedSize int64) []File {
 	if p.PostInst != "" {
 		add("postinst-pkg", true, p.PostInst)
 	}
-	add("prerm", true, opkgPreRm)
-	if p.PreRm != "" {
-		add("prerm-pkg", true, p.PreRm)
+	if p.PostRm != "" {
+		add("postrm", true, p.PostRm)
 	}
+	add("prerm", true, opkgPreRm)
 	return files
 }
 

@@ -32,6 +32,7 @@ func example() *pack.Package {
 			{Path: "/usr/share/" + strings.Repeat("long/", 30) + "name", Mode: 0o644},
 		},
 		PostInst: "#!/bin/sh\necho done\n",
+		PostRm:   "#!/bin/sh\necho gone\n",
 		Time:     time.Unix(1_700_000_000, 0),
 	}
 }
@@ -115,7 +116,8 @@ drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/bin/
 		}
 		want := []string{
 			"drwxr-xr-x 0/0 ./", "-rw-r--r-- 0/0 ./conffiles", "-rw-r--r-- 0/0 ./control",
-			"-rwxr-xr-x 0/0 ./postinst", "-rwxr-xr-x 0/0 ./postinst-pkg", "-rwxr-xr-x 0/0 ./prerm",
+			"-rwxr-xr-x 0/0 ./postinst", "-rwxr-xr-x 0/0 ./postinst-pkg",
+			"-rwxr-xr-x 0/0 ./postrm", "-rwxr-xr-x 0/0 ./prerm",
 		}
 		if diff := cmp.Diff(want, members); diff != "" {
 			t.Errorf("members (-want +got):\n%s", diff)
@@ -145,6 +147,9 @@ Description:  Opens doors
 		}
 		if got := string(member(t, control, "./conffiles")); got != "/etc/config/opener\n" {
 			t.Errorf("conffiles are %q", got)
+		}
+		if got := string(member(t, control, "./postrm")); got != "#!/bin/sh\necho gone\n" {
+			t.Errorf("postrm is %q", got)
 		}
 		if got := string(member(t, control, "./postinst-pkg")); got != "#!/bin/sh\necho done\n" {
 			t.Errorf("postinst-pkg is %q", got)
@@ -270,7 +275,7 @@ func TestStageAPK(t *testing.T) {
 		for _, want := range []string{
 			"mkpkg\n", "--info\nname:door-opener\n", "--info\nversion:1.2.3-r1\n", "--info\narch:mips_24kc\n",
 			"--info\ndepends:firewall4 ucode-mod-socket\n", "--info\ntags:openwrt:section=net\n",
-			"--script\npost-install:", "--script\npost-upgrade:", "--script\npre-deinstall:",
+			"--script\npost-install:", "--script\npost-upgrade:", "--script\npre-deinstall:", "--script\npost-deinstall:",
 		} {
 			if !strings.Contains(got, want) {
 				t.Errorf("no %q in the arguments", want)
@@ -288,8 +293,13 @@ func TestStageAPK(t *testing.T) {
 		}
 	})
 
+	t.Run("a removal ends with the package's own steps", func(t *testing.T) {
+		if got := text("scripts/post-deinstall"); got != "#!/bin/sh\necho gone\n" {
+			t.Errorf("post-deinstall is %q", got)
+		}
+	})
 	t.Run("scripts are valid shell", func(t *testing.T) {
-		for _, name := range []string{"post-install", "post-upgrade", "pre-deinstall"} {
+		for _, name := range []string{"post-install", "post-upgrade", "pre-deinstall", "post-deinstall"} {
 			tool(t, []byte(text("scripts/"+name)), "sh", "-n")
 		}
 	})

@@ -49,8 +49,8 @@ type Package struct {
 	Keep []string
 
 	Files    []File
-	PostInst string // shell text to run after the standard steps of an installation
-	PreRm    string // the same before a removal
+	PostInst string // shell text of the package's own for an installation
+	PostRm   string // the same for after a removal
 
 	Time time.Time // of every file, in whole seconds
 }

@@ -56,7 +56,7 @@ func Router(root string, rel release.Release, arch, binary string) (*pack.Packag
 	}{
 		{"description", &p.Description},
 		{"postinst", &p.PostInst},
-		{"prerm", &p.PreRm},
+		{"postrm", &p.PostRm},
 	} {
 		if *part.text, err = m.text("Package/" + name + "/" + part.define); err != nil {
 			return nil, err
