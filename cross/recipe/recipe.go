@@ -126,9 +126,6 @@ func (m *makefile) install(define, folder, binary string) ([]pack.File, error) {
 			return nil, fmt.Errorf("%s: %s: cannot follow %q", m.name, define, line)
 		}
 		source, target := filepath.Join(folder, words[2]), words[3]
-		if built, ok := strings.CutPrefix(words[2], "$(GO_PKG_BUILD_BIN_DIR)/"); ok && built == "latchkeyd" {
-			source = binary
-		}
 		if strings.HasSuffix(target, "/") {
 			target += path.Base(words[2])
 		}

@@ -105,6 +105,10 @@ func TestPlugin(t *testing.T) {
 
 func testPluginAlone(t *testing.T) {
 	r := newRouter(t)
+	r.write("etc/config/latchkey", "config latchkey 'main'\n\toption enabled '0'\n")
+	if got := r.call("status", nil); got["enabled"] != false || got["reason"] != "" {
+		t.Errorf("switched off, status answers %v", got)
+	}
 	r.write("etc/config/latchkey", oneDoor)
 	r.write("var/run/latchkey.init/problems", "error: no good\nlatchkeyd: error: one error\n")
 	none := []any{}

@@ -73,7 +73,7 @@ function status() {
 
 	return {
 		running: false,
-		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') == '1',
+		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in [ '1', 'on', 'true', 'yes', 'enabled' ],
 		reason: problem(),
 		devices: [], doors: [], clients: []
 	};
