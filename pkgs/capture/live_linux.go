@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -166,7 +167,7 @@ func (l *Live) Links() []Link {
 		}
 		links = append(links, d.link)
 	}
-	slices.SortStableFunc(links, func(a, b Link) int { return cmp.Compare(a.Name, b.Name) })
+	sort.SliceStable(links, func(i, j int) bool { return links[i].Name < links[j].Name })
 	return links
 }
 

@@ -3,9 +3,9 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/uci"
@@ -29,7 +29,7 @@ func Parse(text string) (*Config, Problems) {
 	if len(errs) == 0 {
 		r.advise()
 	}
-	slices.SortStableFunc(r.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	sort.SliceStable(r.problems, func(i, j int) bool { return r.problems[i].Line < r.problems[j].Line })
 	if r.more > 0 {
 		r.problems = append(r.problems, Problem{Reason: fmt.Sprintf("%d more problems are not listed", r.more), Warning: true})
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +116,7 @@ func parseGroups(s string) ([]wire.PortRange, error) {
 	if total < minDigits {
 		return nil, fmt.Errorf("want at least %d ports", minDigits)
 	}
-	slices.SortStableFunc(groups, func(a, b wire.PortRange) int { return int(a.First) - int(b.First) })
+	sort.SliceStable(groups, func(i, j int) bool { return groups[i].First < groups[j].First })
 	for i := 1; i < len(groups); i++ {
 		if groups[i].First <= groups[i-1].Last {
 			return nil, fmt.Errorf("groups overlap at port %d", groups[i].First)

@@ -4,8 +4,8 @@ package wire
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
+	"sort"
 )
 
 // ICMP and ICMPv6 types of an echo request (RFC 792, RFC 4443).
@@ -61,12 +61,15 @@ func contains(ranges []PortRange, port uint16) bool {
 // Normalize sorts the filter and merges what overlaps or touches; it wants the same packets
 // afterwards, and two filters that want the same from the same parts are equal. The slices that
 // f came with are not written to.
+//
+// It sorts with package sort, which has one code for all types, where package slices has one for
+// each: the router's program must stay small.
 func (f *Filter) Normalize() {
 	f.SYN = mergeRanges(f.SYN)
 	f.TCP = mergeRanges(f.TCP)
 	f.UDP = mergeRanges(f.UDP)
 	f.Echo = slices.Clone(f.Echo)
-	slices.Sort(f.Echo)
+	sort.SliceStable(f.Echo, func(i, j int) bool { return f.Echo[i] < f.Echo[j] })
 	f.Echo = slices.Compact(f.Echo)
 	f.STUN = mergeSTUN(f.STUN)
 }
@@ -74,7 +77,7 @@ func (f *Filter) Normalize() {
 // mergeSTUN returns one filter for each port, with sorted hints. Nil hints win over any.
 func mergeSTUN(filters []STUNFilter) []STUNFilter {
 	filters = slices.Clone(filters)
-	slices.SortStableFunc(filters, func(a, b STUNFilter) int { return cmp.Compare(a.Port, b.Port) })
+	sort.SliceStable(filters, func(i, j int) bool { return filters[i].Port < filters[j].Port })
 	merged := filters[:0]
 	for _, s := range filters {
 		s.Hints = slices.Clone(s.Hints) // keeps the difference between nil and empty
@@ -90,7 +93,7 @@ func mergeSTUN(filters []STUNFilter) []STUNFilter {
 	}
 	for i := range merged {
 		hints := merged[i].Hints
-		slices.SortStableFunc(hints, func(a, b [4]byte) int { return bytes.Compare(a[:], b[:]) })
+		sort.SliceStable(hints, func(i, j int) bool { return bytes.Compare(hints[i][:], hints[j][:]) < 0 })
 		merged[i].Hints = slices.Compact(hints)
 	}
 	return merged
@@ -99,9 +102,7 @@ func mergeSTUN(filters []STUNFilter) []STUNFilter {
 // mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch.
 func mergeRanges(ranges []PortRange) []PortRange {
 	ranges = slices.Clone(ranges)
-	slices.SortStableFunc(ranges, func(a, b PortRange) int {
-		return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
-	})
+	sort.SliceStable(ranges, func(i, j int) bool { return ranges[i].First < ranges[j].First })
 	merged := ranges[:0]
 	for _, r := range ranges {
 		last := len(merged) - 1
