@@ -4,12 +4,17 @@ package main
 
 import (
 	"bufio"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
@@ -65,41 +70,74 @@ func presses(page, server, own, own6 string) []press {
 	return all
 }
 
+// mostPresses is how often a door is pressed at the most until it opens, as a person would do it: a
+// machine that is busy with other tests may take seconds for what a browser sends in milliseconds.
+const mostPresses = 3
+
 func pressDoors(t *testing.T, d *latchkeydProcess, browser, host string, presses []press) {
-	args := []string{"../../testdata/browser/press.mjs", browser, "web"}
+	args := []string{"../../testdata/browser/press.mjs", "--ask", browser, "web"}
 	for _, p := range presses {
 		args = append(args, p.url)
 	}
 	cmd := lab.On(host, "node", args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	// The browser is node's child: it must not go on knocking when the test is over.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	said := &lockedBuffer{}
 	cmd.Stderr = said
-	out := must(cmd.StdoutPipe())
+	out, in := must(cmd.StdoutPipe()), must(cmd.StdinPipe())
 	if err := cmd.Start(); err != nil {
 		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
 	}
+	t.Cleanup(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 	seen := must(d.status()).Last
 	pressed := bufio.NewScanner(out)
 	for _, p := range presses {
-		if !pressed.Scan() {
-			t.Errorf("%s: the browser did not press: %s", p.name, said)
-			break
+		opened := false
+		for n := 1; n <= mostPresses && !opened; n++ {
+			if !pressed.Scan() {
+				t.Fatalf("%s: the browser did not press: %s", p.name, said)
+			}
+			opened = within(4*time.Second, func() bool { return d.tellsOf(p, &seen) })
+			answer := "next"
+			if !opened && n < mostPresses {
+				answer = "again"
+				t.Logf("%s: pressed once more", p.name)
+			}
+			if _, err := io.WriteString(in, answer+"\n"); err != nil {
+				t.Fatalf("%s: %v: %s", p.name, err, said)
+			}
 		}
-		lab.Wait(t, p.name+" opens the door", func() bool {
-			var list []control.Event
-			if err := d.ask(control.Request{Method: "events", Since: seen}, &list); err != nil {
-				t.Fatal(err)
-			}
-			for _, e := range list {
-				seen = e.Number
-				if (e.Kind == "opened" || e.Kind == "extended") && e.Address == p.address && strings.HasPrefix(e.Knock, p.knock) {
-					return true
-				}
-			}
-			return false
-		})
+		if !opened {
+			t.Errorf("%s: the door did not open", p.name)
+		}
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", browser, err, said)
 	}
+}
+
+// tellsOf tells whether there is an event, after number seen, of a door that opened by a press.
+func (d *latchkeydProcess) tellsOf(p press, seen *uint64) bool {
+	var list []control.Event
+	if err := d.ask(control.Request{Method: "events", Since: *seen}, &list); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, e := range list {
+		*seen = e.Number
+		if (e.Kind == "opened" || e.Kind == "extended") && e.Address == p.address && strings.HasPrefix(e.Knock, p.knock) {
+			return true
+		}
+	}
+	return false
+}
+
+// within polls until is says true, or a time has passed.
+func within(long time.Duration, is func() bool) bool {
+	for end := time.Now().Add(long); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
 }
