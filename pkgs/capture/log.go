@@ -197,7 +197,7 @@ func (f *logFields) set(key, value string) {
 	case "DST":
 		f.address(&f.dst, value)
 	case "PROTO":
-		f.proto = map[string]wire.Proto{"TCP": wire.TCP, "UDP": wire.UDP, "ICMP": wire.ICMP, "ICMPv6": wire.ICMPv6}[value]
+		f.proto = logProto(value)
 	case "LEN": // the first is the IP header's, a second one that of UDP
 		if !f.ip.ok {
 			f.number(&f.ip, value, 16)
@@ -213,6 +213,21 @@ func (f *logFields) set(key, value string) {
 	case "TYPE":
 		f.number(&f.kind, value, 8)
 	}
+}
+
+// logProto is 0 for a protocol that no knock has.
+func logProto(word string) wire.Proto {
+	switch word {
+	case "TCP":
+		return wire.TCP
+	case "UDP":
+		return wire.UDP
+	case "ICMP":
+		return wire.ICMP
+	case "ICMPv6":
+		return wire.ICMPv6
+	}
+	return 0
 }
 
 func (f *logFields) flag(word string) {

@@ -3,7 +3,6 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,14 +151,27 @@ func weaknesses(steps []knock.Step) string {
 	if i := nearStep(steps); i > 0 {
 		weak = append(weak, fmt.Sprintf("has ports less than %d apart (%s)", nearPorts, steps[i]))
 	}
-	byPort := func(a, b knock.Step) int { return cmp.Compare(a.Port, b.Port) }
-	withPorts := slices.DeleteFunc(slices.Clone(steps), func(s knock.Step) bool { return s.Proto == wire.ICMP })
-	descending := slices.Clone(withPorts)
-	slices.Reverse(descending)
-	if len(withPorts) > 1 && (slices.IsSortedFunc(withPorts, byPort) || slices.IsSortedFunc(descending, byPort)) {
+	if inOrder(steps) {
 		weak = append(weak, "has its ports in order, as a scan does")
 	}
 	return strings.Join(weak, "; ")
+}
+
+// inOrder tells whether there are two ports or more that never fall, or never rise.
+func inOrder(steps []knock.Step) bool {
+	rising, falling, count, last := true, true, 0, uint16(0)
+	for _, s := range steps {
+		if s.Proto == wire.ICMP {
+			continue
+		}
+		if count > 0 {
+			rising = rising && s.Port >= last
+			falling = falling && s.Port <= last
+		}
+		last = s.Port
+		count++
+	}
+	return count > 1 && (rising || falling)
 }
 
 // nearStep returns the first step with a port that is near that of an earlier one, or 0. The

@@ -58,7 +58,13 @@ func (p Problems) Error() string {
 
 // Errors returns the problems for which a configuration is refused.
 func (p Problems) Errors() Problems {
-	return slices.DeleteFunc(slices.Clone(p), func(x Problem) bool { return x.Warning })
+	var errs Problems
+	for i := range p {
+		if !p[i].Warning {
+			errs = append(errs, p[i])
+		}
+	}
+	return errs
 }
 
 // printable makes a user's text fit for a line of a log: short, and without control characters.

@@ -2,10 +2,7 @@
 
 package knock
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // kinds is every kind of knock that there is: one line and one file each. A kind that the
 // configuration does not use has no detector.
@@ -30,10 +27,12 @@ func New(cfg Config, now time.Time) []Detector {
 // Renew is New for a configuration that differs in its sequences only from the one that old was
 // made for: the other detectors stay, with all that they remember of senders.
 func Renew(old []Detector, cfg Config, now time.Time) []Detector {
-	list := slices.DeleteFunc(slices.Clone(old), func(d Detector) bool {
-		_, is := d.(*sequences)
-		return is
-	})
+	var list []Detector
+	for _, d := range old {
+		if _, is := d.(*sequences); !is {
+			list = append(list, d)
+		}
+	}
 	if d := newSequences(cfg, now); d != nil {
 		list = append(list, d)
 	}
