@@ -339,8 +339,9 @@ func TestChanged_coalesces(t *testing.T) {
 		}
 		break
 	}
-	if more > 15 {
-		t.Errorf("20 changes were told %d times", more+1)
+	// One waits in the channel, one was settling; the third is for a machine that is slow to read.
+	if more > 2 {
+		t.Errorf("20 changes were told %d times, want at most 3", more+1)
 	}
 }
 
