@@ -104,7 +104,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.deepEqual([ saved.client['.name'], saved.client.door, saved.client.kind ], [ 'my_phone', [ 'nas_ssh_2' ], 'latchkey' ]);
 		assert.deepEqual(saved.main, { enabled: '1' });
 		assert.equal(link, 'http://192.168.1.1/latchkey/#v=1&n=home&a=203.0.113.1&u=41641&p=20480&k=' + saved.client.key + '&d=nas_ssh_2');
-		assert.equal(await page.getByLabel('Command line').inputValue(), 'latchkey add \'' + link + '\'');
+		assert.equal(await page.getByLabel('Command line').inputValue(), 'echo \'' + link + '\' | latchkey add -');
 		assert.equal(await page.getByText('Shown this once.').count(), 1);
 		await page.getByRole('button', { name: 'Done' }).click();
 		assert.deepEqual((await calls(page)).pop(), [ 'close' ]);

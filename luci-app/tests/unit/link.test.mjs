@@ -25,7 +25,7 @@ test('nothing in a name can leave the fragment or the quotes of a shell', () => 
 
 	assert.doesNotMatch(l.slice(2), /['"#$ ]/);
 	assert.equal(new URLSearchParams(l.slice(2)).get('n'), 'a\'b&k=x#"$(rm) ');
-	assert.equal(link.commandLine('x#y'), 'latchkey add \'x#y\'');
+	assert.equal(link.commandLine('x#y'), 'echo \'x#y\' | latchkey add -');
 });
 
 test('keys are 32 random bytes in the alphabet of links', () => {

@@ -53,9 +53,10 @@ function build(t) {
 	return t.page.replace(/#.*$/, '') + '#' + q.join('&');
 }
 
-// The line for a shell. The link has no apostrophe in it, see escape.
+// The line for a shell. The link has no apostrophe in it, see escape. It goes through a pipe, because
+// the arguments of a program are not private, and echo is a part of the shell.
 function commandLine(link) {
-	return 'latchkey add \'' + link + '\'';
+	return 'echo \'' + link + '\' | latchkey add -';
 }
 
 // What the Fwknop2 app reads from a QR code: keys only, split at the space and the first colons.
