@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/seal/sealtest"
 )
 
 // The shell script of the README makes messages that open.
@@ -62,4 +64,39 @@ func TestShellScript(t *testing.T) {
 func keyBytes(n int) []byte {
 	k := key(n)
 	return k[:]
+}
+
+// The script makes the message of every vector that it can say: a door by its name, no address.
+func TestShellScriptMakesTheVectors(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("SKIP: openssl is not installed")
+	}
+	vectors, err := sealtest.Load(os.DirFS("../../testdata/vectors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for _, v := range vectors {
+		var stamp uint64
+		var tag uint16
+		var flags, minutes uint8
+		n, _ := fmt.Sscanf(v.Body, "%12x%4x%2x%2x", &stamp, &tag, &flags, &minutes)
+		i := slices.IndexFunc(v.Clients, func(c sealtest.Client) bool { return c.Name == v.By })
+		d := slices.IndexFunc(v.Doors, func(d sealtest.Door) bool {
+			return seal.Tag(d.Name) == seal.DoorTag{byte(tag >> 8), byte(tag)}
+		})
+		if n != 4 || len(v.Body) != 20 || flags != 0 || i < 0 || d < 0 {
+			continue
+		}
+		made++
+		cmd := exec.Command("sh", "../../testdata/knock.sh", v.Doors[d].Name, fmt.Sprint(minutes))
+		cmd.Env = append(os.Environ(), "KEY="+v.Clients[i].Key.Text(), fmt.Sprintf("NOW=%d", stamp))
+		out, err := cmd.Output()
+		if want := fmt.Sprintf("%x", v.Message); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "\n"+want) {
+			t.Errorf("%s: printed %q, %v; want %s", v.Name, out, err, want)
+		}
+	}
+	if made < 8 {
+		t.Errorf("%d vectors could be made, there should be more", made)
+	}
 }
