@@ -30,7 +30,6 @@ const (
 	configFile = "/var/run/latchkey/config" // the copy that the init script makes …
 	userConfig = "/etc/config/latchkey"     // … of the owner's
 	stateFile  = "/etc/latchkey/state"
-	fw4Table   = "fw4"
 )
 
 // maxConfig bounds what is read of a configuration file, in bytes.
@@ -40,7 +39,7 @@ func run(e env, args []string) error {
 	f := newFlags(e, "run")
 	config := f.String("config", configFile, "configuration file (UCI)")
 	state := f.String("state", stateFile, "file of what must survive a reboot")
-	table := f.String("table", fw4Table, "nftables table (family inet) that has the doors' sets")
+	table := f.String("table", nft.DefaultTable, "nftables table (family inet) that has the doors' sets")
 	clock := f.String("clock", "kernel", "whether the clock is right: kernel (ask it), synchronised or free")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {

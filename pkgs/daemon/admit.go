@@ -225,6 +225,9 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		}
 		return
 	}
+	if l.client != nil {
+		d.device(l.client).last = now
+	}
 	for _, name := range l.doors {
 		var err error
 		if l.close {
@@ -260,9 +263,6 @@ func reasonOf(err error) knock.Reason {
 
 // remember makes durable, before any door opens, that a knock is used up.
 func (d *Daemon) remember(now time.Time, r knock.Request, l leave) error {
-	if l.client != nil {
-		d.device(l.client).last = now
-	}
 	if r.Once != "" {
 		d.policy.outdated = true
 		if err := d.sys.Memory.Use(r.Name, r.Once); err != nil {

@@ -5,6 +5,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -164,16 +165,7 @@ func Serve(t testing.TB, host, address string) {
 			}
 			go func() {
 				defer c.Close()
-				b := make([]byte, 1024)
-				for {
-					n, err := c.Read(b)
-					if err != nil {
-						return
-					}
-					if _, err := c.Write(b[:n]); err != nil {
-						return
-					}
-				}
+				io.Copy(c, c) // ends when either side is closed
 			}()
 		}
 	}()

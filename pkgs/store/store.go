@@ -78,14 +78,6 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Hint tells the owner what to do about an error of Open; it is empty if nothing is known.
-func Hint(path string, err error) string {
-	if !errors.Is(err, ErrDamaged) {
-		return ""
-	}
-	return fmt.Sprintf("the file remembers which knocks were used; restore it from a backup, or give every client a new key and remove %s", path)
-}
-
 // Floor returns the stamp up to which the client's messages do not count any more; 0 is none.
 func (f *File) Floor(client string) uint64 { return f.state.floors[client] }
 
