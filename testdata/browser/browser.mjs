@@ -57,8 +57,13 @@ const downloads = profile => join(profile, 'downloads');
 /** Resolves as soon as ask() resolves to something true, and fails after a time. */
 export async function until(what, ask, time = 10_000) {
 	for (const end = Date.now() + time; ;) {
-		const answer = await ask();
-		if (answer) return answer;
+		// A page that reloads itself takes a question along that was just being asked: ask again.
+		try {
+			const answer = await ask();
+			if (answer) return answer;
+		} catch (error) {
+			if (!/navigated or closed/.test(error.message)) throw error;
+		}
 		if (Date.now() > end) throw new Error(`waited ${time} ms for ${what}`);
 		await new Promise(done => setTimeout(done, 50));
 	}

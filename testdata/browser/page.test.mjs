@@ -53,7 +53,7 @@ for (const name of ['chromium', 'firefox']) {
 			});
 			await t.test('takes a link that is pasted', async () => {
 				await browser.goto(url);
-				await browser.run(`(document.getElementById('paste').value = ${JSON.stringify('https://elsewhere/' + link)}, document.querySelector('#setup button').click())`);
+				await browser.run(`(document.getElementById('paste').value = ${JSON.stringify('https://elsewhere/' + link)}, setTimeout(() => document.querySelector('#setup button').click()), 0)`);
 				await until('the doors', () => browser.run('document.readyState === "complete" && document.querySelectorAll(".door").length === 2'));
 			});
 			await t.test('shows the doors, as text', async () => {
