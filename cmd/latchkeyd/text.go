@@ -54,6 +54,8 @@ func doorLine(d control.Door) string {
 		state = "switched off"
 	case d.State == "pending":
 		state = "waits for the firewall: it has no set for this door yet"
+	case d.State == "broken":
+		state = "broken: " + d.Reason
 	case len(d.Grants) > 0:
 		state = "open"
 	}

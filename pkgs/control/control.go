@@ -52,9 +52,10 @@ type Device struct {
 type Door struct {
 	Name    string  `json:"name"`
 	Title   string  `json:"title,omitempty"`
-	State   string  `json:"state"`    // "ready", "pending" (the firewall has no set yet) or "disabled"
-	OpenFor int     `json:"open_for"` // seconds
-	MaxOpen int     `json:"max_open"` // seconds
+	State   string  `json:"state"`            // "ready", "pending" (the firewall has no set yet), "broken" or "disabled"
+	Reason  string  `json:"reason,omitempty"` // of broken: a sentence for a person
+	OpenFor int     `json:"open_for"`         // seconds
+	MaxOpen int     `json:"max_open"`         // seconds
 	Grants  []Grant `json:"grants"`
 }
 

@@ -4,9 +4,9 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"time"
 
@@ -203,9 +203,13 @@ func (d *Daemon) Status() control.Status {
 	if len(list) > 0 {
 		s.Last = list[len(list)-1].Number
 	}
-	grants, missing := d.book.Grants(now), d.book.Pending()
+	grants := d.book.Grants(now)
+	reasons := map[string]error{}
+	for _, u := range d.book.Unserved() {
+		reasons[u.Door] = u.Reason
+	}
 	for _, c := range d.policy.cfg.Doors {
-		s.Doors = append(s.Doors, tellDoor(now, c, grants, slices.Contains(missing, c.Name)))
+		s.Doors = append(s.Doors, tellDoor(now, c, grants, reasons[c.Name]))
 	}
 	for _, c := range d.policy.cfg.Clients {
 		s.Clients = append(s.Clients, d.tellClient(now, &c))
@@ -213,7 +217,8 @@ func (d *Daemon) Status() control.Status {
 	return s
 }
 
-func tellDoor(now time.Time, c config.Door, grants []door.Grant, missing bool) control.Door {
+// tellDoor tells of a door that the firewall can serve, or why not.
+func tellDoor(now time.Time, c config.Door, grants []door.Grant, why error) control.Door {
 	t := control.Door{
 		Name: c.Name, Title: c.Title, State: "ready",
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
@@ -222,8 +227,10 @@ func tellDoor(now time.Time, c config.Door, grants []door.Grant, missing bool) c
 	switch {
 	case !c.Enabled:
 		t.State = "disabled"
-	case missing:
+	case errors.Is(why, door.ErrPending):
 		t.State = "pending"
+	case why != nil:
+		t.State, t.Reason = "broken", why.Error()
 	}
 	for _, g := range grants {
 		if g.Door == c.Name {

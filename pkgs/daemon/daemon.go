@@ -207,9 +207,9 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.sys.Memory.Keep(p.oneTime())
 	d.tellUsedUp(now)
 	clear(d.rates)
-	_, missing, err := d.book.Sync(now)
+	_, unserved, err := d.book.Sync(now)
 	d.tellFailing(now, "firewall", err)
-	d.tellSets(now, nil, missing) // that a new door has its sets is no news
+	d.tellSets(now, nil, unserved) // that a new door has its sets is no news
 }
 
 // Tick does what time alone brings: Run calls it in time, others need not.
@@ -217,7 +217,7 @@ func (d *Daemon) Tick() {
 	d.mu.Lock()
 	now := d.sys.Now()
 	changed := d.passTime(now) || d.failing["capture"] != ""
-	if len(d.book.Pending()) > 0 || d.failing["firewall"] != "" {
+	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
 		d.sync(now)
 	}
 	d.mu.Unlock()
@@ -271,9 +271,9 @@ func (d *Daemon) syncFirewall() {
 }
 
 func (d *Daemon) sync(now time.Time) {
-	found, missing, err := d.book.Sync(now)
+	found, unserved, err := d.book.Sync(now)
 	d.tellFailing(now, "firewall", err)
-	d.tellSets(now, found, missing)
+	d.tellSets(now, found, unserved)
 }
 
 // Packets takes a batch of IP packets that was read from a device at about now.

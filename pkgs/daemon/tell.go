@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -72,13 +73,17 @@ func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
 	}
 }
 
-// tellSets tells of doors whose sets came or went in the firewall.
-func (d *Daemon) tellSets(now time.Time, found, missing []string) {
+// tellSets tells of doors that the firewall can serve now, and of those that it cannot.
+func (d *Daemon) tellSets(now time.Time, found []string, unserved []door.Unserved) {
 	for _, name := range found {
 		d.events.add(now, control.Event{Kind: ready, Door: name, Detail: "the firewall has its sets"})
 	}
-	for _, name := range missing {
-		d.events.add(now, control.Event{Kind: pending, Door: name, Detail: "the firewall has no set for this door: it opens as soon as there is one"})
+	for _, u := range unserved {
+		e := control.Event{Kind: pending, Door: u.Door, Detail: "the firewall has no set for this door: it opens as soon as there is one"}
+		if !errors.Is(u.Reason, door.ErrPending) {
+			e.Kind, e.Detail = trouble, u.Reason.Error()
+		}
+		d.events.add(now, e)
 	}
 }
 

@@ -52,7 +52,7 @@ type Book struct {
 	doors  map[string]Door  // as many as the configuration has
 	grants map[place]*Grant // at most limits.Total
 
-	missing map[string]bool // of doors: the firewall has no set for it; none = not known yet
+	reasons map[string]error // by door: why the firewall cannot serve it, nil if it can; none = not known yet
 }
 
 // place is what a grant is unique in.
@@ -68,7 +68,7 @@ func NewBook(fw Firewall, l Limits) *Book {
 		limits:  Limits{cmp.Or(l.PerClient, DefaultPerClient), cmp.Or(l.Total, DefaultTotal)},
 		doors:   map[string]Door{},
 		grants:  map[place]*Grant{},
-		missing: map[string]bool{},
+		reasons: map[string]error{},
 	}
 }
 
@@ -80,14 +80,14 @@ func NewBook(fw Firewall, l Limits) *Book {
 // not closed ends with its timeout in the kernel.
 func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error) {
 	next := make(map[string]Door, len(doors))
-	missing := make(map[string]bool)
+	reasons := make(map[string]error)
 	for _, d := range doors {
 		next[d.Name] = d
-		if is, known := b.missing[d.Name]; known {
-			missing[d.Name] = is
+		if why, known := b.reasons[d.Name]; known {
+			reasons[d.Name] = why
 		}
 	}
-	b.doors, b.missing = next, missing
+	b.doors, b.reasons = next, reasons
 
 	var errs []error
 	for at, g := range b.grants {
@@ -180,7 +180,7 @@ func (b *Book) place(now time.Time, g *Grant) error {
 	err := b.fw.Open(now, *g)
 	g.Pending = errors.Is(err, ErrPending)
 	if g.Pending {
-		b.missing[g.Door] = true
+		b.reasons[g.Door] = err
 		return nil
 	}
 	return err
@@ -237,24 +237,29 @@ func (b *Book) Next() time.Time {
 }
 
 // Sync makes the firewall hold what the book says, after the firewall or the doors changed. It
-// returns the doors whose state is new: those whose sets are there now, and those without.
-func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
-	missing, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
+// returns the doors whose state is new: those that the firewall can serve now, and those that it
+// cannot, or cannot for another reason than before.
+func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err error) {
+	all, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
 	errs := []error{err}
+	reasons := make(map[string]error, len(b.doors))
+	for _, u := range all {
+		reasons[u.Door] = u.Reason
+	}
 	for name := range b.doors {
-		is := slices.Contains(missing, name)
-		was, known := b.missing[name]
-		switch b.missing[name] = is; {
-		case known && is == was:
-		case is:
-			pending = append(pending, name)
+		is := reasons[name]
+		was, known := b.reasons[name]
+		switch b.reasons[name] = is; {
+		case known && alike(is, was):
+		case is != nil:
+			unserved = append(unserved, Unserved{name, is})
 		default:
 			ready = append(ready, name)
 		}
 	}
 	for at, g := range b.grants {
 		switch {
-		case b.missing[at.door]:
+		case b.reasons[at.door] != nil:
 			g.Pending = true
 		case g.Pending && now.Before(g.Until):
 			// It may be of the family for which the door turns out to have no set.
@@ -266,8 +271,17 @@ func (b *Book) Sync(now time.Time) (ready, pending []string, err error) {
 		}
 	}
 	slices.Sort(ready)
-	slices.Sort(pending)
-	return ready, pending, errors.Join(errs...)
+	arrangeUnserved(unserved)
+	return ready, unserved, errors.Join(errs...)
+}
+
+// alike tells whether two reasons say the same to a person. That a set is missing is the same
+// whichever of a door's two sets says so.
+func alike(a, b error) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return errors.Is(a, ErrPending) && errors.Is(b, ErrPending) || a.Error() == b.Error()
 }
 
 // Grants returns the grants that are not over, by door and address.
@@ -282,21 +296,29 @@ func (b *Book) Grants(now time.Time) []Grant {
 	return grants
 }
 
-// Pending returns the names of the doors for which the firewall had no set when it was last asked,
-// or was not asked yet, sorted.
-func (b *Book) Pending() []string {
-	var names []string
+// Unserved returns the doors that the firewall could not serve when it was last asked, by name. Of a
+// door for which it was not asked yet, the reason is ErrPending.
+func (b *Book) Unserved() []Unserved {
+	var list []Unserved
 	for name := range b.doors {
-		if is, known := b.missing[name]; is || !known {
-			names = append(names, name)
+		why, known := b.reasons[name]
+		if !known {
+			why = ErrPending
+		}
+		if why != nil {
+			list = append(list, Unserved{name, why})
 		}
 	}
-	slices.Sort(names)
-	return names
+	arrangeUnserved(list)
+	return list
 }
 
 // plain returns the form of an address that the sets are keyed by: no IPv4 in IPv6, no zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+func arrangeUnserved(list []Unserved) {
+	sort.Slice(list, func(i, j int) bool { return list[i].Door < list[j].Door })
+}
 
 // arrange sorts grants by door, then address. Package sort has one code for all types, package
 // slices one for each: the router's program must stay small.

@@ -38,9 +38,9 @@ func start(t *testing.T, l door.Limits) (*door.Book, *doortest.Fake) {
 	if _, err := b.SetDoors(noon, []door.Door{nas, web}); err != nil {
 		t.Fatal(err)
 	}
-	ready, pending, err := b.Sync(noon)
-	if diff := cmp.Diff([]string{"nas", "web"}, ready); diff != "" || len(pending) > 0 || err != nil {
-		t.Fatalf("first sync: pending %q, error %v, ready (-want +got)\n%s", pending, err, diff)
+	ready, unserved, err := b.Sync(noon)
+	if diff := cmp.Diff([]string{"nas", "web"}, ready); diff != "" || len(unserved) > 0 || err != nil {
+		t.Fatalf("first sync: unserved %v, error %v, ready (-want +got)\n%s", unserved, err, diff)
 	}
 	fw.Calls()
 	return b, fw
@@ -51,6 +51,18 @@ func same[T any](t *testing.T, what string, want, got T) {
 	if diff := cmp.Diff(want, got, anyOrder...); diff != "" {
 		t.Errorf("%s (-want +got)\n%s", what, diff)
 	}
+}
+
+// pending is what ErrPending says.
+var pending = door.ErrPending.Error()
+
+// tell returns doors with their reasons as texts.
+func tell(unserved []door.Unserved) []string {
+	var list []string
+	for _, u := range unserved {
+		list = append(list, u.Door+": "+u.Reason.Error())
+	}
+	return list
 }
 
 func mustOpen(t *testing.T, b *door.Book, now time.Time, a door.Ask) door.Grant {
@@ -146,25 +158,57 @@ func TestOpen_asks_the_firewall_first(t *testing.T) {
 func TestOpen_without_a_set_is_pending(t *testing.T) {
 	b, fw := start(t, door.Limits{})
 	fw.DropSets("nas")
-	_, pending, err := b.Sync(noon)
+	_, unserved, err := b.Sync(noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "pending", []string{"nas"}, pending)
-	same(t, "Pending()", []string{"nas"}, b.Pending())
+	same(t, "unserved", []string{"nas: " + pending}, tell(unserved))
+	same(t, "Unserved()", []string{"nas: " + pending}, tell(b.Unserved()))
 	if g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four}); !g.Pending {
 		t.Error("the grant is not pending")
 	}
 
 	fw.MakeSets("nas")
 	now := at(4 * time.Minute)
-	ready, pending, err := b.Sync(now)
-	if err != nil || len(pending) > 0 {
-		t.Fatalf("pending %q, error %v", pending, err)
+	ready, unserved, err := b.Sync(now)
+	if err != nil || len(unserved) > 0 {
+		t.Fatalf("unserved %v, error %v", unserved, err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
 	same(t, "grants", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(now))
 	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
+}
+
+func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
+	fw.Spoil("nas", true) // the other family's: the door counts as a whole
+	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: other}); !errors.Is(err, door.ErrWrongSet) {
+		t.Errorf("error %v, want ErrWrongSet", err)
+	}
+	why := []string{"nas: set nas_6: " + door.ErrWrongSet.Error()}
+	ready, unserved, err := b.Sync(noon)
+	if err != nil || len(ready) > 0 {
+		t.Fatalf("ready %q, error %v", ready, err)
+	}
+	same(t, "unserved", why, tell(unserved))
+	same(t, "the grant is not in force, and says so",
+		[]door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
+	if _, unserved, _ := b.Sync(noon); len(unserved) > 0 {
+		t.Errorf("told twice: %v", unserved)
+	}
+	same(t, "Unserved() still says it", why, tell(b.Unserved()))
+	fw.Spoil("nas", false) // another reason is news
+	if _, unserved, _ := b.Sync(noon); len(unserved) != 1 {
+		t.Errorf("another reason: %v, want news", unserved)
+	}
+	fw.DropSets("nas")
+	fw.MakeSets("nas")
+	if ready, _, err = b.Sync(at(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "ready", []string{"nas"}, ready)
+	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
 }
 
 func TestOpen_of_a_door_for_one_family(t *testing.T) {
@@ -174,7 +218,7 @@ func TestOpen_of_a_door_for_one_family(t *testing.T) {
 		t.Errorf("error %v, want ErrFamily", err)
 	}
 	same(t, "nothing was granted", nil, b.Grants(noon))
-	same(t, "the door is not pending", nil, b.Pending())
+	same(t, "the door is not pending", nil, tell(b.Unserved()))
 
 	fw.DropSets("nas")
 	for _, a := range []netip.Addr{four, six} {
@@ -182,7 +226,7 @@ func TestOpen_of_a_door_for_one_family(t *testing.T) {
 			t.Errorf("without any set the grant to %s is not pending", a)
 		}
 	}
-	same(t, "the door is pending", []string{"nas"}, b.Pending())
+	same(t, "the door is pending", []string{"nas: " + pending}, tell(b.Unserved()))
 	fw.MakeSets("nas")
 	fw.DropFamily("nas", true)
 	ready, _, err := b.Sync(noon)
@@ -219,6 +263,17 @@ func TestOpen_limits(t *testing.T) {
 		t.Errorf("%d grants expired, want 3", n)
 	}
 	mustOpen(t, b, over, ask(4, "phone"))
+}
+
+// TestOpen_limits_count_what_is_in_force: what is over but not yet expired by Expire takes nobody's place.
+func TestOpen_limits_count_what_is_in_force(t *testing.T) {
+	b, _ := start(t, door.Limits{PerClient: 1, Total: 3})
+	mustOpen(t, b, noon, door.Ask{Door: "web", Address: four, Client: "phone"})
+	over := at(time.Minute) // web's time, to the nanosecond
+	if _, _, err := b.Open(over.Add(-1), door.Ask{Door: "web", Address: other, Client: "phone"}); !errors.Is(err, door.ErrTooMany) {
+		t.Errorf("just before the first one is over: error %v, want ErrTooMany", err)
+	}
+	mustOpen(t, b, over, door.Ask{Door: "web", Address: other, Client: "phone"})
 }
 
 func TestClose(t *testing.T) {
@@ -305,13 +360,13 @@ func TestSetDoors(t *testing.T) {
 	same(t, "closed", []door.Grant{gone}, closed)
 	long.Until = at(time.Second + 20*time.Minute)
 	same(t, "kept", []door.Grant{kept, long}, b.Grants(at(time.Second)))
-	same(t, "a new door is pending until the next sync", []string{"attic"}, b.Pending())
-	ready, pending, err := b.Sync(at(time.Second))
+	same(t, "a new door is pending until the next sync", []string{"attic: " + pending}, tell(b.Unserved()))
+	ready, unserved, err := b.Sync(at(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
 	same(t, "doors that were ready before are no news", nil, ready)
-	same(t, "a new door without sets is", []string{"attic"}, pending)
+	same(t, "a new door without sets is", []string{"attic: " + pending}, tell(unserved))
 	if _, _, err := b.Open(noon, door.Ask{Door: "web", Address: four}); !errors.Is(err, door.ErrNoDoor) {
 		t.Errorf("a door that went: error %v, want ErrNoDoor", err)
 	}
@@ -328,9 +383,9 @@ func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
 	fw.DropSets("nas", "web")
 	fw.MakeSets("nas", "web")
 	now := at(40 * time.Second)
-	ready, pending, err := b.Sync(now)
-	if len(ready)+len(pending) > 0 || err != nil {
-		t.Errorf("ready %q, pending %q, error %v", ready, pending, err)
+	ready, unserved, err := b.Sync(now)
+	if len(ready)+len(unserved) > 0 || err != nil {
+		t.Errorf("ready %q, unserved %v, error %v", ready, unserved, err)
 	}
 	same(t, "nas", map[netip.Addr]time.Duration{four: 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
 	same(t, "web", map[netip.Addr]time.Duration{six: 20 * time.Second}, fw.Elements(now, "web"))

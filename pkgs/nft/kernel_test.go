@@ -278,9 +278,9 @@ func TestChanged(t *testing.T) {
 	doors, grants := []string{"nas", "web"}, []door.Grant{grant(four, time.Minute)}
 	sync := func(wantMissing int) {
 		t.Helper()
-		missing, err := fw.Sync(time.Now(), doors, grants)
-		if err != nil || len(missing) != wantMissing {
-			t.Fatalf("sync: missing %q, error %v, want %d missing", missing, err, wantMissing)
+		unserved, err := fw.Sync(time.Now(), doors, grants)
+		if err != nil || len(unserved) != wantMissing {
+			t.Fatalf("sync: unserved %v, error %v, want %d", unserved, err, wantMissing)
 		}
 	}
 	sync(0)

@@ -129,7 +129,7 @@ func (f *Firewall) Close(name string, address netip.Addr) error {
 
 // Sync is door.Firewall's. A door is missing if it has neither set. It changes nothing where
 // nothing differs.
-func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (missing []string, err error) {
+func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var errs []error
@@ -139,10 +139,10 @@ func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (mis
 		if err := errors.Join(err4, err6); err != nil {
 			errs = append(errs, err) // one door's trouble must not keep the others from being right
 		} else if !has4 && !has6 {
-			missing = append(missing, name)
+			unserved = append(unserved, door.Unserved{Door: name, Reason: door.ErrPending})
 		}
 	}
-	return missing, errors.Join(errs...)
+	return unserved, errors.Join(errs...)
 }
 
 // syncSet makes one set hold what it should. It says whether there is such a set.

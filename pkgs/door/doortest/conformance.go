@@ -153,8 +153,8 @@ func testFamily(t *testing.T, e Env) {
 		t.Errorf("close without a set: %v", err)
 	}
 	grants := []door.Grant{grant(e, "nas", four, time.Minute), grant(e, "nas", six, time.Minute)}
-	if missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(missing) != 0 {
-		t.Errorf("sync: missing %q, error %v", missing, err)
+	if unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(unserved) != 0 {
+		t.Errorf("sync: unserved %v, error %v", unserved, err)
 	}
 	expect(t, e, "nas", lefts{four: time.Minute})
 }
@@ -206,9 +206,9 @@ func testSync(t *testing.T, e Env) {
 		grant(e, "web", other, 3*time.Minute),
 	}
 	for range 2 { // the second time nothing differs
-		missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
-		if err != nil || len(missing) != 0 {
-			t.Fatalf("sync: missing %q, error %v", missing, err)
+		unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
+		if err != nil || len(unserved) != 0 {
+			t.Fatalf("sync: unserved %v, error %v", unserved, err)
 		}
 		expect(t, e, "nas", lefts{four: time.Minute, six: 2 * time.Minute})
 		expect(t, e, "web", lefts{other: 3 * time.Minute})
@@ -228,14 +228,14 @@ func testSyncTimes(t *testing.T, e Env) {
 func testSyncMissing(t *testing.T, e Env) {
 	e.DropSets(t, "nas")
 	grants := []door.Grant{grant(e, "nas", four, time.Minute), grant(e, "web", four, time.Minute)}
-	missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
-	if err != nil || len(missing) != 1 || missing[0] != "nas" {
-		t.Fatalf("sync without the sets of nas: missing %q, error %v", missing, err)
+	unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
+	if err != nil || len(unserved) != 1 || unserved[0].Door != "nas" || !errors.Is(unserved[0].Reason, door.ErrPending) {
+		t.Fatalf("sync without the sets of nas: unserved %v, error %v", unserved, err)
 	}
 	expect(t, e, "web", lefts{four: time.Minute})
 	e.MakeSets(t, "nas")
-	if missing, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(missing) != 0 {
-		t.Fatalf("sync with all sets: missing %q, error %v", missing, err)
+	if unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(unserved) != 0 {
+		t.Fatalf("sync with all sets: unserved %v, error %v", unserved, err)
 	}
 	expect(t, e, "nas", lefts{four: time.Minute})
 }

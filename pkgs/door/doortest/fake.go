@@ -16,6 +16,7 @@ import (
 type Fake struct {
 	mu    sync.Mutex
 	sets  map[set]elements // those that there are
+	wrong map[set]bool     // those of the wrong kind
 	fail  error
 	calls []string
 }
@@ -33,7 +34,7 @@ var _ door.Firewall = (*Fake)(nil)
 
 // NewFake returns a firewall that has the sets of these doors.
 func NewFake(doors ...string) *Fake {
-	f := &Fake{sets: map[set]elements{}}
+	f := &Fake{sets: map[set]elements{}, wrong: map[set]bool{}}
 	f.MakeSets(doors...)
 	return f
 }
@@ -56,8 +57,10 @@ func (f *Fake) DropSets(doors ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range doors {
-		delete(f.sets, set{d, false})
-		delete(f.sets, set{d, true})
+		for _, s := range []set{{d, false}, {d, true}} {
+			delete(f.sets, s)
+			delete(f.wrong, s)
+		}
 	}
 }
 
@@ -66,6 +69,28 @@ func (f *Fake) DropFamily(name string, six bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.sets, set{name, six})
+}
+
+// Spoil puts a set of the wrong kind, empty, in the place of one of a door's sets.
+func (f *Fake) Spoil(name string, six bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sets[set{name, six}] = elements{}
+	f.wrong[set{name, six}] = true
+}
+
+// refusal is why a door cannot be served at all, or nil.
+func (f *Fake) refusal(name string) error {
+	four, six := set{name, false}, set{name, true}
+	switch {
+	case f.wrong[four]:
+		return fmt.Errorf("set %s_4: %w", name, door.ErrWrongSet)
+	case f.wrong[six]:
+		return fmt.Errorf("set %s_6: %w", name, door.ErrWrongSet)
+	case f.sets[four] == nil && f.sets[six] == nil:
+		return door.ErrPending
+	}
+	return nil
 }
 
 // Fail makes every call from now on fail with err; nil ends that.
@@ -114,7 +139,7 @@ func (f *Fake) Elements(now time.Time, name string) map[netip.Addr]time.Duration
 }
 
 // Sync is door.Firewall's.
-func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (missing []string, err error) {
+func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, fmt.Sprintf("sync %d doors %d grants", len(doors), len(grants)))
@@ -122,19 +147,21 @@ func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (missing
 		return nil, f.fail
 	}
 	for _, name := range doors {
-		four, six := f.sets[set{name, false}], f.sets[set{name, true}]
-		clear(four)
-		clear(six)
-		if four == nil && six == nil {
-			missing = append(missing, name)
+		for _, s := range []set{{name, false}, {name, true}} {
+			if !f.wrong[s] {
+				clear(f.sets[s])
+			}
+		}
+		if why := f.refusal(name); why != nil {
+			unserved = append(unserved, door.Unserved{Door: name, Reason: why})
 		}
 	}
 	for _, g := range grants {
-		if all := f.sets[set{g.Door, g.Address.Is6()}]; all != nil && now.Before(g.Until) {
+		if all := f.sets[set{g.Door, g.Address.Is6()}]; all != nil && f.refusal(g.Door) == nil && now.Before(g.Until) {
 			all[g.Address] = g.Until
 		}
 	}
-	return missing, nil
+	return unserved, nil
 }
 
 // Open is door.Firewall's.
@@ -145,15 +172,15 @@ func (f *Fake) Open(now time.Time, g door.Grant) error {
 	if f.fail != nil {
 		return f.fail
 	}
-	six := g.Address.Is6()
-	switch all := f.sets[set{g.Door, six}]; {
-	case all != nil:
-		all[g.Address] = g.Until
-		return nil
-	case f.sets[set{g.Door, !six}] != nil:
+	if why := f.refusal(g.Door); why != nil {
+		return why
+	}
+	all := f.sets[set{g.Door, g.Address.Is6()}]
+	if all == nil {
 		return door.ErrFamily
 	}
-	return door.ErrPending
+	all[g.Address] = g.Until
+	return nil
 }
 
 // Close is door.Firewall's.
