@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"pkgs/uci":        {},
 	"pkgs/wire":       {},
 	"pkgs/seal":       {},
-	"pkgs/store":      {},
+	"pkgs/store":      {"pkgs/seal"},
 	"pkgs/wake":       {},
 	"pkgs/control":    {},
 	"pkgs/door":       {},

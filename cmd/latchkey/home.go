@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -127,49 +126,75 @@ func (h home) remove(name string) error {
 	return err
 }
 
-// stampSize is the length of a stamp file: as many digits as the largest stamp has, and a line feed.
-const stampSize = 16
+// The stamps that a key was used with: lines of two numbers, the first and the last stamp of a range.
+// The text always has the same length, so that there is no moment at which it is cut off; ranges that
+// there are not are 0 to 0.
+const (
+	stampLine  = "%015d %015d\n"
+	stampBytes = 32
+	stampLines = 32 // what seal.Sent remembers
+)
 
-// reserve returns the first of n stamps for messages with a key, which nobody will get again: it
-// is above all earlier ones even if the clock went back, and other programs have to wait
-// meanwhile. behind is by how much the clock is behind the last stamp, if it is.
-func (h home) reserve(key seal.Key, now time.Time, n int) (first uint64, behind time.Duration, err error) {
+// reserve takes the stamps of a press of n messages with a key, which nobody will get again: other
+// programs have to wait meanwhile.
+func (h home) reserve(key seal.Key, now time.Time, n int) (p seal.Press, err error) {
 	if err := os.MkdirAll(string(h), 0o700); err != nil {
-		return 0, 0, err
+		return p, err
 	}
 	sum := sha256.Sum256(append([]byte("latchkey stamp\x00"), key[:]...))
 	path := filepath.Join(string(h), "stamp-"+hex.EncodeToString(sum[:8]))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return 0, 0, err
+		return p, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := lock(f); err != nil {
-		return 0, 0, fmt.Errorf("lock %s: %w", path, err)
+		return p, fmt.Errorf("lock %s: %w", path, err)
 	}
-	last, err := readStamp(f)
+	sent, err := readStamps(f)
 	if err != nil {
-		return 0, 0, hinted{fmt.Errorf("%s: %w", path, err),
+		return p, hinted{fmt.Errorf("%s: %w", path, err),
 			"remove it if this machine's clock was never ahead; else get a new link for this device"}
 	}
-	first = seal.NextStamp(now, last)
-	// The text has always the same length, so that there is no moment at which it is cut off.
-	if _, err := fmt.Fprintf(io.NewOffsetWriter(f, 0), "%0*d\n", stampSize-1, first+uint64(n)-1); err != nil {
-		return 0, 0, err
+	p = sent.Press(now, n)
+	var text strings.Builder
+	used := sent.Used()
+	for i := range stampLines {
+		var span seal.Span
+		if i < len(used) {
+			span = used[i]
+		}
+		fmt.Fprintf(&text, stampLine, span.First, span.Last)
 	}
-	return first, max(0, seal.Skew(now, last)), f.Sync()
+	if _, err := f.WriteAt([]byte(text.String()), 0); err != nil {
+		return p, err
+	}
+	return p, f.Sync()
 }
 
-// readStamp returns the last stamp, 0 from a file that was just made.
-func readStamp(f *os.File) (uint64, error) {
-	text, err := io.ReadAll(io.LimitReader(f, stampSize+1))
+// readStamps returns what was used; nothing from a file that was just made.
+func readStamps(f *os.File) (*seal.Sent, error) {
+	text, err := io.ReadAll(io.LimitReader(f, stampLines*stampBytes+1))
 	if err != nil || len(text) == 0 {
-		return 0, err
+		return new(seal.Sent), err
 	}
-	digits, ended := strings.CutSuffix(string(text), "\n")
-	last, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil || !ended || len(text) != stampSize || last > seal.MaxStamp {
-		return 0, errors.New("the file is damaged")
+	damaged := errors.New("the file is damaged")
+	if len(text) != stampLines*stampBytes {
+		return nil, damaged
 	}
-	return last, nil
+	var used []seal.Span
+	for line := range strings.Lines(string(text)) {
+		var s seal.Span
+		if n, err := fmt.Sscanf(line, "%015d %015d\n", &s.First, &s.Last); n != 2 || err != nil || fmt.Sprintf(stampLine, s.First, s.Last) != line {
+			return nil, damaged
+		}
+		switch {
+		case s == seal.Span{}:
+		case s.Last < s.First || s.Last > seal.MaxStamp || len(used) > 0 && s.First <= used[len(used)-1].Last:
+			return nil, damaged
+		default:
+			used = append(used, s)
+		}
+	}
+	return seal.NewSent(used), nil
 }

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -250,20 +251,42 @@ func prepare(ctx context.Context, e env, name string, w wish) (*knocker, error) 
 	return k, nil
 }
 
-// send knocks once, with new stamps.
+// later is how long after the messages with the present time the others go out: the SYNs of two
+// messages from one address must not mix.
+const later = time.Second
+
+// send knocks once, with new stamps. Where this machine's clock was ahead and has been set, each
+// message goes out twice: see seal.Press.
 func (k *knocker) send(ctx context.Context) ([]send.Result, error) {
-	stamp, behind, err := k.home.reserve(k.link.Key, time.Now(), send.MaxMessages)
+	press, err := k.home.reserve(k.link.Key, time.Now(), send.MaxMessages)
 	if err != nil {
 		return nil, err
 	}
-	if behind > time.Minute {
-		fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it; if it was wrong then, get a new link\n",
-			behind.Round(time.Second))
+	if press.Present == 0 {
+		return k.sendFrom(ctx, press.First), nil
 	}
+	fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it\n",
+		press.Ahead.Round(time.Second))
+	var both sync.WaitGroup
+	both.Go(func() {
+		wait := time.NewTimer(later)
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+			k.sendFrom(ctx, press.First)
+		case <-ctx.Done():
+		}
+	})
+	defer both.Wait()
+	return k.sendFrom(ctx, press.Present), nil
+}
+
+// sendFrom sends the messages of a press with the stamps from first on.
+func (k *knocker) sendFrom(ctx context.Context, first uint64) []send.Result {
 	body := k.body
+	body.Stamp = first
 	return send.Message(ctx, k.link, k.to, k.carriers, func() []byte {
-		body.Stamp = stamp
-		stamp++
+		defer func() { body.Stamp++ }()
 		return seal.Seal(k.link.Key, body)
-	}), nil
+	})
 }

@@ -50,7 +50,7 @@ table inet fw4 {
 type router struct {
 	mu        sync.Mutex
 	ring      *seal.Ring
-	stamps    seal.Stamps
+	stamps    *seal.Stamps
 	book      *door.Book
 	detectors []knock.Detector
 	log       []string
@@ -73,7 +73,7 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { ts.Check(fw.Shutdown()) })
 
 	now := time.Now()
-	r := &router{ring: seal.NewRing([]seal.Key{l.Key}), book: door.NewBook(fw, door.Limits{})}
+	r := &router{stamps: seal.NewStamps(seal.Millis, seal.Past{}), ring: seal.NewRing([]seal.Key{l.Key}), book: door.NewBook(fw, door.Limits{})}
 	r.ring.Advance(now, true)
 	_, err = r.book.SetDoors(now, []door.Door{{Name: "nas", OpenFor: time.Minute, MaxOpen: time.Hour}})
 	ts.Check(err)
@@ -164,12 +164,10 @@ func (r *router) admit(now time.Time, f knock.Finding) string {
 	if f.Reason != knock.OK {
 		return what + " " + string(f.Reason)
 	}
-	switch r.stamps.Check(now, f.Body.Stamp, f.From) {
-	case seal.Fresh:
-		r.stamps.Use(now, f.Body.Stamp, f.From)
-	default:
+	if r.stamps.Receive(now, seal.Window{}, f.Body.Stamp, f.From) != seal.Fresh {
 		return what + " replayed"
 	}
+	r.stamps.Accept(f.Body.Stamp)
 	who := f.From
 	if f.Body.Address.IsValid() {
 		who = f.Body.Address

@@ -10,8 +10,6 @@ import (
 	"os"
 
 	"github.com/latchkey/latchkey/pkgs/control"
-	"github.com/latchkey/latchkey/pkgs/daemon"
-	"github.com/latchkey/latchkey/pkgs/store"
 )
 
 // ask sends one request to the daemon and stores the answer.
@@ -141,11 +139,10 @@ func followEvents(ctx context.Context, socket string, r control.Request, each fu
 	return err
 }
 
-// forget works without the daemon too: a state file that it refuses must not lock the owner out.
+// forget asks the daemon to forget, or gives up the state file, which the daemon may refuse, whole.
 func forget(e env, args []string) error {
 	f := newFlags(e, "forget")
-	config := f.String("config", userConfig, "configuration file (UCI), for when the daemon does not run")
-	state := f.String("state", stateFile, "file of what must survive a reboot, for when the daemon does not run")
+	state := f.String("state", stateFile, "file of what must survive a reboot, for --all")
 	all := f.Bool("all", "drop everything, also a damaged state file; the daemon must not run")
 	socket := f.socket()
 	words, err := f.parse(args, 0, 1)
@@ -155,43 +152,28 @@ func forget(e env, args []string) error {
 	if *all == (len(words) == 1) {
 		return usageError{errors.New("name a client, or use --all")}
 	}
-	var forgotten control.Forgotten
-	c, err := control.Dial(*socket)
-	switch {
-	case err == nil && *all:
-		c.Close()
-		return &control.Error{Text: "latchkeyd is running", Hint: "stop it first: /etc/init.d/latchkey stop"}
-	case err == nil:
-		defer c.Close()
-		err = c.Call(control.Request{Method: "forget", Client: words[0]}, &forgotten)
-	case !errors.Is(err, control.ErrNotRunning):
-	case *all:
-		err = os.Remove(*state)
-	default:
-		err = forgetOffline(*config, *state, words[0])
+	if *all {
+		return forgetAll(e, *socket, *state)
 	}
-	if err != nil {
+	if err := ask(*socket, control.Request{Method: "forget", Client: words[0]}, new(control.Forgotten)); err != nil {
 		return err
 	}
-	fmt.Fprintln(e.out, "forgotten: new messages count again")
-	if !forgotten.Safe {
-		fmt.Fprintln(e.out, "copies of older messages could be used, too: give the client a new key if somebody may have recorded one")
-	}
+	fmt.Fprintln(e.out, "forgotten: messages of the present count again, those that were received do not")
 	return nil
 }
 
-func forgetOffline(config, state, client string) error {
-	text, err := readConfig(config)
-	if err != nil {
+func forgetAll(e env, socket, state string) error {
+	c, err := control.Dial(socket)
+	if err == nil {
+		c.Close()
+		return &control.Error{Text: "latchkeyd is running", Hint: "stop it first: /etc/init.d/latchkey stop"}
+	}
+	if !errors.Is(err, control.ErrNotRunning) {
 		return err
 	}
-	id, err := daemon.ClientID(text, client)
-	if err != nil {
+	if err := os.Remove(state); err != nil {
 		return err
 	}
-	memory, err := store.Open(state)
-	if err != nil {
-		return err
-	}
-	return memory.Forget(id)
+	fmt.Fprintln(e.out, "forgotten: every message counts again, also copies of old ones: give every client a new key")
+	return nil
 }

@@ -154,14 +154,13 @@ func sendFlood(t *testing.T, packet func(*rand.Rand) []byte) int {
 	return sent
 }
 
-var lastStamp uint64
+var sentStamps seal.Sent
 
 // freshMessage seals the phone's wish for its doors.
 func freshMessage(t *testing.T) []byte {
 	t.Helper()
 	key := must(seal.ParseKey(phoneKey))
-	lastStamp = seal.NextStamp(time.Now(), lastStamp)
-	return seal.Seal(key, seal.Body{Stamp: lastStamp, Door: seal.Tag("web")})
+	return seal.Seal(key, seal.Body{Stamp: sentStamps.Press(time.Now(), 1).First, Door: seal.Tag("web")})
 }
 
 // sendSTUN sends a message as browsers do, once.

@@ -319,7 +319,7 @@ config client 'lost'
 		t.Fatal(problems)
 	}
 	used := map[string]bool{}
-	k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+	k := cfg.Knock(func(once string) bool { return used[once] })
 
 	t.Run("clients_are_in_the_order_of_the_keys", func(t *testing.T) {
 		if diff := cmp.Diff([]knock.Client{{Name: "phone"}, {Name: "lost"}}, k.Clients); diff != "" {
@@ -342,16 +342,16 @@ config client 'lost'
 	})
 	t.Run("the_first_unused_of_a_one_time_list_counts", func(t *testing.T) {
 		for _, want := range []string{"31001/tcp 17002/udp 29003/tcp", "19004/tcp 33005/tcp 11006/udp"} {
-			k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+			k := cfg.Knock(func(once string) bool { return used[once] })
 			if len(k.Sequences) != 2 || k.Sequences[0].Name != "laptop" || k.Sequences[1].Once != want {
 				t.Fatalf("sequences %v, want laptop and %s", k.Sequences, want)
 			}
 			if steps := k.Sequences[1].Steps; len(steps) != 3 || steps[0].String() != strings.Fields(want)[0] {
 				t.Errorf("steps %v of %s", steps, want)
 			}
-			used["codes "+want] = true
+			used[want] = true
 		}
-		k := cfg.Knock(func(sequence, once string) bool { return used[sequence+" "+once] })
+		k := cfg.Knock(func(once string) bool { return used[once] })
 		if len(k.Sequences) != 1 || k.Sequences[0].Name != "laptop" {
 			t.Errorf("sequences %v, want laptop only", k.Sequences)
 		}
@@ -391,7 +391,7 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("door %+v", d)
 			}
 		}
-		k := cfg.Knock(func(string, string) bool { return false })
+		k := cfg.Knock(func(string) bool { return false })
 		for _, s := range k.Sequences {
 			if len(s.Steps) == 0 || len(s.Steps) > knock.MaxSteps || s.Within <= 0 {
 				t.Errorf("sequence %+v", s)

@@ -12,7 +12,7 @@ import (
 //
 // Clients that are disabled or expired are in it. A knock of theirs is to be refused with that
 // reason, not as that of a stranger. Disabled sequences are not: a sequence has no owner to tell.
-func (c *Config) Knock(used func(sequence, once string) bool) knock.Config {
+func (c *Config) Knock(used func(once string) bool) knock.Config {
 	k := knock.Config{
 		STUNPort: c.Main.STUNPort,
 		Ports:    c.Main.Ports,
@@ -42,13 +42,13 @@ func (c *Config) Knock(used func(sequence, once string) bool) knock.Config {
 }
 
 // next returns the sequence that is to be recognised now, if there is one.
-func (s *Sequence) next(used func(sequence, once string) bool) (knock.Sequence, bool) {
+func (s *Sequence) next(used func(once string) bool) (knock.Sequence, bool) {
 	q := s.Sequence
 	if !s.Enabled || len(s.Once) == 0 {
 		return q, s.Enabled
 	}
 	for _, text := range s.Once {
-		if !used(s.Name, text) {
+		if !used(text) {
 			q.Once, q.Steps = text, parseSteps(text)
 			return q, true
 		}

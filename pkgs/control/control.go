@@ -82,7 +82,7 @@ type Client struct {
 
 // Forgotten is the answer to forget.
 type Forgotten struct {
-	Safe bool `json:"safe"` // no copy of an older message can be used
+	Client string `json:"client"`
 }
 
 // Event is something the owner may want to know.

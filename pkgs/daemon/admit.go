@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -22,26 +21,9 @@ import (
 // is up to four messages, and each accepted one is a write to flash.
 var knocks = rate.Limit{Every: time.Second, Burst: 40}
 
-// device is what is remembered of a client's device while the daemon runs, also over a reload.
-type device struct {
-	stamps *seal.Stamps
-	last   time.Time // of the last accepted knock
-}
-
-func (d *Daemon) device(c *config.Client) *device {
-	id := c.ID()
-	dev := d.devices[id]
-	if dev == nil {
-		dev = &device{stamps: seal.NewStamps(d.sys.Memory.Floor(id))}
-		d.devices[id] = dev
-	}
-	return dev
-}
-
 // leave is what admit gives: for whom to open or close which doors, or why not.
 type leave struct {
 	reason   knock.Reason   // OK = yes
-	silent   bool           // a retransmission of what was admitted before: nothing is to do or tell
 	detail   string         // of a refusal, a sentence for a person
 	skew     time.Duration  // of a stale knock, by how much the client's clock is ahead
 	unserved []string       // of a refusal, doors that lead nowhere for the address: see hold
@@ -64,16 +46,16 @@ func refuse(c *config.Client, reason knock.Reason, format string, args ...any) l
 	return leave{client: c, reason: reason, detail: fmt.Sprintf(format, args...)}
 }
 
-// admit is the only place that says yes to a knock. It counts the knock against its limit and changes
-// nothing else.
-func (d *Daemon) admit(now time.Time, r knock.Request) leave {
+// admit is the only place that says yes to a knock that was received. It counts the knock against its
+// limit and changes nothing else.
+func (d *Daemon) admit(now time.Time, r knock.Request, was seal.Verdict) leave {
 	switch r.Kind {
 	case knock.KindSequence:
 		return d.admitSequence(now, r)
 	case knock.KindMessage:
-		return d.admitMessage(now, r)
+		return d.admitMessage(now, r, was)
 	case knock.KindFwknop:
-		return d.admitSPA(now, r)
+		return d.admitSPA(now, r, was)
 	}
 	return refuse(nil, knock.NotAllowed, "nobody may knock with a %s", r.Kind)
 }
@@ -91,16 +73,19 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) leave {
 			return no
 		}
 	}
+	if r.Once != "" && d.sys.Memory.Used(r.Once) {
+		return refuse(c, knock.Replayed, "a one-time sequence that was used before")
+	}
 	return d.doors(now, r, leave{client: c, doors: s.Doors, address: r.From})
 }
 
 // admitMessage checks what the seal cannot: copies, the time, and whether the client has the door.
-func (d *Daemon) admitMessage(now time.Time, r knock.Request) leave {
+func (d *Daemon) admitMessage(now time.Time, r knock.Request, was seal.Verdict) leave {
 	c := d.policy.clients[r.Name]
 	if no, barred := d.barred(now, c); barred {
 		return no
 	}
-	if no, stands := d.fresh(now, c, r); !stands {
+	if no, stands := d.fresh(now, c, r, was); !stands {
 		return no
 	}
 	yes := leave{
@@ -129,26 +114,14 @@ func (d *Daemon) barred(now time.Time, c *config.Client) (no leave, barred bool)
 	return leave{}, false
 }
 
-// atLeast is the time by the router's clock or, while that is not known to be right, by what the
-// client itself once said if that is later: a reboot must not bring back a client that has expired.
-func (d *Daemon) atLeast(now time.Time, c *config.Client) time.Time {
-	if said := time.UnixMilli(int64(d.sys.Memory.Floor(c.ID()))); !d.sys.ClockSynced() && said.After(now) {
-		return said
+// fresh refuses what was used up before and, where the router's clock is right, what is too old or
+// from the future.
+func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was seal.Verdict) (no leave, stands bool) {
+	if was != seal.Fresh {
+		return refuse(c, knock.Replayed, "a copy of a message that was received before, or one that was overtaken"), false
 	}
-	return now
-}
-
-// fresh refuses copies and, where the router's clock is right, what is too old or from the future.
-func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request) (no leave, stands bool) {
-	stamp, _ := stampOf(r)
-	switch d.device(c).stamps.Check(now, stamp, r.From) {
-	case seal.Copy:
-		return leave{silent: true}, false
-	case seal.Replayed:
-		return refuse(c, knock.Replayed, "a copy of a message that was used before, or one that was overtaken long ago"), false
-	}
-	if d.sys.ClockSynced() {
-		if skew := seal.Skew(now, stamp); skew.Abs() > d.policy.cfg.Main.MaxSkew {
+	if stamp, ok := stampOf(r); ok && d.clockRight {
+		if skew := seal.Skew(now, stamp.millis); skew.Abs() > d.policy.cfg.Main.MaxSkew {
 			no = refuse(c, knock.Stale, "%s", tellSkew(skew))
 			no.skew = skew
 			return no, false
@@ -204,13 +177,15 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		l.client = d.policy.clients[f.Name]
 	}
 	if f.Reason == knock.OK {
-		l = d.admit(now, f.Request)
-	}
-	if l.silent {
-		return
+		d.lookAtClock(now)
+		was := d.receive(now, f.Request)
+		if was == seal.Copy {
+			return // nothing is to do or to tell
+		}
+		l = d.admit(now, f.Request, was)
 	}
 	if l.reason == knock.OK {
-		if err := d.remember(now, f.Request, l); err != nil {
+		if err := d.remember(now, f.Request, l.client); err != nil {
 			// What cannot be remembered could be used twice: it must not open anything.
 			l = refuse(l.client, knock.Memory, "%v", err)
 		}
@@ -225,13 +200,14 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		}
 		return
 	}
+	again := l.close && d.closedBefore(now, l.client)
 	if l.client != nil {
 		d.device(l.client).last = now
 	}
 	for _, name := range l.doors {
 		var err error
 		if l.close {
-			err = d.closeFor(now, name, l)
+			err = d.closeFor(now, name, l, knockName(f.Request), again)
 		} else {
 			_, err = d.openDoor(now, door.Ask{
 				Door: name, Address: l.address, For: d.timeFor(now, name, l), Client: l.name(), Knock: knockName(f.Request),
@@ -248,8 +224,8 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 // client's time lasts. The book cuts it to the door's maximum.
 func (d *Daemon) timeFor(now time.Time, name string, l leave) time.Duration {
 	long := cmp.Or(l.wish, d.policy.doors[name].OpenFor)
-	if l.client != nil && !l.client.Expires.IsZero() && d.sys.ClockSynced() {
-		long = min(long, l.client.Expires.Sub(now))
+	if l.client != nil && !l.client.Expires.IsZero() {
+		long = min(long, l.client.Expires.Sub(d.atLeast(now, l.client)))
 	}
 	return long
 }
@@ -259,30 +235,6 @@ func reasonOf(err error) knock.Reason {
 		return knock.TooMany
 	}
 	return knock.Firewall
-}
-
-// remember makes durable, before any door opens, that a knock is used up.
-func (d *Daemon) remember(now time.Time, r knock.Request, l leave) error {
-	if r.Once != "" {
-		d.policy.outdated = true
-		if err := d.sys.Memory.Use(r.Name, r.Once); err != nil {
-			return err
-		}
-		d.tellUsedUp(now)
-		return nil
-	}
-	stamp, ok := stampOf(r)
-	if !ok {
-		return nil
-	}
-	stamps, id := d.device(l.client).stamps, l.client.ID()
-	if floor := stamps.FloorWith(stamp); floor > d.sys.Memory.Floor(id) {
-		if err := d.sys.Memory.SetFloor(id, floor); err != nil {
-			return err
-		}
-	}
-	stamps.Use(now, stamp, r.From)
-	return nil
 }
 
 // openDoor asks the book for a grant and tells of it.
@@ -313,18 +265,25 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	return g, nil
 }
 
-// closeFor ends a client's grant of a door to an address, if it is this client's.
-func (d *Daemon) closeFor(now time.Time, name string, l leave) error {
-	own := slices.ContainsFunc(d.book.Grants(now), func(g door.Grant) bool {
-		return g.Door == name && g.Address == l.address.Unmap() && (g.Client == l.name() || g.Client == "")
-	})
-	if !own {
-		return nil
+// closeFor ends a client's own grant of a door for an address, and says what it did. One press of a
+// button is several messages: those that come again have nothing to tell.
+func (d *Daemon) closeFor(now time.Time, name string, l leave, how string, again bool) error {
+	g, ended, still, err := d.book.CloseOwn(now, name, l.address, cmp.Or(l.name(), how))
+	if err != nil || !ended && again {
+		return err
 	}
-	grants, err := d.book.Close(now, name, l.address)
-	for i := range grants {
-		grants[i].Client = l.name()
+	e := control.Event{Kind: closed, Door: name, Client: l.name(), Address: l.address.Unmap().String(), Knock: how, Detail: "closed by a knock"}
+	switch {
+	case ended && still != "":
+		e.Knock, e.Detail = g.Knock, "closed by a knock; it stays open to this address for "+still
+	case ended:
+		e.Knock = g.Knock
+	case still != "":
+		e.Kind, e.Reason = refused, string(knock.NotAllowed)
+		e.Detail = "it is open to this address for " + still + ": who opened it closes it, or the owner"
+	default:
+		e.Detail = "it was not open to this address"
 	}
-	d.tellClosed(now, grants, "closed by a knock")
-	return err
+	d.events.add(now, e)
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // Answer is a control.Handler.
@@ -51,20 +52,6 @@ func Check(text string) []control.Problem {
 		})
 	}
 	return list
-}
-
-// ClientID returns what a client of a configuration is called in the daemon's memory.
-func ClientID(text, name string) (string, error) {
-	cfg, problems := config.Parse(text)
-	if cfg == nil {
-		return "", problems.Errors()
-	}
-	for i := range cfg.Clients {
-		if c := &cfg.Clients[i]; c.Name == name {
-			return c.ID(), nil
-		}
-	}
-	return "", fmt.Errorf("the configuration has no client %q", name)
 }
 
 func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
@@ -147,33 +134,35 @@ func (d *Daemon) known(name string) error {
 	return nil
 }
 
-// answerForget lets a client knock again whose clock once was far ahead. Where the router's clock is
-// right, older messages stay used up; elsewhere copies of them could open again.
+// answerForget lets a client knock again whose clock once was ahead: the floor comes down to the
+// present, and what was received above it stays used up.
 func (d *Daemon) answerForget(r control.Request, reply func(any) error) error {
-	safe, err := d.forget(r.Client)
-	if err != nil {
+	if err := d.forget(r.Client); err != nil {
 		return err
 	}
-	return reply(control.Forgotten{Safe: safe})
+	return reply(control.Forgotten{Client: r.Client})
 }
 
-func (d *Daemon) forget(name string) (safe bool, err error) {
+func (d *Daemon) forget(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	c := d.policy.clients[name]
 	if c == nil {
-		return false, &control.Error{Text: fmt.Sprintf("no client %q", name), Hint: "latchkeyd status lists the clients"}
+		return &control.Error{Text: fmt.Sprintf("no client %q", name), Hint: "latchkeyd status lists the clients"}
 	}
-	safe = d.sys.ClockSynced()
-	if safe {
-		err = d.sys.Memory.SetFloor(c.ID(), uint64(d.sys.Now().UnixMilli()))
-	} else {
-		err = d.sys.Memory.Forget(c.ID())
+	now := d.sys.Now()
+	d.lookAtClock(now)
+	w := d.window(now, c.Kind)
+	if w == (seal.Window{}) {
+		return &control.Error{
+			Text: "the router's clock is not known to be right: old messages of client " + name + " could be used again",
+			Hint: "wait for NTP, or give the client a new key",
+		}
 	}
-	if err == nil {
-		delete(d.devices, c.ID())
-	}
-	return safe, err
+	w.Last = countingOf(c.Kind).at(now)
+	d.device(c).stamps.Settle(w)
+	d.saveSoon(now, c)
+	return d.save(now)
 }
 
 // Status tells how everything is. It holds no secret.
@@ -197,7 +186,7 @@ func (d *Daemon) Status() control.Status {
 		Doors:   []control.Door{},
 		Clients: []control.Client{},
 	}
-	if d.sys.ClockSynced() {
+	if d.clockRight {
 		s.Clock = "synchronised"
 	}
 	if len(list) > 0 {

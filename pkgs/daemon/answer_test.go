@@ -63,39 +63,6 @@ func TestAnswer(t *testing.T) {
 			t.Errorf("closed %+v, open for %q", closed, r.open("nas"))
 		}
 	})
-	t.Run("forget_without_a_right_clock_lets_an_old_stamp_in_again", func(t *testing.T) {
-		r := newRig(t, home)
-		msg := r.seal(seal.Body{Door: seal.Tag("nas")})
-		r.message(phone, msg)
-		r.synced = false
-		if f := r.ask(t, control.Request{Method: "forget", Client: "phone"}).(control.Forgotten); f.Safe {
-			t.Error("called safe, but copies can be used")
-		}
-		r.message(neighbour, msg)
-		if r.last() != "opened nas phone" {
-			t.Errorf("last event %q", r.last())
-		}
-	})
-	t.Run("forget_with_a_right_clock_keeps_old_messages_used_up", func(t *testing.T) {
-		r := newRig(t, home)
-		r.synced = false
-		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.AddDate(10, 0, 0).UnixMilli())})) // a clock far ahead
-		r.synced = true
-		old := r.seal(seal.Body{})
-		r.now = r.now.Add(time.Second)
-		if f := r.ask(t, control.Request{Method: "forget", Client: "phone"}).(control.Forgotten); !f.Safe {
-			t.Error("not called safe")
-		}
-		r.message(neighbour, old)
-		if r.last() != "refused replayed phone" {
-			t.Errorf("an older message: last event %q", r.last())
-		}
-		r.now = r.now.Add(time.Second)
-		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
-		if r.open("nas") == "" {
-			t.Errorf("a new message: last event %q", r.last())
-		}
-	})
 	t.Run("check_finds_every_problem", func(t *testing.T) {
 		bad := strings.NewReplacer("'8443'", "'70000'", "'10m'", "'soon'").Replace(home)
 		problems := newRig(t, home).ask(t, control.Request{Method: "check", Text: bad}).([]control.Problem)

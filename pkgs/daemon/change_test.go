@@ -87,7 +87,7 @@ func TestGrantEndsWithItsClient(t *testing.T) {
 	// The day is over 3 s after the knock; the door's own time is 10 minutes.
 	end := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 	text := strings.Replace(home, "client 'phone'\n", "client 'phone'\n\toption expires '2026-11-22'\n", 1)
-	r := newRigWith(t, text, &memory{floors: map[string]uint64{}, used: map[string]bool{}}, end.Add(-3*time.Second), true)
+	r := newRigWith(t, text, newMemory(), end.Add(-3*time.Second), true)
 	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Minutes: 60}))
 	if got := r.open("nas"); got != "203.0.113.7 3s" {
 		t.Errorf("open for %q", got)
@@ -95,8 +95,8 @@ func TestGrantEndsWithItsClient(t *testing.T) {
 	t.Run("and_a_reboot_without_a_clock_does_not_bring_it_back", func(t *testing.T) {
 		r := newRigWith(t, text, r.memory, time.Unix(60, 0), false)
 		// The client itself has told that its time is over, before the power failed.
-		for id := range r.memory.floors {
-			r.memory.floors[id] = uint64(end.Add(time.Second).UnixMilli())
+		for id := range r.memory.pasts {
+			r.memory.pasts[id] = seal.Past{Floor: uint64(end.Add(time.Second).UnixMilli())}
 		}
 		r = newRigWith(t, text, r.memory, time.Unix(60, 0), false)
 		r.message(phone, seal.Seal(key(0), seal.Body{Stamp: uint64(end.Add(time.Minute).UnixMilli())}))

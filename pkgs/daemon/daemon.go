@@ -51,16 +51,15 @@ type Capture interface {
 // Memory is what survives a reboot. What a method changed is durable when it returns. Clients are
 // named by config.Client.ID, so that a new name does not make old messages fresh.
 type Memory interface {
-	// Floor is the newest stamp that was accepted from a client, 0 if none was.
-	Floor(client string) uint64
-	SetFloor(client string, stamp uint64) error
-	// Forget drops the floor of a client.
-	Forget(client string) error
-	// Used tells whether a one-time sequence was used.
-	Used(sequence, text string) bool
-	Use(sequence, text string) error
-	// Keep drops, with the next change, what belongs to other one-time sequences than these.
-	Keep(sequences []string)
+	// Past is what is remembered of a client's messages, zero if nothing is.
+	Past(client string) seal.Past
+	// Remember replaces that of some clients, all at once.
+	Remember(pasts map[string]seal.Past) error
+	// Used tells whether a one-time sequence was used, under whatever name.
+	Used(text string) bool
+	Use(text string) error
+	// Keep says which one-time sequences there are: others may be dropped where there is no room.
+	Keep(texts []string)
 }
 
 // Daemon takes packets and opens doors. Make one with New; its methods may be called from any
@@ -70,16 +69,19 @@ type Daemon struct {
 	events *events
 	start  time.Time
 
-	mu      sync.Mutex
-	policy  *policy
-	book    *door.Book
-	devices map[string]*device      // by config.Client.ID: kept over a reload, as many as clients
-	rates   map[string]*rate.Bucket // by who knocks, see knocker; as many as clients and sequences
-	problem string                  // why the last reload was refused
-	failing map[string]string       // by what failed: the last complaint, told once
-	waiting []held                  // refusals to be told later, in the order of their times; at most mostHeld
-	stopped bool                    // nothing may open any more
-	refit   chan struct{}           // has a value when the capture's filter is out of date
+	mu         sync.Mutex
+	policy     *policy
+	book       *door.Book
+	devices    map[string]*device      // by config.Client.ID: kept over a reload, as many as clients
+	rates      map[string]*rate.Bucket // by who knocks, see knocker; as many as clients and sequences
+	clockRight bool                    // the wall clock is known to be right
+	problem    string                  // why the last reload was refused
+	failing    map[string]string       // by what failed: the last complaint, told once
+	waiting    []held                  // refusals to be told later, in the order of their times; at most mostHeld
+	unsaved    map[string]bool         // by config.Client.ID: what was received and is not saved; as many as devices
+	saveAt     time.Time               // when that is due
+	stopped    bool                    // nothing may open any more
+	refit      chan struct{}           // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -98,6 +100,7 @@ func New(sys System) (*Daemon, error) {
 		devices: map[string]*device{},
 		rates:   map[string]*rate.Bucket{},
 		failing: map[string]string{},
+		unsaved: map[string]bool{},
 		refit:   make(chan struct{}, 1),
 	}
 	d.events = newEvents(d.start)
@@ -140,6 +143,9 @@ func (d *Daemon) stop() error {
 	d.stopped = true
 	now := d.sys.Now()
 	var errs []error
+	if len(d.unsaved) > 0 {
+		errs = append(errs, d.save(now))
+	}
 	for _, c := range d.policy.open {
 		grants, err := d.book.Close(now, c.Name, netip.Addr{})
 		errs = append(errs, err)
@@ -198,13 +204,15 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.tellFailing(now, "firewall", err)
 	d.tellClosed(now, gone, "the door was taken out of the configuration")
 	for _, g := range d.book.Grants(now) {
-		if why := p.revoked(now, g); why != "" {
-			grants, err := d.book.Close(now, g.Door, g.Address)
-			d.tellFailing(now, "firewall", err)
-			d.tellClosed(now, grants, why)
+		if why := p.revoked(g); why != "" {
+			d.closeGrant(now, g, why)
 		}
 	}
+	d.clockRight = d.sys.ClockSynced()
+	d.settle(now)
+	d.endExpired(now)
 	d.sys.Memory.Keep(p.oneTime())
+	p.renew(now, d.sys.Memory.Used) // while it was prepared, one may have been used
 	d.tellUsedUp(now)
 	clear(d.rates)
 	_, unserved, err := d.book.Sync(now)
@@ -233,7 +241,12 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 		d.events.add(now, control.Event{Kind: expired, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock})
 	}
 	d.tellHeld(now)
-	return d.policy.advance(now, d.sys.ClockSynced())
+	d.lookAtClock(now)
+	d.endExpired(now)
+	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
+		d.tellFailing(now, "memory", d.save(now))
+	}
+	return d.policy.advance(now, d.clockRight)
 }
 
 // nextWake is how long until Tick has something to do.
@@ -247,6 +260,9 @@ func (d *Daemon) nextWake() time.Duration {
 	}
 	if len(d.waiting) > 0 {
 		wait = min(wait, d.waiting[0].due.Sub(now))
+	}
+	if len(d.unsaved) > 0 {
+		wait = min(wait, d.saveAt.Sub(now))
 	}
 	return max(wait, 0)
 }

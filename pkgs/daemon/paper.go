@@ -3,12 +3,14 @@
 package daemon
 
 import (
+	"maps"
 	"net"
 	"net/netip"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -27,7 +29,7 @@ func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper,
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
 		Capture:     noCapture{},
-		Memory:      &shortMemory{floors: map[string]uint64{}, used: map[[2]string]bool{}},
+		Memory:      &shortMemory{pasts: map[string]seal.Past{}, used: map[string]bool{}},
 		ClockSynced: synced,
 		Now:         func() time.Time { return p.now },
 		Wake:        func(net.HardwareAddr, netip.Addr) error { return nil },
@@ -82,29 +84,24 @@ func (noCapture) Devices() []control.Device       { return []control.Device{} }
 
 // shortMemory remembers until the program ends. It is as large as the configuration.
 type shortMemory struct {
-	floors map[string]uint64
-	used   map[[2]string]bool
+	pasts map[string]seal.Past
+	used  map[string]bool
 }
 
 var _ Memory = (*shortMemory)(nil)
 
-func (m *shortMemory) Floor(client string) uint64 { return m.floors[client] }
+func (m *shortMemory) Past(client string) seal.Past { return m.pasts[client] }
 
-func (m *shortMemory) SetFloor(client string, stamp uint64) error {
-	m.floors[client] = stamp
+func (m *shortMemory) Remember(pasts map[string]seal.Past) error {
+	maps.Copy(m.pasts, pasts)
 	return nil
 }
 
-func (m *shortMemory) Used(sequence, text string) bool { return m.used[[2]string{sequence, text}] }
+func (m *shortMemory) Used(text string) bool { return m.used[text] }
 
-func (m *shortMemory) Use(sequence, text string) error {
-	m.used[[2]string{sequence, text}] = true
+func (m *shortMemory) Use(text string) error {
+	m.used[text] = true
 	return nil
 }
 
 func (m *shortMemory) Keep([]string) {}
-
-func (m *shortMemory) Forget(client string) error {
-	delete(m.floors, client)
-	return nil
-}

@@ -54,7 +54,7 @@ func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
 }
 
 // detect makes the detectors.
-func (p *policy) detect(now time.Time, synced bool, used func(sequence, text string) bool) {
+func (p *policy) detect(now time.Time, synced bool, used func(text string) bool) {
 	k := p.cfg.Knock(used)
 	p.ring = k.Ring
 	p.advance(now, synced)
@@ -62,25 +62,23 @@ func (p *policy) detect(now time.Time, synced bool, used func(sequence, text str
 }
 
 // renew makes the next sequence of a one-time list due. The other detectors stay as they are.
-func (p *policy) renew(now time.Time, used func(sequence, text string) bool) {
+func (p *policy) renew(now time.Time, used func(text string) bool) {
 	p.detectors = knock.Renew(p.detectors, p.cfg.Knock(used), now)
 	p.outdated = false
 }
 
-// oneTime returns the names of the sequences that are lists of one-time sequences.
+// oneTime returns the texts of all one-time sequences.
 func (p *policy) oneTime() []string {
-	var names []string
+	var texts []string
 	for _, s := range p.cfg.Sequences {
-		if len(s.Once) > 0 {
-			names = append(names, s.Name)
-		}
+		texts = append(texts, s.Once...)
 	}
-	return names
+	return texts
 }
 
 // revoked says why a grant that was given under a former configuration is not given under this one;
 // "" = it stays. What the owner opened himself stays as long as the door does.
-func (p *policy) revoked(now time.Time, g door.Grant) string {
+func (p *policy) revoked(g door.Grant) string {
 	doors := p.cfg.DoorNames()
 	if name, is := strings.CutPrefix(g.Knock, sequencePrefix); is {
 		s := p.sequences[name]
@@ -96,8 +94,6 @@ func (p *policy) revoked(now time.Time, g door.Grant) string {
 			return "the client was taken out of the configuration"
 		case !c.Enabled:
 			return "the client was switched off"
-		case c.Expired(now):
-			return "the client has expired"
 		}
 		doors = c.Doors
 	}

@@ -4,6 +4,7 @@ package daemon_test
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/netip"
 	"strings"
@@ -95,7 +96,7 @@ type rig struct {
 
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
-	return newRigWith(t, text, &memory{floors: map[string]uint64{}, used: map[string]bool{}}, start, true)
+	return newRigWith(t, text, newMemory(), start, true)
 }
 
 // newRigWith starts a daemon that remembers what memory does: a former one's, after a restart.
@@ -228,11 +229,13 @@ func (r *rig) ask(t *testing.T, q control.Request) (answer any) {
 
 // memory is a daemon.Memory that can fail.
 type memory struct {
-	floors map[string]uint64
+	pasts  map[string]seal.Past
 	used   map[string]bool
 	full   bool
 	writes int
 }
+
+func newMemory() *memory { return &memory{pasts: map[string]seal.Past{}, used: map[string]bool{}} }
 
 var errFull = errors.New("no space left on device")
 
@@ -244,28 +247,30 @@ func (m *memory) write() error {
 	return nil
 }
 
-func (m *memory) Floor(client string) uint64      { return m.floors[client] }
-func (m *memory) Used(sequence, text string) bool { return m.used[sequence+" "+text] }
+func (m *memory) Past(client string) seal.Past { return m.pasts[client] }
+func (m *memory) Used(text string) bool        { return m.used[text] }
 
-func (m *memory) SetFloor(client string, stamp uint64) error {
+func (m *memory) Remember(pasts map[string]seal.Past) error {
+	changed := false
+	for client, p := range pasts {
+		changed = changed || !p.Equal(m.pasts[client])
+	}
+	if !changed {
+		return nil
+	}
 	if err := m.write(); err != nil {
 		return err
 	}
-	m.floors[client] = stamp
+	maps.Copy(m.pasts, pasts)
 	return nil
 }
 
-func (m *memory) Use(sequence, text string) error {
+func (m *memory) Use(text string) error {
 	if err := m.write(); err != nil {
 		return err
 	}
-	m.used[sequence+" "+text] = true
+	m.used[text] = true
 	return nil
 }
 
 func (m *memory) Keep([]string) {}
-
-func (m *memory) Forget(client string) error {
-	delete(m.floors, client)
-	return m.write()
-}

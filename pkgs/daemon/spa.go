@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // admitSPA maps a fwknop packet onto configured doors: each port it names must be the outside port
 // of a door of its client. What else it wishes (a target behind NAT, another port) does not count:
 // the router decides.
-func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
+func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leave {
 	c := d.policy.clients[r.Name]
 	if no, barred := d.barred(now, c); barred {
 		return no
@@ -21,7 +22,7 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
 		// No client sends it, and a copy over the other family would count once more: see seal.Stamps.
 		return refuse(c, knock.NotAllowed, "a fwknop packet over IPv6")
 	}
-	if no, stands := d.fresh(now, c, r); !stands {
+	if no, stands := d.fresh(now, c, r, was); !stands {
 		return no
 	}
 	yes := leave{client: c, address: r.From, wish: r.SPA.Timeout}
@@ -41,17 +42,4 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request) leave {
 		}
 	}
 	return d.doors(now, r, yes)
-}
-
-// stampOf returns what tells a knock from its copies; ok is false for one that cannot.
-//
-// A fwknop packet has whole seconds and a random number: the number fills the milliseconds.
-func stampOf(r knock.Request) (stamp uint64, ok bool) {
-	switch r.Kind {
-	case knock.KindMessage:
-		return r.Body.Stamp, true
-	case knock.KindFwknop:
-		return r.SPA.Stamp + r.SPA.Random%1000, true
-	}
-	return 0, false
 }

@@ -55,7 +55,7 @@ func spaRig(t *testing.T, door string, now time.Time) *rig {
 		}
 	}
 	text = string(bytes.Replace([]byte(text), []byte("'DOOR'"), []byte("'"+door+"'"), 1))
-	return newRigWith(t, text, &memory{floors: map[string]uint64{}, used: map[string]bool{}}, now, true)
+	return newRigWith(t, text, newMemory(), now, true)
 }
 
 func (r *rig) spa(from netip.Addr, file string) {

@@ -65,6 +65,15 @@ func tellSkew(skew time.Duration) string {
 	return fmt.Sprintf("the client's clock is %s %s the router's", skew.Abs().Round(time.Second), direction)
 }
 
+// closeGrant ends one grant before its time, and tells why.
+func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string) {
+	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Address, g.Holder()); err != nil {
+		d.tellFailing(now, "firewall", err)
+	} else if ended {
+		d.tellClosed(now, []door.Grant{g}, why)
+	}
+}
+
 func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
 	for _, g := range grants {
 		d.events.add(now, control.Event{
@@ -106,7 +115,7 @@ func (d *Daemon) tellFailing(now time.Time, what string, err error) {
 // tellUsedUp tells of lists that have no sequence left.
 func (d *Daemon) tellUsedUp(now time.Time) {
 	for _, s := range d.policy.cfg.Sequences {
-		if len(s.Once) > 0 && !slices.ContainsFunc(s.Once, func(text string) bool { return !d.sys.Memory.Used(s.Name, text) }) {
+		if len(s.Once) > 0 && !slices.ContainsFunc(s.Once, func(text string) bool { return !d.sys.Memory.Used(text) }) {
 			d.events.add(now, control.Event{
 				Kind: trouble, Knock: sequencePrefix + s.Name, Reason: string(knock.UsedUp),
 				Detail: "every sequence of the list was used: nobody can knock with it any more",

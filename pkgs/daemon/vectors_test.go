@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door/doortest"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/seal/sealtest"
 )
 
@@ -51,25 +52,30 @@ func TestVectors(t *testing.T) {
 	}
 	for _, v := range vectors {
 		t.Run(v.Name, func(t *testing.T) {
-			m := &memory{floors: map[string]uint64{}, used: map[string]bool{}}
+			m := newMemory()
 			for _, c := range v.Clients {
 				as := config.Client{Key: c.Key}
-				m.floors[as.ID()] = c.Floor
+				m.pasts[as.ID()] = c.Past
 			}
 			r := newRigWith(t, configOf(v), m, v.Now, v.Synced)
 			for _, d := range v.Doors {
 				r.fw.MakeSets(d.Name)
 			}
 			for _, e := range v.Earlier {
-				r.now = e.At
+				r.now, r.synced = e.At, e.Synced
 				r.Tick()
 				r.message(e.From, e.Message)
+				if refused := r.newest().Kind == "refused"; refused != e.Refused {
+					t.Errorf("an earlier message: %+v", r.newest())
+				}
 			}
-			r.now = v.Now
-			r.Tick()
 			for _, g := range v.Closes {
-				r.ask(t, control.Request{Method: "open", Door: g.Door, Address: g.Address.String()})
+				r.now = v.Now.Add(-time.Second)
+				by := v.Clients[slices.IndexFunc(v.Clients, func(c sealtest.Client) bool { return c.Name == v.By })]
+				r.message(g.Address, seal.Seal(by.Key, seal.Body{Stamp: uint64(r.now.UnixMilli()), Door: seal.Tag(g.Door)}))
 			}
+			r.now, r.synced = v.Now, v.Synced
+			r.Tick()
 			r.read = r.newest().Number
 			r.fw.Calls()
 			r.message(v.From, v.Message)

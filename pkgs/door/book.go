@@ -49,17 +49,22 @@ type Ask struct {
 type Book struct {
 	fw     Firewall
 	limits Limits
-	doors  map[string]Door  // as many as the configuration has
-	grants map[place]*Grant // at most limits.Total
+	doors  map[string]Door // as many as the configuration has
+	grants map[use]*Grant  // at most limits.Total
 
 	reasons map[string]error // by door: why the firewall cannot serve it, nil if it can; none = not known yet
 }
 
-// place is what a grant is unique in.
-type place struct {
+// use is what a grant is unique in: two clients may each have a grant of a door for one address. The
+// address is let in as long as one of them lasts.
+type use struct {
 	door    string
 	address netip.Addr
+	holder  string
 }
+
+// useOf returns whose use of which door a grant is.
+func useOf(g *Grant) use { return use{g.Door, g.Address, g.Holder()} }
 
 // NewBook returns an empty book without doors.
 func NewBook(fw Firewall, l Limits) *Book {
@@ -67,7 +72,7 @@ func NewBook(fw Firewall, l Limits) *Book {
 		fw:      fw,
 		limits:  Limits{cmp.Or(l.PerClient, DefaultPerClient), cmp.Or(l.Total, DefaultTotal)},
 		doors:   map[string]Door{},
-		grants:  map[place]*Grant{},
+		grants:  map[use]*Grant{},
 		reasons: map[string]error{},
 	}
 }
@@ -98,10 +103,7 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 			errs = append(errs, b.fw.Close(at.door, at.address))
 			continue
 		}
-		if end := now.Add(d.MaxOpen); end.Before(g.Until) {
-			g.Until = end
-			errs = append(errs, b.place(now, g))
-		}
+		errs = append(errs, b.shorten(now, g, now.Add(d.MaxOpen)))
 	}
 	arrange(closed)
 	return closed, errors.Join(errs...)
@@ -133,13 +135,13 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 		Client:  a.Client,
 		Knock:   a.Knock,
 	}
-	at := place{g.Door, g.Address}
+	at := useOf(&g)
 	old := b.grants[at]
 	extended = old != nil && now.Before(old.Until)
 	if extended && old.Until.After(g.Until) {
 		g = *old
 	}
-	if err := b.room(now, at, &g); err != nil {
+	if err := b.room(now, at); err != nil {
 		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
 	}
 	if err := b.place(now, &g); err != nil {
@@ -149,35 +151,40 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	return g, extended, nil
 }
 
-// holder is whose limit a grant counts against: the client's or, where it is nobody's in particular,
-// that of the way in which it was asked for.
-func (g *Grant) holder() string { return cmp.Or(g.Client, g.Knock) }
+// Holder is whose grant it is: the client's or, where it is nobody's in particular, that of the way in
+// which it was asked for. Limits count by it, and only the holder's own knock may close it.
+func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
-// room says whether a grant at a place, new or in place of the one that is there, is within the limits.
-func (b *Book) room(now time.Time, at place, fresh *Grant) error {
+// room says whether a grant, new or in place of the one that is there, is within the limits.
+func (b *Book) room(now time.Time, fresh use) error {
 	total, own := 0, 0
 	for other, g := range b.grants {
-		if other == at || !now.Before(g.Until) {
+		if other == fresh || !now.Before(g.Until) {
 			continue
 		}
 		total++
-		if g.holder() == fresh.holder() {
+		if other.holder == fresh.holder {
 			own++
 		}
 	}
 	if own >= b.limits.PerClient {
-		return fmt.Errorf("%s has %d: %w", fresh.holder(), own, ErrTooMany)
+		return fmt.Errorf("%s has %d: %w", fresh.holder, own, ErrTooMany)
 	}
 	// What has expired counts too until Expire was called, so that the table itself is bounded.
-	if _, there := b.grants[at]; total >= b.limits.Total || !there && len(b.grants) >= b.limits.Total {
+	if _, there := b.grants[fresh]; total >= b.limits.Total || !there && len(b.grants) >= b.limits.Total {
 		return fmt.Errorf("%d of %d: %w", total, b.limits.Total, ErrTooMany)
 	}
 	return nil
 }
 
-// place puts a grant into the firewall and notes whether it, and its door, is pending.
+// place puts a grant into the firewall and notes whether it, and its door, is pending. The address
+// stays in for as long as the longest of its grants.
 func (b *Book) place(now time.Time, g *Grant) error {
-	err := b.fw.Open(now, *g)
+	element := *g
+	if longest := b.longest(now, useOf(g)); longest != nil && longest.Until.After(g.Until) {
+		element.Until = longest.Until
+	}
+	err := b.fw.Open(now, element)
 	g.Pending = errors.Is(err, ErrPending)
 	if g.Pending {
 		b.reasons[g.Door] = err
@@ -186,7 +193,35 @@ func (b *Book) place(now time.Time, g *Grant) error {
 	return err
 }
 
-// Close ends the grants of a door before their time: that of one address, or all of them if address
+// longest returns the longest of the other grants by which an address may use a door, nil if there is
+// none.
+func (b *Book) longest(now time.Time, but use) (longest *Grant) {
+	for at, g := range b.grants {
+		if at.door == but.door && at.address == but.address && at.holder != but.holder && now.Before(g.Until) &&
+			(longest == nil || g.Until.After(longest.Until)) {
+			longest = g
+		}
+	}
+	return longest
+}
+
+// Shorten lets a grant end at a time, if it would end later.
+func (b *Book) Shorten(now time.Time, g Grant, end time.Time) error {
+	if own := b.grants[useOf(&g)]; own != nil {
+		return b.shorten(now, own, end)
+	}
+	return nil
+}
+
+func (b *Book) shorten(now time.Time, g *Grant, end time.Time) error {
+	if !end.Before(g.Until) {
+		return nil
+	}
+	g.Until = end
+	return b.place(now, g)
+}
+
+// Close ends the grants of a door before their time: those for one address, or all of them if address
 // is not valid. It returns those that were closed, and wraps ErrNoDoor or the firewall's errors; a
 // grant that the firewall did not close stays in the book.
 func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []Grant, err error) {
@@ -210,6 +245,30 @@ func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []G
 	}
 	arrange(closed)
 	return closed, errors.Join(errs...)
+}
+
+// CloseOwn ends one holder's grant of a door for an address. The address stays in as long as another
+// holder's grant lasts: still is that one's holder then. closed is false if there was no such grant.
+func (b *Book) CloseOwn(now time.Time, door string, address netip.Addr, holder string) (g Grant, closed bool, still string, err error) {
+	at := use{door, plain(address), holder}
+	own := b.grants[at]
+	longest := b.longest(now, at)
+	if longest != nil {
+		still = longest.Holder()
+	}
+	if own == nil || !now.Before(own.Until) {
+		return Grant{}, false, still, nil
+	}
+	if longest != nil {
+		err = b.fw.Open(now, *longest)
+	} else {
+		err = b.fw.Close(at.door, at.address)
+	}
+	if err != nil && !errors.Is(err, ErrPending) {
+		return Grant{}, false, still, fmt.Errorf("door %q to %s: %w", at.door, at.address, err)
+	}
+	delete(b.grants, at)
+	return *own, true, still, nil
 }
 
 // Expire forgets the grants whose time is over and returns them. The kernel has ended them already.
@@ -240,7 +299,7 @@ func (b *Book) Next() time.Time {
 // returns the doors whose state is new: those that the firewall can serve now, and those that it
 // cannot, or cannot for another reason than before.
 func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err error) {
-	all, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.Grants(now))
+	all, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.elements(now))
 	errs := []error{err}
 	reasons := make(map[string]error, len(b.doors))
 	for _, u := range all {
@@ -284,7 +343,22 @@ func alike(a, b error) bool {
 	return errors.Is(a, ErrPending) && errors.Is(b, ErrPending) || a.Error() == b.Error()
 }
 
-// Grants returns the grants that are not over, by door and address.
+// elements returns for each door and address that has a grant the one that lasts longest.
+func (b *Book) elements(now time.Time) []Grant {
+	var list []Grant
+	for _, g := range b.Grants(now) {
+		if last := len(list) - 1; last >= 0 && list[last].Door == g.Door && list[last].Address == g.Address {
+			if g.Until.After(list[last].Until) {
+				list[last] = g
+			}
+			continue
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// Grants returns the grants that are not over, by door, address and holder.
 func (b *Book) Grants(now time.Time) []Grant {
 	var grants []Grant
 	for _, g := range b.grants {
@@ -320,11 +394,17 @@ func arrangeUnserved(list []Unserved) {
 	sort.Slice(list, func(i, j int) bool { return list[i].Door < list[j].Door })
 }
 
-// arrange sorts grants by door, then address. Package sort has one code for all types, package
+// arrange sorts grants by door, address and holder. Package sort has one code for all types, package
 // slices one for each: the router's program must stay small.
 func arrange(grants []Grant) {
 	sort.SliceStable(grants, func(i, j int) bool {
 		a, b := &grants[i], &grants[j]
-		return a.Door < b.Door || a.Door == b.Door && a.Address.Less(b.Address)
+		switch {
+		case a.Door != b.Door:
+			return a.Door < b.Door
+		case a.Address != b.Address:
+			return a.Address.Less(b.Address)
+		}
+		return a.Holder() < b.Holder()
 	})
 }

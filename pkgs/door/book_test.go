@@ -116,7 +116,7 @@ func TestOpen_again(t *testing.T) {
 	first := door.Ask{Door: "nas", Address: four, For: 30 * time.Minute, Client: "phone", Knock: "message stun"}
 	mustOpen(t, b, noon, first)
 
-	g, extended, err := b.Open(at(time.Minute), door.Ask{Door: "nas", Address: four, For: time.Minute, Client: "laptop"})
+	g, extended, err := b.Open(at(time.Minute), door.Ask{Door: "nas", Address: four, For: time.Minute, Client: "phone", Knock: "message ports"})
 	if err != nil || !extended {
 		t.Fatalf("extended %v, error %v", extended, err)
 	}
@@ -135,6 +135,74 @@ func TestOpen_again(t *testing.T) {
 	if _, extended, err := b.Open(at(80*time.Minute), first); err != nil || extended {
 		t.Errorf("after its end a grant is a new one: extended %v, error %v", extended, err)
 	}
+}
+
+func TestOpen_by_two_clients_for_one_address(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	phone := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 10 * time.Minute, Client: "phone"})
+	laptop := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 30 * time.Minute, Client: "laptop"})
+	same(t, "each has a grant", []door.Grant{laptop, phone}, b.Grants(noon))
+	same(t, "a shorter one does not shorten the other's", []string{"open nas 192.0.2.1 10m0s", "open nas 192.0.2.1 30m0s"}, fw.Calls())
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 20 * time.Minute, Client: "phone"})
+	same(t, "the firewall keeps the longest", []string{"open nas 192.0.2.1 30m0s"}, fw.Calls())
+
+	t.Run("nobody closes what another opened", func(t *testing.T) {
+		_, closed, still, err := b.CloseOwn(noon, "nas", four, "tablet")
+		if err != nil || closed || still != "laptop" || len(fw.Calls()) != 0 {
+			t.Errorf("closed %v, still open for %q, error %v", closed, still, err)
+		}
+	})
+	t.Run("the own close shortens it to the rest", func(t *testing.T) {
+		g, closed, still, err := b.CloseOwn(noon, "nas", four, "laptop")
+		if err != nil || !closed || still != "phone" || g.Client != "laptop" {
+			t.Errorf("closed %v of %q, still open for %q, error %v", closed, g.Client, still, err)
+		}
+		same(t, "calls", []string{"open nas 192.0.2.1 20m0s"}, fw.Calls())
+	})
+	t.Run("the last close ends it", func(t *testing.T) {
+		_, closed, still, err := b.CloseOwn(noon, "nas", four, "phone")
+		if err != nil || !closed || still != "" {
+			t.Errorf("closed %v, still open for %q, error %v", closed, still, err)
+		}
+		same(t, "calls", []string{"close nas 192.0.2.1"}, fw.Calls())
+		same(t, "grants", nil, b.Grants(noon))
+	})
+}
+
+func TestClose_ends_every_holders_grant_of_an_address(t *testing.T) {
+	b, _ := start(t, door.Limits{})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "phone"})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "laptop"})
+	closed, err := b.Close(noon, "nas", four)
+	if err != nil || len(closed) != 2 || len(b.Grants(noon)) != 0 {
+		t.Errorf("closed %v, error %v, left %v", closed, err, b.Grants(noon))
+	}
+}
+
+func TestShorten(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 10 * time.Minute, Client: "phone"})
+	fw.Calls()
+	for _, end := range []time.Duration{20 * time.Minute, 5 * time.Minute} {
+		if err := b.Shorten(noon, g, at(end)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, "calls", []string{"open nas 192.0.2.1 5m0s"}, fw.Calls())
+	g.Until = at(5 * time.Minute)
+	same(t, "grants", []door.Grant{g}, b.Grants(noon))
+}
+
+func TestSync_has_one_element_for_two_grants_of_an_address(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 30 * time.Minute, Client: "laptop"})
+	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 10 * time.Minute, Client: "phone"})
+	fw.DropSets("nas")
+	fw.MakeSets("nas")
+	if _, _, err := b.Sync(noon); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "elements", map[netip.Addr]time.Duration{four: 30 * time.Minute}, fw.Elements(noon, "nas"))
 }
 
 func TestOpen_asks_the_firewall_first(t *testing.T) {

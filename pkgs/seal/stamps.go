@@ -9,13 +9,30 @@ import (
 	"time"
 )
 
-// Limits of a client's replay state, and so of its memory: about 2 kB.
+// PressReach is by how many milliseconds two stamps of one press of a button may differ; those of
+// two presses differ by more.
+const PressReach = 100
+
+// Counting is how stamps count time.
+type Counting struct {
+	Second uint64 // stamps in a second
+	Reach  uint64 // by how much two stamps of one press may differ
+}
+
+// Millis is the counting of messages.
+var Millis = Counting{Second: 1000, Reach: PressReach}
+
+// Limits of a client's replay state, and so of its memory: about 4 kB.
 const (
-	recentStamps = 64 // how far messages may overtake each other
-	recentUses   = 16 // of how many messages copies are told apart from replays; one click makes up to 10
+	maxSpans   = 32 // ranges of received stamps; at the limit the nearest two become one
+	maxPresses = 16 // within their pressWindow; at the limit the oldest is over before its time
+	maxUses    = 48 // of messages whose copies are told from replays; a press makes up to 22
 )
 
 const (
+	// pressWindow is how long the messages of a press may come in after its first one. Messages that
+	// were overtaken by a press may be older than it by as much.
+	pressWindow = 5 * time.Second
 	// twinWindow is how long after its first use a message counts once more, from an address of
 	// the other family: a browser that knocks at a name with both falls back to IPv4 after 0.25
 	// to 0.3 s.
@@ -32,35 +49,62 @@ type Verdict uint8
 // The verdicts.
 const (
 	Fresh    Verdict = iota // first use, or first use from the other address family: it counts
-	Copy                    // a retransmission of what counted before: neither a knock nor a refusal
+	Copy                    // a retransmission of what came before: neither a knock nor a refusal
 	Replayed                // used before, or too old to tell
 )
 
-// Stamps is one client's replay state: which of its stamps were used. The zero value has seen
-// none. It remembers all that was used within one run, and across restarts only the floor, below
-// which nothing counts any more: messages that were overtaken before a restart are lost.
-//
-// Using a stamp takes two steps, so that a message cannot open twice even if the power fails in
-// between: Check, store FloorWith durably, then Use, then open the door.
-type Stamps struct {
-	floor  uint64   // stamps up to it do not count
-	recent []uint64 // used stamps above floor, ascending; at most recentStamps
-	uses   []use    // the latest, oldest first; at most recentUses
+// Window is what the router's clock, if it is right, allows: stamps from First to Last. The zero
+// value stands for a clock that is not known to be right.
+type Window struct{ First, Last uint64 }
+
+func (w Window) known() bool { return w != Window{} }
+
+// Past is what must survive a restart of a client's replay state.
+type Past struct {
+	Floor uint64 // stamps up to it do not count
+	Spans []Span // nor do these, which were received; ascending, at most 32
 }
 
-// use says when and from where a stamp counted.
+// Stamps is one client's replay state: which of its stamps are used up.
+//
+// A message is used up when it is received, whatever it is answered, and five seconds later so is the
+// whole press that it belongs to: all within PressReach of the press's first message. Once a press
+// was accepted, everything older is used up with it. See SPEC.md, "Once".
+//
+// For each message call Receive. If it is then accepted, call Accept, store Past durably, and only
+// then open the door.
+type Stamps struct {
+	count   Counting
+	floor   uint64  // stamps up to it do not count
+	heard   spans   // of presses that are over; at most maxSpans
+	presses []press // that are not, oldest first; at most maxPresses
+	uses    []use   // the latest, oldest first; at most maxUses
+}
+
+// press is a press of a button within its pressWindow.
+type press struct {
+	Span
+	over  time.Time
+	ahead bool // it turned out to be from the future: it does not lift the floor
+}
+
+// use says when and from where a stamp was used.
 type use struct {
 	stamp uint64
 	at    time.Time
 	from  [2]netip.Addr // first use, and use from the other address family
 }
 
-// NewStamps returns the state after a restart: stamps up to the stored floor do not count.
-func NewStamps(floor uint64) *Stamps { return &Stamps{floor: floor} }
+// NewStamps returns the state after a restart.
+func NewStamps(c Counting, p Past) *Stamps {
+	return &Stamps{count: c, floor: p.Floor, heard: slices.Clone(p.Spans)}
+}
 
-// Check tells whether a message with this stamp, from this address, counts. It changes nothing.
-// now should have a monotonic clock reading, because the wall clock may jump by years.
-func (s *Stamps) Check(now time.Time, stamp uint64, from netip.Addr) Verdict {
+// Receive takes a message whose seal was right, and tells whether it counts. It is used up from then
+// on. now must have a monotonic clock reading, because the wall clock may jump by years.
+func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr) Verdict {
+	s.pass(now)
+	s.Settle(w)
 	if u := s.find(stamp); u != nil {
 		age := now.Sub(u.at)
 		if -twinWindow < age && age < 0 {
@@ -71,54 +115,144 @@ func (s *Stamps) Check(now time.Time, stamp uint64, from netip.Addr) Verdict {
 			return Replayed
 		case age <= copyWindow && (u.from[0] == from || u.from[1] == from):
 			return Copy
-		case age <= twinWindow && !u.from[1].IsValid() && u.from[0].Is4() != from.Is4():
+		case age <= twinWindow && !u.from[1].IsValid() && u.from[0].Is4() != from.Is4() && !s.dead(w, stamp):
+			u.from[1] = from
 			return Fresh
 		}
 		return Replayed
 	}
-	if _, used := slices.BinarySearch(s.recent, stamp); used || stamp <= s.floor {
+	if s.dead(w, stamp) {
 		return Replayed
 	}
+	s.use(now, stamp, from)
 	return Fresh
 }
 
-// FloorWith returns the floor that must be on the disk before a message with this stamp opens
-// anything: the highest stamp ever used. It is the same as before for one that was overtaken.
-func (s *Stamps) FloorWith(stamp uint64) uint64 {
-	highest := s.floor
-	if n := len(s.recent); n > 0 {
-		highest = s.recent[n-1]
-	}
-	return max(highest, stamp)
-}
-
-// Use remembers that a message counted. It must follow a Check that said Fresh, with the same
-// arguments.
-func (s *Stamps) Use(now time.Time, stamp uint64, from netip.Addr) {
-	if u := s.find(stamp); u != nil {
-		u.from[1] = from
+// Settle brings the state in line with a clock that is right: a floor above its window is from a
+// client whose clock was ahead. It comes down to the last stamp that was accepted from the present,
+// or to the window; what was received above it stays used up. It must be called when the clock
+// becomes right, because later the floor may lie within the window.
+func (s *Stamps) Settle(w Window) {
+	if !w.known() {
 		return
 	}
-	if len(s.uses) == recentUses {
+	for i := range s.presses {
+		if s.presses[i].Last > w.Last+s.count.Reach {
+			s.presses[i].ahead = true
+		}
+	}
+	if s.floor > w.Last+s.count.Reach {
+		s.floor = max(s.heard.accepted(w.Last+s.count.Reach), w.First-1)
+	}
+	// Of what is dead in any case, one range tells enough: the floor never falls below it.
+	s.heard = s.heard.joinUpTo(min(s.floor, w.First-1))
+}
+
+// Accept says that a message counts, which Receive called Fresh. What is older by more than five
+// seconds does not count any more, and nothing older does five seconds after its press began.
+func (s *Stamps) Accept(stamp uint64) {
+	if p := s.press(stamp); p != nil {
+		p.Accepted = true
+		s.lift(p, p.First-min(p.First, s.count.Second*uint64(pressWindow/time.Second)))
+	}
+}
+
+// lift raises the floor for a press, unless that is from the future.
+func (s *Stamps) lift(p *press, floor uint64) {
+	if p.Accepted && !p.ahead {
+		s.floor = max(s.floor, floor)
+	}
+}
+
+// Past returns what must be on the disk before a door opens: after a restart every press that was
+// received is over, and nothing counts that is older than an accepted one.
+func (s *Stamps) Past() Past {
+	p := Past{Floor: s.floor, Spans: slices.Clone(s.heard)}
+	for _, live := range s.presses {
+		p.Spans = spans(p.Spans).add(live.Span, maxSpans)
+		if live.Accepted && !live.ahead {
+			p.Floor = max(p.Floor, live.Last)
+		}
+	}
+	return p
+}
+
+// Equal tells whether two pasts are the same.
+func (p Past) Equal(q Past) bool { return p.Floor == q.Floor && slices.Equal(p.Spans, q.Spans) }
+
+// Newest returns the highest stamp that can have been accepted, 0 if none was.
+func (p Past) Newest() uint64 { return max(p.Floor, spans(p.Spans).accepted(math.MaxUint64)) }
+
+// dead tells whether a stamp was used up before now. As long as the clock is not known to be right, an
+// accepted stamp from the future counts as much as any.
+func (s *Stamps) dead(w Window, stamp uint64) bool {
+	floor := s.floor
+	if !w.known() {
+		floor = max(floor, s.heard.accepted(math.MaxUint64))
+	}
+	return stamp <= floor || s.heard.has(stamp)
+}
+
+// use notes the use of a stamp, and begins a press if it is the first one there.
+func (s *Stamps) use(now time.Time, stamp uint64, from netip.Addr) {
+	if s.press(stamp) == nil {
+		if len(s.presses) == maxPresses {
+			s.end(0)
+		}
+		first := stamp - min(s.count.Reach, stamp)
+		s.presses = append(s.presses, press{Span: Span{First: first, Last: stamp + s.count.Reach}, over: now.Add(pressWindow)})
+	}
+	if len(s.uses) == maxUses {
+		// That its stamp was used must not be forgotten.
+		for i := range s.presses {
+			if s.presses[i].holds(s.uses[0].stamp) {
+				s.end(i)
+				break
+			}
+		}
 		s.uses = slices.Delete(s.uses, 0, 1)
 	}
 	s.uses = append(s.uses, use{stamp: stamp, at: now, from: [2]netip.Addr{from}})
+}
 
-	if i, used := slices.BinarySearch(s.recent, stamp); !used {
-		s.recent = slices.Insert(s.recent, i, stamp)
-	}
-	if len(s.recent) > recentStamps {
-		s.floor = s.recent[0]
-		s.recent = slices.Delete(s.recent, 0, 1)
+// pass ends the presses whose time is over.
+func (s *Stamps) pass(now time.Time) {
+	for i := 0; i < len(s.presses); {
+		if now.Before(s.presses[i].over) {
+			i++
+		} else {
+			s.end(i)
+		}
 	}
 }
 
-func (s *Stamps) find(stamp uint64) *use {
-	i := slices.IndexFunc(s.uses, func(u use) bool { return u.stamp == stamp })
-	if i < 0 {
-		return nil
+// end makes a press one that is over.
+func (s *Stamps) end(i int) {
+	p := s.presses[i]
+	s.presses = slices.Delete(s.presses, i, i+1)
+	s.heard = s.heard.add(p.Span, maxSpans)
+	s.lift(&p, p.Last)
+}
+
+func (p press) holds(stamp uint64) bool { return p.First <= stamp && stamp <= p.Last }
+
+// press returns the press that a stamp belongs to, nil if it would begin one.
+func (s *Stamps) press(stamp uint64) *press {
+	for i := range s.presses {
+		if s.presses[i].holds(stamp) {
+			return &s.presses[i]
+		}
 	}
-	return &s.uses[i]
+	return nil
+}
+
+func (s *Stamps) find(stamp uint64) *use {
+	for i := range s.uses {
+		if s.uses[i].stamp == stamp {
+			return &s.uses[i]
+		}
+	}
+	return nil
 }
 
 // Skew returns by how much the clock that made the stamp is ahead of now; it is negative if it is
@@ -127,10 +261,4 @@ func Skew(now time.Time, stamp uint64) time.Duration {
 	millis := int64(min(stamp, MaxStamp)) - now.UnixMilli()
 	const most = int64(math.MaxInt64 / time.Millisecond)
 	return time.Duration(max(-most, min(millis, most))) * time.Millisecond
-}
-
-// NextStamp returns the stamp of a client's next message: now, but always above the last one, so
-// that no stamp is used twice and none goes back when the clock does.
-func NextStamp(now time.Time, last uint64) uint64 {
-	return min(max(uint64(max(now.UnixMilli(), 0)), last+1), MaxStamp)
 }

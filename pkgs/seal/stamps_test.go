@@ -3,7 +3,6 @@
 package seal_test
 
 import (
-	"math"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -19,187 +18,247 @@ var (
 	thief6 = netip.MustParseAddr("2001:db8::66")
 )
 
+// step is one message that arrives, or something that happens to the router.
+type step struct {
+	after  time.Duration // since the first step
+	stamp  uint64
+	from   netip.Addr
+	accept bool // if it counts, it is also accepted
+	window seal.Window
+	want   seal.Verdict
+}
+
+const (
+	fresh, dup, replayed = seal.Fresh, seal.Copy, seal.Replayed
+
+	ms  = time.Millisecond
+	sec = time.Second
+)
+
+// clock is the window of a router whose clock is right and says this stamp, with 1000 to either side.
+func clock(stamp uint64) seal.Window { return seal.Window{First: stamp - 1000, Last: stamp + 1000} }
+
 func TestStamps(t *testing.T) {
-	type knock struct {
-		after time.Duration // since the first knock
-		stamp uint64
-		from  netip.Addr
-		want  seal.Verdict
-	}
-	const ms = time.Millisecond
+	free := seal.Window{}
 	for name, tc := range map[string]struct {
-		floor  uint64
-		knocks []knock
+		past  seal.Past
+		steps []step
 	}{
-		"a stamp counts once": {knocks: []knock{
-			{0, 100, phone4, seal.Fresh},
-			{61 * time.Second, 100, phone4, seal.Replayed},
-			{60 * time.Second, 101, phone4, seal.Fresh},
+		"a stamp counts once": {steps: []step{
+			{0, 5000, phone4, true, free, fresh},
+			{61 * sec, 5000, phone4, false, free, replayed},
+			{60 * sec, 5101, phone4, false, free, fresh},
 		}},
-		"zero is no stamp": {knocks: []knock{{0, 0, phone4, seal.Replayed}}},
-		"after a restart only above the floor": {floor: 100, knocks: []knock{
-			{0, 99, phone4, seal.Replayed},
-			{0, 100, phone4, seal.Replayed},
-			{0, 101, phone4, seal.Fresh},
+		"a refused one is used up too": {steps: []step{
+			{0, 5000, phone4, false, free, fresh},
+			{50 * ms, 5000, thief4, false, free, replayed},
+			{61 * sec, 5000, thief4, false, free, replayed},
 		}},
-		"retransmissions are copies": {knocks: []knock{
-			{0, 100, phone4, seal.Fresh},
-			{60 * ms, 100, phone4, seal.Copy},
-			{15 * time.Second, 100, phone4, seal.Copy},
-			{61 * time.Second, 100, phone4, seal.Replayed},
+		"zero is no stamp": {steps: []step{{0, 0, phone4, false, free, replayed}}},
+		"after a restart only above the floor": {past: seal.Past{Floor: 5000}, steps: []step{
+			{0, 4999, phone4, false, free, replayed},
+			{0, 5000, phone4, false, free, replayed},
+			{0, 5001, phone4, false, free, fresh},
 		}},
-		"a thief is no copy": {knocks: []knock{
-			{0, 100, phone4, seal.Fresh},
-			{60 * ms, 100, thief4, seal.Replayed},
+		"after a restart nothing that was received above the floor": {
+			past: seal.Past{Floor: 5000, Spans: []seal.Span{{First: 7000, Last: 7200}}}, steps: []step{
+				{0, 6999, phone4, false, free, fresh},
+				{0, 7000, phone4, false, free, replayed},
+				{0, 7200, phone4, false, free, replayed},
+				{0, 7201, phone4, false, free, fresh},
+			}},
+		"retransmissions are copies": {steps: []step{
+			{0, 5000, phone4, true, free, fresh},
+			{60 * ms, 5000, phone4, false, free, dup},
+			{15 * sec, 5000, phone4, false, free, dup},
+			{61 * sec, 5000, phone4, false, free, replayed},
 		}},
-		"once per family": {knocks: []knock{
-			{0, 100, phone6, seal.Fresh},
-			{300 * ms, 100, phone4, seal.Fresh},
-			{350 * ms, 100, phone6, seal.Copy},
-			{350 * ms, 100, phone4, seal.Copy},
-			{400 * ms, 100, thief4, seal.Replayed},
-			{400 * ms, 100, thief6, seal.Replayed},
+		"a thief is no copy": {steps: []step{
+			{0, 5000, phone4, true, free, fresh},
+			{60 * ms, 5000, thief4, false, free, replayed},
 		}},
-		"the other family only soon": {knocks: []knock{
-			{0, 100, phone6, seal.Fresh},
-			{2001 * ms, 100, phone4, seal.Replayed},
+		"once per family": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{300 * ms, 5000, phone4, true, free, fresh},
+			{350 * ms, 5000, phone6, false, free, dup},
+			{350 * ms, 5000, phone4, false, free, dup},
+			{400 * ms, 5000, thief4, false, free, replayed},
+			{400 * ms, 5000, thief6, false, free, replayed},
 		}},
-		"time that goes back excuses nothing": {knocks: []knock{
-			{0, 100, phone6, seal.Fresh},
-			{-3 * time.Second, 100, phone4, seal.Replayed},
+		"the other family also after a refusal": {steps: []step{
+			{0, 5000, phone6, false, free, fresh},
+			{300 * ms, 5000, phone4, true, free, fresh},
 		}},
-		"another device's packets are handled late": {knocks: []knock{
-			{0, 100, phone6, seal.Fresh},
-			{-time.Second, 100, phone4, seal.Fresh},
+		"the other family only soon": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{2001 * ms, 5000, phone4, false, free, replayed},
 		}},
-		"messages overtake each other": {floor: 50, knocks: []knock{
-			{0, 103, phone4, seal.Fresh},
-			{0, 101, phone4, seal.Fresh},
-			{0, 102, phone4, seal.Fresh},
-			{61 * time.Second, 101, phone4, seal.Replayed},
+		"the other family not when the press is over": {steps: []step{
+			{0, 5000, phone4, true, free, fresh},
+			{4900 * ms, 5001, phone6, true, free, fresh},
+			{5000 * ms, 5001, phone4, true, free, replayed},
+		}},
+		"time that goes back excuses nothing": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{-3 * sec, 5000, phone4, false, free, replayed},
+		}},
+		"another device's packets are handled late": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{-sec, 5000, phone4, true, free, fresh},
+		}},
+		"the messages of a press have five seconds": {steps: []step{
+			{0, 5002, phone4, true, free, fresh},
+			{0, 5001, phone4, true, free, fresh},
+			{4999 * ms, 5000, phone4, true, free, fresh},
+			{5000 * ms, 5003, phone4, false, free, replayed},
+			{5000 * ms, 5102, phone4, false, free, replayed},
+			{5000 * ms, 5103, phone4, false, free, fresh},
+		}},
+		"a refused press is over after five seconds, and only it": {steps: []step{
+			{0, 5000, phone4, false, free, fresh},
+			{5000 * ms, 5100, phone4, false, free, replayed},
+			{5000 * ms, 4900, phone4, false, free, replayed},
+			{5000 * ms, 5101, phone4, false, free, fresh},
+			{5000 * ms, 4899, phone4, false, free, fresh},
+		}},
+		"older presses have five seconds from the accepted one on": {steps: []step{
+			{0, 9000, phone4, true, free, fresh},
+			{4999 * ms, 5000, phone4, true, free, fresh},
+			{5000 * ms, 6000, phone4, false, free, replayed},
+		}},
+		"presses that are older by more than five seconds have none": {steps: []step{
+			{0, 9000, phone4, true, free, fresh},
+			{1 * ms, 3901, phone4, true, free, fresh},
+			{1 * ms, 3900, thief4, false, free, replayed},
+		}},
+		"a later knock opens no new window for older ones": {steps: []step{
+			{0, 7000, phone4, true, free, fresh},
+			{4 * sec, 9000, phone4, true, free, fresh},
+			{4900 * ms, 8000, phone4, true, free, fresh},
+			{5 * sec, 6000, phone4, false, free, replayed},
+			{5 * sec, 8200, phone4, true, free, fresh},
+			{9 * sec, 8400, phone4, false, free, replayed},
+		}},
+		"a refused one from the future lifts no floor": {steps: []step{
+			{0, 90_000_000, phone4, false, clock(50_000), fresh},
+			{6 * sec, 50_000, phone4, true, clock(50_000), fresh},
+		}},
+		"an accepted one from the future locks nobody out when the clock becomes right": {steps: []step{
+			{0, 90_000_000, phone4, true, free, fresh},
+			{6 * sec, 50_000, phone4, false, free, replayed},
+			{7 * sec, 50_000, phone4, true, clock(50_000), fresh},
+			{8 * sec, 90_000_000, thief4, false, clock(90_000_000), replayed},
+			{8 * sec, 90_000_100, thief4, false, clock(90_000_000), replayed},
+		}},
+		"nor if the clock becomes right within its five seconds": {steps: []step{
+			{0, 90_000_000, phone4, true, free, fresh},
+			{1 * sec, 50_000, phone4, true, clock(50_000), fresh},
+			{10 * sec, 55_000, phone4, true, clock(55_000), fresh},
+			{11 * sec, 54_000, phone4, true, clock(55_000), fresh},
+		}},
+		"the floor comes down to what was accepted from the present": {steps: []step{
+			{0, 49_900, phone4, true, free, fresh},
+			{6 * sec, 90_000_000, phone4, true, free, fresh},
+			{12 * sec, 49_800, thief4, false, clock(50_000), replayed},
+			{12 * sec, 50_100, phone4, true, clock(50_000), fresh},
+		}},
+		"an accepted one from the future counts as long as the clock is not right": {steps: []step{
+			{0, 90_000_000, phone4, true, free, fresh},
+			{6 * sec, 50_000, phone4, true, clock(50_000), fresh},
+			{12 * sec, 60_000, thief4, false, free, replayed},
+			{12 * sec, 90_000_101, phone4, true, free, fresh},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			start, s := time.Now(), seal.NewStamps(tc.floor)
-			for i, k := range tc.knocks {
-				now := start.Add(k.after)
-				got := s.Check(now, k.stamp, k.from)
+			start, s := time.Now(), seal.NewStamps(seal.Millis, tc.past)
+			for i, k := range tc.steps {
+				got := s.Receive(start.Add(k.after), k.window, k.stamp, k.from)
 				if got != k.want {
-					t.Errorf("knock %d: verdict %d, want %d", i, got, k.want)
+					t.Errorf("step %d: verdict %d, want %d", i, got, k.want)
 				}
-				if got == seal.Fresh {
-					s.Use(now, k.stamp, k.from)
+				if got == seal.Fresh && k.accept {
+					s.Accept(k.stamp)
 				}
 			}
 		})
 	}
 }
 
-// Only of the latest messages copies are known; that bounds the memory, and a copy of an older one
-// is still no knock.
+func TestStamps_after_a_restart(t *testing.T) {
+	start, free := time.Now(), seal.Window{}
+	s := seal.NewStamps(seal.Millis, seal.Past{Floor: 1000})
+	s.Receive(start, free, 90_000, phone4) // refused, from the future
+	s.Receive(start, free, 5000, phone4)
+	s.Accept(5000)
+	want := seal.Past{Floor: 5100, Spans: []seal.Span{{First: 4900, Last: 5100, Accepted: true}, {First: 89_900, Last: 90_100}}}
+	if got := s.Past(); !got.Equal(want) || got.Newest() != 5100 {
+		t.Fatalf("past %+v, newest %d, want %+v", got, got.Newest(), want)
+	}
+	again := seal.NewStamps(seal.Millis, want)
+	for stamp, verdict := range map[uint64]seal.Verdict{
+		5000: replayed, 5001: replayed, 5100: replayed, 4000: replayed, 90_000: replayed, 90_100: replayed, 5101: fresh,
+	} {
+		if got := again.Receive(start, free, stamp, phone4); got != verdict {
+			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, verdict)
+		}
+	}
+}
+
+// Only of the latest messages copies are known; that bounds the memory. What is not known any more
+// does not count.
 func TestStamps_many_messages_at_once(t *testing.T) {
-	now, s := time.Now(), seal.NewStamps(0)
-	for stamp := uint64(1); stamp <= 17; stamp++ {
-		s.Use(now, stamp, phone4)
-	}
-	if got := s.Check(now, 1, phone4); got != seal.Replayed {
-		t.Errorf("the 17th last message: verdict %d, want %d", got, seal.Replayed)
-	}
-	if got := s.Check(now, 2, phone4); got != seal.Copy {
-		t.Errorf("the 16th last message: verdict %d, want %d", got, seal.Copy)
-	}
-}
-
-func TestStamps_sixty_four_reordered_messages(t *testing.T) {
-	now := time.Now()
-	for range 20 {
-		s, floor := seal.NewStamps(1000), uint64(1000)
-		order := rand.Perm(64)
-		for _, n := range order {
-			stamp := uint64(1001 + n)
-			if s.Check(now, stamp, phone4) != seal.Fresh {
-				t.Fatalf("order %v: stamp %d does not count", order, stamp)
-			}
-			floor = max(floor, stamp)
-			if got := s.FloorWith(stamp); got != floor {
-				t.Fatalf("floor to store is %d, want %d", got, floor)
-			}
-			s.Use(now, stamp, phone4)
+	now, free := time.Now(), seal.Window{}
+	s := seal.NewStamps(seal.Millis, seal.Past{})
+	for stamp := uint64(5000); stamp <= 5048; stamp++ {
+		if got := s.Receive(now, free, stamp, phone4); got != fresh {
+			t.Fatalf("stamp %d: verdict %d", stamp, got)
 		}
-		restarted := seal.NewStamps(floor)
-		for n := range 64 {
-			if s.Check(now, uint64(1001+n), thief4) != seal.Replayed {
-				t.Fatalf("order %v: stamp %d counts twice", order, 1001+n)
-			}
-			if restarted.Check(now, uint64(1001+n), phone4) != seal.Replayed {
-				t.Fatalf("stamp %d counts again after a restart", 1001+n)
-			}
+	}
+	for stamp, want := range map[uint64]seal.Verdict{5000: replayed, 5001: dup, 5099: replayed} {
+		if got := s.Receive(now, free, stamp, phone4); got != want {
+			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, want)
 		}
 	}
 }
 
-// Whatever is thrown at it, no stamp counts twice but for the other family's 2 s.
-func TestStamps_never_twice(t *testing.T) {
-	now, s, random := time.Now(), new(seal.Stamps), rand.New(rand.NewPCG(1, 2))
-	type family struct {
-		stamp uint64
-		is4   bool
-	}
-	first, counted := map[uint64]time.Time{}, map[family]bool{}
-	senders := []netip.Addr{phone4, phone6, thief4, thief6}
-	for i := range 20000 {
-		now = now.Add(time.Duration(random.IntN(500)) * time.Millisecond)
-		stamp := uint64(1 + i/20 + random.IntN(100))
-		from := senders[random.IntN(len(senders))]
-		if s.Check(now, stamp, from) != seal.Fresh {
-			continue
+func TestStamps_many_presses_cost_a_pause_and_never_open(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for round := range 200 {
+		now, s := time.Now(), seal.NewStamps(seal.Millis, seal.Past{})
+		var received []uint64
+		for range 150 {
+			stamp := 1_000_000 + random.Uint64N(1<<30)
+			if s.Receive(now, seal.Window{}, stamp, phone4) == fresh {
+				received = append(received, stamp)
+			}
+			now = now.Add(time.Duration(random.IntN(3000)) * ms)
 		}
-		if at, ok := first[stamp]; ok && now.Sub(at) > 2*time.Second {
-			t.Fatalf("stamp %d counts again after %v", stamp, now.Sub(at))
-		} else if !ok {
-			first[stamp] = now
+		past := s.Past()
+		if len(past.Spans) > 32 {
+			t.Fatalf("round %d: %d ranges", round, len(past.Spans))
 		}
-		if f := (family{stamp, from.Is4()}); counted[f] {
-			t.Fatalf("stamp %d counts twice for one family", stamp)
-		} else {
-			counted[f] = true
-		}
-		s.Use(now, stamp, from)
-	}
-	if len(first) < 500 {
-		t.Errorf("only %d stamps counted at all", len(first))
-	}
-}
-
-func TestSkew(t *testing.T) {
-	for stamp, want := range map[uint64]time.Duration{
-		millis(noon):                        0,
-		millis(noon.Add(10 * time.Minute)):  10 * time.Minute,
-		millis(noon.Add(-10 * time.Minute)): -10 * time.Minute,
-		0:                                   -noon.Sub(time.UnixMilli(0)),
-		math.MaxUint64:                      math.MaxInt64 / time.Millisecond * time.Millisecond,
-	} {
-		if got := seal.Skew(noon, stamp); got != want {
-			t.Errorf("Skew of %d is %v, want %v", stamp, got, want)
+		later := now.Add(time.Hour)
+		restarted := seal.NewStamps(seal.Millis, past)
+		for _, stamp := range received {
+			for _, near := range []uint64{stamp - 100, stamp, stamp + 100} {
+				if s.Receive(later, seal.Window{}, near, thief4) != replayed || restarted.Receive(later, seal.Window{}, near, thief4) != replayed {
+					t.Fatalf("round %d: stamp %d, near %d, counts again", round, stamp, near)
+				}
+			}
 		}
 	}
 }
 
-func TestNextStamp(t *testing.T) {
-	at := millis(noon)
-	for _, tc := range []struct {
-		now  time.Time
-		last uint64
-		want uint64
-	}{
-		{noon, 0, at},
-		{noon, at, at + 1},
-		{noon.AddDate(-30, 0, 0), at, at + 1},
-		{time.Unix(-5, 0), 0, 1},
-		{noon, seal.MaxStamp, seal.MaxStamp},
-	} {
-		if got := seal.NextStamp(tc.now, tc.last); got != tc.want {
-			t.Errorf("NextStamp(%v, %d) = %d, want %d", tc.now, tc.last, got, tc.want)
+func TestPast_of_a_router_with_a_right_clock_stays_small(t *testing.T) {
+	now, s := time.Now(), seal.NewStamps(seal.Millis, seal.Past{})
+	for stamp := uint64(1_000_000); stamp < 9_000_000; stamp += 10_000 {
+		if s.Receive(now, clock(stamp), stamp, phone4) != fresh {
+			t.Fatalf("stamp %d does not count", stamp)
 		}
+		s.Accept(stamp)
+		now = now.Add(10 * sec)
+	}
+	if n := len(s.Past().Spans); n > 3 {
+		t.Errorf("%d ranges, want one of the past and those of the last seconds", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,16 +64,21 @@ func judge(t *testing.T, v sealtest.Vector) string {
 	var stamps []*seal.Stamps
 	for _, c := range v.Clients {
 		keys = append(keys, c.Key)
-		stamps = append(stamps, seal.NewStamps(c.Floor))
+		stamps = append(stamps, seal.NewStamps(seal.Millis, c.Past))
 	}
 	ring := seal.NewRing(keys)
 	for _, e := range v.Earlier {
-		ring.Advance(e.At, v.Synced)
+		ring.Advance(e.At, e.Synced)
 		client, body, err := ring.Open(e.Message)
-		if err != nil || stamps[client].Check(e.At, body.Stamp, e.From) != seal.Fresh {
+		if err != nil || stamps[client].Receive(e.At, windowAt(e.At, e.Synced), body.Stamp, e.From) != seal.Fresh {
 			t.Fatalf("an earlier message does not count: %v", err)
 		}
-		stamps[client].Use(e.At, body.Stamp, e.From)
+		if !e.Refused {
+			stamps[client].Accept(body.Stamp)
+		}
+	}
+	for _, s := range stamps {
+		s.Settle(windowAt(v.Now, v.Synced))
 	}
 	ring.Advance(v.Now, v.Synced)
 	client, body, err := ring.Open(v.Message)
@@ -81,7 +87,7 @@ func judge(t *testing.T, v sealtest.Vector) string {
 		return "unknown-key"
 	case errors.Is(err, seal.ErrBadMessage):
 		return "bad-message"
-	case stamps[client].Check(v.Now, body.Stamp, v.From) != seal.Fresh:
+	case stamps[client].Receive(v.Now, windowAt(v.Now, v.Synced), body.Stamp, v.From) != seal.Fresh:
 		return "replayed"
 	}
 	if !slices.Equal(seal.Seal(keys[client], body), v.Message) {
@@ -101,6 +107,14 @@ func judge(t *testing.T, v sealtest.Vector) string {
 		checkBody(t, v, body)
 	}
 	return "ok"
+}
+
+// windowAt is what a router's clock allows, if it is right.
+func windowAt(now time.Time, synced bool) seal.Window {
+	if !synced {
+		return seal.Window{}
+	}
+	return seal.Window{First: millis(now.Add(-seal.MaxSkew)), Last: millis(now.Add(seal.MaxSkew))}
 }
 
 func checkBody(t *testing.T, v sealtest.Vector, body seal.Body) {

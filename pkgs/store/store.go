@@ -10,8 +10,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"slices"
 	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // ErrDamaged is wrapped by Open when the file's text is not what this package wrote.
@@ -20,12 +21,13 @@ var ErrDamaged = errors.New("the file is damaged")
 // Limits on what the file holds. They are above what a configuration can need.
 const (
 	maxSize    = 1 << 20 // bytes
-	maxEntries = 10_000
-	maxName    = 128 // bytes
+	maxEntries = 10_000  // clients, their ranges of stamps, and used sequences together
+	maxUsed    = 4096    // used sequences; above it those go that no configuration has any more
+	maxName    = 128     // bytes
 )
 
-// File is the state that survives a reboot: the replay floor of each client, and which one-time
-// sequences were used. It is written only when something changed, because it lies on flash. It is
+// File is the state that survives a reboot: which stamps of each client are used up, and which
+// one-time sequences. It is written only when something changed, because it lies on flash. It is
 // not safe for concurrent use, and two processes must not have the same file open.
 type File struct {
 	path    string
@@ -33,31 +35,25 @@ type File struct {
 	replace func(path string, data []byte) error
 }
 
-// state is what the file says. Its maps have at most maxEntries entries together.
+// state is what the file says.
 type state struct {
-	floors map[string]uint64 // by client
-	used   map[once]bool
+	pasts map[string]seal.Past // by client
+	used  map[string]bool      // by digest
 }
 
-// once is one text of a one-time sequence. The text itself is not kept: it may be like others
-// that were not used yet.
-type once struct{ sequence, digest string }
+func newState() state { return state{map[string]seal.Past{}, map[string]bool{}} }
 
-func onceOf(sequence, text string) once {
+// digestOf stands for the text of a one-time sequence, which is not kept itself: it may be like
+// others that were not used yet.
+func digestOf(text string) string {
 	sum := sha256.Sum256([]byte(text))
-	return once{sequence, hex.EncodeToString(sum[:16])}
-}
-
-// New returns an empty state whose first change replaces whatever is at path. It is for an owner
-// who gives up a damaged file, and must then set every client's floor: see Open.
-func New(path string) *File {
-	return &File{path: path, state: state{map[string]uint64{}, map[once]bool{}}, replace: replaceFile}
+	return hex.EncodeToString(sum[:16])
 }
 
 // Open reads the state. A file that is not there is an empty state; a damaged one is an error
 // that wraps ErrDamaged, because taking it as empty would let old knocks open doors again.
 func Open(path string) (*File, error) {
-	f := New(path)
+	f := &File{path: path, state: newState(), replace: replaceFile}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
@@ -78,52 +74,53 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Floor returns the stamp up to which the client's messages do not count any more; 0 is none.
-func (f *File) Floor(client string) uint64 { return f.state.floors[client] }
+// Past returns what is remembered of a client's messages.
+func (f *File) Past(client string) seal.Past { return f.state.pasts[client] }
 
-// SetFloor stores a client's floor. When it returns nil, the floor survives a power failure.
-func (f *File) SetFloor(client string, stamp uint64) error {
-	if f.state.floors[client] == stamp {
+// Remember stores what is to be remembered of clients' messages, all in one write. When it returns
+// nil, that survives a power failure.
+func (f *File) Remember(pasts map[string]seal.Past) error {
+	changed := false
+	for client, p := range pasts {
+		changed = changed || !p.Equal(f.Past(client))
+	}
+	if !changed {
 		return nil
 	}
 	next := f.state.clone()
-	next.floors[client] = stamp
+	maps.Copy(next.pasts, pasts)
 	return f.write(next)
 }
 
-// Used tells whether this text of a one-time sequence was used.
-func (f *File) Used(sequence, text string) bool { return f.state.used[onceOf(sequence, text)] }
+// Used tells whether this text of a one-time sequence was used, in whatever list it stood.
+func (f *File) Used(text string) bool { return f.state.used[digestOf(text)] }
 
 // Use stores that this text of a one-time sequence was used. When it returns nil, that survives a
 // power failure.
-func (f *File) Use(sequence, text string) error {
-	if f.Used(sequence, text) {
+func (f *File) Use(text string) error {
+	if f.Used(text) {
 		return nil
 	}
 	next := f.state.clone()
-	next.used[onceOf(sequence, text)] = true
+	next.used[digestOf(text)] = true
 	return f.write(next)
 }
 
-// Forget drops a client's floor, so that every stamp counts again. It is the way out after a
-// knock from a clock that was far in the future.
-func (f *File) Forget(client string) error {
-	if _, ok := f.state.floors[client]; !ok {
-		return nil
+// Keep drops, where more one-time sequences were used than 4096, those that are not among these. It
+// writes nothing: the file shrinks with the next change. Others may come back with the list that they
+// were in, as clients may with their old keys; so nothing is dropped without need.
+func (f *File) Keep(texts []string) {
+	if len(f.state.used) <= maxUsed {
+		return
 	}
-	next := f.state.clone()
-	delete(next.floors, client)
-	return f.write(next)
+	here := make(map[string]bool, len(texts))
+	for _, text := range texts {
+		here[digestOf(text)] = true
+	}
+	maps.DeleteFunc(f.state.used, func(digest string, _ bool) bool { return !here[digest] })
 }
 
-// Keep drops what belongs to other one-time sequences than these. It writes nothing: the file
-// shrinks with the next change. Floors of clients are never dropped this way: a client that is
-// taken out of the configuration may come back with its old key.
-func (f *File) Keep(sequences []string) {
-	maps.DeleteFunc(f.state.used, func(o once, _ bool) bool { return !slices.Contains(sequences, o.sequence) })
-}
-
-func (s state) clone() state { return state{maps.Clone(s.floors), maps.Clone(s.used)} }
+func (s state) clone() state { return state{maps.Clone(s.pasts), maps.Clone(s.used)} }
 
 // write puts next on the disk, and only then in the place of the state in memory.
 func (f *File) write(next state) error {

@@ -4,22 +4,25 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // The text is one line per entry, sorted, between a first line with the version and a last line
-// with a checksum of all before it:
+// with a checksum of all before it. A range of stamps that was accepted has a plus sign behind it:
 //
 //	latchkey-state 1
-//	floor phone 1795348800000
-//	used door_list 9f86d081884c7d659a2feaa0c55ad015
+//	floor 8f4e0c1d2a3b4c5d 1795348800100
+//	heard 8f4e0c1d2a3b4c5d 1795348799900-1795348800100+ 1795435200000-1795435200200
+//	used 9f86d081884c7d659a2feaa0c55ad015
 //	sum 5891b5b522d5df086d0ff0b110fbd9d2
 const (
 	firstLine = "latchkey-state 1"
@@ -33,25 +36,32 @@ func checksum(text string) string {
 
 // text renders the state; equal states give equal texts.
 func (s state) text() ([]byte, error) {
-	if n := len(s.floors) + len(s.used); n > maxEntries {
-		return nil, fmt.Errorf("%d entries are more than %d", n, maxEntries)
-	}
+	entries := len(s.pasts) + len(s.used)
 	var b bytes.Buffer
 	fmt.Fprintln(&b, firstLine)
-	for _, client := range slices.Sorted(maps.Keys(s.floors)) {
+	for _, client := range slices.Sorted(maps.Keys(s.pasts)) {
 		if err := checkName(client); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&b, "floor %s %d\n", client, s.floors[client])
-	}
-	byName := func(a, b once) int {
-		return cmp.Or(cmp.Compare(a.sequence, b.sequence), cmp.Compare(a.digest, b.digest))
-	}
-	for _, o := range slices.SortedStableFunc(maps.Keys(s.used), byName) {
-		if err := checkName(o.sequence); err != nil {
-			return nil, err
+		past := s.pasts[client]
+		entries += len(past.Spans)
+		fmt.Fprintf(&b, "floor %s %d\n", client, past.Floor)
+		if len(past.Spans) > 0 {
+			fmt.Fprintf(&b, "heard %s", client)
+			for _, span := range past.Spans {
+				fmt.Fprintf(&b, " %d-%d", span.First, span.Last)
+				if span.Accepted {
+					b.WriteByte('+')
+				}
+			}
+			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "used %s %s\n", o.sequence, o.digest)
+	}
+	for _, digest := range slices.Sorted(maps.Keys(s.used)) {
+		fmt.Fprintf(&b, "used %s\n", digest)
+	}
+	if entries > maxEntries {
+		return nil, fmt.Errorf("%d entries are more than %d", entries, maxEntries)
 	}
 	fmt.Fprintf(&b, "%s%s\n", sumWord, checksum(b.String()))
 	return b.Bytes(), nil
@@ -59,7 +69,7 @@ func (s state) text() ([]byte, error) {
 
 // parse reads what text wrote, and nothing else.
 func parse(text string) (state, error) {
-	s := state{map[string]uint64{}, map[once]bool{}}
+	s := newState()
 	body, sum := text, ""
 	if i := strings.LastIndex(text, "\n"+sumWord); i >= 0 {
 		body, sum = text[:i+1], text[i+1:]
@@ -80,20 +90,51 @@ func parse(text string) (state, error) {
 }
 
 func (s state) add(word []string) error {
-	if len(word) != 3 {
-		return fmt.Errorf("it has %d words, not 3", len(word))
+	if len(word) < 2 {
+		return fmt.Errorf("it has %d words, at least 2 are needed", len(word))
 	}
-	switch word[0] {
-	case "floor":
-		stamp, err := strconv.ParseUint(word[2], 10, 64)
+	kind, name, rest := word[0], word[1], word[2:]
+	switch {
+	case kind == "floor" && len(rest) == 1:
+		stamp, err := strconv.ParseUint(rest[0], 10, 64)
 		if err != nil {
 			return err
 		}
-		s.floors[word[1]] = stamp
-	case "used":
-		s.used[once{word[1], word[2]}] = true
+		past := s.pasts[name]
+		past.Floor = stamp
+		s.pasts[name] = past
+	case kind == "heard" && len(rest) > 0:
+		past := s.pasts[name]
+		for _, text := range rest {
+			span, err := parseSpan(text)
+			if n := len(past.Spans); err == nil && n > 0 && span.First <= past.Spans[n-1].Last {
+				err = errors.New("a range begins before the last one ends")
+			}
+			if err != nil {
+				return err
+			}
+			past.Spans = append(past.Spans, span)
+		}
+		s.pasts[name] = past
+	case kind == "used" && len(rest) == 0:
+		s.used[name] = true
 	default:
-		return fmt.Errorf("unknown word %q", word[0])
+		return fmt.Errorf("%q with %d words is not known", kind, len(word))
 	}
 	return nil
+}
+
+func parseSpan(text string) (span seal.Span, err error) {
+	text, span.Accepted = strings.CutSuffix(text, "+")
+	first, last, _ := strings.Cut(text, "-")
+	if span.First, err = strconv.ParseUint(first, 10, 64); err != nil {
+		return span, err
+	}
+	if span.Last, err = strconv.ParseUint(last, 10, 64); err != nil {
+		return span, err
+	}
+	if span.Last < span.First {
+		return span, errors.New("a range ends before it begins")
+	}
+	return span, nil
 }

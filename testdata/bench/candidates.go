@@ -195,12 +195,11 @@ func sequenceKnocks(r *rig, _ int) (knocks, error) {
 
 // messageKnocks are STUN requests as browsers send them.
 func messageKnocks(r *rig, _ int) (knocks, error) {
-	stamps := make([]uint64, len(r.clients))
+	sent := make([]seal.Sent, len(r.clients))
 	turn := 0
 	return func(from netip.Addr) [][]byte {
 		turn = (turn + 1) % len(r.clients)
-		stamps[turn] = seal.NextStamp(time.Now(), stamps[turn])
-		token := seal.Seal(r.clients[turn].key, seal.Body{Stamp: stamps[turn], Door: seal.Tag("web")})
+		token := seal.Seal(r.clients[turn].key, seal.Body{Stamp: sent[turn].Press(time.Now(), 1).First, Door: seal.Tag("web")})
 		return [][]byte{stun(netip.AddrPortFrom(from, r.anyPort()), token)}
 	}, nil
 }

@@ -27,7 +27,7 @@ type Vector struct {
 	Synced  bool      // the router's clock is synchronised
 	Doors   []Door
 	Clients []Client
-	Earlier []Arrival // messages that were accepted before, in this run
+	Earlier []Arrival // messages that were received before, in this run
 	From    netip.Addr
 	Message []byte
 
@@ -58,7 +58,7 @@ type Client struct {
 	Doors    []string
 	Expires  time.Time // zero = never
 	Disabled bool
-	Floor    uint64 // stored before the router started
+	Past     seal.Past // stored before the router started
 }
 
 // Arrival is a message and where it came from.
@@ -66,6 +66,8 @@ type Arrival struct {
 	At      time.Time
 	From    netip.Addr
 	Message []byte
+	Refused bool // for another reason than that it is a copy
+	Synced  bool // the router's clock was synchronised then
 }
 
 // Grant is one address's use of a door.
@@ -151,9 +153,12 @@ func (v *Vector) set(key, value string, l *words) {
 		v.Doors = append(v.Doors, Door{Name: l.next(), OpenFor: l.seconds(), MaxOpen: l.seconds()})
 	case "client":
 		v.Clients = append(v.Clients, Client{Name: l.next(), Key: l.key(), Doors: strings.Split(l.next(), ",")})
-	case "expires", "floor", "disabled":
+	case "expires", "floor", "received", "disabled":
 		v.change(key, l)
-	case "earlier":
+	case "earlier", "refused":
+		at := v.Now.Add(time.Duration(l.number()) * time.Millisecond)
+		v.Earlier = append(v.Earlier, Arrival{At: at, From: l.address(), Message: l.bytes(), Refused: key == "refused", Synced: v.Synced})
+	case "earlier-free":
 		at := v.Now.Add(time.Duration(l.number()) * time.Millisecond)
 		v.Earlier = append(v.Earlier, Arrival{At: at, From: l.address(), Message: l.bytes()})
 	case "from":
@@ -193,7 +198,11 @@ func (v *Vector) change(key string, l *words) {
 		case "expires":
 			c.Expires = time.UnixMilli(l.number()).UTC()
 		case "floor":
-			c.Floor = uint64(l.number())
+			c.Past.Floor = uint64(l.number())
+		case "received":
+			span := seal.Span{First: uint64(l.number()), Last: uint64(l.number())}
+			span.Accepted = l.oneOf("accepted", "refused") == "accepted"
+			c.Past.Spans = append(c.Past.Spans, span)
 		case "disabled":
 			c.Disabled = true
 		}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+)
+
+// saveWithin is how long a used-up message may be in memory only, if it opened nothing: a client that
+// is refused costs at most one write to flash in that time, and so do all of them together.
+const saveWithin = time.Second
+
+// pressTime is how long the messages of one press of a button come in.
+const pressTime = 5 * time.Second
+
+// device is what is remembered of a client's device while the daemon runs, also over a reload.
+type device struct {
+	stamps *seal.Stamps
+	last   time.Time // of the last accepted knock
+	closed time.Time // of the last one that closed
+}
+
+// device returns what is remembered of a client's device.
+func (d *Daemon) device(c *config.Client) *device {
+	id := c.ID()
+	dev := d.devices[id]
+	if dev == nil {
+		dev = &device{stamps: seal.NewStamps(countingOf(c.Kind).Counting, d.sys.Memory.Past(id))}
+		d.devices[id] = dev
+	}
+	return dev
+}
+
+// closedBefore notes that a client's knock closes, and tells whether one of the same press did.
+func (d *Daemon) closedBefore(now time.Time, c *config.Client) bool {
+	if c == nil {
+		return false
+	}
+	dev := d.device(c)
+	before := dev.closed
+	dev.closed = now
+	return !before.IsZero() && now.Sub(before) < pressTime
+}
+
+// secondBits is how many bits below the seconds tell the fwknop packets of one second apart.
+const secondBits = 32
+
+// counting is how a kind of knock counts time.
+type counting struct {
+	seal.Counting
+	at   func(time.Time) uint64 // the lowest stamp of a time
+	time func(uint64) time.Time
+}
+
+func countingOf(kind knock.Kind) counting {
+	if kind == knock.KindFwknop {
+		return counting{
+			Counting: seal.Counting{Second: 1 << secondBits}, // each packet is a press of its own
+			at:       func(t time.Time) uint64 { return uint64(max(t.Unix(), 0)) << secondBits },
+			time:     func(stamp uint64) time.Time { return time.Unix(int64(stamp>>secondBits), 0) },
+		}
+	}
+	return counting{
+		Counting: seal.Millis,
+		at:       func(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) },
+		time:     func(stamp uint64) time.Time { return time.UnixMilli(int64(stamp)) },
+	}
+}
+
+// stamp is what tells a knock from its copies.
+type stamp struct {
+	number uint64
+	millis uint64 // since 1970, by the sender's clock
+}
+
+// stampOf returns a knock's stamp; ok is false for a knock that cannot be told from its copies.
+func stampOf(r knock.Request) (s stamp, ok bool) {
+	switch r.Kind {
+	case knock.KindMessage:
+		return stamp{r.Body.Stamp, r.Body.Stamp}, true
+	case knock.KindFwknop:
+		// It has whole seconds, and 16 random digits.
+		second := countingOf(r.Kind).at(time.UnixMilli(int64(r.SPA.Stamp)))
+		return stamp{second | r.SPA.Random&(1<<secondBits-1), r.SPA.Stamp}, true
+	}
+	return stamp{}, false
+}
+
+// window is what the router's clock allows of a kind's stamps, zero if it is not right.
+func (d *Daemon) window(now time.Time, kind knock.Kind) seal.Window {
+	if !d.clockRight {
+		return seal.Window{}
+	}
+	s, skew := countingOf(kind), d.policy.cfg.Main.MaxSkew
+	return seal.Window{First: max(s.at(now.Add(-skew)), 1), Last: s.at(now.Add(skew))}
+}
+
+// receive uses up a knock that only its client can have made: whatever it is answered, it counts
+// only now. A knock that has no stamp is always fresh.
+func (d *Daemon) receive(now time.Time, r knock.Request) seal.Verdict {
+	stamp, ok := stampOf(r)
+	c := d.policy.clients[r.Name]
+	if !ok || c == nil {
+		return seal.Fresh
+	}
+	verdict := d.device(c).stamps.Receive(now, d.window(now, c.Kind), stamp.number, r.From)
+	if verdict == seal.Fresh {
+		d.saveSoon(now, c)
+	}
+	return verdict
+}
+
+// remember makes durable, before any door opens, that a knock is used up.
+func (d *Daemon) remember(now time.Time, r knock.Request, c *config.Client) error {
+	if r.Once != "" {
+		d.policy.outdated = true
+		if err := d.sys.Memory.Use(r.Once); err != nil {
+			return err
+		}
+		d.tellUsedUp(now)
+		return nil
+	}
+	if stamp, ok := stampOf(r); ok {
+		d.device(c).stamps.Accept(stamp.number)
+		d.saveSoon(now, c)
+		return d.save(now)
+	}
+	return nil
+}
+
+// saveSoon notes that there is something to save of a client.
+func (d *Daemon) saveSoon(now time.Time, c *config.Client) {
+	if len(d.unsaved) == 0 {
+		d.saveAt = now.Add(saveWithin)
+	}
+	d.unsaved[c.ID()] = true
+}
+
+// save makes durable what was received of all clients.
+func (d *Daemon) save(now time.Time) error {
+	pasts := make(map[string]seal.Past, len(d.unsaved))
+	for id := range d.unsaved {
+		pasts[id] = d.devices[id].stamps.Past()
+	}
+	err := d.sys.Memory.Remember(pasts)
+	if err == nil {
+		clear(d.unsaved)
+	} else {
+		d.saveAt = now.Add(lookAgain)
+	}
+	return err
+}
+
+// lookAtClock notices that the router's clock became right, or ceased to be.
+func (d *Daemon) lookAtClock(now time.Time) {
+	if right := d.sys.ClockSynced(); right != d.clockRight {
+		d.clockRight = right
+		d.settle(now)
+	}
+}
+
+// settle brings what is remembered of all clients in line with a clock that is right: see seal.Stamps.
+func (d *Daemon) settle(now time.Time) {
+	for i := range d.policy.cfg.Clients {
+		c := &d.policy.cfg.Clients[i]
+		w := d.window(now, c.Kind)
+		if d.devices[c.ID()] == nil && d.sys.Memory.Past(c.ID()).Floor <= w.Last {
+			continue // nothing is above the window
+		}
+		stamps := d.device(c).stamps
+		before := stamps.Past()
+		stamps.Settle(w)
+		if !stamps.Past().Equal(before) {
+			d.saveSoon(now, c)
+		}
+	}
+}
+
+// atLeast is the time by the router's clock or, while that is not known to be right, by what the
+// client itself once said if that is later: a reboot must not bring back a client that has expired.
+func (d *Daemon) atLeast(now time.Time, c *config.Client) time.Time {
+	if d.clockRight {
+		return now
+	}
+	newest := d.sys.Memory.Past(c.ID()).Newest()
+	if said := countingOf(c.Kind).time(newest); said.After(now) {
+		return said
+	}
+	return now
+}
+
+// endExpired ends the grants of clients whose time is over, and shortens those that would outlast it.
+func (d *Daemon) endExpired(now time.Time) {
+	for _, g := range d.book.Grants(now) {
+		c := d.policy.clients[g.Client]
+		if c == nil || c.Expires.IsZero() {
+			continue
+		}
+		left := c.Expires.Sub(d.atLeast(now, c).Round(0))
+		if left <= 0 {
+			d.closeGrant(now, g, "the client has expired")
+		} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
+			d.tellFailing(now, "firewall", err)
+		}
+	}
+}
