@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -26,17 +28,17 @@ func TestReserve(t *testing.T) {
 		now  time.Time
 		want seal.Press
 	}{
-		{"first", key, noon, seal.Press{First: start}},
-		{"at_the_same_time", key, noon, seal.Press{First: start + 104, Ahead: 104 * time.Millisecond}},
-		{"later", key, noon.Add(time.Hour), seal.Press{First: start + hour}},
+		{"first", key, noon, seal.Press{Starts: []uint64{start}}},
+		{"at_the_same_time", key, noon, seal.Press{Starts: []uint64{start + 104}, Ahead: 104 * time.Millisecond}},
+		{"later", key, noon.Add(time.Hour), seal.Press{Starts: []uint64{start + hour}}},
 		{"after_the_clock_went_back_also_with_the_present", key, noon.Add(time.Minute),
-			seal.Press{First: start + hour + 104, Present: start + 60_000, Ahead: 59*time.Minute + 104*time.Millisecond}},
-		{"of_another_key", other, noon, seal.Press{First: start}},
+			seal.Press{Starts: []uint64{start + 60_000, start + hour + 104}, Ahead: 59*time.Minute + 104*time.Millisecond}},
+		{"of_another_key", other, noon, seal.Press{Starts: []uint64{start}}},
 	}
 	for _, test := range tests {
 		got, err := h.reserve(test.key, test.now, 4)
-		if err != nil || got != test.want {
-			t.Errorf("%s: %+v, error %v, want %+v", test.name, got, err, test.want)
+		if diff := cmp.Diff(test.want, got); err != nil || diff != "" {
+			t.Errorf("%s: error %v (-want +got):\n%s", test.name, err, diff)
 		}
 	}
 }
@@ -57,10 +59,10 @@ func TestReserve_at_once_gives_each_its_own(t *testing.T) {
 				}
 				mu.Lock()
 				for i := range uint64(4) {
-					if seen[press.First+i] {
-						t.Errorf("stamp %d was given twice", press.First+i)
+					if seen[press.Starts[0]+i] {
+						t.Errorf("stamp %d was given twice", press.Starts[0]+i)
 					}
-					seen[press.First+i] = true
+					seen[press.Starts[0]+i] = true
 				}
 				mu.Unlock()
 			}

@@ -251,34 +251,35 @@ func prepare(ctx context.Context, e env, name string, w wish) (*knocker, error) 
 	return k, nil
 }
 
-// later is how long after the messages with the present time the others go out: the SYNs of two
-// messages from one address must not mix.
-const later = time.Second
+// apart is how long after each other messages go out that say the same with other stamps: the SYNs
+// of two messages from one address must not mix.
+const apart = time.Second
 
 // send knocks once, with new stamps. Where this machine's clock was ahead and has been set, each
-// message goes out twice: see seal.Press.
+// message goes out with several: see seal.Press.
 func (k *knocker) send(ctx context.Context) ([]send.Result, error) {
 	press, err := k.home.reserve(k.link.Key, time.Now(), send.MaxMessages)
 	if err != nil {
 		return nil, err
 	}
-	if press.Present == 0 {
-		return k.sendFrom(ctx, press.First), nil
+	if press.Ahead > time.Minute {
+		fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it\n",
+			press.Ahead.Round(time.Second))
 	}
-	fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it\n",
-		press.Ahead.Round(time.Second))
-	var both sync.WaitGroup
-	both.Go(func() {
-		wait := time.NewTimer(later)
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-			k.sendFrom(ctx, press.First)
-		case <-ctx.Done():
-		}
-	})
-	defer both.Wait()
-	return k.sendFrom(ctx, press.Present), nil
+	var others sync.WaitGroup
+	defer others.Wait()
+	for i, start := range press.Starts[1:] {
+		others.Go(func() {
+			wait := time.NewTimer(time.Duration(i+1) * apart)
+			defer wait.Stop()
+			select {
+			case <-wait.C:
+				k.sendFrom(ctx, start)
+			case <-ctx.Done():
+			}
+		})
+	}
+	return k.sendFrom(ctx, press.Starts[0]), nil
 }
 
 // sendFrom sends the messages of a press with the stamps from first on.

@@ -160,7 +160,7 @@ var sentStamps seal.Sent
 func freshMessage(t *testing.T) []byte {
 	t.Helper()
 	key := must(seal.ParseKey(phoneKey))
-	return seal.Seal(key, seal.Body{Stamp: sentStamps.Press(time.Now(), 1).First, Door: seal.Tag("web")})
+	return seal.Seal(key, seal.Body{Stamp: sentStamps.Press(time.Now(), 1).Starts[0], Door: seal.Tag("web")})
 }
 
 // sendSTUN sends a message as browsers do, once.

@@ -117,8 +117,11 @@ func (d *Daemon) barred(now time.Time, c *config.Client) (no leave, barred bool)
 // fresh refuses what was used up before and, where the router's clock is right, what is too old or
 // from the future.
 func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was seal.Verdict) (no leave, stands bool) {
-	if was != seal.Fresh {
-		return refuse(c, knock.Replayed, "a copy of a message that was received before, or one that was overtaken"), false
+	switch was {
+	case seal.Replayed:
+		return refuse(c, knock.Replayed, "a copy of a message that was received before"), false
+	case seal.Overtaken:
+		return refuse(c, knock.Replayed, "a message that is older than one that counted"), false
 	}
 	if stamp, ok := stampOf(r); ok && d.clockRight {
 		if skew := seal.Skew(now, stamp.millis); skew.Abs() > d.policy.cfg.Main.MaxSkew {
@@ -177,12 +180,15 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		l.client = d.policy.clients[f.Name]
 	}
 	if f.Reason == knock.OK {
-		d.lookAtClock(now)
+		d.clockRight = d.sys.ClockSynced()
 		was := d.receive(now, f.Request)
 		if was == seal.Copy {
 			return // nothing is to do or to tell
 		}
 		l = d.admit(now, f.Request, was)
+		if (was == seal.Overtaken || l.reason == knock.Stale) && d.justIn(now, l.client) {
+			return // a client whose clock was ahead sends each message with several stamps
+		}
 	}
 	if l.reason == knock.OK {
 		if err := d.remember(now, f.Request, l.client); err != nil {

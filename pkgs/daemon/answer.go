@@ -151,7 +151,7 @@ func (d *Daemon) forget(name string) error {
 		return &control.Error{Text: fmt.Sprintf("no client %q", name), Hint: "latchkeyd status lists the clients"}
 	}
 	now := d.sys.Now()
-	d.lookAtClock(now)
+	d.clockRight = d.sys.ClockSynced()
 	w := d.window(now, c.Kind)
 	if w == (seal.Window{}) {
 		return &control.Error{
@@ -160,7 +160,7 @@ func (d *Daemon) forget(name string) error {
 		}
 	}
 	w.Last = countingOf(c.Kind).at(now)
-	d.device(c).stamps.Settle(w)
+	d.device(c).stamps.Forget(w)
 	d.saveSoon(now, c)
 	return d.save(now)
 }

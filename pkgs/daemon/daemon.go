@@ -80,6 +80,7 @@ type Daemon struct {
 	waiting    []held                  // refusals to be told later, in the order of their times; at most mostHeld
 	unsaved    map[string]bool         // by config.Client.ID: what was received and is not saved; as many as devices
 	saveAt     time.Time               // when that is due
+	onceUsed   int                     // how many one-time sequences were used
 	stopped    bool                    // nothing may open any more
 	refit      chan struct{}           // has a value when the capture's filter is out of date
 
@@ -186,6 +187,9 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)
+	d.mu.Lock()
+	p.onceUsed = d.onceUsed
+	d.mu.Unlock()
 	p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
 	if err := d.sys.Capture.Check(p.filter()); err != nil {
 		return nil, fmt.Errorf("too many ports, clients or sequences: %w", err)
@@ -209,10 +213,11 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 		}
 	}
 	d.clockRight = d.sys.ClockSynced()
-	d.settle(now)
 	d.endExpired(now)
 	d.sys.Memory.Keep(p.oneTime())
-	p.renew(now, d.sys.Memory.Used) // while it was prepared, one may have been used
+	if p.onceUsed != d.onceUsed { // while it was prepared
+		p.renew(now, d.sys.Memory.Used)
+	}
 	d.tellUsedUp(now)
 	clear(d.rates)
 	_, unserved, err := d.book.Sync(now)
@@ -241,7 +246,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 		d.events.add(now, control.Event{Kind: expired, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock})
 	}
 	d.tellHeld(now)
-	d.lookAtClock(now)
+	d.clockRight = d.sys.ClockSynced()
 	d.endExpired(now)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
 		d.tellFailing(now, "memory", d.save(now))

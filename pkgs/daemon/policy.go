@@ -26,6 +26,7 @@ type policy struct {
 
 	ring      *seal.Ring // nil = no client sends messages
 	detectors []knock.Detector
+	onceUsed  int  // how many one-time sequences were used when the detectors were made
 	outdated  bool // a one-time sequence was used: the next one is due
 }
 

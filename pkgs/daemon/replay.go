@@ -35,6 +35,12 @@ func (d *Daemon) device(c *config.Client) *device {
 	return dev
 }
 
+// justIn tells whether a knock of the same press was accepted.
+func (d *Daemon) justIn(now time.Time, c *config.Client) bool {
+	last := d.device(c).last
+	return !last.IsZero() && now.Sub(last) < pressTime
+}
+
 // closedBefore notes that a client's knock closes, and tells whether one of the same press did.
 func (d *Daemon) closedBefore(now time.Time, c *config.Client) bool {
 	if c == nil {
@@ -108,7 +114,7 @@ func (d *Daemon) receive(now time.Time, r knock.Request) seal.Verdict {
 		return seal.Fresh
 	}
 	verdict := d.device(c).stamps.Receive(now, d.window(now, c.Kind), stamp.number, r.From)
-	if verdict == seal.Fresh {
+	if verdict == seal.Fresh || verdict == seal.Overtaken {
 		d.saveSoon(now, c)
 	}
 	return verdict
@@ -118,6 +124,7 @@ func (d *Daemon) receive(now time.Time, r knock.Request) seal.Verdict {
 func (d *Daemon) remember(now time.Time, r knock.Request, c *config.Client) error {
 	if r.Once != "" {
 		d.policy.outdated = true
+		d.onceUsed++
 		if err := d.sys.Memory.Use(r.Once); err != nil {
 			return err
 		}
@@ -153,31 +160,6 @@ func (d *Daemon) save(now time.Time) error {
 		d.saveAt = now.Add(lookAgain)
 	}
 	return err
-}
-
-// lookAtClock notices that the router's clock became right, or ceased to be.
-func (d *Daemon) lookAtClock(now time.Time) {
-	if right := d.sys.ClockSynced(); right != d.clockRight {
-		d.clockRight = right
-		d.settle(now)
-	}
-}
-
-// settle brings what is remembered of all clients in line with a clock that is right: see seal.Stamps.
-func (d *Daemon) settle(now time.Time) {
-	for i := range d.policy.cfg.Clients {
-		c := &d.policy.cfg.Clients[i]
-		w := d.window(now, c.Kind)
-		if d.devices[c.ID()] == nil && d.sys.Memory.Past(c.ID()).Floor <= w.Last {
-			continue // nothing is above the window
-		}
-		stamps := d.device(c).stamps
-		before := stamps.Past()
-		stamps.Settle(w)
-		if !stamps.Past().Equal(before) {
-			d.saveSoon(now, c)
-		}
-	}
 }
 
 // atLeast is the time by the router's clock or, while that is not known to be right, by what the

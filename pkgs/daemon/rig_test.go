@@ -88,7 +88,8 @@ type rig struct {
 	now    time.Time
 	synced bool
 	filter wire.Filter
-	tooBig error // what Check says
+	tooBig error  // what Check says
+	while  func() // happens while a configuration is prepared; nil = nothing
 	woken  []string
 	read   uint64 // number of the newest event when the test last forgot
 	port   uint16 // source port of the next packet
@@ -131,11 +132,21 @@ func (r *rig) system() daemon.System {
 func (r *rig) told() []control.Event { return r.Events(r.read) }
 
 // Check, Set and Devices make the rig a daemon.Capture.
-func (r *rig) Check(f wire.Filter) error           { return r.tooBig }
+func (r *rig) Check(f wire.Filter) error {
+	if r.while != nil {
+		r.while()
+	}
+	return r.tooBig
+}
 func (r *rig) Set(_ []string, f wire.Filter) error { r.filter = f; return nil }
 func (r *rig) Devices() []control.Device           { return []control.Device{{Name: "wan", State: "up"}} }
 
 func (r *rig) packet(b []byte) { r.Packets(r.now, "wan", [][]byte{b}) }
+
+// sealAt makes a message of client phone with a stamp.
+func (r *rig) sealAt(stamp uint64) []byte {
+	return r.seal(seal.Body{Stamp: stamp, Door: seal.Tag("nas")})
+}
 
 // sequence sends steps such as "7431/tcp" from an address, 50 ms apart.
 func (r *rig) sequence(from netip.Addr, steps ...string) {

@@ -2,29 +2,39 @@
 
 package seal
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// maxSent is how many presses a client remembers; at the limit the nearest two become one, and
 	// what lies between them is taken for used.
 	maxSent = 32
-	// trustedAhead is by how many milliseconds the stamps of a client may be ahead of its clock
-	// before it takes it that the clock was wrong and has been set.
-	trustedAhead = 60_000
+	// setBack is by how many milliseconds the stamps of a client may be ahead of its clock before it
+	// takes it that the clock was ahead and has been set.
+	setBack = 1000
+	// withinReach is how far ahead of its clock, in milliseconds, a client looks for a stamp that a
+	// router may have accepted: twice the usual limit, since either clock may be off by as much.
+	withinReach = 2 * uint64(MaxSkew/time.Millisecond)
+	// maxStarts is with how many stamps a message is sent at the most.
+	maxStarts = 5
+	// together is by how many milliseconds presses may be apart that count as one for this.
+	together = 10_000
 )
 
 // Sent is what a client remembers of the stamps that it used. The zero value is a client that has
 // sent nothing.
 type Sent struct{ presses spans }
 
-// Press is the stamps of one press of a button: n of them from First on, and n from Present on.
+// Press is the stamps of one press of a button.
 type Press struct {
-	First uint64 // above every stamp that was used
-	// Present is the time by the client's clock, where that is far below First: the clock was ahead
-	// and has been set. A router whose clock is right takes only this one, a router that has no
-	// clock the other; so each message is sent with both. 0 = not needed, or not to be had.
-	Present uint64
-	Ahead   time.Duration // of First, ahead of the clock
+	// Starts are the first stamps of the press, ascending, at most 5. Usually there is one. Where the
+	// clock was ahead and has been set, each message is sent with several: with the present time,
+	// which a router takes whose clock is right; above each stamp not far ahead, which it may have
+	// accepted; and above all that was used, for a router that has no clock.
+	Starts []uint64
+	Ahead  time.Duration // of the last one, ahead of the clock
 }
 
 // Press takes the stamps for a press of n messages, at most PressReach, and remembers that they are
@@ -32,17 +42,37 @@ type Press struct {
 func (s *Sent) Press(now time.Time, n int) Press {
 	clock := uint64(max(now.UnixMilli(), 1))
 	size := uint64(min(max(n, 1), PressReach)) - 1
-	p := Press{First: min(s.after(clock), MaxStamp-size)}
-	p.Ahead = time.Duration(p.First-min(clock, p.First)) * time.Millisecond
-	s.presses = s.presses.add(Span{First: p.First, Last: p.First + size}, maxSent)
-	if p.First-min(clock, p.First) > trustedAhead {
-		if p.Present = s.free(clock, size); p.Present-clock > trustedAhead {
-			p.Present = 0
-		} else {
-			s.presses = s.presses.add(Span{First: p.Present, Last: p.Present + size}, maxSent)
-		}
+	top := min(s.after(clock), MaxStamp-size)
+	ahead := top - min(clock, top)
+	var starts []uint64
+	if ahead > setBack {
+		starts = s.near(clock, size, top)
 	}
-	return p
+	starts = append(starts, top)
+	for _, start := range starts {
+		s.presses = s.presses.add(Span{First: start, Last: start + size}, maxSent)
+	}
+	return Press{starts, time.Duration(ahead) * time.Millisecond}
+}
+
+// near returns where there is room for a press: at the clock, and above the highest stamps that are
+// ahead of it and within reach, below top.
+func (s *Sent) near(clock, size, top uint64) []uint64 {
+	starts := []uint64{s.free(clock, size)}
+	next := top
+	for i := len(s.presses) - 1; i >= 0 && len(starts) < maxStarts-1; i-- {
+		last := s.presses[i].Last
+		if clock < last && last < clock+withinReach && last+together < next {
+			starts = append(starts, s.free(last, size))
+		}
+		next = s.presses[i].First
+	}
+	slices.Sort(starts)
+	starts = slices.Compact(starts)
+	if starts[0]+size+PressReach >= top {
+		return nil
+	}
+	return starts
 }
 
 // after returns the first stamp from clock on that is above all others.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -17,34 +19,41 @@ func TestSent(t *testing.T) {
 		clock time.Duration // ahead of noon
 		want  seal.Press
 	}
+	one := func(first uint64, ahead time.Duration) seal.Press {
+		return seal.Press{Starts: []uint64{first}, Ahead: ahead}
+	}
 	for name, presses := range map[string][]press{
-		"the present": {{0, seal.Press{First: at}}, {time.Hour, seal.Press{First: at + 60*minute}}},
+		"the present": {{0, one(at, 0)}, {time.Hour, one(at+60*minute, 0)}},
 		"two at once are apart": {
-			{0, seal.Press{First: at}},
-			{0, seal.Press{First: at + 104, Ahead: 104 * time.Millisecond}},
-			{1, seal.Press{First: at + 208, Ahead: 208 * time.Millisecond}},
+			{0, one(at, 0)},
+			{0, one(at+104, 104*time.Millisecond)},
+			{1, one(at+208, 208*time.Millisecond)},
 		},
 		"a clock that was ahead a little": {
-			{time.Minute - 104*time.Millisecond, seal.Press{First: at + minute - 104}},
-			{0, seal.Press{First: at + minute, Ahead: time.Minute}},
-			{0, seal.Press{First: at + minute + 104, Present: at, Ahead: time.Minute + 104*time.Millisecond}},
+			{20 * time.Second, one(at+20_000, 0)},
+			{0, seal.Press{Starts: []uint64{at, at + 20_104}, Ahead: 20_104 * time.Millisecond}},
 		},
 		"a clock that was ahead by a day": {
-			{24 * time.Hour, seal.Press{First: at + day}},
-			{0, seal.Press{First: at + day + 104, Present: at, Ahead: 24*time.Hour + 104*time.Millisecond}},
-			{0, seal.Press{First: at + day + 208, Present: at + 104, Ahead: 24*time.Hour + 208*time.Millisecond}},
+			{24 * time.Hour, one(at+day, 0)},
+			{0, seal.Press{Starts: []uint64{at, at + day + 104}, Ahead: 24*time.Hour + 104*time.Millisecond}},
+			{0, seal.Press{Starts: []uint64{at + 104, at + day + 208}, Ahead: 24*time.Hour + 208*time.Millisecond}},
 		},
 		"a clock that is set in two steps": {
-			{24 * time.Hour, seal.Press{First: at + day}},
-			{time.Hour, seal.Press{First: at + day + 104, Present: at + 60*minute, Ahead: 23*time.Hour + 104*time.Millisecond}},
-			{0, seal.Press{First: at + day + 208, Present: at, Ahead: 24*time.Hour + 208*time.Millisecond}},
+			{24 * time.Hour, one(at+day, 0)},
+			{time.Hour, seal.Press{Starts: []uint64{at + 60*minute, at + day + 104}, Ahead: 23*time.Hour + 104*time.Millisecond}},
+			{0, seal.Press{Starts: []uint64{at, at + day + 208}, Ahead: 24*time.Hour + 208*time.Millisecond}},
+		},
+		"a clock that was ahead a little, then far, and is right": {
+			{time.Minute, one(at+minute, 0)},
+			{24 * time.Hour, one(at+day, 0)},
+			{0, seal.Press{Starts: []uint64{at, at + minute + 104, at + day + 104}, Ahead: 24*time.Hour + 104*time.Millisecond}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s seal.Sent
 			for i, p := range presses {
-				if got := s.Press(noon.Add(p.clock), 4); got != p.want {
-					t.Errorf("press %d: %+v, want %+v", i, got, p.want)
+				if diff := cmp.Diff(p.want, s.Press(noon.Add(p.clock), 4)); diff != "" {
+					t.Errorf("press %d (-want +got):\n%s", i, diff)
 				}
 			}
 		})
@@ -74,11 +83,10 @@ func TestSent_never_takes_a_stamp_twice(t *testing.T) {
 				now = now.Add(time.Duration(random.IntN(5000)) * time.Millisecond)
 			}
 			p := s.Press(now, 4)
-			take(p.First)
-			if p.Present != 0 {
-				take(p.Present)
+			for _, first := range p.Starts {
+				take(first)
 			}
-			if p.First > millis(now)+60_000 && p.Present == 0 && len(taken) < 20 {
+			if p.Starts[0] > millis(now)+1000 && len(taken) < 20 {
 				t.Fatalf("at %d nothing of the present after %v", millis(now), taken)
 			}
 			s = seal.NewSent(s.Used())

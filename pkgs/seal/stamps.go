@@ -48,9 +48,10 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Fresh    Verdict = iota // first use, or first use from the other address family: it counts
-	Copy                    // a retransmission of what came before: neither a knock nor a refusal
-	Replayed                // used before, or too old to tell
+	Fresh     Verdict = iota // first use, or first use from the other address family: it counts
+	Copy                     // a retransmission of what came before: neither a knock nor a refusal
+	Replayed                 // used up, or its press is
+	Overtaken                // older than what counted already; it may never have come before
 )
 
 // Window is what the router's clock, if it is right, allows: stamps from First to Last. The zero
@@ -84,8 +85,7 @@ type Stamps struct {
 // press is a press of a button within its pressWindow.
 type press struct {
 	Span
-	over  time.Time
-	ahead bool // it turned out to be from the future: it does not lift the floor
+	over time.Time
 }
 
 // use says when and from where a stamp was used.
@@ -104,7 +104,7 @@ func NewStamps(c Counting, p Past) *Stamps {
 // on. now must have a monotonic clock reading, because the wall clock may jump by years.
 func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr) Verdict {
 	s.pass(now)
-	s.Settle(w)
+	s.settle(w)
 	if u := s.find(stamp); u != nil {
 		age := now.Sub(u.at)
 		if -twinWindow < age && age < 0 {
@@ -121,28 +121,47 @@ func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr)
 		}
 		return Replayed
 	}
-	if s.dead(w, stamp) {
+	switch {
+	case s.heard.has(stamp):
 		return Replayed
+	case s.dead(w, stamp):
+		if stamp >= w.First {
+			s.heard = s.heard.add(s.around(stamp), maxSpans) // the floor may come down
+		}
+		return Overtaken
 	}
 	s.use(now, stamp, from)
 	return Fresh
 }
 
-// Settle brings the state in line with a clock that is right: a floor above its window is from a
+// around is what the press of a message reaches at the most.
+func (s *Stamps) around(stamp uint64) Span {
+	return Span{First: stamp - min(s.count.Reach, stamp), Last: stamp + s.count.Reach}
+}
+
+// Forget brings the floor down to a window whose end is the present, for a client whose clock was ahead
+// and has been set. What was received above it stays used up.
+func (s *Stamps) Forget(w Window) {
+	for len(s.presses) > 0 {
+		s.end(0)
+	}
+	s.settle(w)
+}
+
+// settle brings the state in line with a clock that is right: a floor above its window is from a
 // client whose clock was ahead. It comes down to the last stamp that was accepted from the present,
-// or to the window; what was received above it stays used up. It must be called when the clock
-// becomes right, because later the floor may lie within the window.
-func (s *Stamps) Settle(w Window) {
+// or to the window; what was received above it stays used up.
+func (s *Stamps) settle(w Window) {
 	if !w.known() {
 		return
 	}
-	for i := range s.presses {
-		if s.presses[i].Last > w.Last+s.count.Reach {
-			s.presses[i].ahead = true
+	if limit := w.Last + s.count.Reach; s.floor > limit {
+		s.floor = max(s.heard.accepted(limit), w.First-1)
+		for i := range s.presses {
+			if p := &s.presses[i]; p.Accepted && p.Last <= limit {
+				s.floor = max(s.floor, s.outdated(p))
+			}
 		}
-	}
-	if s.floor > w.Last+s.count.Reach {
-		s.floor = max(s.heard.accepted(w.Last+s.count.Reach), w.First-1)
 	}
 	// Of what is dead in any case, one range tells enough: the floor never falls below it.
 	s.heard = s.heard.joinUpTo(min(s.floor, w.First-1))
@@ -153,15 +172,13 @@ func (s *Stamps) Settle(w Window) {
 func (s *Stamps) Accept(stamp uint64) {
 	if p := s.press(stamp); p != nil {
 		p.Accepted = true
-		s.lift(p, p.First-min(p.First, s.count.Second*uint64(pressWindow/time.Second)))
+		s.floor = max(s.floor, s.outdated(p))
 	}
 }
 
-// lift raises the floor for a press, unless that is from the future.
-func (s *Stamps) lift(p *press, floor uint64) {
-	if p.Accepted && !p.ahead {
-		s.floor = max(s.floor, floor)
-	}
+// outdated returns the stamp up to which a press that was accepted lets nothing overtaken count.
+func (s *Stamps) outdated(p *press) uint64 {
+	return p.First - min(p.First, s.count.Second*uint64(pressWindow/time.Second))
 }
 
 // Past returns what must be on the disk before a door opens: after a restart every press that was
@@ -170,7 +187,7 @@ func (s *Stamps) Past() Past {
 	p := Past{Floor: s.floor, Spans: slices.Clone(s.heard)}
 	for _, live := range s.presses {
 		p.Spans = spans(p.Spans).add(live.Span, maxSpans)
-		if live.Accepted && !live.ahead {
+		if live.Accepted {
 			p.Floor = max(p.Floor, live.Last)
 		}
 	}
@@ -199,8 +216,7 @@ func (s *Stamps) use(now time.Time, stamp uint64, from netip.Addr) {
 		if len(s.presses) == maxPresses {
 			s.end(0)
 		}
-		first := stamp - min(s.count.Reach, stamp)
-		s.presses = append(s.presses, press{Span: Span{First: first, Last: stamp + s.count.Reach}, over: now.Add(pressWindow)})
+		s.presses = append(s.presses, press{Span: s.around(stamp), over: now.Add(pressWindow)})
 	}
 	if len(s.uses) == maxUses {
 		// That its stamp was used must not be forgotten.
@@ -231,7 +247,9 @@ func (s *Stamps) end(i int) {
 	p := s.presses[i]
 	s.presses = slices.Delete(s.presses, i, i+1)
 	s.heard = s.heard.add(p.Span, maxSpans)
-	s.lift(&p, p.Last)
+	if p.Accepted {
+		s.floor = max(s.floor, p.Last)
+	}
 }
 
 func (p press) holds(stamp uint64) bool { return p.First <= stamp && stamp <= p.Last }

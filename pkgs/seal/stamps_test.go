@@ -29,7 +29,7 @@ type step struct {
 }
 
 const (
-	fresh, dup, replayed = seal.Fresh, seal.Copy, seal.Replayed
+	fresh, dup, replayed, overtaken = seal.Fresh, seal.Copy, seal.Replayed, seal.Overtaken
 
 	ms  = time.Millisecond
 	sec = time.Second
@@ -54,11 +54,10 @@ func TestStamps(t *testing.T) {
 			{50 * ms, 5000, thief4, false, free, replayed},
 			{61 * sec, 5000, thief4, false, free, replayed},
 		}},
-		"zero is no stamp": {steps: []step{{0, 0, phone4, false, free, replayed}}},
+		"zero is no stamp": {steps: []step{{0, 0, phone4, false, free, overtaken}}},
 		"after a restart only above the floor": {past: seal.Past{Floor: 5000}, steps: []step{
-			{0, 4999, phone4, false, free, replayed},
-			{0, 5000, phone4, false, free, replayed},
-			{0, 5001, phone4, false, free, fresh},
+			{0, 5000, phone4, false, clock(9000), overtaken},
+			{0, 5001, phone4, false, clock(9000), fresh},
 		}},
 		"after a restart nothing that was received above the floor": {
 			past: seal.Past{Floor: 5000, Spans: []seal.Span{{First: 7000, Last: 7200}}}, steps: []step{
@@ -124,20 +123,20 @@ func TestStamps(t *testing.T) {
 		"older presses have five seconds from the accepted one on": {steps: []step{
 			{0, 9000, phone4, true, free, fresh},
 			{4999 * ms, 5000, phone4, true, free, fresh},
-			{5000 * ms, 6000, phone4, false, free, replayed},
+			{5000 * ms, 6000, phone4, false, free, overtaken},
 		}},
 		"presses that are older by more than five seconds have none": {steps: []step{
 			{0, 9000, phone4, true, free, fresh},
 			{1 * ms, 3901, phone4, true, free, fresh},
-			{1 * ms, 3900, thief4, false, free, replayed},
+			{1 * ms, 3900, thief4, false, free, overtaken},
 		}},
 		"a later knock opens no new window for older ones": {steps: []step{
 			{0, 7000, phone4, true, free, fresh},
 			{4 * sec, 9000, phone4, true, free, fresh},
 			{4900 * ms, 8000, phone4, true, free, fresh},
-			{5 * sec, 6000, phone4, false, free, replayed},
+			{5 * sec, 6000, phone4, false, free, overtaken},
 			{5 * sec, 8200, phone4, true, free, fresh},
-			{9 * sec, 8400, phone4, false, free, replayed},
+			{9 * sec, 8400, phone4, false, free, overtaken},
 		}},
 		"a refused one from the future lifts no floor": {steps: []step{
 			{0, 90_000_000, phone4, false, clock(50_000), fresh},
@@ -145,7 +144,7 @@ func TestStamps(t *testing.T) {
 		}},
 		"an accepted one from the future locks nobody out when the clock becomes right": {steps: []step{
 			{0, 90_000_000, phone4, true, free, fresh},
-			{6 * sec, 50_000, phone4, false, free, replayed},
+			{6 * sec, 49_000, phone4, false, free, overtaken},
 			{7 * sec, 50_000, phone4, true, clock(50_000), fresh},
 			{8 * sec, 90_000_000, thief4, false, clock(90_000_000), replayed},
 			{8 * sec, 90_000_100, thief4, false, clock(90_000_000), replayed},
@@ -156,6 +155,13 @@ func TestStamps(t *testing.T) {
 			{10 * sec, 55_000, phone4, true, clock(55_000), fresh},
 			{11 * sec, 54_000, phone4, true, clock(55_000), fresh},
 		}},
+		"what is received below a floor is used up if that comes down": {steps: []step{
+			{0, 90_000_000, phone4, true, free, fresh},
+			{6 * sec, 50_000, phone4, false, free, overtaken},
+			{12 * sec, 50_000, thief4, false, clock(50_000), replayed},
+			{12 * sec, 50_100, thief4, false, clock(50_000), replayed},
+			{12 * sec, 50_101, phone4, true, clock(50_000), fresh},
+		}},
 		"the floor comes down to what was accepted from the present": {steps: []step{
 			{0, 49_900, phone4, true, free, fresh},
 			{6 * sec, 90_000_000, phone4, true, free, fresh},
@@ -165,7 +171,7 @@ func TestStamps(t *testing.T) {
 		"an accepted one from the future counts as long as the clock is not right": {steps: []step{
 			{0, 90_000_000, phone4, true, free, fresh},
 			{6 * sec, 50_000, phone4, true, clock(50_000), fresh},
-			{12 * sec, 60_000, thief4, false, free, replayed},
+			{12 * sec, 60_000, thief4, false, free, overtaken},
 			{12 * sec, 90_000_101, phone4, true, free, fresh},
 		}},
 	} {
@@ -196,7 +202,7 @@ func TestStamps_after_a_restart(t *testing.T) {
 	}
 	again := seal.NewStamps(seal.Millis, want)
 	for stamp, verdict := range map[uint64]seal.Verdict{
-		5000: replayed, 5001: replayed, 5100: replayed, 4000: replayed, 90_000: replayed, 90_100: replayed, 5101: fresh,
+		5000: replayed, 5001: replayed, 5100: replayed, 4000: overtaken, 90_000: replayed, 90_100: replayed, 5101: fresh,
 	} {
 		if got := again.Receive(start, free, stamp, phone4); got != verdict {
 			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, verdict)

@@ -199,7 +199,7 @@ func messageKnocks(r *rig, _ int) (knocks, error) {
 	turn := 0
 	return func(from netip.Addr) [][]byte {
 		turn = (turn + 1) % len(r.clients)
-		token := seal.Seal(r.clients[turn].key, seal.Body{Stamp: sent[turn].Press(time.Now(), 1).First, Door: seal.Tag("web")})
+		token := seal.Seal(r.clients[turn].key, seal.Body{Stamp: sent[turn].Press(time.Now(), 1).Starts[0], Door: seal.Tag("web")})
 		return [][]byte{stun(netip.AddrPortFrom(from, r.anyPort()), token)}
 	}, nil
 }
