@@ -186,7 +186,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 			return // nothing is to do or to tell
 		}
 		l = d.admit(now, f.Request, was)
-		if (was == seal.Overtaken || l.reason == knock.Stale) && d.justIn(now, l.client) {
+		if (was == seal.Overtaken || l.reason == knock.Stale) && d.justIn(now, l.client, f.From) {
 			return // a client whose clock was ahead sends each message with several stamps
 		}
 	}
@@ -208,7 +208,8 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 	}
 	again := l.close && d.closedBefore(now, l.client)
 	if l.client != nil {
-		d.device(l.client).last = now
+		dev := d.device(l.client)
+		dev.last, dev.from = now, f.From
 	}
 	for _, name := range l.doors {
 		var err error

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -21,6 +22,7 @@ const pressTime = 5 * time.Second
 type device struct {
 	stamps *seal.Stamps
 	last   time.Time // of the last accepted knock
+	from   netip.Addr
 	closed time.Time // of the last one that closed
 }
 
@@ -35,10 +37,10 @@ func (d *Daemon) device(c *config.Client) *device {
 	return dev
 }
 
-// justIn tells whether a knock of the same press was accepted.
-func (d *Daemon) justIn(now time.Time, c *config.Client) bool {
-	last := d.device(c).last
-	return !last.IsZero() && now.Sub(last) < pressTime
+// justIn tells whether a knock of the same press was accepted, from the same address.
+func (d *Daemon) justIn(now time.Time, c *config.Client, from netip.Addr) bool {
+	dev := d.device(c)
+	return dev.from == from && now.Sub(dev.last) < pressTime
 }
 
 // closedBefore notes that a client's knock closes, and tells whether one of the same press did.

@@ -57,7 +57,11 @@ func TestVectors(t *testing.T) {
 				as := config.Client{Key: c.Key}
 				m.pasts[as.ID()] = c.Past
 			}
-			r := newRigWith(t, configOf(v), m, v.Now, v.Synced)
+			began := v.Now
+			if len(v.Earlier) > 0 {
+				began = v.Earlier[0].At
+			}
+			r := newRigWith(t, configOf(v), m, began, v.Synced)
 			for _, d := range v.Doors {
 				r.fw.MakeSets(d.Name)
 			}

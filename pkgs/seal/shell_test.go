@@ -4,9 +4,11 @@ package seal_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -59,6 +61,52 @@ func TestShellScript(t *testing.T) {
 			t.Errorf("stamp %d at %d, error %v", body.Stamp, millis(start), err)
 		}
 	})
+}
+
+// With a memory it takes the stamps that the client takes.
+func TestShellScriptRemembersItsStamps(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("SKIP: openssl is not installed")
+	}
+	file := filepath.Join(t.TempDir(), "stamps")
+	const minute, day = 60_000, 86_400_000
+	at := millis(noon)
+	for _, press := range []struct {
+		now  uint64
+		want []uint64
+	}{
+		{at, []uint64{at}},
+		{at, []uint64{at + 101}},
+		{at + day, []uint64{at + day}},
+		{at + minute, []uint64{at + minute, at + day + 101}},
+		{at, []uint64{at + 202, at + minute + 101, at + day + 202}},
+	} {
+		cmd := exec.Command("sh", "../../testdata/knock.sh", "nas_ssh")
+		cmd.Env = append(os.Environ(), "KEY="+key(0).Text(), "STAMPS="+file, fmt.Sprintf("NOW=%d", press.now))
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for i, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			if i%2 == 0 {
+				continue // in base64
+			}
+			message, err := hex.DecodeString(line)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ring := seal.NewRing([]seal.Key{key(0)})
+			_, body, err := ring.Open(message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, body.Stamp)
+		}
+		if !slices.Equal(got, press.want) {
+			t.Errorf("at %d stamps %d, want %d", press.now, got, press.want)
+		}
+	}
 }
 
 func keyBytes(n int) []byte {

@@ -17,7 +17,7 @@ function load(name) {
 	const vector = {};
 	for (const line of readFileSync(new URL(name, dir), 'utf8').split('\n')) {
 		if (!line || line.startsWith('#')) continue;
-		const [, key, value] = line.match(/^([a-z]+): (.*)$/);
+		const [, key, value] = line.match(/^([a-z-]+): (.*)$/);
 		(vector[key] ??= []).push(value.split(' '));
 	}
 	return vector;

@@ -155,12 +155,12 @@ func (v *Vector) set(key, value string, l *words) {
 		v.Clients = append(v.Clients, Client{Name: l.next(), Key: l.key(), Doors: strings.Split(l.next(), ",")})
 	case "expires", "floor", "received", "disabled":
 		v.change(key, l)
-	case "earlier", "refused":
-		at := v.Now.Add(time.Duration(l.number()) * time.Millisecond)
-		v.Earlier = append(v.Earlier, Arrival{At: at, From: l.address(), Message: l.bytes(), Refused: key == "refused", Synced: v.Synced})
-	case "earlier-free":
-		at := v.Now.Add(time.Duration(l.number()) * time.Millisecond)
-		v.Earlier = append(v.Earlier, Arrival{At: at, From: l.address(), Message: l.bytes()})
+	case "earlier", "earlier-free", "refused", "refused-free":
+		word, free := strings.CutSuffix(key, "-free")
+		v.Earlier = append(v.Earlier, Arrival{
+			At: v.Now.Add(time.Duration(l.number()) * time.Millisecond), From: l.address(), Message: l.bytes(),
+			Refused: word == "refused", Synced: v.Synced && !free,
+		})
 	case "from":
 		v.From = l.address()
 	case "message":
