@@ -3,8 +3,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +109,19 @@ func TestNothingComesBack(t *testing.T) {
 // each other (ARP, RFC 826, and ICMPv6 types 130 to 143, RFC 4861 and RFC 3810).
 func listenOn(t *testing.T, host string) (heard func() []string) {
 	t.Helper()
+	packets := tapOn(t, host, func(kind uint8, ip []byte) bool { return kind != unix.PACKET_OUTGOING && isTraffic(ip) })
+	return func() (list []string) {
+		for _, p := range packets() {
+			list = append(list, fmt.Sprintf("%x", p[:min(len(p), 64)]))
+		}
+		return list
+	}
+}
+
+// tapOn collects the IP packets of a host that keep wants, until the test ends; kind is one of
+// unix.PACKET_HOST, PACKET_OUTGOING and so on.
+func tapOn(t *testing.T, host string, keep func(kind uint8, ip []byte) bool) func() [][]byte {
+	t.Helper()
 	var fd int
 	lab.In(t, host, func() (err error) {
 		all := binary.BigEndian.Uint16([]byte{0, unix.ETH_P_ALL})
@@ -120,7 +135,7 @@ func listenOn(t *testing.T, host string) (heard func() []string) {
 		t.Fatal(err)
 	}
 	var mu sync.Mutex
-	var list []string
+	var list [][]byte
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -136,20 +151,18 @@ func listenOn(t *testing.T, host string) (heard func() []string) {
 			if err != nil {
 				continue
 			}
-			link, ok := from.(*unix.SockaddrLinklayer)
-			if !ok || link.Pkttype == unix.PACKET_OUTGOING || !isTraffic(b[:n]) {
-				continue
+			if link, ok := from.(*unix.SockaddrLinklayer); ok && keep(link.Pkttype, b[:n]) {
+				mu.Lock()
+				list = append(list, bytes.Clone(b[:n]))
+				mu.Unlock()
 			}
-			mu.Lock()
-			list = append(list, fmt.Sprintf("%x", b[:min(n, 64)]))
-			mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() { close(stop); <-stopped })
-	return func() []string {
+	return func() [][]byte {
 		mu.Lock()
 		defer mu.Unlock()
-		return list
+		return slices.Clone(list)
 	}
 }
 
