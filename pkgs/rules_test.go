@@ -35,13 +35,15 @@ var arrows = map[string][]string{
 	"pkgs/knock":      {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"pkgs/capture":    {"pkgs/wire"},
 	"pkgs/hooks":      {"pkgs/control"},
-	"pkgs/nft":        {"pkgs/door"},
+	"pkgs/nfnetlink":  {},
+	"pkgs/nft":        {"pkgs/door", "pkgs/nfnetlink"},
+	"pkgs/conntrack":  {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
 		"pkgs/store", "pkgs/wake", "pkgs/wire"},
 }
 
@@ -52,7 +54,8 @@ var only = []struct {
 	why      string
 }{
 	{"github.com/mdlayher/packet", []string{"pkgs/capture"}, "one place knows packet sockets"},
-	{"github.com/mdlayher/netlink", []string{"pkgs/capture", "pkgs/nft"}, "one place each knows what it asks the kernel: devices and nftables"},
+	{"github.com/mdlayher/netlink", []string{"pkgs/capture", "pkgs/nfnetlink", "pkgs/nft", "pkgs/conntrack"},
+		"one place each knows what it asks the kernel: devices, sets and sessions"},
 }
 
 // barred lists what must not be in a program, and why.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
 // TestCommit_is_refused_when_the_set_was_replaced_after_the_look is the race itself, with a hook
@@ -126,16 +127,16 @@ func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
 	if m.Header.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Header.Type == unix.NFNL_MSG_BATCH_END {
 		return
 	}
-	err := decode(m, func(d *netlink.AttributeDecoder) {
+	err := nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
 		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			return
 		}
-		inside(d, func(d *netlink.AttributeDecoder) {
+		nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
 			var e element
-			inside(d, func(d *netlink.AttributeDecoder) {
+			nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
 				switch d.Type() {
 				case unix.NFTA_SET_ELEM_KEY:
-					inside(d, func(d *netlink.AttributeDecoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
+					nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
 				case unix.NFTA_SET_ELEM_TIMEOUT:
 					e.left = time.Duration(d.Uint64()) * time.Millisecond
 				}

@@ -3,13 +3,13 @@
 package nft
 
 import (
-	"encoding/binary"
-	"fmt"
 	"net/netip"
 	"time"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
 // The messages of nftables (linux/netfilter/nf_tables.h) that keeping elements takes. All numbers in
@@ -33,14 +33,7 @@ type setInfo struct {
 
 // message returns a request of nftables about family inet.
 func message(kind int, flags netlink.HeaderFlags, attributes []byte) netlink.Message {
-	header := []byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}
-	return netlink.Message{
-		Header: netlink.Header{
-			Type:  netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind),
-			Flags: netlink.Request | flags,
-		},
-		Data: append(header, attributes...),
-	}
+	return nfnetlink.Message(unix.NFNL_SUBSYS_NFTABLES, kind, flags, unix.NFPROTO_INET, attributes)
 }
 
 // bound is a message that begins or ends a transaction.
@@ -52,47 +45,9 @@ func bound(kind netlink.HeaderType, attributes []byte) netlink.Message {
 	}
 }
 
-// encode returns attributes.
-func encode(fill func(*netlink.AttributeEncoder)) []byte {
-	e := netlink.NewAttributeEncoder()
-	e.ByteOrder = binary.BigEndian
-	fill(e)
-	b, err := e.Encode()
-	if err != nil {
-		panic(err) // an attribute above 64 KiB: chunk keeps them below
-	}
-	return b
-}
-
-// decode calls each for every attribute behind a message's header.
-func decode(m netlink.Message, each func(*netlink.AttributeDecoder)) error {
-	const header = 4 // struct nfgenmsg
-	if len(m.Data) < header {
-		return fmt.Errorf("an answer of %d bytes", len(m.Data))
-	}
-	return attributes(m.Data[header:], each)
-}
-
-func attributes(b []byte, each func(*netlink.AttributeDecoder)) error {
-	d, err := netlink.NewAttributeDecoder(b)
-	if err != nil {
-		return err
-	}
-	d.ByteOrder = binary.BigEndian
-	for d.Next() {
-		each(d)
-	}
-	return d.Err()
-}
-
-// inside calls each for every attribute in the one that d is at.
-func inside(d *netlink.AttributeDecoder, each func(*netlink.AttributeDecoder)) {
-	d.Do(func(b []byte) error { return attributes(b, each) })
-}
-
 // ofSet names a set; NFTA_SET_TABLE and NFTA_SET_NAME are numbered as those of an element list are.
 func ofSet(table, set string) []byte {
-	return encode(func(e *netlink.AttributeEncoder) {
+	return nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
 		e.String(unix.NFTA_SET_TABLE, table)
 		e.String(unix.NFTA_SET_NAME, set)
 	})
@@ -104,21 +59,18 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 	if kind == unix.NFT_MSG_NEWSETELEM {
 		flags |= netlink.Create
 	}
-	return message(kind, flags, append(ofSet(table, set), encode(func(e *netlink.AttributeEncoder) {
-		e.Nested(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) error {
+	return message(kind, flags, append(ofSet(table, set), nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+		nfnetlink.Nest(e, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) {
 			for _, x := range list {
-				e.Nested(unix.NFTA_LIST_ELEM, func(e *netlink.AttributeEncoder) error {
-					e.Nested(unix.NFTA_SET_ELEM_KEY, func(e *netlink.AttributeEncoder) error {
+				nfnetlink.Nest(e, unix.NFTA_LIST_ELEM, func(e *netlink.AttributeEncoder) {
+					nfnetlink.Nest(e, unix.NFTA_SET_ELEM_KEY, func(e *netlink.AttributeEncoder) {
 						e.Bytes(unix.NFTA_DATA_VALUE, x.address.AsSlice())
-						return nil
 					})
 					if x.left > 0 && kind == unix.NFT_MSG_NEWSETELEM {
 						e.Uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(x.left.Milliseconds()))
 					}
-					return nil
 				})
 			}
-			return nil
 		})
 	})...))
 }
@@ -132,7 +84,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 // deletion first and to go on without it is not the same: a transaction that fails makes the kernel
 // wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
-	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, encode(func(e *netlink.AttributeEncoder) {
+	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
 	}))}
 	for _, c := range changes {
@@ -152,7 +104,7 @@ func transaction(generation uint32, table string, changes []change) []netlink.Me
 
 // parseGeneration reads the answer to NFT_MSG_GETGEN.
 func parseGeneration(m netlink.Message) (generation uint32, err error) {
-	err = decode(m, func(d *netlink.AttributeDecoder) {
+	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
 		if d.Type() == unix.NFTA_GEN_ID {
 			generation = d.Uint32()
 		}
@@ -162,7 +114,7 @@ func parseGeneration(m netlink.Message) (generation uint32, err error) {
 
 // parseSet reads the answer to NFT_MSG_GETSET.
 func parseSet(m netlink.Message) (s setInfo, err error) {
-	err = decode(m, func(d *netlink.AttributeDecoder) {
+	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
 		switch d.Type() {
 		case unix.NFTA_SET_FLAGS:
 			s.flags = d.Uint32()
@@ -179,10 +131,10 @@ func parseSet(m netlink.Message) (s setInfo, err error) {
 func parseElements(m netlink.Message) (list []element, err error) {
 	one := func(d *netlink.AttributeDecoder) {
 		var x element
-		inside(d, func(d *netlink.AttributeDecoder) {
+		nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
 			switch d.Type() {
 			case unix.NFTA_SET_ELEM_KEY:
-				inside(d, func(d *netlink.AttributeDecoder) {
+				nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
 					if d.Type() == unix.NFTA_DATA_VALUE {
 						x.address, _ = netip.AddrFromSlice(d.Bytes())
 					}
@@ -193,9 +145,9 @@ func parseElements(m netlink.Message) (list []element, err error) {
 		})
 		list = append(list, x)
 	}
-	err = decode(m, func(d *netlink.AttributeDecoder) {
+	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
 		if d.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-			inside(d, one)
+			nfnetlink.Inside(d, one)
 		}
 	})
 	return list, err
