@@ -37,7 +37,7 @@ func (Table) Check() error {
 }
 
 // End ends the sessions that came from an address, or from any if it is not valid, and that which
-// says yes to. It returns how many those were that were not over by themselves.
+// says yes to; it is asked once for each. It returns how many those were that were not over by themselves.
 //
 // A TCP session is not forgotten: its packets would be taken for those of a new one, and the first
 // that the server sends (nothing forbids it) would let the others back in. It is put back to where
@@ -81,10 +81,10 @@ func endSome(c *netlink.Conn, family uint8, from netip.Addr, which func(door.Ses
 			return 0, false, err
 		}
 		switch {
-		case e.ended() || from.IsValid() && e.session.From.Addr() != from || !which(e.session):
+		case e.ended() || from.IsValid() && e.session.From.Addr() != from:
 		case len(found) == most:
-			more = true
-		default:
+			more = true // perhaps; which is asked for it then
+		case which(e.session):
 			found = append(found, e)
 		}
 	}
