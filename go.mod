@@ -4,7 +4,6 @@ go 1.26.0
 
 // what the programs need
 require (
-	github.com/google/nftables v0.3.0
 	github.com/mdlayher/netlink v1.11.2
 	github.com/mdlayher/packet v1.2.0
 	golang.org/x/net v0.62.0

@@ -91,9 +91,7 @@ up() {
 
 firewall() { ip netns exec router nft -f "$here/router.nft"; }
 
-# sshd runs as an ordinary user of a user namespace of its own: for one it drops no privileges, which
-# it could not do in a namespace that has a single user. Its files are in memory and end with the lab.
-sshd() {
+sshd_files() {
 	mkdir -p /run/lab/home/.ssh
 	ssh-keygen -q -t ed25519 -N '' -f /run/lab/host_key
 	ssh-keygen -q -t ed25519 -N '' -f /run/lab/phone_key
@@ -110,6 +108,12 @@ sshd() {
 		UsePAM no
 		PasswordAuthentication no
 	END
+}
+
+# sshd runs as an ordinary user of a user namespace of its own: for one it drops no privileges, which
+# it could not do in a namespace that has a single user. Its files are in memory and end with the lab.
+sshd() {
+	[ -e /run/lab/sshd_config ] || sshd_files
 	# shellcheck disable=SC2016 # the inner shell shall expand it
 	ip netns exec nas unshare --uts sh -c 'hostname nas
 		exec unshare --user --map-user=1000 --map-group=1000 /usr/sbin/sshd -D -e -f /run/lab/sshd_config' \

@@ -66,12 +66,13 @@ func open(e env, args []string) error {
 
 func closeDoor(e env, args []string) error {
 	f := newFlags(e, "close")
+	cut := f.Bool("cut", "end the sessions that were let in, too")
 	socket := f.socket()
 	words, err := f.parse(args, 1, 2)
 	if err != nil {
 		return err
 	}
-	r := control.Request{Method: "close", Door: words[0]}
+	r := control.Request{Method: "close", Door: words[0], Cut: *cut}
 	if len(words) == 2 {
 		r.Address = words[1]
 	}
@@ -80,7 +81,7 @@ func closeDoor(e env, args []string) error {
 		return err
 	}
 	for _, g := range closed {
-		fmt.Fprintf(e.out, "door %s is closed to %s\n", words[0], g.Address)
+		fmt.Fprintf(e.out, "door %s is closed to %s%s\n", words[0], g.Address, sessions(", ", g.Sessions, ""))
 	}
 	if len(closed) == 0 {
 		fmt.Fprintf(e.out, "door %s was not open\n", words[0])

@@ -42,7 +42,7 @@ func commands() []command {
 		{"run", "", "open doors for knocks until SIGTERM; SIGHUP reads the configuration again", run},
 		{"status", "[--json]", "show doors, who may use them until when, and the last events", status},
 		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
-		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all", closeDoor},
+		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all (--cut: end open connections, too)", closeDoor},
 		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
 		{"check", "FILE", "tell everything that is wrong with a configuration", check},
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/capture"
+	"github.com/latchkey/latchkey/pkgs/conntrack"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/nft"
@@ -87,6 +88,7 @@ func run(e env, args []string) error {
 		Config:          func() (string, error) { return readConfig(*config) },
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
+		Sessions:        conntrack.Table{},
 		Capture:         packets{live},
 		Memory:          memory,
 		ClockSynced:     synced,

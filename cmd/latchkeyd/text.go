@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,6 +37,9 @@ func printStatus(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, "\nthe configuration was changed, but is refused; the former one stays:\n  %s\n",
 			strings.ReplaceAll(s.Problem, "\n", "\n  "))
 	}
+	if s.Cut != "" && slices.ContainsFunc(s.Doors, func(d control.Door) bool { return d.Cut }) {
+		fmt.Fprintf(w, "\nsessions do not end with their grants: %s\n", s.Cut)
+	}
 	for _, d := range s.Doors {
 		fmt.Fprintf(w, "\n%s\n", doorLine(d))
 		for _, g := range d.Grants {
@@ -66,6 +70,17 @@ func doorLine(d control.Door) string {
 	return line
 }
 
+// sessions says how many were ended, if any were.
+func sessions(before string, n int, after string) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return before + "1 session ended" + after
+	}
+	return before + strconv.Itoa(n) + " sessions ended" + after
+}
+
 // printEvent shows an event to a person, on one line.
 func printEvent(w io.Writer, e control.Event) {
 	words := []string{fmt.Sprintf("%5d  %s  %-8s", e.Number, e.Time.Local().Format("2006-01-02 15:04:05"), e.Kind)}
@@ -88,6 +103,7 @@ func printEvent(w io.Writer, e control.Event) {
 	}
 	add("%s:", e.Reason)
 	add("%s", e.Detail)
+	add("%s", sessions("(", e.Sessions, ")"))
 	if e.Count > 1 {
 		add("(%s times)", strconv.Itoa(e.Count))
 	}

@@ -75,7 +75,7 @@ func group(symbol string) string {
 }
 
 // importPath returns the package in a symbol's name, such as
-// "github.com/google/nftables.(*Conn).Flush"; "" for what the linker made. A
+// "github.com/mdlayher/netlink.(*Conn).Close"; "" for what the linker made. A
 // dot in the last element of a path is written as %2e.
 func importPath(symbol string) string {
 	if strings.HasPrefix(symbol, "type:") || strings.HasPrefix(symbol, "go:") {

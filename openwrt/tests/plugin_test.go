@@ -160,7 +160,7 @@ func testPluginBridge(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"events": []any{1.0, 2.0}}, r.call("events", map[string]any{"since": 7})); diff != "" || asked.Since != 7 {
 		t.Errorf("asked %+v; events (-want +got):\n%s", asked, diff)
 	}
-	if diff := cmp.Diff(map[string]any{"closed": []any{1.0, 2.0}}, r.call("close", map[string]any{"door": "nas"})); diff != "" || asked.Door != "nas" {
+	if diff := cmp.Diff(map[string]any{"closed": []any{1.0, 2.0}}, r.call("close", map[string]any{"door": "nas", "cut": true})); diff != "" || asked.Door != "nas" || !asked.Cut {
 		t.Errorf("asked %+v; close (-want +got):\n%s", asked, diff)
 	}
 	hostile := "\"}\n{\"method\":\"close\",\"door\":\"nas\"}\n$(id)"

@@ -69,6 +69,7 @@ type Door struct {
 	OpenFor  time.Duration
 	MaxOpen  time.Duration
 	Wake     net.HardwareAddr // nil = none
+	Cut      bool             // end sessions with their grants
 	Enabled  bool
 }
 

@@ -64,7 +64,7 @@ func TestParse_full(t *testing.T) {
 		Doors: []config.Door{{
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,
 			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"), DestPort: 22,
-			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Enabled: true,
+			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
 		}, {
 			Name: "router_web", Src: "wan", Protos: []wire.Proto{wire.TCP, wire.UDP}, Port: 443, DestPort: 443,
 			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Enabled: true,

@@ -57,6 +57,7 @@ func (d *Door) options() []option {
 		{"open_for", single, to(&d.OpenFor, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"wake", single, to(&d.Wake, parseMAC)},
+		{"cut", single, to(&d.Cut, parseBool)},
 		{"enabled", single, to(&d.Enabled, parseBool)},
 	}
 }

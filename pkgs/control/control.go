@@ -9,6 +9,7 @@ type Request struct {
 	Method  string `json:"method"`            // status, open, close, events, check, forget
 	Door    string `json:"door,omitempty"`    // open, close
 	Address string `json:"address,omitempty"` // open; close: "" is every address
+	Cut     bool   `json:"cut,omitempty"`     // close: end the sessions, too
 	For     string `json:"for,omitempty"`     // open: a duration, "" is the door's own
 	Client  string `json:"client,omitempty"`  // forget
 	Since   uint64 `json:"since,omitempty"`   // events: only those with a greater number
@@ -32,6 +33,7 @@ type Status struct {
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
 	Clock   string    `json:"clock"`             // "synchronised" or "free" (no NTP yet)
 	Problem string    `json:"problem,omitempty"` // why the last reload was refused
+	Cut     string    `json:"cut,omitempty"`     // why sessions cannot be ended
 	Packets uint64    `json:"packets"`           // that passed the kernel's filter
 	Devices []Device  `json:"devices"`
 	Doors   []Door    `json:"doors"`
@@ -56,17 +58,19 @@ type Door struct {
 	Reason  string  `json:"reason,omitempty"` // of broken: a sentence for a person
 	OpenFor int     `json:"open_for"`         // seconds
 	MaxOpen int     `json:"max_open"`         // seconds
+	Cut     bool    `json:"cut,omitempty"`    // sessions end with their grants
 	Grants  []Grant `json:"grants"`
 }
 
 // Grant is one address's use of a door.
 type Grant struct {
-	Address string    `json:"address"`
-	Until   time.Time `json:"until"`
-	Left    int       `json:"left"` // seconds
-	Client  string    `json:"client,omitempty"`
-	Knock   string    `json:"knock"`
-	Pending bool      `json:"pending,omitempty"`
+	Address  string    `json:"address"`
+	Until    time.Time `json:"until"`
+	Left     int       `json:"left"` // seconds
+	Client   string    `json:"client,omitempty"`
+	Knock    string    `json:"knock"`
+	Pending  bool      `json:"pending,omitempty"`
+	Sessions int       `json:"sessions,omitempty"` // in the answer to close: how many were ended
 }
 
 // Client is a client's state. It never holds a key.
@@ -87,19 +91,20 @@ type Forgotten struct {
 
 // Event is something the owner may want to know.
 type Event struct {
-	Number  uint64     `json:"number"`
-	Time    time.Time  `json:"time"`
-	Kind    string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started, trouble
-	Door    string     `json:"door,omitempty"`
-	Client  string     `json:"client,omitempty"`
-	Address string     `json:"address,omitempty"`
-	Until   *time.Time `json:"until,omitempty"`
-	Knock   string     `json:"knock,omitempty"`
-	Reason  string     `json:"reason,omitempty"` // of refused: a word of knock.Reason
-	Detail  string     `json:"detail,omitempty"` // a sentence for a person
-	Skew    int        `json:"skew,omitempty"`   // of stale: seconds by which the sender's clock is ahead
-	Count   int        `json:"count,omitempty"`  // how many alike this one stands for, if more than one
-	Hidden  int        `json:"hidden,omitempty"` // how many refusals before this one were too many to show
+	Number   uint64     `json:"number"`
+	Time     time.Time  `json:"time"`
+	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started, trouble
+	Door     string     `json:"door,omitempty"`
+	Client   string     `json:"client,omitempty"`
+	Address  string     `json:"address,omitempty"`
+	Until    *time.Time `json:"until,omitempty"`
+	Knock    string     `json:"knock,omitempty"`
+	Reason   string     `json:"reason,omitempty"`   // of refused: a word of knock.Reason
+	Detail   string     `json:"detail,omitempty"`   // a sentence for a person
+	Skew     int        `json:"skew,omitempty"`     // of stale: seconds by which the sender's clock is ahead
+	Sessions int        `json:"sessions,omitempty"` // of closed and expired: how many were ended
+	Count    int        `json:"count,omitempty"`    // how many alike this one stands for, if more than one
+	Hidden   int        `json:"hidden,omitempty"`   // how many refusals before this one were too many to show
 }
 
 // Problem is one thing wrong, or doubtful, in a configuration.

@@ -280,6 +280,10 @@ func (d *Daemon) closeFor(now time.Time, name string, l leave, how string, again
 		return err
 	}
 	e := control.Event{Kind: closed, Door: name, Client: l.name(), Address: l.address.Unmap().String(), Knock: how, Detail: "closed by a knock"}
+	if ended {
+		counts, _ := d.endSessions(now, []door.Grant{g}, d.byOption) // the error was told
+		e.Sessions = counts[0]
+	}
 	switch {
 	case ended && still != "":
 		e.Knock, e.Detail = g.Knock, "closed by a knock; it stays open to this address for "+still

@@ -98,15 +98,17 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 			return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "leave it out to close for everybody"}
 		}
 	}
-	closed, err := d.closeAll(r.Door, a)
+	closed, err := d.closeAll(r.Door, a, r.Cut)
 	if err != nil {
 		return err
 	}
 	return reply(closed)
 }
 
-// closeAll closes a door because the owner says so; an invalid address stands for all.
-func (d *Daemon) closeAll(name string, a netip.Addr) ([]control.Grant, error) {
+// closeAll closes a door because the owner says so; an invalid address stands for all. With cut it
+// ends their sessions, too, whatever the door's option says, and those of an address whose grant is
+// over already.
+func (d *Daemon) closeAll(name string, a netip.Addr, cut bool) ([]control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.known(name); err != nil {
@@ -114,12 +116,32 @@ func (d *Daemon) closeAll(name string, a netip.Addr) ([]control.Grant, error) {
 	}
 	now := d.sys.Now()
 	grants, err := d.book.Close(now, name, a)
-	d.tellClosed(now, grants, "closed at the router")
-	closed := make([]control.Grant, 0, len(grants))
-	for _, g := range grants {
-		closed = append(closed, tellGrant(now, g))
+	which := d.byOption
+	if cut {
+		which = d.always
 	}
-	return closed, err
+	counts, cutErr := d.tellEnded(now, closed, grants, "closed at the router", which)
+	list := make([]control.Grant, 0, len(grants))
+	for i, g := range grants {
+		t := tellGrant(now, g)
+		t.Sessions = counts[i]
+		list = append(list, t)
+	}
+	if cut && err == nil && len(grants) == 0 && a.IsValid() {
+		over := []door.Grant{{Door: name, Address: a.Unmap().WithZone(""), Until: now, Knock: "control"}}
+		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
+			t := tellGrant(now, over[0])
+			t.Sessions = counts[0]
+			list = append(list, t)
+			d.events.add(now, control.Event{
+				Kind: closed, Door: name, Address: t.Address, Knock: t.Knock, Sessions: t.Sessions, Detail: "sessions ended at the router",
+			})
+		}
+	}
+	if cut && err == nil && cutErr != nil {
+		err = &control.Error{Text: "the door is closed, but sessions that are open go on: " + cutErr.Error()}
+	}
+	return list, err
 }
 
 // known refuses a door that the owner named wrongly or switched off.
@@ -181,6 +203,7 @@ func (d *Daemon) Status() control.Status {
 		Now:     now.Round(0),
 		Clock:   "free",
 		Problem: d.problem,
+		Cut:     d.uncut,
 		Packets: d.packets,
 		Devices: devices,
 		Doors:   []control.Door{},
@@ -209,7 +232,7 @@ func (d *Daemon) Status() control.Status {
 // tellDoor tells of a door that the firewall can serve, or why not.
 func tellDoor(now time.Time, c config.Door, grants []door.Grant, why error) control.Door {
 	t := control.Door{
-		Name: c.Name, Title: c.Title, State: "ready",
+		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
 		Grants: []control.Grant{},
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type System struct {
 	Config          func() (string, error) // reads the configuration's text
 	Firewall        door.Firewall
 	FirewallChanged <-chan struct{} // tells that somebody changed the firewall; nil = never
+	Sessions        Sessions
 	Capture         Capture
 	Memory          Memory
 	ClockSynced     func() bool // whether NTP keeps the clock right
@@ -78,6 +80,7 @@ type Daemon struct {
 	problem    string                  // why the last reload was refused
 	failing    map[string]string       // by what failed: the last complaint, told once
 	waiting    []held                  // refusals to be told later, in the order of their times; at most mostHeld
+	uncut      string                  // why sessions cannot be ended, "" = they can
 	unsaved    map[string]bool         // by config.Client.ID: what was received and is not saved; as many as devices
 	saveAt     time.Time               // when that is due
 	onceUsed   int                     // how many one-time sequences were used
@@ -200,18 +203,25 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 // adopt makes a configuration the running one. It cannot fail: what the firewall refuses now is
 // told, and tried again. Grants stay where the new configuration would give them.
 func (d *Daemon) adopt(now time.Time, p *policy) {
+	was := d.policy
+	if was == nil {
+		was = p
+	}
+	cut := p.after(was)
 	d.policy = p
+	d.checkSessions(now)
 	for _, problem := range p.doubts {
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.String()})
 	}
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)
-	d.tellClosed(now, gone, "the door was taken out of the configuration")
+	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)
 	for _, g := range d.book.Grants(now) {
 		if why := p.revoked(g); why != "" {
-			d.closeGrant(now, g, why)
+			d.closeGrant(now, g, why, cut)
 		}
 	}
+	d.endMoved(now, cut)
 	d.clockRight = d.sys.ClockSynced()
 	d.endExpired(now)
 	d.sys.Memory.Keep(p.oneTime())
@@ -242,9 +252,17 @@ func (d *Daemon) Tick() {
 // passTime ends grants and epochs, and notices a clock that was set. It tells whether the capture's
 // filter is out of date.
 func (d *Daemon) passTime(now time.Time) (changed bool) {
-	for _, g := range d.book.Expire(now) {
-		d.events.add(now, control.Event{Kind: expired, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock})
+	over := d.book.Expire(now)
+	for _, g := range over {
+		lasts := func(o door.Grant) bool { return o.Door == g.Door && o.Address == g.Address }
+		if d.byOption(g.Door) != nil && !slices.ContainsFunc(d.book.Grants(now), lasts) {
+			// The kernel's end comes up to a tick later, in which a session could begin anew.
+			if err := d.sys.Firewall.Close(g.Door, g.Address); err != nil {
+				d.tellFailing(now, "firewall", err)
+			}
+		}
 	}
+	d.tellEnded(now, expired, over, "", d.byOption)
 	d.tellHeld(now)
 	d.clockRight = d.sys.ClockSynced()
 	d.endExpired(now)

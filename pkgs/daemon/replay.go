@@ -186,7 +186,7 @@ func (d *Daemon) endExpired(now time.Time) {
 		}
 		left := c.Expires.Sub(d.atLeast(now, c).Round(0))
 		if left <= 0 {
-			d.closeGrant(now, g, "the client has expired")
+			d.closeGrant(now, g, "the client has expired", d.byOption)
 		} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
 			d.tellFailing(now, "firewall", err)
 		}

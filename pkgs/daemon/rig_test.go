@@ -81,29 +81,38 @@ var start = time.Date(2026, 11, 22, 4, 0, 12, 345e6, time.UTC)
 // rig is a daemon whose world is the test.
 type rig struct {
 	*daemon.Daemon
-	t      *testing.T
-	fw     *doortest.Fake
-	memory *memory
-	text   string // of the configuration
-	now    time.Time
-	synced bool
-	filter wire.Filter
-	tooBig error  // what Check says
-	while  func() // happens while a configuration is prepared; nil = nothing
-	woken  []string
-	read   uint64 // number of the newest event when the test last forgot
-	port   uint16 // source port of the next packet
+	t        *testing.T
+	fw       *doortest.Fake
+	memory   *memory
+	sessions sessions
+	text     string // of the configuration
+	now      time.Time
+	synced   bool
+	filter   wire.Filter
+	tooBig   error  // what Check says
+	while    func() // happens while a configuration is prepared; nil = nothing
+	woken    []string
+	read     uint64 // number of the newest event when the test last forgot
+	port     uint16 // source port of the next packet
 }
 
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
-	return newRigWith(t, text, newMemory(), start, true)
+	return newRigThat(t, text, func(*rig) {})
 }
 
 // newRigWith starts a daemon that remembers what memory does: a former one's, after a restart.
 func newRigWith(t *testing.T, text string, m *memory, now time.Time, synced bool) *rig {
 	t.Helper()
-	r := &rig{t: t, fw: doortest.NewFake("nas", "web"), memory: m, text: text, now: now, synced: synced, port: 40000}
+	return newRigThat(t, text, func(r *rig) { r.memory, r.now, r.synced = m, now, synced })
+}
+
+// newRigThat starts a daemon in a world that prepare makes.
+func newRigThat(t *testing.T, text string, prepare func(*rig)) *rig {
+	t.Helper()
+	r := &rig{t: t, fw: doortest.NewFake("nas", "web"), text: text, now: start, synced: true, port: 40000,
+		memory: newMemory()}
+	prepare(r)
 	d, err := daemon.New(r.system())
 	if err != nil {
 		t.Fatal(err)
@@ -117,6 +126,7 @@ func (r *rig) system() daemon.System {
 		Version:     "1.2.3",
 		Config:      func() (string, error) { return r.text, nil },
 		Firewall:    r.fw,
+		Sessions:    &r.sessions,
 		Capture:     r,
 		Memory:      r.memory,
 		ClockSynced: func() bool { return r.synced },

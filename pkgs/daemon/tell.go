@@ -65,21 +65,18 @@ func tellSkew(skew time.Duration) string {
 	return fmt.Sprintf("the client's clock is %s %s the router's", skew.Abs().Round(time.Second), direction)
 }
 
-// closeGrant ends one grant before its time, and tells why.
-func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string) {
+// closeGrant ends one grant before its time, tells why, and ends its sessions if cut says so.
+func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string, cut cutter) {
 	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Address, g.Holder()); err != nil {
 		d.tellFailing(now, "firewall", err)
 	} else if ended {
-		d.tellClosed(now, []door.Grant{g}, why)
+		d.tellEnded(now, closed, []door.Grant{g}, why, cut)
 	}
 }
 
+// tellClosed tells of grants that were closed, and ends their sessions if their doors have the option cut.
 func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
-	for _, g := range grants {
-		d.events.add(now, control.Event{
-			Kind: closed, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock, Detail: why,
-		})
-	}
+	d.tellEnded(now, closed, grants, why, d.byOption)
 }
 
 // tellSets tells of doors that the firewall can serve now, and of those that it cannot.

@@ -264,7 +264,7 @@ func (b *Book) CloseOwn(now time.Time, door string, address netip.Addr, holder s
 	} else {
 		err = b.fw.Close(at.door, at.address)
 	}
-	if err != nil && !errors.Is(err, ErrPending) {
+	if err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrWrongSet) {
 		return Grant{}, false, still, fmt.Errorf("door %q to %s: %w", at.door, at.address, err)
 	}
 	delete(b.grants, at)

@@ -34,7 +34,7 @@ var ErrFamily = errors.New("the door is not for this family of addresses")
 
 // ErrWrongSet is wrapped by Firewall.Open when what the firewall has for the door would let in others
 // than the address of a grant, or for longer. The text says which set it is and how it must be.
-var ErrWrongSet = errors.New("the firewall's set for this door is of the wrong kind")
+var ErrWrongSet = errors.New("wrong kind of set")
 
 // Unserved is a door that the firewall cannot serve: nothing of it is in force.
 type Unserved struct {

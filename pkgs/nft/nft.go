@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -29,9 +28,13 @@ const prefix = "latchkey1_"
 // before Sync corrects it.
 const tolerance = time.Second
 
-// chunk is how many elements go into one netlink message: the attribute that holds them has a
-// 16-bit length, and an element takes up to 44 bytes.
+// chunk is how many elements are changed by one transaction: the attribute that holds them has a
+// 16-bit length, an element takes up to 44 bytes, and three times that must fit into the socket's buffer.
 const chunk = 500
+
+// tries is how often a change is begun again because somebody else changed nftables meanwhile. It
+// takes less than a millisecond each time.
+const tries = 20
 
 // Config is what a Firewall works on.
 type Config struct {
@@ -40,15 +43,16 @@ type Config struct {
 
 // Firewall keeps grants as elements of nftables sets. Each door has two, latchkey1_NAME_4 of type
 // ipv4_addr and latchkey1_NAME_6 of type ipv6_addr, both with the flag timeout, which somebody
-// else makes and refers to in rules. The kernel ends each grant by itself.
+// else makes and refers to in rules. Each time before it changes a set, a Firewall looks whether it is
+// of that kind, and makes the kernel refuse the change if anything happened in between. The kernel ends each grant by itself.
 //
 // It takes CAP_NET_ADMIN in the user namespace that owns the network namespace.
 // A Firewall may be used from several goroutines.
 type Firewall struct {
-	table *nftables.Table
+	table string
 
 	mu   sync.Mutex
-	conn *nftables.Conn // nil after an error that leaves its state unknown
+	conn *conn // nil after an error that leaves its state unknown
 
 	port    atomic.Uint32 // netlink port of conn, by which changes of our own are known
 	changes *watcher
@@ -58,17 +62,14 @@ var _ door.Firewall = (*Firewall)(nil)
 
 // Open connects to nftables and begins to watch for changes. The table need not exist yet.
 func Open(cfg Config) (*Firewall, error) {
-	f := &Firewall{table: &nftables.Table{
-		Family: nftables.TableFamilyINet,
-		Name:   cmp.Or(cfg.Table, DefaultTable),
-	}}
+	f := &Firewall{table: cmp.Or(cfg.Table, DefaultTable)}
 	if _, err := f.dial(); err != nil {
 		return nil, f.explain(err)
 	}
 	var err error
 	if f.changes, err = watch(func(port uint32) bool { return port == f.port.Load() }); err != nil {
 		err = f.explain(err)
-		return nil, errors.Join(err, f.conn.CloseLasting())
+		return nil, errors.Join(err, f.conn.netlink.Close())
 	}
 	return f, nil
 }
@@ -85,7 +86,7 @@ func (f *Firewall) Shutdown() error {
 	if f.conn == nil {
 		return nil
 	}
-	err := f.conn.CloseLasting()
+	err := f.conn.netlink.Close()
 	f.conn = nil
 	return err
 }
@@ -94,218 +95,195 @@ func (f *Firewall) Shutdown() error {
 func (f *Firewall) Open(now time.Time, g door.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	six := g.Address.Is6()
-	e, ok := element(now, g)
-	if !ok {
-		return f.replace(g.Door, six, []nftables.SetElement{e}, nil)
-	}
-	err := f.replace(g.Door, six, nil, []nftables.SetElement{e})
-	if errors.Is(err, door.ErrPending) && f.has(g.Door, !six) {
-		return fmt.Errorf("no set %s: %w", setName(g.Door, six), door.ErrFamily)
-	}
-	return err
+	return f.steadily(g.Door, func(c *conn) error {
+		sets, err := c.look(g.Door)
+		if err = cmp.Or(err, sets.reason); err != nil {
+			return err
+		}
+		six := g.Address.Is6()
+		if !sets.has[family(six)] {
+			return fmt.Errorf("no set %s: %w", setName(g.Door, six), door.ErrFamily)
+		}
+		list := []element{grantElement(now, g)}
+		if list[0].left <= 0 {
+			return c.commit([]change{{set: setName(g.Door, six), gone: list}})
+		}
+		return c.commit([]change{{set: setName(g.Door, six), fresh: list}})
+	})
 }
 
-// has tells whether there is a set.
-func (f *Firewall) has(name string, six bool) bool {
-	conn, err := f.dial()
-	if err != nil {
-		return false
-	}
-	_, err = conn.GetSetByName(f.table, setName(name, six))
-	return err == nil
-}
-
-// Close is door.Firewall's.
+// Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
 func (f *Firewall) Close(name string, address netip.Addr) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	gone := []nftables.SetElement{{Key: address.AsSlice()}}
-	if err := f.replace(name, address.Is6(), gone, nil); !errors.Is(err, door.ErrPending) {
-		return err
-	}
-	return nil
+	return f.steadily(name, func(c *conn) error {
+		six := address.Is6()
+		sets, err := c.look(name)
+		if err != nil || !sets.has[family(six)] {
+			return err
+		}
+		return c.commit([]change{{set: setName(name, six), gone: []element{{address: address}}}})
+	})
 }
 
-// Sync is door.Firewall's. A door is missing if it has neither set. It changes nothing where
-// nothing differs.
+// Sync is door.Firewall's. It changes nothing where nothing differs. Of a door with one set of the
+// wrong kind it empties the other.
 func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var errs []error
 	for _, name := range doors {
-		has4, err4 := f.syncSet(now, name, false, grants)
-		has6, err6 := f.syncSet(now, name, true, grants)
-		if err := errors.Join(err4, err6); err != nil {
+		reason, err := f.syncDoor(now, name, grants)
+		if err != nil {
 			errs = append(errs, err) // one door's trouble must not keep the others from being right
-		} else if !has4 && !has6 {
-			unserved = append(unserved, door.Unserved{Door: name, Reason: door.ErrPending})
+		} else if reason != nil {
+			unserved = append(unserved, door.Unserved{Door: name, Reason: reason})
 		}
 	}
 	return unserved, errors.Join(errs...)
 }
 
-// syncSet makes one set hold what it should. It says whether there is such a set.
-func (f *Firewall) syncSet(now time.Time, name string, six bool, grants []door.Grant) (there bool, err error) {
-	want := map[netip.Addr]nftables.SetElement{}
+// syncDoor makes the sets of a door hold what they should. The reason is why they cannot.
+func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (reason, err error) {
+	for more := true; more && err == nil; {
+		err = f.steadily(name, func(c *conn) error {
+			sets, err := c.look(name)
+			if err != nil {
+				return err
+			}
+			wanted := grants
+			if reason = sets.reason; reason != nil {
+				wanted = nil
+			}
+			var changes []change
+			for _, six := range []bool{false, true} {
+				if !sets.has[family(six)] {
+					continue
+				}
+				have, err := c.elements(setName(name, six))
+				if err != nil {
+					return err
+				}
+				changes = append(changes, difference(now, name, six, have, wanted))
+			}
+			changes, more = cut(changes)
+			return c.commit(changes)
+		})
+	}
+	return reason, err
+}
+
+// change is what is to be different in a set.
+type change struct {
+	set         string
+	gone, fresh []element
+}
+
+// difference is what makes a set that has elements hold the grants of its door and family.
+func difference(now time.Time, name string, six bool, have []element, grants []door.Grant) change {
+	want := map[netip.Addr]element{}
 	for _, g := range grants {
 		if g.Door == name && g.Address.Is6() == six {
-			if e, ok := element(now, g); ok {
+			if e := grantElement(now, g); e.left > 0 {
 				want[g.Address] = e
 			}
 		}
 	}
-	have, err := f.elements(name, six)
-	if errors.Is(err, door.ErrPending) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var gone, fresh []nftables.SetElement
+	c := change{set: setName(name, six)}
 	for _, e := range have {
-		a, _ := netip.AddrFromSlice(e.Key)
-		w, ok := want[a]
+		w, ok := want[e.address]
 		switch {
 		case !ok:
-			gone = append(gone, nftables.SetElement{Key: e.Key})
-		case e.Expires != 0 && (w.Timeout-e.Expires).Abs() <= tolerance:
-			delete(want, a) // it is right already
+			c.gone = append(c.gone, e)
+		case e.left != 0 && (w.left-e.left).Abs() <= tolerance:
+			delete(want, e.address) // it is right already
 		}
 	}
 	for _, e := range want {
-		fresh = append(fresh, e)
+		c.fresh = append(c.fresh, e)
 	}
-	err = f.replace(name, six, gone, fresh)
-	return !errors.Is(err, door.ErrPending), ignorePending(err)
+	return c
 }
 
-// ignorePending turns the error of a set that went away meanwhile into none.
-func ignorePending(err error) error {
-	if errors.Is(err, door.ErrPending) {
-		return nil
+// cut leaves so much of changes as fits into one transaction, and tells whether there is more.
+func cut(changes []change) (first []change, more bool) {
+	room := chunk
+	take := func(list []element) []element {
+		n := min(len(list), room)
+		room -= n
+		more = more || n < len(list)
+		return list[:n]
 	}
-	return err
-}
-
-// elements reads a set. It wraps ErrPending if there is no such set.
-func (f *Firewall) elements(name string, six bool) ([]nftables.SetElement, error) {
-	conn, err := f.dial()
-	if err != nil {
-		return nil, f.explain(err)
-	}
-	// GetSetElements does not tell a missing set from other errors, GetSetByName does.
-	set, err := conn.GetSetByName(f.table, setName(name, six))
-	if err == nil {
-		var e []nftables.SetElement
-		if e, err = conn.GetSetElements(set); err == nil {
-			return e, nil
+	for _, c := range changes {
+		if c = (change{c.set, take(c.gone), take(c.fresh)}); len(c.gone)+len(c.fresh) > 0 {
+			first = append(first, c)
 		}
 	}
-	return nil, f.failed(name, six, err)
+	return first, more
 }
 
-// replace removes the elements of gone from a set and puts those of fresh into it, each with its
-// timeout counting from now, in one transaction. It wraps ErrPending if there is no such set.
-//
-// Each element is added, deleted, and those of fresh added again. The first step makes sure that
-// the second finds it, however many of them expire meanwhile; the second, that the third sets the
-// timeout, since before Linux 6.12 adding what is there changes nothing, silently. To try the
-// deletion first and to go on without it is not the same: a transaction that fails makes the kernel
-// wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
-func (f *Firewall) replace(name string, six bool, gone, fresh []nftables.SetElement) error {
-	set := &nftables.Set{Table: f.table, Name: setName(name, six), HasTimeout: true}
-	for len(gone)+len(fresh) > 0 {
-		conn, err := f.dial()
-		if err != nil {
-			return f.explain(err)
-		}
-		var g, n []nftables.SetElement
-		g, gone = split(gone)
-		n, fresh = split(fresh)
-		for _, step := range []struct {
-			elements []nftables.SetElement
-			do       func(*nftables.Set, []nftables.SetElement) error
-		}{
-			{g, conn.SetAddElements}, {g, conn.SetDeleteElements},
-			{n, conn.SetAddElements}, {n, conn.SetDeleteElements}, {n, conn.SetAddElements},
-		} {
-			if len(step.elements) == 0 {
-				continue
-			}
-			if err := step.do(set, step.elements); err != nil {
-				return f.failed(name, six, err)
-			}
-		}
-		if err := conn.Flush(); err != nil {
-			return f.failed(name, six, first(err))
-		}
-	}
-	return nil
-}
-
-// first returns the first of several errors: of a transaction, the one that the others follow from.
-func first(err error) error {
-	var joined interface{ Unwrap() []error }
-	for errors.As(err, &joined) {
-		err = joined.Unwrap()[0]
-	}
-	return err
-}
-
-// split cuts off what fits into one message.
-func split(e []nftables.SetElement) (first, rest []nftables.SetElement) {
-	n := min(len(e), chunk)
-	return e[:n], e[n:]
-}
-
-// element returns what a grant is in a set. It is false if the grant is over.
-func element(now time.Time, g door.Grant) (nftables.SetElement, bool) {
+// grantElement returns what a grant is in a set. If the grant is over, nothing is left.
+func grantElement(now time.Time, g door.Grant) element {
 	// Whole milliseconds rounded down; the kernel rounds up to its tick, 10 ms at the most.
-	left := g.Until.Sub(now).Truncate(time.Millisecond)
-	return nftables.SetElement{Key: g.Address.AsSlice(), Timeout: max(left, 0)}, left > 0
+	return element{g.Address, max(g.Until.Sub(now).Truncate(time.Millisecond), 0)}
+}
+
+// family is an index for a family of addresses.
+func family(six bool) int {
+	if six {
+		return 1
+	}
+	return 0
 }
 
 // setName returns the name of a door's set for one family.
 func setName(name string, six bool) string {
-	if six {
-		return prefix + name + "_6"
+	return prefix + name + [2]string{"_4", "_6"}[family(six)]
+}
+
+// steadily lets do look at the sets of a door and change them, again if somebody else changed
+// nftables between the two: what was looked at is what is changed, or nothing is.
+func (f *Firewall) steadily(name string, do func(c *conn) error) error {
+	var err error
+	for range tries {
+		if err = f.try(do); !errors.Is(err, unix.ERESTART) {
+			break
+		}
 	}
-	return prefix + name + "_4"
+	if err == nil || errors.Is(err, door.ErrPending) || errors.Is(err, door.ErrWrongSet) || errors.Is(err, door.ErrFamily) {
+		return err
+	}
+	return f.explain(fmt.Errorf("sets of door %q in table inet %s: %w", name, f.table, err))
+}
+
+// try is one try of steadily. After an error that may leave replies unread, the next one gets a new
+// connection.
+func (f *Firewall) try(do func(c *conn) error) error {
+	c, err := f.dial()
+	if err != nil {
+		return err
+	}
+	if c.generation, err = c.askGeneration(); err == nil {
+		err = do(c)
+	}
+	if errno := unix.Errno(0); errors.As(err, &errno) {
+		_ = c.netlink.Close()
+		f.conn = nil
+	}
+	return err
 }
 
 // dial returns the connection, a new one if need be.
-func (f *Firewall) dial() (*nftables.Conn, error) {
-	if f.conn != nil {
-		return f.conn, nil
-	}
-	conn, err := nftables.New(nftables.AsLasting(), nftables.WithSockOptions(func(c *netlink.Conn) error {
-		f.port.Store(c.PID())
-		return nil
-	}))
-	if err != nil {
-		return nil, err
-	}
-	f.conn = conn
-	return conn, nil
-}
-
-// failed turns an error about a set into one for people. After an error that leaves replies
-// unread, or that nobody expects, the next call gets a new connection.
-func (f *Firewall) failed(name string, six bool, err error) error {
-	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("set %s of table inet %s: %w", setName(name, six), f.table.Name, door.ErrPending)
-	}
-	_ = f.conn.CloseLasting()
-	f.conn = nil
-	if errors.Is(err, unix.EINVAL) {
-		kind := "ipv4_addr"
-		if six {
-			kind = "ipv6_addr"
+func (f *Firewall) dial() (*conn, error) {
+	if f.conn == nil {
+		nl, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+		if err != nil {
+			return nil, err
 		}
-		err = fmt.Errorf("%w (is it of type %s with flag timeout?)", err, kind)
+		f.port.Store(nl.PID())
+		f.conn = &conn{netlink: nl, table: f.table}
 	}
-	return f.explain(fmt.Errorf("set %s of table inet %s: %w", setName(name, six), f.table.Name, err))
+	return f.conn, nil
 }
 
 // explain adds what a person can do about an error.

@@ -24,9 +24,9 @@ const (
 
 // watcher tells when somebody else changed nftables.
 //
-// It reads the kernel's notifications itself instead of through google/nftables' monitor, which
-// decodes each rule of a ruleset that is being loaded, and ends at the first overrun of the socket.
-// All that matters is the message that ends each transaction, and a filter lets only that one in.
+// It does not decode what changed: a ruleset that is being loaded is thousands of messages. All that
+// matters is the one that ends each transaction, and a filter lets only that one in. That more came
+// than the socket holds is no error but news.
 type watcher struct {
 	own     func(port uint32) bool
 	changed chan struct{} // capacity 1

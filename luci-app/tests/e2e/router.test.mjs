@@ -105,6 +105,7 @@ describe('on a real router', { timeout: 600000 }, () => {
 
 		await luci.go('overview');
 		await card.getByRole('button', { name: /^Close now/ }).click();
+		await page.getByRole('button', { name: 'Close', exact: true }).click();
 		await card.getByText(ADDRESS).waitFor({ state: 'detached' });
 		assert.deepEqual((await doorState()).grants, []);
 		await luci.go('events');

@@ -307,8 +307,8 @@ return {
 			call: req => ask({ method: 'open', door: req.args.door, address: req.args.address, for: req.args.for })
 		},
 		close: {
-			args: { door: '', address: '' },
-			call: req => wrapped('closed', ask({ method: 'close', door: req.args.door, address: req.args.address }))
+			args: { door: '', address: '', cut: false },
+			call: req => wrapped('closed', ask({ method: 'close', door: req.args.door, address: req.args.address, cut: !!req.args.cut }))
 		},
 		forget: {
 			args: { client: '' },

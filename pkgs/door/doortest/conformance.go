@@ -20,7 +20,10 @@ type Env interface {
 	DropSets(t *testing.T, doors ...string)
 	// DropFamily removes one of a door's sets.
 	DropFamily(t *testing.T, name string, six bool)
-	// Plant puts an element into a door's set.
+	// Spoil puts a set of the wrong kind, empty, in the place of one of a door's sets: one in
+	// which an address would open the door to others, too.
+	Spoil(t *testing.T, name string, six bool)
+	// Plant puts an element into a door's set; with a time of 0 it has no end.
 	Plant(t *testing.T, name string, address netip.Addr, left time.Duration)
 	// Left returns what is left of each element in a door's sets.
 	Left(t *testing.T, name string) map[netip.Addr]time.Duration
@@ -53,12 +56,15 @@ func Conformance(t *testing.T, start func(t *testing.T) Env) {
 		{"open/without_a_set_is_pending", testPending},
 		{"open/of_a_family_without_a_set_is_refused", testFamily},
 		{"open/of_what_just_expired_opens_again", testReopen},
+		{"open/with_a_set_of_the_wrong_kind_is_refused", testWrongSet},
 		{"close/ends_one_grant", testClose},
 		{"close/of_what_is_not_there_is_no_error", testCloseAbsent},
 		{"expiry/closes_on_time_without_anybody", testExpiry},
 		{"sync/adds_what_is_missing_and_removes_strangers", testSync},
 		{"sync/corrects_times", testSyncTimes},
 		{"sync/names_doors_without_sets", testSyncMissing},
+		{"sync/names_sets_of_the_wrong_kind_and_leaves_them_alone", testSyncWrong},
+		{"sync/gives_an_end_to_what_has_none", testSyncEndless},
 		{"sync/leaves_out_what_is_over", testSyncOver},
 		{"sync/holds_1000_grants", testSyncMany},
 	}
@@ -166,6 +172,27 @@ func testReopen(t *testing.T, e Env) {
 	expect(t, e, "nas", lefts{four: time.Minute})
 }
 
+// A door is refused as a whole, whichever of its sets is of the wrong kind and whoever is to be let in.
+func testWrongSet(t *testing.T, e Env) {
+	for _, wrong := range []bool{false, true} {
+		open(t, e, "web", four, time.Minute)
+		e.Spoil(t, "nas", wrong)
+		for _, a := range []netip.Addr{four, six} {
+			if err := e.Open(e.Now(), grant(e, "nas", a, time.Minute)); !errors.Is(err, door.ErrWrongSet) {
+				t.Errorf("open to %s: error %v, want ErrWrongSet", a, err)
+			}
+			if err := e.Close("nas", a); err != nil {
+				t.Errorf("close to %s: %v", a, err)
+			}
+		}
+		expect(t, e, "nas", nil)
+		e.DropSets(t, "nas")
+		e.MakeSets(t, "nas")
+		open(t, e, "nas", four, time.Minute)
+		expect(t, e, "nas", lefts{four: time.Minute})
+	}
+}
+
 func testClose(t *testing.T, e Env) {
 	open(t, e, "nas", four, time.Minute)
 	open(t, e, "nas", other, time.Minute)
@@ -238,6 +265,44 @@ func testSyncMissing(t *testing.T, e Env) {
 		t.Fatalf("sync with all sets: unserved %v, error %v", unserved, err)
 	}
 	expect(t, e, "nas", lefts{four: time.Minute})
+}
+
+func testSyncWrong(t *testing.T, e Env) {
+	grants := []door.Grant{grant(e, "nas", four, time.Minute), grant(e, "nas", six, time.Minute), grant(e, "web", six, time.Minute)}
+	for _, wrong := range []bool{false, true} {
+		for _, g := range grants {
+			open(t, e, g.Door, g.Address, time.Minute)
+		}
+		e.Spoil(t, "nas", wrong)
+		for range 2 {
+			unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants)
+			if err != nil || len(unserved) != 1 || unserved[0].Door != "nas" || !errors.Is(unserved[0].Reason, door.ErrWrongSet) {
+				t.Fatalf("sync: unserved %v, error %v", unserved, err)
+			}
+			// Nothing of the door is in force, so that nobody is told half of the truth.
+			expect(t, e, "nas", nil)
+			expect(t, e, "web", lefts{six: time.Minute})
+		}
+		e.DropSets(t, "nas")
+		e.MakeSets(t, "nas")
+		if unserved, err := e.Sync(e.Now(), []string{"nas", "web"}, grants); err != nil || len(unserved) != 0 {
+			t.Fatalf("sync with right sets: unserved %v, error %v", unserved, err)
+		}
+		expect(t, e, "nas", lefts{four: time.Minute, six: time.Minute})
+	}
+}
+
+// An element without an end is not right for any grant, not even for one that ends at once.
+func testSyncEndless(t *testing.T, e Env) {
+	const soon = 900 * time.Millisecond
+	e.Plant(t, "nas", four, 0)
+	e.Plant(t, "nas", other, 0)
+	grants := []door.Grant{grant(e, "nas", four, soon), grant(e, "nas", other, time.Minute)}
+	if _, err := e.Sync(e.Now(), []string{"nas"}, grants); err != nil {
+		t.Fatal(err)
+	}
+	e.Pass(soon + 100*time.Millisecond)
+	expect(t, e, "nas", lefts{other: time.Minute})
 }
 
 func testSyncOver(t *testing.T, e Env) {

@@ -21,10 +21,14 @@ func (m *inMemory) Pass(d time.Duration)                        { m.now = m.now.
 func (m *inMemory) MakeSets(_ *testing.T, doors ...string)      { m.Fake.MakeSets(doors...) }
 func (m *inMemory) DropSets(_ *testing.T, doors ...string)      { m.Fake.DropSets(doors...) }
 func (m *inMemory) DropFamily(_ *testing.T, d string, six bool) { m.Fake.DropFamily(d, six) }
+func (m *inMemory) Spoil(_ *testing.T, d string, six bool)      { m.Fake.Spoil(d, six) }
 func (m *inMemory) Left(_ *testing.T, d string) map[netip.Addr]time.Duration {
 	return m.Elements(m.now, d)
 }
 func (m *inMemory) Plant(_ *testing.T, d string, a netip.Addr, left time.Duration) {
+	if left == 0 {
+		left = 100 * 365 * 24 * time.Hour
+	}
 	m.Fake.Plant(d, a, m.now.Add(left))
 }
 

@@ -15,7 +15,7 @@ const CONFIRM_EVERY = 500; // milliseconds
 const callStatus = rpc.declare({ object: 'latchkey', method: 'status', expect: { '': {} } });
 const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [ 'since' ], expect: { '': {} } });
 const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'door', 'address', 'for' ], expect: { '': {} } });
-const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address' ], expect: { '': {} } });
+const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address', 'cut' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
@@ -175,7 +175,7 @@ return baseclass.extend({
 	status: status,
 	events: events,
 	open: function(name, address, time) { return callOpen(name, address, time).then(checked); },
-	close: function(name, address) { return callClose(name, address).then(checked); },
+	close: function(name, address, cut) { return callClose(name, address, cut).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
 	check: check,

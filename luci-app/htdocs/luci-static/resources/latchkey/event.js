@@ -218,7 +218,8 @@ function closings() {
 		'closed at the router': _('By hand at the router.'),
 		'closed by a knock': _('By a knock of the device.'),
 		'latchkeyd stops': _('Latchkey was stopped.'),
-		'the door was taken out of the configuration': _('The door was taken out of the configuration.')
+		'the door was taken out of the configuration': _('The door was taken out of the configuration.'),
+		'sessions ended at the router': _('It was closed already; what was still open was ended by hand at the router.')
 	};
 }
 
@@ -239,6 +240,8 @@ function notes(event) {
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
 		out.push(closings()[event.detail] || event.detail);
 	}
+	if (event.sessions > 0)
+		out.push(text.say(N_(event.sessions, '{n} open connection was ended.', '{n} open connections were ended.'), { n: event.sessions }));
 	if (event.count > 1)
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));
 	if (event.hidden > 0)

@@ -246,9 +246,9 @@ function replace(root, nodes) {
 
 // What of a status a person can see, without what only counts down: if it is the same, nothing is drawn anew.
 function fingerprint(status, events) {
-	return JSON.stringify([ status.running, status.reason, status.problem, status.clock, status.devices, status.clients,
+	return JSON.stringify([ status.running, status.reason, status.problem, status.clock, status.cut, status.devices, status.clients,
 		(status.doors || []).map(function(d) {
-			return [ d.name, d.title, d.state, d.open_for, d.max_open, (d.grants || []).map(function(g) {
+			return [ d.name, d.title, d.state, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
 				return [ g.address, g.until, g.client, g.knock, g.pending ];
 			}) ];
 		}), (events || []).map(function(e) { return [ e.number, e.count, e.hidden ]; }) ]);

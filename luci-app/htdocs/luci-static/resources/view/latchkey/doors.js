@@ -81,6 +81,7 @@ function addGeneral(s, hosts) {
 
 	addPorts(s);
 	addTimes(s);
+	addCut(s);
 
 	o = s.taboption('general', form.DummyValue, '_conflicts', '\u00a0');
 	o.modalonly = true;
@@ -120,7 +121,7 @@ function addPorts(s) {
 
 function addTimes(s) {
 	let o = s.taboption('general', form.Value, 'open_for', _('Stays open for'),
-		_('For new connections, such as 30s, 10m or 8h. One that is open already lives on.'));
+		_('For new connections, such as 30s, 10m or 8h. One that is open already lives on, unless you tick “End connections”.'));
 	o.modalonly = true;
 	o.placeholder = valid.DEFAULTS.openFor;
 	o.validate = function(id, v) { return v ? valid.openFor(v) : true; };
@@ -158,6 +159,13 @@ function addAdvanced(s) {
 	o = s.taboption('advanced', form.Value, 'wake', _('Wake the device'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
 	o.modalonly = true;
 	o.datatype = 'macaddr';
+}
+
+function addCut(s) {
+	const o = s.taboption('general', form.Flag, 'cut', _('End connections'),
+		_('When the door closes, end the connections that are open, too. This takes the package kmod-nf-conntrack-netlink.'));
+	o.modalonly = true;
+	o.default = '0';
 }
 
 function openers(name) {

@@ -105,8 +105,41 @@ function openDialog(data, d) {
 	]);
 }
 
-function closeNow(d, grant) {
-	return api.close(d.name, grant.address).then(refresh, page.failed);
+// What ends sessions is named where it is missing.
+function cutNote(data, d) {
+	if (data.status.cut)
+		return text.say(_('The router cannot do this yet: {problem}'), { problem: data.status.cut });
+
+	return d.cut ? _('This door does so by itself (option “End connections”).') : '';
+}
+
+function closeDialog(data, d, grant) {
+	const cut = E('input', { 'id': 'lk-close-cut', 'type': 'checkbox', 'checked': (d.cut && !data.status.cut) ? '' : null,
+		'disabled': (d.cut || data.status.cut) ? '' : null });
+	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
+
+	page.dialog(text.say(_('Close {door} for {address}'), { door: d.title || d.name, address: grant.address }), [
+		E('div', { 'class': 'cbi-value' }, [
+			E('label', { 'class': 'cbi-value-title', 'for': 'lk-close-cut' }, [ _('End open connections') ]),
+			E('div', { 'class': 'cbi-value-field' }, [ cut,
+				E('div', { 'class': 'cbi-value-description' }, [ _('Without it, only new connections are kept out.') + ' ' + cutNote(data, d) ]) ])
+		]),
+		error,
+		page.buttons([
+			[ _('Cancel'), '', ui.hideModal ],
+			[ _('Close'), 'cbi-button-negative important', ui.createHandlerFn(this, function() {
+				return api.close(d.name, grant.address, cut.checked).then(function() {
+					ui.hideModal();
+
+					return refresh();
+				}, function(err) {
+					error.textContent = err.message;
+
+					return refresh();
+				});
+			}) ]
+		])
+	]);
 }
 
 let hosts = [];
@@ -148,7 +181,7 @@ function body(data) {
 		at: data.at,
 		about: about,
 		open: writer ? function(ev, d) { openDialog(data, d); } : null,
-		close: writer ? function(ev, d, grant) { return closeNow(d, grant); } : null
+		close: writer ? function(ev, d, grant) { closeDialog(data, d, grant); } : null
 	};
 
 	// A new installation is switched off because nothing is set up: the welcome says what to do about it.

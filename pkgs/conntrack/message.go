@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conntrack
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+)
+
+// Messages and attributes of linux/netfilter/nfnetlink_conntrack.h.
+const (
+	change   = 0 // IPCTNL_MSG_CT_NEW, which without NLM_F_CREATE changes what is there
+	get      = 1 // IPCTNL_MSG_CT_GET
+	remove   = 2 // IPCTNL_MSG_CT_DELETE; without a tuple it would delete everything
+	getStats = 4 // IPCTNL_MSG_CT_GET_STATS_CPU
+
+	ctaOrig      = 1
+	ctaReply     = 2
+	ctaStatus    = 3
+	ctaProtoInfo = 4
+	ctaTimeout   = 7
+	ctaID        = 12
+	ctaZone      = 18
+	ctaFilter    = 25
+
+	ctaTupleIP    = 1
+	ctaTupleProto = 2
+
+	ctaIPv4Source = 1
+	ctaIPv4Dest   = 2
+	ctaIPv6Source = 3
+	ctaIPv6Dest   = 4
+
+	ctaProtoNumber = 1
+	ctaProtoSource = 2
+	ctaProtoDest   = 3
+
+	ctaProtoInfoTCP = 1
+	ctaTCPState     = 1
+
+	ctaFilterOrig   = 1
+	filterByAddress = 1 // CTA_FILTER_FLAG(CTA_IP_SRC) of net/netfilter/nf_conntrack_netlink.c
+)
+
+// Bits of a session's status, from linux/netfilter/nf_conntrack_common.h, and the state of a TCP
+// session of which a SYN was seen, from nf_conntrack_tcp.h.
+const (
+	fixedTimeout = 1 << 10
+	offloaded    = 1<<14 | 1<<15 // by software, by hardware
+	synSent      = 1
+	timeWait     = 7
+	closed       = 8
+)
+
+// endedFor is how long an ended TCP session is remembered, in seconds: longer than one that nobody
+// uses is likely to be kept open.
+const endedFor = 24 * 60 * 60
+
+// entry is a session, and what names it to the kernel: attributes as they came.
+type entry struct {
+	session        door.Session
+	orig, id, zone []byte
+	status         uint32
+	tcpState       uint8
+}
+
+// ended tells whether End was here before, and nothing came since that changed the state again, as a
+// reset of the client's does.
+func (e *entry) ended() bool { return e.status&fixedTimeout != 0 && e.tcpState == synSent }
+
+// end is the message that ends the session.
+func (e *entry) end(family uint8) netlink.Message {
+	kind, tombstone := remove, e.session.Proto == unix.IPPROTO_TCP && e.status&offloaded == 0
+	if tombstone {
+		kind = change
+	}
+	return message(kind, netlink.Acknowledge, family, nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
+		a.Bytes(ctaOrig|unix.NLA_F_NESTED, e.orig)
+		a.Bytes(ctaID, e.id)
+		if e.zone != nil {
+			a.Bytes(ctaZone, e.zone)
+		}
+		if !tombstone {
+			return
+		}
+		if e.status&fixedTimeout == 0 { // or else it is EPERM
+			a.Uint32(ctaTimeout, endedFor)
+		}
+		a.Uint32(ctaStatus, e.status|fixedTimeout)
+		nfnetlink.Nest(a, ctaProtoInfo, func(a *netlink.AttributeEncoder) {
+			nfnetlink.Nest(a, ctaProtoInfoTCP, func(a *netlink.AttributeEncoder) {
+				a.Uint8(ctaTCPState, synSent)
+			})
+		})
+	}))
+}
+
+func message(kind int, flags netlink.HeaderFlags, family uint8, attributes []byte) netlink.Message {
+	return nfnetlink.Message(unix.NFNL_SUBSYS_CTNETLINK, kind, flags, family, attributes)
+}
+
+// only asks the kernel for the sessions that came from an address of IPv4: it is a matter of speed,
+// and kernels before 5.8 do not know it. For IPv6 (seen with 6.18) the kernel gives those that did
+// not come from the address, so that is not asked for.
+func only(from netip.Addr) []byte {
+	if !from.Is4() {
+		return nil
+	}
+	return nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
+		nfnetlink.Nest(a, ctaOrig, func(a *netlink.AttributeEncoder) {
+			nfnetlink.Nest(a, ctaTupleIP, func(a *netlink.AttributeEncoder) { a.Bytes(ctaIPv4Source, from.AsSlice()) })
+		})
+		nfnetlink.Nest(a, ctaFilter, func(a *netlink.AttributeEncoder) {
+			a.ByteOrder = binary.NativeEndian // this one is in the machine's order
+			a.Uint32(ctaFilterOrig, filterByAddress)
+		})
+	})
+}
+
+// parse reads a session.
+func parse(m netlink.Message) (e entry, err error) {
+	var reply door.Session // the way back: whoever begins it is who answers
+	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+		switch d.Type() {
+		case ctaOrig:
+			e.orig = d.Bytes()
+			tuple(d, &e.session)
+		case ctaReply:
+			tuple(d, &reply)
+		case ctaStatus:
+			e.status = d.Uint32()
+		case ctaID:
+			e.id = d.Bytes()
+		case ctaZone:
+			e.zone = d.Bytes()
+		case ctaProtoInfo:
+			nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+				if d.Type() == ctaProtoInfoTCP {
+					nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+						if d.Type() == ctaTCPState {
+							e.tcpState = d.Uint8()
+						}
+					})
+				}
+			})
+		}
+	})
+	if err == nil && e.orig == nil {
+		err = errors.New("an answer that names no session")
+	}
+	e.session.Server = reply.From
+	e.session.Over = e.status&fixedTimeout != 0 || e.tcpState == timeWait || e.tcpState == closed
+	return e, err
+}
+
+// tuple reads one direction of a session.
+func tuple(d *netlink.AttributeDecoder, s *door.Session) {
+	var from, to netip.Addr
+	var fromPort, toPort uint16
+	nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+		nfnetlink.Inside(d, func(in *netlink.AttributeDecoder) {
+			const ip, proto = ctaTupleIP << 8, ctaTupleProto << 8
+			switch int(d.Type())<<8 | int(in.Type()) {
+			case ip | ctaIPv4Source, ip | ctaIPv6Source:
+				from, _ = netip.AddrFromSlice(in.Bytes())
+			case ip | ctaIPv4Dest, ip | ctaIPv6Dest:
+				to, _ = netip.AddrFromSlice(in.Bytes())
+			case proto | ctaProtoNumber:
+				s.Proto = in.Uint8()
+			case proto | ctaProtoSource:
+				fromPort = in.Uint16()
+			case proto | ctaProtoDest:
+				toPort = in.Uint16()
+			}
+		})
+	})
+	s.From, s.To = netip.AddrPortFrom(from, fromPort), netip.AddrPortFrom(to, toPort)
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/door"
+)
+
+// Sessions ends connections that were let in, which closing a door does not.
+type Sessions interface {
+	// Check tells why sessions cannot be ended; nil = they can.
+	Check() error
+	// End ends the sessions from an address, or from any if it is not valid, that which says yes to.
+	// It asks once for each. It returns how many there were that were not over by themselves.
+	End(from netip.Addr, which func(door.Session) bool) (n int, err error)
+}
+
+// cutter returns the door, as it was, whose sessions are to end with a grant; nil = they go on.
+type cutter func(name string) *config.Door
+
+// byOption is the cutter of whatever ends a grant: the door's option cut says.
+func (d *Daemon) byOption(name string) *config.Door {
+	if c := d.policy.doors[name]; c != nil && c.Cut {
+		return c
+	}
+	return nil
+}
+
+// always is the cutter of an owner who wants it this time.
+func (d *Daemon) always(name string) *config.Door { return d.policy.doors[name] }
+
+// after is the cutter of a change of the configuration, for doors as they were before it.
+func (p *policy) after(was *policy) cutter {
+	return func(name string) *config.Door {
+		old, fresh := was.doors[name], p.doors[name]
+		if old != nil && (old.Cut || fresh != nil && fresh.Cut) {
+			return old
+		}
+		return nil
+	}
+}
+
+// endSessions ends the sessions of grants that are over, and returns how many each had. Those that
+// another grant lets in, too, go on: two doors may lead to one service.
+func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (counts []int, err error) {
+	counts = make([]int, len(grants))
+	flows := make([]door.Flow, len(grants))
+	var from []netip.Addr
+	for i, g := range grants {
+		if c := cut(g.Door); c != nil {
+			flows[i] = flowOf(c, g.Address)
+			from = append(from, g.Address)
+		}
+	}
+	if len(from) == 0 {
+		return counts, nil
+	}
+	var others []door.Flow
+	for _, g := range d.book.Grants(now) {
+		if !g.Pending {
+			others = append(others, flowOf(d.policy.doors[g.Door], g.Address))
+		}
+	}
+	one := from[0]
+	if slices.ContainsFunc(from, func(a netip.Addr) bool { return a != one }) {
+		one = netip.Addr{}
+	}
+	_, err = d.sys.Sessions.End(one, func(s door.Session) bool {
+		has := func(f door.Flow) bool { return f.Has(s) }
+		i := slices.IndexFunc(flows, has)
+		if i < 0 || slices.ContainsFunc(others, has) {
+			return false
+		}
+		if !s.Over {
+			counts[i]++
+		}
+		return true
+	})
+	d.tellFailing(now, "cut", err)
+	if err != nil {
+		d.uncut = err.Error()
+		clear(counts)
+	} else {
+		d.uncut = ""
+	}
+	return counts, err
+}
+
+// flowOf says how sessions look that an address has through a door.
+func flowOf(c *config.Door, a netip.Addr) door.Flow {
+	f := door.Flow{From: a, Port: c.Port}
+	for _, p := range c.Protos {
+		f.Protos = append(f.Protos, uint8(p))
+	}
+	switch {
+	case c.Dest == "":
+	case a.Is4():
+		f.Server, f.ServerPort = c.DestIP, c.DestPort
+	default: // behind a pinhole nothing is translated
+		f.Server, f.Port, f.ServerPort = c.DestIP6, c.DestPort, c.DestPort
+	}
+	return f
+}
+
+// sameService tells whether sessions through two doors look alike.
+func sameService(x, y door.Flow) bool {
+	return x.Port == y.Port && x.Server == y.Server && x.ServerPort == y.ServerPort && slices.Equal(x.Protos, y.Protos)
+}
+
+// tellEnded tells of grants that ended, and ends their sessions where cut says so.
+func (d *Daemon) tellEnded(now time.Time, kind string, grants []door.Grant, why string, cut cutter) ([]int, error) {
+	counts, err := d.endSessions(now, grants, cut)
+	for i, g := range grants {
+		d.events.add(now, control.Event{
+			Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock, Detail: why, Sessions: counts[i],
+		})
+	}
+	return counts, err
+}
+
+// endMoved ends the sessions of grants whose door leads to another service than before.
+func (d *Daemon) endMoved(now time.Time, cut cutter) {
+	var moved []door.Grant
+	for _, g := range d.book.Grants(now) {
+		if old := cut(g.Door); old != nil && !sameService(flowOf(old, g.Address), flowOf(d.policy.doors[g.Door], g.Address)) {
+			moved = append(moved, g)
+		}
+	}
+	counts, _ := d.endSessions(now, moved, cut) // the error was told
+	for i, g := range moved {
+		if counts[i] > 0 {
+			d.events.add(now, control.Event{
+				Kind: reload, Door: g.Door, Client: g.Client, Address: g.Address.String(), Sessions: counts[i], Detail: "the door leads elsewhere now",
+			})
+		}
+	}
+}
+
+// checkSessions notes whether sessions can be ended, and tells it where a door wants that.
+func (d *Daemon) checkSessions(now time.Time) {
+	err := d.sys.Sessions.Check()
+	d.uncut = ""
+	if err != nil {
+		d.uncut = err.Error()
+	}
+	if slices.ContainsFunc(d.policy.cfg.Doors, func(c config.Door) bool { return c.Enabled && c.Cut }) {
+		d.tellFailing(now, "cut", err)
+	}
+}
+
+// noSessions has none.
+type noSessions struct{}
+
+func (noSessions) Check() error                                         { return nil }
+func (noSessions) End(netip.Addr, func(door.Session) bool) (int, error) { return 0, nil }

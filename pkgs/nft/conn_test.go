@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+)
+
+// TestCommit_is_refused_when_the_set_was_replaced_after_the_look is the race itself, with a hook
+// that no user of the package has.
+func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T) {
+	lab.Enter(t)
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("SKIP: " + err.Error())
+	}
+	script := func(text string) {
+		t.Helper()
+		c := exec.Command("nft", "-f", "-")
+		c.Stdin = strings.NewReader(text)
+		if out, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("nft: %v\n%s", err, out)
+		}
+	}
+	const right = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n"
+	script("flush ruleset\nadd table inet fw4\n" + right)
+	f, err := Open(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Shutdown()
+
+	looks := 0
+	open := func(c *conn) error {
+		sets, err := c.look("nas")
+		if err != nil {
+			return err
+		}
+		if looks++; sets.reason != nil {
+			return sets.reason
+		}
+		script("delete set inet fw4 latchkey1_nas_4\nadd set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags interval, timeout; }\n")
+		return c.commit([]change{{set: setName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+	}
+	if err := f.try(open); !errors.Is(err, unix.ERESTART) {
+		t.Errorf("error %v, want ERESTART", err)
+	}
+	script("delete set inet fw4 latchkey1_nas_4\n" + right)
+	looks = 0
+	if err := f.steadily("nas", open); !errors.Is(err, door.ErrWrongSet) || looks != 2 {
+		t.Errorf("error %v after %d looks, want ErrWrongSet at the second", err, looks)
+	}
+	if out, err := exec.Command("nft", "list", "set", "inet", "fw4", "latchkey1_nas_4").CombinedOutput(); err != nil || strings.Contains(string(out), "elements") {
+		t.Errorf("error %v, the set is\n%s", err, out)
+	}
+
+	script("delete set inet fw4 latchkey1_nas_4\n" + right)
+	looks = 0
+	err = f.steadily("nas", func(c *conn) error {
+		looks++
+		script(fmt.Sprintf("add table inet another%d\n", looks))
+		return c.commit([]change{{set: setName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+	})
+	if !errors.Is(err, unix.ERESTART) || looks != tries {
+		t.Errorf("with somebody who never rests: error %v after %d tries, want ERESTART after %d", err, looks, tries)
+	}
+}
+
+// TestFit_refuses_flags_that_it_does_not_know: what a newer kernel has may mean anything.
+func TestFit_refuses_flags_that_it_does_not_know(t *testing.T) {
+	right := setInfo{keyType: 7, keyLen: 4, flags: unix.NFT_SET_TIMEOUT}
+	if err := fit("fw4", "latchkey1_nas_4", false, right); err != nil {
+		t.Error(err)
+	}
+	for bit := range 32 {
+		s := right
+		s.flags |= 1 << bit
+		if err := fit("fw4", "latchkey1_nas_4", false, s); (err != nil) != (s.flags&^allowed != 0) {
+			t.Errorf("flags %#x: error %v", s.flags, err)
+		}
+	}
+}
+
+// TestTransaction_on_an_old_kernel plays the messages on a set as it was before Linux 6.12: adding an
+// element that is there changes nothing, and deleting one that is not there is an error.
+func TestTransaction_on_an_old_kernel(t *testing.T) {
+	gone, kept, fresh := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
+	messages := transaction(1, "fw4", []change{{
+		set:  "latchkey1_nas_4",
+		gone: []element{{gone, 0}}, fresh: []element{{kept, 5 * time.Minute}, {fresh, time.Minute}},
+	}})
+	for _, test := range []struct {
+		name string
+		set  map[netip.Addr]time.Duration
+	}{
+		{"all_there", map[netip.Addr]time.Duration{gone: time.Second, kept: time.Second, fresh: time.Hour}},
+		{"some_expired_meanwhile", map[netip.Addr]time.Duration{kept: time.Hour}},
+		{"none_there", map[netip.Addr]time.Duration{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, m := range messages {
+				play(t, test.set, m)
+			}
+			if len(test.set) != 2 || test.set[kept] != 5*time.Minute || test.set[fresh] != time.Minute {
+				t.Errorf("the set holds %v", test.set)
+			}
+		})
+	}
+}
+
+// play does to a set what an old kernel does with a message.
+func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
+	t.Helper()
+	kind := int(m.Header.Type) & 0xff
+	if m.Header.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Header.Type == unix.NFNL_MSG_BATCH_END {
+		return
+	}
+	err := nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+			return
+		}
+		nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+			var e element
+			nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+				switch d.Type() {
+				case unix.NFTA_SET_ELEM_KEY:
+					nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
+				case unix.NFTA_SET_ELEM_TIMEOUT:
+					e.left = time.Duration(d.Uint64()) * time.Millisecond
+				}
+			})
+			_, there := set[e.address]
+			switch {
+			case kind == unix.NFT_MSG_NEWSETELEM && !there:
+				set[e.address] = e.left
+			case kind == unix.NFT_MSG_DELSETELEM && there:
+				delete(set, e.address)
+			case kind == unix.NFT_MSG_DELSETELEM:
+				t.Errorf("%s is deleted, but not there: the whole transaction fails", e.address)
+			}
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
