@@ -37,11 +37,12 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build
 	testdata/check.sh format
-	go vet ./... ./testdata/bench
-	$(STATIC) ./... ./testdata/bench
+	go vet ./... ./testdata/bench ./testdata/mutate
+	$(STATIC) ./... ./testdata/bench ./testdata/mutate
 	shellcheck testdata/*.sh testdata/demo/*.sh
 	testdata/check.sh clients
 	testdata/check.sh tests
+	testdata/check.sh promises
 	testdata/check.sh pages
 	@$(MAKE) --no-print-directory test-mips
 	testdata/check.sh fuzz 10000x
@@ -49,6 +50,11 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
+
+.PHONY: mutate
+mutate: ## change every line that decides, and see that a test notices; an hour or more (ONLY=pkgs/seal: some)
+	@testdata/setup.sh test
+	go run ./testdata/mutate $(if $(ONLY),-only '$(ONLY)')
 
 # Packages that neither open sockets nor need a kernel of their own machine.
 PURE := uci wire seal knock link store config door control daemon rate

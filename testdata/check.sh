@@ -46,6 +46,11 @@ tests() {
 	echo "$(grep -cE '^ *--- PASS' $log) passed, 0 failed"
 }
 
+# The promises of replay and clocks, over as many lives as it takes to meet what is rare.
+promises() {
+	go test ./pkgs/daemon -run '^TestPromises$' -lives 100000
+}
+
 # The knock page and the LuCI pages, in real browsers.
 pages() {
 	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
@@ -80,9 +85,9 @@ fuzz() {
 }
 
 case ${1-} in
-format | clients | tests | pages | fuzz) "$@" ;;
+format | clients | tests | promises | pages | fuzz) "$@" ;;
 *)
-	echo "usage: check.sh format|clients|tests|pages|fuzz TIME" >&2
+	echo "usage: check.sh format|clients|tests|promises|pages|fuzz TIME" >&2
 	exit 2
 	;;
 esac

@@ -3,6 +3,7 @@
 package daemon_test
 
 import (
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -17,6 +18,9 @@ import (
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
+// manyLives is 100 000 in make check.
+var manyLives = flag.Int("lives", 4000, "how many random lives TestPromises plays")
+
 // The two promises of replay and clocks, over random lives of a router, its owner's phone, and a thief
 // who records everything, holds back what he likes, and sends it from elsewhere whenever he likes:
 //
@@ -28,9 +32,9 @@ import (
 //   - A client that kept its last stamp, and whose clock is within max_skew now, gets in at its next
 //     press or the one after, whatever its clock did before.
 func TestPromises(t *testing.T) {
-	lives := 100_000
+	lives := *manyLives
 	if testing.Short() {
-		lives = 2000
+		lives = min(lives, 1500)
 	}
 	var all sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
