@@ -36,12 +36,13 @@ var arrows = map[string][]string{
 	"pkgs/capture":    {"pkgs/wire"},
 	"pkgs/hooks":      {"pkgs/control"},
 	"pkgs/nft":        {"pkgs/door"},
+	"pkgs/fw4":        {"pkgs/config", "pkgs/nft", "pkgs/wire"},
 	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/control", "pkgs/daemon", "pkgs/fw4", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
 		"pkgs/store", "pkgs/wake", "pkgs/wire"},
 }
 

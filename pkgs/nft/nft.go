@@ -101,7 +101,7 @@ func (f *Firewall) Open(now time.Time, g door.Grant) error {
 	}
 	err := f.replace(g.Door, six, nil, []nftables.SetElement{e})
 	if errors.Is(err, door.ErrPending) && f.has(g.Door, !six) {
-		return fmt.Errorf("no set %s: %w", setName(g.Door, six), door.ErrFamily)
+		return fmt.Errorf("no set %s: %w", SetName(g.Door, six), door.ErrFamily)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func (f *Firewall) has(name string, six bool) bool {
 	if err != nil {
 		return false
 	}
-	_, err = conn.GetSetByName(f.table, setName(name, six))
+	_, err = conn.GetSetByName(f.table, SetName(name, six))
 	return err == nil
 }
 
@@ -195,7 +195,7 @@ func (f *Firewall) elements(name string, six bool) ([]nftables.SetElement, error
 		return nil, f.explain(err)
 	}
 	// GetSetElements does not tell a missing set from other errors, GetSetByName does.
-	set, err := conn.GetSetByName(f.table, setName(name, six))
+	set, err := conn.GetSetByName(f.table, SetName(name, six))
 	if err == nil {
 		var e []nftables.SetElement
 		if e, err = conn.GetSetElements(set); err == nil {
@@ -214,7 +214,7 @@ func (f *Firewall) elements(name string, six bool) ([]nftables.SetElement, error
 // deletion first and to go on without it is not the same: a transaction that fails makes the kernel
 // wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
 func (f *Firewall) replace(name string, six bool, gone, fresh []nftables.SetElement) error {
-	set := &nftables.Set{Table: f.table, Name: setName(name, six), HasTimeout: true}
+	set := &nftables.Set{Table: f.table, Name: SetName(name, six), HasTimeout: true}
 	for len(gone)+len(fresh) > 0 {
 		conn, err := f.dial()
 		if err != nil {
@@ -266,8 +266,8 @@ func element(now time.Time, g door.Grant) (nftables.SetElement, bool) {
 	return nftables.SetElement{Key: g.Address.AsSlice(), Timeout: max(left, 0)}, left > 0
 }
 
-// setName returns the name of a door's set for one family.
-func setName(name string, six bool) string {
+// SetName returns the name of a door's set for IPv6 or IPv4.
+func SetName(name string, six bool) string {
 	if six {
 		return prefix + name + "_6"
 	}
@@ -294,7 +294,7 @@ func (f *Firewall) dial() (*nftables.Conn, error) {
 // unread, or that nobody expects, the next call gets a new connection.
 func (f *Firewall) failed(name string, six bool, err error) error {
 	if errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("set %s of table inet %s: %w", setName(name, six), f.table.Name, door.ErrPending)
+		return fmt.Errorf("set %s of table inet %s: %w", SetName(name, six), f.table.Name, door.ErrPending)
 	}
 	_ = f.conn.CloseLasting()
 	f.conn = nil
@@ -305,7 +305,7 @@ func (f *Firewall) failed(name string, six bool, err error) error {
 		}
 		err = fmt.Errorf("%w (is it of type %s with flag timeout?)", err, kind)
 	}
-	return f.explain(fmt.Errorf("set %s of table inet %s: %w", setName(name, six), f.table.Name, err))
+	return f.explain(fmt.Errorf("set %s of table inet %s: %w", SetName(name, six), f.table.Name, err))
 }
 
 // explain adds what a person can do about an error.
