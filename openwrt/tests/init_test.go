@@ -108,7 +108,6 @@ func TestInstance(t *testing.T) {
 		"procd_add_jail_mount\t/var/run/latchkey.init",
 		"procd_add_jail_mount_rw\t/var/run/latchkey\t/etc/latchkey",
 	}
-	stepsDown := []string{"procd_append_param\tcommand\t--user\tlatchkey"}
 	warning := "logger\t-t\tlatchkey\t-p\tdaemon.warn\tlatchkeyd runs as root: there is no user latchkey"
 	tests := []struct {
 		name  string
@@ -117,8 +116,8 @@ func TestInstance(t *testing.T) {
 		extra []string
 	}{
 		{"jailed", []string{"sbin/ujail", "etc/capabilities/latchkey.json"}, "yes", jail},
-		{"without_ujail", []string{"etc/capabilities/latchkey.json"}, "yes", stepsDown},
-		{"without_the_capabilities_file", []string{"sbin/ujail"}, "yes", stepsDown},
+		{"without_ujail", []string{"etc/capabilities/latchkey.json"}, "yes", nil},
+		{"without_the_capabilities_file", []string{"sbin/ujail"}, "yes", nil},
 		{"without_the_user", []string{"sbin/ujail", "etc/capabilities/latchkey.json"}, "", []string{warning}},
 	}
 	for _, tt := range tests {

@@ -44,6 +44,10 @@ func runTests(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // another user runs it, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	latchkeyd := filepath.Join(dir, "latchkeyd")
 	if out, err := exec.Command("go", "build", "-o", latchkeyd, "../../cmd/latchkeyd").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
