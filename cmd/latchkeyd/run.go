@@ -96,6 +96,7 @@ func run(e env, args []string) error {
 		Config:          func() (string, error) { return readConfig(*config) },
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
+		Rules:           firewall.Rules,
 		Capture:         packets{live},
 		Memory:          memory,
 		ClockSynced:     synced,
