@@ -139,6 +139,16 @@ function openRule(door, firewall) {
 	return rule ? text.say(_('Firewall rule “{name}” opens this port to everybody already.'), { name: rule.name || rule['.name'] }) : null;
 }
 
+// firewall4 leaves out a rule whose zone does not exist.
+function missingZone(door, firewall) {
+	const zones = firewall.filter(function(s) { return s['.type'] == 'zone' && s.enabled != '0'; });
+	const missing = [ door.src || 'wan', door.dest ].find(function(name) {
+		return name && !zones.some(function(z) { return z.name == name; });
+	});
+
+	return (missing && firewall.length) ? text.say(_('The firewall has no zone {zone}, so this door cannot be opened.'), { zone: missing }) : null;
+}
+
 function knockPorts(door, main, sequences) {
 	const port = +door.port, protos = protocols(door);
 
@@ -173,6 +183,7 @@ function routerService(door, listeners) {
 // each a list of sections but main, which is one, and listeners: [{ name, proto, port }].
 function conflicts(door, around) {
 	return [
+		missingZone(door, around.firewall),
 		otherDoor(door, around.doors),
 		portForward(door, around.firewall),
 		openRule(door, around.firewall),
