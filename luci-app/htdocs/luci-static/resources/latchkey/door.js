@@ -146,7 +146,7 @@ function missingZone(door, firewall) {
 		return name && !zones.some(function(z) { return z.name == name; });
 	});
 
-	return (missing && firewall.length) ? text.say(_('The firewall has no zone {zone}, so this door cannot be opened.'), { zone: missing }) : null;
+	return (missing && zones.length) ? text.say(_('The firewall has no zone {zone}, so this door cannot be opened.'), { zone: missing }) : null;
 }
 
 function knockPorts(door, main, sequences) {
@@ -179,17 +179,21 @@ function routerService(door, listeners) {
 	return text.say(_('{service} of the router listens on this port; from outside, an open door leads past it.'), { service: l.name });
 }
 
-// Sentences about what a door would collide with. around: { doors, firewall, main, sequences, listeners },
+// Sentences about what a port would collide with. around: { doors, firewall, main, sequences, listeners },
 // each a list of sections but main, which is one, and listeners: [{ name, proto, port }].
-function conflicts(door, around) {
+function collisions(door, around) {
 	return [
-		missingZone(door, around.firewall),
 		otherDoor(door, around.doors),
 		portForward(door, around.firewall),
 		openRule(door, around.firewall),
 		knockPorts(door, around.main, around.sequences),
 		routerService(door, around.listeners)
 	].filter(function(c) { return c != null; });
+}
+
+// Sentences about why a door would not work, or not alone.
+function conflicts(door, around) {
+	return [ missingZone(door, around.firewall) ].filter(function(c) { return c != null; }).concat(collisions(door, around));
 }
 
 // What listens on the router, as far as its configuration tells.
@@ -217,7 +221,7 @@ function listeners(dropbear, uhttpd, network) {
 function freePort(door, around, below) {
 	let port = door.dest_port;
 
-	for (let i = 0; i < 100 && conflicts(Object.assign({}, door, { port: port }), around).length; i++)
+	for (let i = 0; i < 100 && collisions(Object.assign({}, door, { port: port }), around).length; i++)
 		port = String(20000 + below(40000));
 
 	return port;
