@@ -140,6 +140,8 @@ type router struct {
 	t    *testing.T
 	root string
 	env  []string
+
+	largest int // of the files that the plugin writes, in bytes; 0 = any
 }
 
 // zones is a firewall's configuration with the zones of a stock router, and one that is switched off.

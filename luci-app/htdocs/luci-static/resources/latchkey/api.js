@@ -19,7 +19,7 @@ const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ '
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
-const callInit = rpc.declare({ object: 'luci', method: 'setInitAction', params: [ 'name', 'action' ], expect: { result: false } });
+const callRestart = rpc.declare({ object: 'latchkey', method: 'restart', expect: { result: false } });
 const callHints = rpc.declare({ object: 'luci-rpc', method: 'getHostHints', expect: { '': {} } });
 const callInterfaces = rpc.declare({ object: 'network.interface', method: 'dump', expect: { 'interface': [] } });
 const callApply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
@@ -179,7 +179,7 @@ return baseclass.extend({
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
 	check: check,
-	restart: function() { return callInit('latchkey', 'restart'); },
+	restart: function() { return callRestart(); },
 	apply: apply,
 	tryLoad: tryLoad,
 	sections: sections,
