@@ -33,6 +33,18 @@ func (r *router) call(method string, args any) map[string]any {
 		r.t.Fatal(err)
 	}
 	r.write("args.json", string(text))
+	r.plugin("", "")
+	r.write("call.uc", `
+		import { readfile } from 'fs';
+		const plugin = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })();
+		printf('%J', plugin.latchkey['`+method+`'].call({ args: json(readfile('`+r.path("args.json")+`')) }));
+	`)
+	return r.ucode()
+}
+
+// plugin makes plugin.uc with this router's paths, and with one more text changed.
+func (r *router) plugin(old, new string) {
+	r.t.Helper()
 	plugin := strings.NewReplacer(
 		"/etc/config", r.path("etc/config"),
 		"/var/run", r.path("var/run"),
@@ -40,12 +52,15 @@ func (r *router) call(method string, args any) map[string]any {
 		"/usr/bin/latchkeyd", r.path("bin/latchkeyd"),
 		"/sbin/uci", r.path("bin/uci"),
 	).Replace(script(r.t, "latchkey.uc"))
-	r.write("plugin.uc", plugin)
-	r.write("call.uc", `
-		import { readfile } from 'fs';
-		const plugin = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })();
-		printf('%J', plugin.latchkey['`+method+`'].call({ args: json(readfile('`+r.path("args.json")+`')) }));
-	`)
+	if !strings.Contains(plugin, old) {
+		r.t.Fatalf("the plugin has no %q", old)
+	}
+	r.write("plugin.uc", strings.Replace(plugin, old, new, 1))
+}
+
+// ucode runs call.uc and returns the answer that it prints.
+func (r *router) ucode() map[string]any {
+	r.t.Helper()
 	cmd := exec.Command(os.Getenv(ucodeVariable), r.path("call.uc"))
 	if r.largest > 0 { // ulimit counts blocks of 512 bytes
 		cmd = exec.Command("busybox", "ash", "-c", fmt.Sprintf("trap '' XFSZ; ulimit -f %d; exec \"$@\"", r.largest/512), "", os.Getenv(ucodeVariable), r.path("call.uc"))
@@ -54,11 +69,11 @@ func (r *router) call(method string, args any) map[string]any {
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		r.t.Fatalf("%s: %v\n%s", method, err, out)
+		r.t.Fatalf("%v\n%s", err, out)
 	}
 	var answer map[string]any
 	if err := json.Unmarshal(out, &answer); err != nil {
-		r.t.Fatalf("%s answered %q: %v", method, out, err)
+		r.t.Fatalf("answer %q: %v", out, err)
 	}
 	return answer
 }

@@ -8,6 +8,7 @@
 import { cursor } from 'uci';
 import { open, popen, readfile, unlink, writefile } from 'fs';
 import { connect as ubus } from 'ubus';
+import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
 
 const CONFIG = '/etc/config';
@@ -18,6 +19,9 @@ const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that m
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
+
+const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
+const PINGS = [ 'echo-request', 'any', '8', '128' ];
 
 const NOT_RUNNING = {
 	running: false,
@@ -321,6 +325,90 @@ function newclient(args) {
 	return link({ client: args.name, page: args.page });
 }
 
+// outside returns the names of the zones that knocks come in from.
+function outside(uci) {
+	const networks = list(uci.get('latchkey', 'main', 'interface'));
+	const wanted = length(networks) ? networks : [ 'wan', 'wan6' ];
+	const found = [];
+
+	uci.foreach('firewall', 'zone', z => {
+		if (length(filter(list(z.network), n => n in wanted)))
+			push(found, z.name);
+	});
+
+	return length(found) ? found : [ 'wan' ];
+}
+
+// silentValue returns what makes an option of the firewall answer no stranger; null if there is no
+// such value, or the section is not about strangers.
+function silentValue(uci, s, option) {
+	const zones = outside(uci);
+	const kind = s?.['.type'];
+
+	if (kind == 'defaults')
+		return option == 'forward' ? 'DROP' : null;
+	if (kind == 'zone')
+		return s.name in zones && option in [ 'input', 'forward' ] ? 'DROP' : null;
+	if (!(kind in [ 'rule', 'redirect' ]) || !(s.src == '*' || s.src in zones))
+		return null;
+	if (option == 'enabled')
+		return '0';
+	if (kind == 'rule' && option == 'target')
+		return uc(s.target ?? '') == 'REJECT' ? 'DROP' : null;
+	if (kind == 'rule' && option == 'icmp_type') {
+		const rest = filter(list(s.icmp_type), t => !(t in PINGS));
+
+		return length(rest) ? rest : null;
+	}
+
+	return null;
+}
+
+function writeFirewall(section, option, value) {
+	const uci = cursor(CONFIG);
+
+	if (value == null)
+		uci.delete('firewall', section, option);
+	else
+		uci.set('firewall', section, option, value);
+	uci.commit('firewall');
+	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'firewall' } });
+}
+
+let undo = null; // the change that nobody confirmed yet
+
+// silence makes one option of the firewall silent, and takes that back unless keep is called in time:
+// who lost his connection by it cannot.
+function silence(args) {
+	const uci = cursor(CONFIG);
+	const s = uci.get_all('firewall', args.section || '-');
+	const value = silentValue(uci, s, args.option);
+
+	if (value == null)
+		return { error: `option '${args.option}' of section '${args.section}' of the firewall is not one that answers strangers`, hint: 'change it at Network > Firewall' };
+	if (undo)
+		return { error: 'another change waits to be confirmed', hint: 'try again in half a minute' };
+
+	const before = s[args.option];
+
+	writeFirewall(args.section, args.option, value);
+	undo = timer(UNDO, () => {
+		undo = null;
+		writeFirewall(args.section, args.option, before);
+	});
+
+	return { seconds: UNDO / 1000 };
+}
+
+function keep() {
+	const kept = undo != null;
+
+	undo?.cancel();
+	undo = null;
+
+	return { kept };
+}
+
 return {
 	latchkey: {
 		// What these two tell is for every account that may see Latchkey: no secrets.
@@ -342,6 +430,8 @@ return {
 			args: { client: '' },
 			call: req => ask({ method: 'forget', client: req.args.client })
 		},
+		silence: { args: { section: '', option: '' }, call: req => silence(req.args) },
+		keep: { call: keep },
 		restart: { call: () => ({ result: system([ '/etc/init.d/latchkey', 'restart' ]) == 0 }) },
 		check: { args: { text: '' }, call: req => check(req.args) },
 		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
