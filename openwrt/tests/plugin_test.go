@@ -21,7 +21,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/link"
 )
 
-// ucodeVariable names a program ucode that has its modules fs, socket, ubus and uci. Debian has none,
+// ucodeVariable names a program ucode that has its modules fs, socket, ubus, uci and uloop. Debian has none,
 // so that who changes the plugin sets it: see CONTRIBUTING.md.
 const ucodeVariable = "LATCHKEY_UCODE"
 
