@@ -133,13 +133,7 @@ func TestFilesOfAnotherUser(t *testing.T) {
 func TestForgetAsRoot(t *testing.T) {
 	r := newRouter(t)
 	r.owned()
-	socket := []string{"--socket", r.path("var/run/latchkey/latchkey.sock"), "--state", r.path("etc/latchkey/state")}
-	forget := func(args ...string) (string, error) {
-		out, err := r.latchkeyd(append(append([]string{"forget"}, args...), socket...)...).CombinedOutput()
-		return string(out), err
-	}
-
-	// The daemon's user leads the folder's name for the state to a folder of root's, and to a file of root's.
+	// The daemon's user leads the name of the state to a file of root's.
 	r.write("etc/precious/state", "text")
 	if err := os.Chmod(r.path("etc/precious/state"), 0o600); err != nil {
 		t.Fatal(err)
@@ -151,10 +145,8 @@ func TestForgetAsRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.inodes("etc/precious")
-	if out, err := forget("phone", "--config", r.path("etc/config/latchkey")); err == nil || !strings.Contains(out, "permission denied") {
-		t.Errorf("a link to a file of root's: %v, %s", err, out)
-	}
-	if out, err := forget("--all"); err != nil {
+	forget := r.latchkeyd("forget", "--all", "--socket", r.path("var/run/latchkey/latchkey.sock"), "--state", r.path("etc/latchkey/state"))
+	if out, err := forget.CombinedOutput(); err != nil {
 		t.Errorf("--all: %v\n%s", err, out)
 	}
 	if after := r.inodes("etc/precious"); len(after) != 1 || after[0] != before[0] {
@@ -162,5 +154,14 @@ func TestForgetAsRoot(t *testing.T) {
 	}
 	if _, err := os.Lstat(r.path("etc/latchkey/state")); !os.IsNotExist(err) {
 		t.Errorf("the link is still there: %v", err)
+	}
+	// In a folder where its owner may not remove names, root as its owner may not either.
+	if err := os.Chmod(r.path("etc/latchkey"), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	r.write("etc/latchkey/state", "text")
+	forget = r.latchkeyd(forget.Args[1:]...)
+	if out, err := forget.CombinedOutput(); err == nil || !strings.Contains(string(out), "permission denied") {
+		t.Errorf("--all as root, who may do everything: %v\n%s", err, out)
 	}
 }
