@@ -38,12 +38,13 @@ var arrows = map[string][]string{
 	"pkgs/nfnetlink":  {},
 	"pkgs/nft":        {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/conntrack":  {"pkgs/door", "pkgs/nfnetlink"},
+	"pkgs/fw4":        {"pkgs/config", "pkgs/nft", "pkgs/wire"},
 	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/fw4", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
 		"pkgs/store", "pkgs/wake", "pkgs/wire"},
 }
 
@@ -162,6 +163,57 @@ func TestPurePackagesReadNoClockAndStartNoGoroutine(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// starters are the names by which a program could be run, or a socket of a network be listened at, and
+// who may use them. os/exec and net/http are in the table barred.
+var starters = []struct {
+	names []string
+	by    []string // files
+	why   string
+}{
+	{[]string{"ForkExec", "StartProcess"}, []string{"pkgs/hooks/hooks.go"}, "the daemon runs no programs; hooks is a process of its own"},
+	{[]string{"Exec"}, []string{"cmd/latchkeyd/rights.go"}, "the daemon begins only itself anew, with fewer rights"},
+	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, nil,
+		"nothing of the router's program listens on the network"},
+}
+
+func TestDaemonRunsNoProgramAndListensOnNoNetwork(t *testing.T) {
+	pkgs := list(t)
+	files := 0
+	for name, p := range pkgs {
+		if name != "cmd/latchkeyd" && !slices.Contains(pkgs["cmd/latchkeyd"].Deps, module+name) {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			files++
+			where := name + "/" + file
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				s, ok := n.(*ast.SelectorExpr)
+				if !ok {
+					return true
+				}
+				from, ok := s.X.(*ast.Ident)
+				if !ok || !slices.Contains([]string{"os", "syscall", "unix", "net"}, from.Name) {
+					return true
+				}
+				for _, rule := range starters {
+					if slices.Contains(rule.names, s.Sel.Name) && !slices.Contains(rule.by, where) {
+						t.Errorf("%s uses %s.%s: %s", fset.Position(s.Pos()), from.Name, s.Sel.Name, rule.why)
+					}
+				}
+				return true
+			})
+		}
+	}
+	if files < 50 {
+		t.Errorf("%d files were read: the program has more", files)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 )
@@ -170,6 +171,9 @@ func forgetAll(e env, socket, state string) error {
 		return &control.Error{Text: "latchkeyd is running", Hint: "stop it first: /etc/init.d/latchkey stop"}
 	}
 	if !errors.Is(err, control.ErrNotRunning) {
+		return err
+	}
+	if err := becomeOwner(filepath.Dir(state)); err != nil {
 		return err
 	}
 	if err := os.Remove(state); err != nil {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/latchkey/latchkey/pkgs/daemon"
 )
@@ -18,6 +19,16 @@ func check(e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := tellProblems(e.err, words[0], text); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "%s can be used\n", words[0])
+	return nil
+}
+
+// tellProblems prints all that is wrong or doubtful in a configuration. It returns an error if the
+// configuration cannot be used.
+func tellProblems(w io.Writer, path, text string) error {
 	bad := 0
 	for _, p := range daemon.Check(text) {
 		grade := "warning"
@@ -25,11 +36,10 @@ func check(e env, args []string) error {
 			grade = "error"
 			bad++
 		}
-		fmt.Fprintf(e.err, "%s: %s\n", grade, p.Text)
+		fmt.Fprintf(w, "%s: %s\n", grade, p.Text)
 	}
 	if bad > 0 {
-		return fmt.Errorf("%s has %d errors", words[0], bad)
+		return fmt.Errorf("%s has %d errors", path, bad)
 	}
-	fmt.Fprintf(e.out, "%s can be used\n", words[0])
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -28,8 +29,8 @@ import (
 
 // Where things are on a router, unless flags say otherwise.
 const (
-	configFile = "/var/run/latchkey/config" // the copy that the init script makes …
-	userConfig = "/etc/config/latchkey"     // … of the owner's
+	configFile = "/var/run/latchkey.init/config" // the copy that the init script makes …
+	userConfig = "/etc/config/latchkey"          // … of the owner's
 	stateFile  = "/etc/latchkey/state"
 )
 
@@ -51,6 +52,10 @@ func run(e env, args []string) error {
 		return err
 	}
 
+	if err := stepDown(filepath.Dir(*state)); err != nil {
+		return err
+	}
+
 	// Signals come first: a reload may be asked for while all this begins, and a log that nobody
 	// reads any more is no reason to end.
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
@@ -65,6 +70,10 @@ func run(e env, args []string) error {
 	}
 	defer l.Close()
 	memory, err := store.Open(*state)
+	if errors.Is(err, fs.ErrPermission) {
+		return &control.Error{Text: err.Error(), Hint: fmt.Sprintf(
+			"it is another user's, perhaps of a time when latchkeyd ran as root: chown -h %d:%d %s", os.Getuid(), os.Getgid(), *state)}
+	}
 	if err != nil {
 		return err
 	}
@@ -89,6 +98,7 @@ func run(e env, args []string) error {
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
 		Sessions:        conntrack.Table{},
+		Rules:           firewall.Rules,
 		Capture:         packets{live},
 		Memory:          memory,
 		ClockSynced:     synced,
@@ -157,6 +167,9 @@ func listen(path string) (net.Listener, error) {
 	if err == nil {
 		c.Close()
 		return nil, fmt.Errorf("another latchkeyd listens at %s", path)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &control.Error{Text: err.Error(), Hint: "it is another user's: if no other latchkeyd runs, remove it"}
 	}
 	if info, gone := os.Lstat(path); gone == nil && errors.Is(err, control.ErrNotRunning) && info.Mode()&fs.ModeSocket != 0 {
 		if err := os.Remove(path); err != nil {

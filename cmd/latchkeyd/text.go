@@ -57,9 +57,9 @@ func doorLine(d control.Door) string {
 	case d.State == "disabled":
 		state = "switched off"
 	case d.State == "pending":
-		state = "waits for the firewall: it has no set for this door yet"
+		state = "waits for the firewall, which has not loaded it yet"
 	case d.State == "broken":
-		state = "broken: " + d.Reason
+		state = "cannot be opened: " + d.Reason
 	case len(d.Grants) > 0:
 		state = "open"
 	}

@@ -3,9 +3,7 @@
 package openwrt_test
 
 import (
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -32,13 +30,7 @@ func firewall(calls []string) []string {
 		switch name, value := words[1], words[2]; words[0] {
 		case "json_add_object":
 			object = nil
-		case "json_add_array":
-			object = append(object, name+"=")
 		case "json_add_string":
-			if name == "" { // an entry of the array
-				object[len(object)-1] += value
-				continue
-			}
 			object = append(object, name+"="+value)
 		case "json_close_object":
 			slices.Sort(object[1:])
@@ -52,92 +44,35 @@ const enabled = `config latchkey 'main'
 	option enabled '1'
 `
 
-func TestDoors(t *testing.T) {
-	sets := func(name string, families ...string) (lines []string) {
-		for _, f := range families {
-			lines = append(lines, "ipset family=ipv"+f+" match=src_ip name=latchkey1_"+name+"_"+f+" timeout=0")
-		}
-		return lines
-	}
-	tests := []struct {
-		name, doors string
-		want        []string
-	}{
-		{"router", `
-config door 'web'
-	option port '8443'
-`, append(sets("web", "4", "6"),
-			"rule dest_port=8443 family=ipv4 ipset=latchkey1_web_4 proto=tcp src=wan target=ACCEPT",
-			"rule dest_port=8443 family=ipv6 ipset=latchkey1_web_6 proto=tcp src=wan target=ACCEPT")},
-		{"router_with_both_protocols_and_another_zone", `
-config door 'dns'
-	option src 'guest'
-	list proto 'tcp'
-	list proto 'udp'
-	option port '53'
-`, append(sets("dns", "4", "6"),
-			"rule dest_port=53 family=ipv4 ipset=latchkey1_dns_4 proto=tcp udp src=guest target=ACCEPT",
-			"rule dest_port=53 family=ipv6 ipset=latchkey1_dns_6 proto=tcp udp src=guest target=ACCEPT")},
-		{"host_by_IPv4", `
-config door 'nas'
-	option port '2222'
-	option dest 'lan'
-	option dest_ip '192.168.1.22'
-	option dest_port '22'
-`, append(sets("nas", "4"),
-			"redirect dest=lan dest_ip=192.168.1.22 dest_port=22 family=ipv4 ipset=latchkey1_nas_4 proto=tcp reflection=0 src=wan src_dport=2222 target=DNAT")},
-		{"host_by_the_end_of_an_IPv6_address", `
-config door 'nas'
-	option port '22'
-	option dest 'lan'
-	option dest_ip6 '::22'
-`, append(sets("nas", "6"),
-			"rule dest=lan dest_ip=::22/-64 dest_port=22 family=ipv6 ipset=latchkey1_nas_6 proto=tcp src=wan target=ACCEPT")},
-		{"host_by_an_end_in_the_firewall's_form", `
-config door 'nas'
-	option port '22'
-	option dest 'lan'
-	option dest_ip6 '::22/-64'
-`, append(sets("nas", "6"),
-			"rule dest=lan dest_ip=::22/-64 dest_port=22 family=ipv6 ipset=latchkey1_nas_6 proto=tcp src=wan target=ACCEPT")},
-		{"host_by_a_whole_IPv6_address", `
-config door 'nas'
-	option proto 'udp'
-	option port '51820'
-	option dest 'lan'
-	option dest_ip6 '2001:db8:2::22'
-`, append(sets("nas", "6"),
-			"rule dest=lan dest_ip=2001:db8:2::22 dest_port=51820 family=ipv6 ipset=latchkey1_nas_6 proto=udp src=wan target=ACCEPT")},
-		{"host_by_both", `
+// What the objects are is decided and tested in pkgs/fw4.
+func TestDoorsArePublished(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", enabled+`
 config door 'nas'
 	option port '2222'
 	option dest 'lan'
 	option dest_ip '192.168.1.22'
 	option dest_ip6 '::22'
-	option dest_port '22'
-`, slices.Concat(sets("nas", "4"),
-			[]string{"redirect dest=lan dest_ip=192.168.1.22 dest_port=22 family=ipv4 ipset=latchkey1_nas_4 proto=tcp reflection=0 src=wan src_dport=2222 target=DNAT"},
-			sets("nas", "6"),
-			[]string{"rule dest=lan dest_ip=::22/-64 dest_port=22 family=ipv6 ipset=latchkey1_nas_6 proto=tcp src=wan target=ACCEPT"})},
-		{"disabled", `
-config door 'web'
-	option port '8443'
+
+config door 'old'
+	option port '99'
 	option enabled '0'
-`, nil},
-		{"none", "", nil},
+`)
+	calls, out, err := r.initScript("start")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newRouter(t)
-			r.write("etc/config/latchkey", enabled+tt.doors)
-			calls, out, err := r.initScript("start")
-			if err != nil {
-				t.Fatalf("start: %v\n%s", err, out)
-			}
-			if diff := cmp.Diff(tt.want, firewall(calls)); diff != "" {
-				t.Errorf("firewall objects (-want +got):\n%s", diff)
-			}
-		})
+	want := []string{
+		"ipset family=ipv4 match=src_ip name=latchkey1_nas_4 timeout=0",
+		"redirect dest=lan dest_ip=192.168.1.22 dest_port=2222 family=ipv4 ipset=latchkey1_nas_4 proto=tcp reflection=0 src=wan src_dport=2222 target=DNAT",
+		"ipset family=ipv6 match=src_ip name=latchkey1_nas_6 timeout=0",
+		"rule dest=lan dest_ip=::22/-64 dest_port=2222 family=ipv6 ipset=latchkey1_nas_6 proto=tcp src=wan target=ACCEPT",
+	}
+	if diff := cmp.Diff(want, firewall(calls)); diff != "" {
+		t.Errorf("firewall objects (-want +got):\n%s", diff)
+	}
+	if i := slices.Index(calls, "procd_open_data"); i < 0 || !slices.Equal(calls[i+1:i+3], []string{"json_add_array\tfirewall", "json_add_object\t"}) {
+		t.Errorf("they are not the data of the instance: %q", calls)
 	}
 }
 
@@ -157,9 +92,10 @@ func TestInstance(t *testing.T) {
 		"procd_open_instance\tmain",
 		"procd_set_param\tcommand\t/usr/bin/latchkeyd\trun",
 		"procd_set_param\tenv\tGOMEMLIMIT=12MiB",
-		"procd_set_param\tfile\t/var/run/latchkey/config",
+		"procd_set_param\tfile\t/var/run/latchkey.init/config",
 		"procd_set_param\treload_signal\tHUP",
 		"procd_set_param\trespawn\t3600\t5\t0",
+		"procd_set_param\tstdout\t1",
 		"procd_set_param\tstderr\t1",
 	}
 	data := []string{"procd_open_data", "procd_close_data", "procd_close_instance"}
@@ -169,9 +105,10 @@ func TestInstance(t *testing.T) {
 		"procd_set_param\tcapabilities\t/etc/capabilities/latchkey.json",
 		"procd_set_param\tno_new_privs\t1",
 		"procd_add_jail\tlatchkey",
+		"procd_add_jail_mount\t/var/run/latchkey.init",
 		"procd_add_jail_mount_rw\t/var/run/latchkey\t/etc/latchkey",
 	}
-	warning := "logger\t-t\tlatchkey\t-p\tdaemon.warn\tlatchkeyd runs as root: it takes the package procd-ujail to run it with fewer rights"
+	warning := "logger\t-t\tlatchkey\t-p\tdaemon.warn\tlatchkeyd runs as root: there is no user latchkey"
 	tests := []struct {
 		name  string
 		with  []string // files
@@ -179,8 +116,8 @@ func TestInstance(t *testing.T) {
 		extra []string
 	}{
 		{"jailed", []string{"sbin/ujail", "etc/capabilities/latchkey.json"}, "yes", jail},
-		{"without_ujail", []string{"etc/capabilities/latchkey.json"}, "yes", []string{warning}},
-		{"without_the_capabilities_file", []string{"sbin/ujail"}, "yes", []string{warning}},
+		{"without_ujail", []string{"etc/capabilities/latchkey.json"}, "yes", nil},
+		{"without_the_capabilities_file", []string{"sbin/ujail"}, "yes", nil},
 		{"without_the_user", []string{"sbin/ujail", "etc/capabilities/latchkey.json"}, "", []string{warning}},
 	}
 	for _, tt := range tests {
@@ -230,7 +167,8 @@ func TestTriggers(t *testing.T) {
 	tests := []struct{ name, config, want string }{
 		{"named", enabled + "\tlist interface 'wan'\n\tlist interface 'lte'\n", "wan lte"},
 		{"default", enabled, "wan wan6"},
-		{"switched_off", "config latchkey 'main'\n\tlist interface 'lte'\n", "lte"},
+		{"switched_off", "config latchkey 'main'\n\tlist interface 'lte'\n", ""},
+		{"refused", "config latchkey 'main'\n\toption nonsense '1'\n", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -244,100 +182,14 @@ func TestTriggers(t *testing.T) {
 			for _, i := range strings.Fields(tt.want) {
 				want = append(want, "procd_add_reload_interface_trigger\t"+i)
 			}
+			if tt.want != "" {
+				want = append(want, "procd_add_config_trigger\tconfig.change\tfirewall\t/etc/init.d/latchkey\tlook")
+			}
 			got := slices.DeleteFunc(calls, func(s string) bool { return !strings.Contains(s, "_trigger\t") })
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("triggers (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// paths lists what is below a folder, with modes.
-func (r *router) paths(folder string) (list []string) {
-	r.t.Helper()
-	err := filepath.WalkDir(r.path(folder), func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		list = append(list, info.Mode().String()+" "+strings.TrimPrefix(name, r.root))
-		return err
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return list
-}
-
-func TestHandOver(t *testing.T) {
-	r := newRouter(t)
-	text := enabled + "\tlist interface 'wan'\n\tlist interface 'wan6'\n\tlist interface 'lte'\n"
-	r.write("etc/config/latchkey", text)
-	r.write("etc/hotplug.d/x", "")
-	before := r.paths("etc")
-	calls, out, err := r.initScript("start", "USER_EXISTS=1", "DEVICE_wan6=pppoe-wan")
-	if err != nil {
-		t.Fatalf("start: %v\n%s", err, out)
-	}
-
-	want := text + "\nconfig latchkey 'main'\n\tlist device 'eth1' # wan\n\tlist device 'pppoe-wan' # wan6\n"
-	if diff := cmp.Diff(want, r.read("var/run/latchkey/config")); diff != "" {
-		t.Errorf("configuration handed over (-want +got):\n%s", diff)
-	}
-	wantPaths := []string{
-		"drwxr-xr-x /var/run",
-		"drwxr-x--- /var/run/latchkey",
-		"-r-------- /var/run/latchkey/config",
-		"drwx------ /var/run/latchkey.init",
-	}
-	if diff := cmp.Diff(wantPaths, r.paths("var/run")); diff != "" {
-		t.Errorf("files in /var/run (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(append(before, "drwxr-x--- /etc/latchkey"), r.paths("etc")); diff != "" {
-		t.Errorf("files in /etc (-want +got):\n%s", diff)
-	}
-	owners := slices.DeleteFunc(calls, func(s string) bool { return !strings.HasPrefix(s, "chown\t") })
-	wantOwners := []string{
-		"chown\tlatchkey:latchkey\t/var/run/latchkey",
-		"chown\t-Rh\tlatchkey:latchkey\t/etc/latchkey",
-		"chown\tlatchkey:latchkey\t/var/run/latchkey.init/config",
-	}
-	if diff := cmp.Diff(wantOwners, owners); diff != "" {
-		t.Errorf("owners (-want +got):\n%s", diff)
-	}
-
-	t.Run("an_interface_that_is_down_keeps_its_device", func(t *testing.T) {
-		if _, out, err := r.initScript("start", "DEVICE_wan6=", "DEVICE_lte=wwan0"); err != nil {
-			t.Fatalf("start: %v\n%s", err, out)
-		}
-		want := want + "\tlist device 'wwan0' # lte\n"
-		if diff := cmp.Diff(want, r.read("var/run/latchkey/config")); diff != "" {
-			t.Errorf("configuration handed over (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestSwitchedOff(t *testing.T) {
-	r := newRouter(t)
-	r.write("etc/config/latchkey", "config latchkey 'main'\n\toption enabled '0'\n\nconfig door 'web'\n\toption port '8443'\n")
-	r.write("var/run/latchkey/config", "of before")
-	calls, out, err := r.initScript("start", "RUNNING=1")
-	if err != nil {
-		t.Fatalf("start: %v\n%s", err, out)
-	}
-	want := []string{
-		"procd_open_service\tlatchkey",
-		"procd_add_reload_trigger\tlatchkey",
-		"procd_add_reload_interface_trigger\twan",
-		"procd_add_reload_interface_trigger\twan6",
-		"procd_close_service\tset",
-		"procd_set_config_changed\tfirewall",
-	}
-	if diff := cmp.Diff(want, calls); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"drwxr-xr-x /var/run", "drwxr-xr-x /var/run/latchkey"}, r.paths("var/run")); diff != "" {
-		t.Errorf("files in /var/run (-want +got):\n%s", diff)
 	}
 }
 
@@ -377,7 +229,7 @@ func TestBadConfiguration(t *testing.T) {
 		t.Run(action+"_leaves_the_running_one_alone", func(t *testing.T) {
 			r := newRouter(t)
 			r.write("etc/config/latchkey", badPort)
-			r.write("var/run/latchkey/config", "of before")
+			r.write("var/run/latchkey.init/config", "of before")
 			calls, _, err := r.initScript(action, "RUNNING=1")
 			if err == nil {
 				t.Errorf("%s succeeded with a bad configuration", action)
@@ -385,7 +237,7 @@ func TestBadConfiguration(t *testing.T) {
 			if slices.ContainsFunc(calls, func(s string) bool { return strings.HasPrefix(s, "procd_close_service") }) {
 				t.Errorf("procd was told something: %q", calls)
 			}
-			if got := r.read("var/run/latchkey/config"); got != "of before" {
+			if got := r.read("var/run/latchkey.init/config"); got != "of before" {
 				t.Errorf("the daemon's configuration became %q", got)
 			}
 		})
@@ -406,26 +258,6 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("problems are still told: %q", got)
 		}
 	})
-}
-
-// Whoever is in the daemon's folder must not lead root's hand elsewhere.
-func TestHandOver_past_a_link(t *testing.T) {
-	r := newRouter(t)
-	r.write("etc/config/latchkey", enabled)
-	r.write("etc/other/x", "")
-	r.write("var/run/latchkey/x", "")
-	if err := os.Symlink(r.path("etc/other"), r.path("var/run/latchkey/config")); err != nil {
-		t.Fatal(err)
-	}
-	if _, out, err := r.initScript("start"); err != nil {
-		t.Fatalf("start: %v\n%s", err, out)
-	}
-	if diff := cmp.Diff([]string{"drwxr-xr-x /etc/other", "-rwxr-xr-x /etc/other/x"}, r.paths("etc/other")); diff != "" {
-		t.Errorf("the folder that the link leads to (-want +got):\n%s", diff)
-	}
-	if info, err := os.Lstat(r.path("var/run/latchkey/config")); err != nil || info.Mode() != 0o400 {
-		t.Errorf("the daemon's configuration: %v, %v", info, err)
-	}
 }
 
 func TestReload(t *testing.T) {

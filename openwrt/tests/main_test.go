@@ -12,28 +12,49 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
 // files is the folder of what the package installs.
 const files = "../latchkey/files"
 
-// TestMain lets the test's own binary be the programs that the scripts call.
+// programVariable names the latchkeyd that was built for the tests.
+const programVariable = "LATCHKEY_TEST_PROGRAM"
+
+// TestMain builds latchkeyd, and lets the test's own binary be the other programs that the scripts call.
 func TestMain(m *testing.M) {
 	programs := map[string]func([]string) error{
-		"uci":       standInUCI,
-		"latchkeyd": standInDaemon,
-		"ubus":      standInUbus,
+		"uci":  standInUCI,
+		"ubus": standInUbus,
 	}
 	program := programs[filepath.Base(os.Args[0])]
 	if program == nil {
-		os.Exit(m.Run())
+		os.Exit(runTests(m))
 	}
 	if err := program(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "latchkeyd")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil { // another user runs it, too
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	latchkeyd := filepath.Join(dir, "latchkeyd")
+	if out, err := exec.Command("go", "build", "-o", latchkeyd, "../../cmd/latchkeyd").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	os.Setenv(programVariable, latchkeyd)
+	return m.Run()
 }
 
 // standInUCI knows "export FILE", which prints shell assignments, "-c FOLDER export NAME", which prints
@@ -81,7 +102,10 @@ func exportShell(file string) error {
 	if len(errs) > 0 {
 		return fmt.Errorf("uci: Parse error: %s", errs[0].Reason)
 	}
-	for _, s := range parsed.Sections {
+	for i, s := range parsed.Sections {
+		if s.Name == "" {
+			s.Name = fmt.Sprintf("cfg%02x", i)
+		}
 		fmt.Printf("sections=\"$sections %s\" type_%s=%s\n", s.Name, s.Name, s.Type)
 		for _, o := range s.Options {
 			var values []string
@@ -95,22 +119,6 @@ func exportShell(file string) error {
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// standInDaemon knows "check FILE", with the daemon's own rules.
-func standInDaemon(args []string) error {
-	text, err := os.ReadFile(args[1])
-	if err != nil {
-		return err
-	}
-	_, problems := config.Parse(string(text))
-	for _, p := range problems.Errors() {
-		fmt.Fprintf(os.Stderr, "error: %s\n", p)
-	}
-	if n := len(problems.Errors()); n > 0 {
-		return fmt.Errorf("latchkeyd: error: %s has %d errors", args[1], n)
-	}
-	return nil
-}
 
 // standInUbus records its arguments.
 func standInUbus(args []string) error {
@@ -132,7 +140,23 @@ type router struct {
 	t    *testing.T
 	root string
 	env  []string
+
+	largest int // of the files that the plugin writes, in bytes; 0 = any
 }
+
+// zones is a firewall's configuration with the zones of a stock router, and one that is switched off.
+const zones = `
+config zone
+	option name 'lan'
+
+config zone 'outside'
+	option name 'wan'
+	option enabled '1'
+
+config zone
+	option name 'attic'
+	option enabled '0'
+`
 
 func newRouter(t *testing.T) *router {
 	t.Helper()
@@ -149,16 +173,17 @@ func newRouter(t *testing.T) *router {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"uci", "latchkeyd", "ubus"} {
-		if err := os.Symlink(self, r.path("bin/"+name)); err != nil {
+	for name, program := range map[string]string{"uci": self, "ubus": self, "latchkeyd": os.Getenv(programVariable)} {
+		if err := os.Symlink(program, r.path("bin/"+name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	r.write("etc/config/firewall", zones)
 	r.write("lib/functions/network.sh", "")
 	r.env = []string{
 		"PATH=" + r.path("bin") + ":" + os.Getenv("PATH"),
 		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"),
-		"DEVICE_wan=eth1",
+		"DEVICE_wan=eth1", "INTERFACES=wan wan6 lte",
 	}
 	return r
 }

@@ -5,12 +5,14 @@ package openwrt_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -19,7 +21,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/link"
 )
 
-// ucodeVariable names a program ucode that has its modules fs, socket, ubus and uci. Debian has none,
+// ucodeVariable names a program ucode that has its modules fs, socket, ubus, uci and uloop. Debian has none,
 // so that who changes the plugin sets it: see CONTRIBUTING.md.
 const ucodeVariable = "LATCHKEY_UCODE"
 
@@ -31,28 +33,47 @@ func (r *router) call(method string, args any) map[string]any {
 		r.t.Fatal(err)
 	}
 	r.write("args.json", string(text))
-	plugin := strings.NewReplacer(
-		"/etc/config", r.path("etc/config"),
-		"/var/run", r.path("var/run"),
-		"/usr/bin/latchkeyd", r.path("bin/latchkeyd"),
-		"/sbin/uci", r.path("bin/uci"),
-	).Replace(script(r.t, "latchkey.uc"))
-	r.write("plugin.uc", plugin)
+	r.plugin("", "")
 	r.write("call.uc", `
 		import { readfile } from 'fs';
 		const plugin = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })();
 		printf('%J', plugin.latchkey['`+method+`'].call({ args: json(readfile('`+r.path("args.json")+`')) }));
 	`)
+	return r.ucode()
+}
+
+// plugin makes plugin.uc with this router's paths, and with one more text changed.
+func (r *router) plugin(old, new string) {
+	r.t.Helper()
+	plugin := strings.NewReplacer(
+		"/etc/config", r.path("etc/config"),
+		"/var/run", r.path("var/run"),
+		"/etc/init.d", r.path("etc/init.d"),
+		"/usr/bin/latchkeyd", r.path("bin/latchkeyd"),
+		"/sbin/uci", r.path("bin/uci"),
+	).Replace(script(r.t, "latchkey.uc"))
+	if !strings.Contains(plugin, old) {
+		r.t.Fatalf("the plugin has no %q", old)
+	}
+	r.write("plugin.uc", strings.Replace(plugin, old, new, 1))
+}
+
+// ucode runs call.uc and returns the answer that it prints.
+func (r *router) ucode() map[string]any {
+	r.t.Helper()
 	cmd := exec.Command(os.Getenv(ucodeVariable), r.path("call.uc"))
+	if r.largest > 0 { // ulimit counts blocks of 512 bytes
+		cmd = exec.Command("busybox", "ash", "-c", fmt.Sprintf("trap '' XFSZ; ulimit -f %d; exec \"$@\"", r.largest/512), "", os.Getenv(ucodeVariable), r.path("call.uc"))
+	}
 	cmd.Env = append(os.Environ(), r.env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
-		r.t.Fatalf("%s: %v\n%s", method, err, out)
+		r.t.Fatalf("%v\n%s", err, out)
 	}
 	var answer map[string]any
 	if err := json.Unmarshal(out, &answer); err != nil {
-		r.t.Fatalf("%s answered %q: %v", method, out, err)
+		r.t.Fatalf("answer %q: %v", out, err)
 	}
 	return answer
 }
@@ -100,6 +121,9 @@ func TestPlugin(t *testing.T) {
 	}
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
+	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
+	t.Run("restart", func(t *testing.T) { testPluginRestart(t) })
+	t.Run("newclient_on_a_full_flash", func(t *testing.T) { testNewClientLost(t) })
 	t.Run("newclient", func(t *testing.T) { testNewClient(t) })
 }
 
@@ -133,6 +157,86 @@ func testPluginAlone(t *testing.T) {
 	delete(p, "text")
 	if diff := cmp.Diff(map[string]any{"section": "nas", "option": "port", "line": 10.0, "warning": false}, p); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+}
+
+// A daemon that sends a byte now and then, or nothing, or does not read, holds up rpcd for as long as
+// one answer may take and no longer.
+func testPluginHeldUp(t *testing.T) {
+	long := strings.Repeat("# a long line\n", 100_000)
+	for name, behave := range map[string]func(net.Conn){
+		"drips": func(c net.Conn) {
+			for {
+				if _, err := c.Write([]byte("x")); err != nil {
+					return
+				}
+				time.Sleep(50 * time.Millisecond) // as an attacker would: it is no waiting for anything
+			}
+		},
+		"silent": func(net.Conn) {},
+		"ends":   func(c net.Conn) { c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/config/latchkey", oneDoor)
+			r.write("var/run/latchkey/x", "")
+			l, err := net.Listen("unix", r.path("var/run/latchkey/latchkey.sock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					defer c.Close()
+					go behave(c)
+				}
+			}()
+			answered := make(chan map[string]any, 1)
+			go func() {
+				r.call("check", map[string]any{"text": long})
+				answered <- r.call("status", nil)
+			}()
+			select {
+			case got := <-answered:
+				if got["error"] != "latchkeyd did not answer" {
+					t.Errorf("status answers %v", got)
+				}
+			case <-time.After(time.Minute): // twice three seconds, on a busy machine
+				t.Fatal("rpcd would hang")
+			}
+		})
+	}
+}
+
+// What an account may do by it is to restart this service, and no other.
+func testPluginRestart(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/init.d/latchkey", "#!/bin/sh\necho \"$@\" >"+r.path("called")+"\n")
+	got := r.call("restart", map[string]any{"name": "firewall", "action": "stop"})
+	if got["result"] != true || r.read("called") != "restart\n" {
+		t.Errorf("restart answers %v, called with %q", got, r.read("called"))
+	}
+}
+
+// On a full flash uci says that the commit went well. Here files have a largest size instead.
+func testNewClientLost(t *testing.T) {
+	r := newRouter(t)
+	const most = 1024
+	title := "\toption title ''\n"
+	text := oneDoor + strings.Replace(title, "''", "'"+strings.Repeat("x", most-50-len(oneDoor)-len(title))+"'", 1)
+	r.write("etc/config/latchkey", text)
+	r.daemon(func(control.Request) (any, error) { return []control.Problem{}, nil })
+	r.largest = most // a client more does not fit
+	got := r.call("newclient", map[string]any{"name": "phone", "door": []string{"nas"}})
+	if got["link"] != nil || !strings.HasPrefix(fmt.Sprint(got["error"]), "cannot write the configuration") {
+		t.Errorf("newclient answers %v", got)
+	}
+	if diff := cmp.Diff(text, r.read("etc/config/latchkey")); diff != "" {
+		t.Errorf("the configuration (-want +got):\n%s", diff)
 	}
 }
 

@@ -41,6 +41,11 @@ func (r *reader) adviseMain() {
 	if p := r.main.v.Ports; p.Last != 0 && p.First < firstFreePort {
 		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort)
 	}
+	for _, name := range r.main.v.Interfaces {
+		if slices.Contains(r.main.v.MissingInterfaces, name) {
+			r.warn(r.main.at, "interface", "names '%s', which does not exist: no knock comes in there", printable(name))
+		}
+	}
 }
 
 func (r *reader) adviseDoors() {
@@ -54,6 +59,9 @@ func (r *reader) adviseDoors() {
 		d := &r.doors[i]
 		if !d.v.Enabled {
 			continue
+		}
+		if option, zone := r.main.v.MissingZone(&d.v); zone != "" {
+			r.warn(d.at, option, "is '%s', a zone that the firewall does not have: the door stays closed", zone)
 		}
 		for _, proto := range d.v.Protos {
 			at := place{d.v.Src, proto, d.v.Port}

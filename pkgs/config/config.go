@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -35,13 +36,27 @@ func (c *Config) DoorNames() []string {
 // Main is the section 'main'.
 type Main struct {
 	Enabled    bool
-	Interfaces []string       // logical names, as the user wrote them: "wan", "wan6"
-	Devices    []string       // resolved by the init script, or Interfaces where nobody resolved them
-	STUNPort   uint16         // UDP port of carrier stun, 0 = off
-	Ports      wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
-	SPAPort    uint16         // UDP port of kind fwknop, 0 = off
-	MaxSkew    time.Duration  // between a sender's clock and ours
-	LogLevel   Level
+	Interfaces []string // logical names, as the user wrote them: "wan", "wan6"
+	Devices    []string // resolved by the init script, or Interfaces where nobody resolved them
+	// What the init script looked for and did not find: interfaces, and firewall zones of doors.
+	MissingInterfaces []string
+	MissingZones      []string
+	STUNPort          uint16         // UDP port of carrier stun, 0 = off
+	Ports             wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
+	SPAPort           uint16         // UDP port of kind fwknop, 0 = off
+	MaxSkew           time.Duration  // between a sender's clock and ours
+	LogLevel          Level
+}
+
+// MissingZone returns the first zone that a door needs and the firewall does not have, with the option
+// that names it; "" if it has them all, or nobody looked.
+func (m *Main) MissingZone(d *Door) (option, zone string) {
+	for i, zone := range d.Zones() {
+		if slices.Contains(m.MissingZones, zone) {
+			return []string{"src", "dest"}[i], zone
+		}
+	}
+	return "", ""
 }
 
 // Level is how much an event must matter to be logged.
@@ -59,7 +74,7 @@ const (
 type Door struct {
 	Name     string
 	Title    string
-	Src      string       // firewall zone the knocks come from
+	Src      string       // firewall zone from which the opened address connects
 	Protos   []wire.Proto // TCP, UDP or both
 	Port     uint16       // outside
 	Dest     string       // zone of the LAN host; "" = the router itself
@@ -73,16 +88,27 @@ type Door struct {
 	Enabled  bool
 }
 
-// Serves tells whether the door leads anywhere for an address of this family: a LAN host may have an
-// address of one only.
-func (d *Door) Serves(a netip.Addr) bool {
+// Serves tells whether the door leads anywhere for an address.
+func (d *Door) Serves(a netip.Addr) bool { return d.ServesFamily(!a.Unmap().Is4()) }
+
+// ServesFamily tells whether the door leads anywhere over IPv6 (six) or IPv4: a LAN host may have an
+// address of one family only.
+func (d *Door) ServesFamily(six bool) bool {
 	switch {
 	case d.Dest == "":
 		return true
-	case a.Unmap().Is4():
-		return d.DestIP.IsValid()
+	case six:
+		return d.DestIP6.IsValid()
 	}
-	return d.DestIP6.IsValid()
+	return d.DestIP.IsValid()
+}
+
+// Zones returns the firewall zones that the door needs.
+func (d *Door) Zones() []string {
+	if d.Dest == "" {
+		return []string{d.Src}
+	}
+	return []string{d.Src, d.Dest}
 }
 
 // Client is a section 'client': one device that may knock.

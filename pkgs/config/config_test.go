@@ -55,11 +55,15 @@ func TestParse_full(t *testing.T) {
 			Enabled:    true,
 			Interfaces: []string{"wan", "wwan"},
 			Devices:    []string{"pppoe-wan", "wwan0"},
-			STUNPort:   41641,
-			Ports:      wire.PortRange{First: 20480, Last: 26623},
-			SPAPort:    62201,
-			MaxSkew:    90 * time.Second,
-			LogLevel:   config.LevelDebug,
+
+			MissingInterfaces: []string{"wan6"},
+			MissingZones:      []string{"attic"},
+
+			STUNPort: 41641,
+			Ports:    wire.PortRange{First: 20480, Last: 26623},
+			SPAPort:  62201,
+			MaxSkew:  90 * time.Second,
+			LogLevel: config.LevelDebug,
 		},
 		Doors: []config.Door{{
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,

@@ -36,6 +36,8 @@ func (m *Main) options() []option {
 		{"enabled", single, to(&m.Enabled, parseBool)},
 		{"interface", words, addNew(&m.Interfaces, MaxInterfaces, parseInterface)},
 		{"device", words, addNew(&m.Devices, MaxInterfaces, parseInterface)},
+		{"missing_interface", words, addNew(&m.MissingInterfaces, MaxInterfaces, parseInterface)},
+		{"missing_zone", words, addNew(&m.MissingZones, 2*MaxDoors, parseZone)},
 		{"stun_port", single, to(&m.STUNPort, parsePortOrOff)},
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},

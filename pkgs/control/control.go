@@ -54,7 +54,7 @@ type Device struct {
 type Door struct {
 	Name    string  `json:"name"`
 	Title   string  `json:"title,omitempty"`
-	State   string  `json:"state"`            // "ready", "pending" (the firewall has no set yet), "broken" or "disabled"
+	State   string  `json:"state"`            // "ready", "pending" (the firewall is being loaded), "broken" or "disabled"
 	Reason  string  `json:"reason,omitempty"` // of broken: a sentence for a person
 	OpenFor int     `json:"open_for"`         // seconds
 	MaxOpen int     `json:"max_open"`         // seconds
@@ -93,7 +93,7 @@ type Forgotten struct {
 type Event struct {
 	Number   uint64     `json:"number"`
 	Time     time.Time  `json:"time"`
-	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, link, reload, started, trouble
+	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, broken, link, reload, started, trouble
 	Door     string     `json:"door,omitempty"`
 	Client   string     `json:"client,omitempty"`
 	Address  string     `json:"address,omitempty"`

@@ -249,6 +249,9 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	if d.stopped {
 		return door.Grant{}, errors.New("latchkeyd stops")
 	}
+	if why := d.broken(now, way{a.Door, !a.Address.Unmap().Is4()}); why != "" {
+		return door.Grant{}, fmt.Errorf("door %q: %s", a.Door, why)
+	}
 	g, again, err := d.book.Open(now, a)
 	if err != nil {
 		return g, err

@@ -4,9 +4,9 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -216,12 +216,9 @@ func (d *Daemon) Status() control.Status {
 		s.Last = list[len(list)-1].Number
 	}
 	grants := d.book.Grants(now)
-	reasons := map[string]error{}
-	for _, u := range d.book.Unserved() {
-		reasons[u.Door] = u.Reason
-	}
 	for _, c := range d.policy.cfg.Doors {
-		s.Doors = append(s.Doors, tellDoor(now, c, grants, reasons[c.Name]))
+		waits := slices.ContainsFunc(ways(&c), d.lacks)
+		s.Doors = append(s.Doors, tellDoor(now, c, grants, waits, d.brokenDoor(now, &c)))
 	}
 	for _, c := range d.policy.cfg.Clients {
 		s.Clients = append(s.Clients, d.tellClient(now, &c))
@@ -229,8 +226,8 @@ func (d *Daemon) Status() control.Status {
 	return s
 }
 
-// tellDoor tells of a door that the firewall can serve, or why not.
-func tellDoor(now time.Time, c config.Door, grants []door.Grant, why error) control.Door {
+// tellDoor tells of a door that the firewall can serve, waits for, or cannot serve: then broken says why.
+func tellDoor(now time.Time, c config.Door, grants []door.Grant, waits bool, broken string) control.Door {
 	t := control.Door{
 		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
@@ -239,10 +236,10 @@ func tellDoor(now time.Time, c config.Door, grants []door.Grant, why error) cont
 	switch {
 	case !c.Enabled:
 		t.State = "disabled"
-	case errors.Is(why, door.ErrPending):
+	case broken != "":
+		t.State, t.Reason = "broken", broken
+	case waits:
 		t.State = "pending"
-	case why != nil:
-		t.State, t.Reason = "broken", why.Error()
 	}
 	for _, g := range grants {
 		if g.Door == c.Name {

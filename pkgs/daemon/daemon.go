@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,11 +34,14 @@ type System struct {
 	Firewall        door.Firewall
 	FirewallChanged <-chan struct{} // tells that somebody changed the firewall; nil = never
 	Sessions        Sessions
-	Capture         Capture
-	Memory          Memory
-	ClockSynced     func() bool // whether NTP keeps the clock right
-	Now             func() time.Time
-	Wake            func(card net.HardwareAddr, host netip.Addr) error
+	// Rules reads the firewall's rules, and returns what tells whether one leads to a door over IPv6 or
+	// IPv4. nil = it is not known, and no door is called broken for want of one.
+	Rules       func() (func(door string, six bool) bool, error)
+	Capture     Capture
+	Memory      Memory
+	ClockSynced func() bool // whether NTP keeps the clock right
+	Now         func() time.Time
+	Wake        func(card net.HardwareAddr, host netip.Addr) error
 }
 
 // Capture is where packets come from.
@@ -79,13 +83,14 @@ type Daemon struct {
 	clockRight bool                    // the wall clock is known to be right
 	problem    string                  // why the last reload was refused
 	failing    map[string]string       // by what failed: the last complaint, told once
-	waiting    []held                  // refusals to be told later, in the order of their times; at most mostHeld
-	uncut      string                  // why sessions cannot be ended, "" = they can
-	unsaved    map[string]bool         // by config.Client.ID: what was received and is not saved; as many as devices
-	saveAt     time.Time               // when that is due
-	onceUsed   int                     // how many one-time sequences were used
-	stopped    bool                    // nothing may open any more
-	refit      chan struct{}           // has a value when the capture's filter is out of date
+	served     served
+	waiting    []held          // refusals to be told later, in the order of their times; at most mostHeld
+	uncut      string          // why sessions cannot be ended, "" = they can
+	unsaved    map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
+	saveAt     time.Time       // when that is due
+	onceUsed   int             // how many one-time sequences were used
+	stopped    bool            // nothing may open any more
+	refit      chan struct{}   // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -105,6 +110,7 @@ func New(sys System) (*Daemon, error) {
 		rates:   map[string]*rate.Bucket{},
 		failing: map[string]string{},
 		unsaved: map[string]bool{},
+		served:  newServed(),
 		refit:   make(chan struct{}, 1),
 	}
 	d.events = newEvents(d.start)
@@ -217,7 +223,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.tellFailing(now, "firewall", err)
 	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)
 	for _, g := range d.book.Grants(now) {
-		if why := p.revoked(g); why != "" {
+		if why := cmp.Or(p.revoked(g), p.noZone(g.Door)); why != "" {
 			d.closeGrant(now, g, why, cut)
 		}
 	}
@@ -230,9 +236,11 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	}
 	d.tellUsedUp(now)
 	clear(d.rates)
-	_, unserved, err := d.book.Sync(now)
+	found, unserved, err := d.book.Sync(now)
 	d.tellFailing(now, "firewall", err)
 	d.tellSets(now, nil, unserved) // that a new door has its sets is no news
+	d.served.stale = true
+	d.look(now, found)
 }
 
 // Tick does what time alone brings: Run calls it in time, others need not.
@@ -243,6 +251,7 @@ func (d *Daemon) Tick() {
 	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
 		d.sync(now)
 	}
+	d.look(now, nil)
 	d.mu.Unlock()
 	if changed {
 		d.capture()
@@ -287,6 +296,9 @@ func (d *Daemon) nextWake() time.Duration {
 	if len(d.unsaved) > 0 {
 		wait = min(wait, d.saveAt.Sub(now))
 	}
+	if d.served.stale {
+		wait = min(wait, d.served.read.Add(rulesEvery).Sub(now))
+	}
 	return max(wait, 0)
 }
 
@@ -306,6 +318,7 @@ func (d *Daemon) capture() {
 func (d *Daemon) syncFirewall() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.served.stale = true
 	d.sync(d.sys.Now())
 }
 
@@ -313,6 +326,7 @@ func (d *Daemon) sync(now time.Time) {
 	found, unserved, err := d.book.Sync(now)
 	d.tellFailing(now, "firewall", err)
 	d.tellSets(now, found, unserved)
+	d.look(now, found)
 }
 
 // Packets takes a batch of IP packets that was read from a device at about now.

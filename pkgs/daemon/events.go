@@ -23,6 +23,7 @@ const (
 	refused  = "refused"
 	pending  = "pending" // the firewall has no set for a door
 	ready    = "ready"   // it has one again
+	broken   = "broken"  // the firewall cannot serve a door, and time will not heal it
 	link     = "link"    // a network device came or went
 	reload   = "reload"
 	trouble  = "trouble" // something that the owner should mend

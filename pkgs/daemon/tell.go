@@ -20,7 +20,7 @@ const sequencePrefix = "sequence "
 // level is how much an event matters to a log.
 func level(kind string) config.Level {
 	switch kind {
-	case refused, pending, trouble:
+	case refused, pending, broken, trouble:
 		return config.LevelWarn
 	}
 	return config.LevelInfo
@@ -79,17 +79,16 @@ func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
 	d.tellEnded(now, closed, grants, why, d.byOption)
 }
 
-// tellSets tells of doors that the firewall can serve now, and of those that it cannot.
+// tellSets tells of doors whose sets came or went in the firewall. tellBroken tells of sets of the wrong
+// kind.
 func (d *Daemon) tellSets(now time.Time, found []string, unserved []door.Unserved) {
 	for _, name := range found {
 		d.events.add(now, control.Event{Kind: ready, Door: name, Detail: "the firewall has its sets"})
 	}
 	for _, u := range unserved {
-		e := control.Event{Kind: pending, Door: u.Door, Detail: "the firewall has no set for this door: it opens as soon as there is one"}
-		if !errors.Is(u.Reason, door.ErrPending) {
-			e.Kind, e.Detail = trouble, u.Reason.Error()
+		if errors.Is(u.Reason, door.ErrPending) {
+			d.events.add(now, control.Event{Kind: pending, Door: u.Door, Detail: "the firewall has no set for this door: it opens as soon as there is one"})
 		}
-		d.events.add(now, e)
 	}
 }
 

@@ -30,7 +30,7 @@ type doorSets struct {
 func (c *conn) look(name string) (s doorSets, err error) {
 	var there [2]bool
 	for _, six := range []bool{false, true} {
-		set := setName(name, six)
+		set := SetName(name, six)
 		reply, err := c.netlink.Execute(message(unix.NFT_MSG_GETSET, 0, ofSet(c.table, set)))
 		if errors.Is(err, unix.ENOENT) {
 			continue

@@ -52,7 +52,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 			return sets.reason
 		}
 		script("delete set inet fw4 latchkey1_nas_4\nadd set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags interval, timeout; }\n")
-		return c.commit([]change{{set: setName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
 	}
 	if err := f.try(open); !errors.Is(err, unix.ERESTART) {
 		t.Errorf("error %v, want ERESTART", err)
@@ -71,7 +71,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 	err = f.steadily("nas", func(c *conn) error {
 		looks++
 		script(fmt.Sprintf("add table inet another%d\n", looks))
-		return c.commit([]change{{set: setName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
 	})
 	if !errors.Is(err, unix.ERESTART) || looks != tries {
 		t.Errorf("with somebody who never rests: error %v after %d tries, want ERESTART after %d", err, looks, tries)

@@ -102,13 +102,13 @@ func (f *Firewall) Open(now time.Time, g door.Grant) error {
 		}
 		six := g.Address.Is6()
 		if !sets.has[family(six)] {
-			return fmt.Errorf("no set %s: %w", setName(g.Door, six), door.ErrFamily)
+			return fmt.Errorf("no set %s: %w", SetName(g.Door, six), door.ErrFamily)
 		}
 		list := []element{grantElement(now, g)}
 		if list[0].left <= 0 {
-			return c.commit([]change{{set: setName(g.Door, six), gone: list}})
+			return c.commit([]change{{set: SetName(g.Door, six), gone: list}})
 		}
-		return c.commit([]change{{set: setName(g.Door, six), fresh: list}})
+		return c.commit([]change{{set: SetName(g.Door, six), fresh: list}})
 	})
 }
 
@@ -122,7 +122,7 @@ func (f *Firewall) Close(name string, address netip.Addr) error {
 		if err != nil || !sets.has[family(six)] {
 			return err
 		}
-		return c.commit([]change{{set: setName(name, six), gone: []element{{address: address}}}})
+		return c.commit([]change{{set: SetName(name, six), gone: []element{{address: address}}}})
 	})
 }
 
@@ -160,7 +160,7 @@ func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (re
 				if !sets.has[family(six)] {
 					continue
 				}
-				have, err := c.elements(setName(name, six))
+				have, err := c.elements(SetName(name, six))
 				if err != nil {
 					return err
 				}
@@ -189,7 +189,7 @@ func difference(now time.Time, name string, six bool, have []element, grants []d
 			}
 		}
 	}
-	c := change{set: setName(name, six)}
+	c := change{set: SetName(name, six)}
 	for _, e := range have {
 		w, ok := want[e.address]
 		switch {
@@ -236,8 +236,8 @@ func family(six bool) int {
 	return 0
 }
 
-// setName returns the name of a door's set for one family.
-func setName(name string, six bool) string {
+// SetName returns the name of a door's set for one family.
+func SetName(name string, six bool) string {
 	return prefix + name + [2]string{"_4", "_6"}[family(six)]
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // replaceFile puts data in the place of the file, so that after a power failure there is either
@@ -15,7 +14,7 @@ import (
 // does not promise that), and the name is before this returns.
 func replaceFile(path string, data []byte) error {
 	temp := path + ".new"
-	if err := writeSynced(temp, path, data); err != nil {
+	if err := writeSynced(temp, data); err != nil {
 		_ = os.Remove(temp)
 		return err
 	}
@@ -31,25 +30,15 @@ func replaceFile(path string, data []byte) error {
 	return dir.Sync()
 }
 
-// writeSynced writes a file that belongs to whom the old one belongs to: root may change what the
-// daemon, which is not root, must read afterwards.
-func writeSynced(path, old string, data []byte) error {
-	// What a crash left here may be another user's. It may be a link, too, which the daemon's user
-	// made and root must not follow (O_EXCL).
+// writeSynced makes a file and returns when its text is on the disk.
+func writeSynced(path string, data []byte) error {
+	// A crash may have left something here. O_EXCL follows no link that somebody made meanwhile.
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
-	}
-	if info, err := os.Stat(old); err == nil && os.Geteuid() == 0 {
-		if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-			if err := f.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
-				_ = f.Close()
-				return err
-			}
-		}
 	}
 	if _, err := f.Write(data); err != nil {
 		_ = f.Close()

@@ -14,6 +14,7 @@ globalThis.scenes = (function() {
 				{ address: '203.0.113.7', until: at(-581), left: 581, client: 'anna', knock: 'message stun' },
 				{ address: '2001:db8:1234:5678:9abc:def0:1234:5678', until: at(-300), left: 300, knock: 'sequence home', pending: true } ] },
 			{ name: 'web', title: '<img src=x onerror=alert(1)>', state: 'pending', open_for: 30, max_open: 30, grants: [] },
+			{ name: 'lost', state: 'broken', reason: 'the firewall has no zone \'<b>lab\' (option \'dest\')', open_for: 30, max_open: 3600, grants: [] },
 			{ name: 'off', state: 'disabled', open_for: 30, max_open: 3600, grants: [] }
 		],
 		clients: [

@@ -26,6 +26,9 @@ test('what a door would collide with is said', () => {
 			'Port forward “old” leads everybody through this port already, without a knock.' ],
 		[ { firewall: [ { '.type': 'rule', name: 'r', src: 'wan', dest: 'lan', dest_port: '22', proto: 'tcp', target: 'ACCEPT' } ] },
 			'Firewall rule “r” opens this port to everybody already.' ],
+		[ { firewall: [ { '.type': 'zone', name: 'wan' }, { '.type': 'zone', name: 'lan', enabled: '0' } ] },
+			'The firewall has no zone lan, so this door cannot be opened.' ],
+		[ { firewall: [ { '.type': 'zone', name: 'lan' } ] }, 'The firewall has no zone wan, so this door cannot be opened.' ],
 		[ { main: { ports: '2000-8143' } }, 'This port lies in 2000-8143, where knocks arrive.' ],
 		[ { sequences: [ { '.name': 's', step: [ '7000/tcp', '2022/tcp:syn' ] } ] }, 'Sequence “s” knocks at this port.' ],
 		[ { listeners: [ { name: 'SSH', proto: 'tcp', port: 2022 } ] }, 'SSH of the router listens on this port; from outside, an open door leads past it.' ]
@@ -42,6 +45,7 @@ test('what does not touch the door is no conflict', () => {
 		{ doors: [ { '.name': 'b', proto: 'tcp', port: '2022', enabled: '0' } ] },
 		{ firewall: [ { '.type': 'redirect', src: 'wan', src_dport: '2023', target: 'DNAT' } ] },
 		{ firewall: [ { '.type': 'redirect', src: 'lan', src_dport: '2022', target: 'DNAT' } ] },
+		{ firewall: [ { '.type': 'zone', name: 'wan' }, { '.type': 'zone', name: 'lan' } ] },
 		{ main: { ports: '3000-9143', stun_port: '2022' } },
 		{ sequences: [ { '.name': 's', step: [ '2022/udp' ] } ] }
 	])
@@ -50,6 +54,7 @@ test('what does not touch the door is no conflict', () => {
 
 test('a free outside port is the service’s own, or a high one', () => {
 	assert.equal(door.freePort({ ...nas, port: '' }, nothing, () => 1), '22');
+	assert.equal(door.freePort({ ...nas, port: '' }, { ...nothing, firewall: [ { '.type': 'zone', name: 'lan' } ] }, () => 1), '22');
 	assert.equal(door.freePort({ ...nas, port: '' }, { ...nothing, doors: [ { '.name': 'b', proto: 'tcp', port: '22' } ] }, () => 1), '20001');
 });
 

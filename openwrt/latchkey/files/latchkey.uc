@@ -6,17 +6,22 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { open, popen, readfile, unlink } from 'fs';
+import { open, popen, readfile, unlink, writefile } from 'fs';
 import { connect as ubus } from 'ubus';
-import { connect, poll } from 'socket';
+import { timer } from 'uloop';
+import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
 
 const CONFIG = '/etc/config';
 const SOCKET = '/var/run/latchkey/latchkey.sock';
 const PROBLEMS = '/var/run/latchkey.init/problems'; // of a configuration that the init script refused
+const SAVED = '/var/run/latchkey.init/saved';       // the last configuration that it took
 const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that may hold keys
-const PATIENCE = 3000;                              // milliseconds for an answer
+const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
+
+const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
+const PINGS = [ 'echo-request', 'any', '8', '128' ];
 
 const NOT_RUNNING = {
 	running: false,
@@ -24,22 +29,37 @@ const NOT_RUNNING = {
 	hint: 'switch it on, or read in the log why it does not start'
 };
 
+// now is the time in milliseconds of a clock that nobody sets.
+function now() {
+	const t = clock(true);
+
+	return t[0] * 1000 + t[1] / 1000000;
+}
+
 // ask sends one request and returns the result, { error, hint }, or NOT_RUNNING.
 function ask(request) {
+	const end = now() + PATIENCE;
 	const s = connect({ path: SOCKET }, null, null, PATIENCE);
-	let line = '';
+	let question = sprintf('%J\n', request), line = '';
 
 	if (!s)
 		return NOT_RUNNING;
 
-	if (s.send(sprintf('%J\n', request)))
-		while (substr(line, -1) != '\n' && length(line) < LONGEST) {
-			const more = (poll(PATIENCE, s)?.[0]?.[1]) ? s.recv(65536) : null;
+	// rpcd serves everybody in turn: a daemon that is slow, or was taken over, must not hold it up.
+	while (substr(line, -1) != '\n' && length(line) < LONGEST && now() < end) {
+		const events = poll(end - now(), [ s, length(question) ? POLLIN | POLLOUT : POLLIN ])?.[0]?.[1] ?? 0;
+
+		if (length(question) && (events & POLLOUT))
+			question = substr(question, s.send(question, MSG_DONTWAIT) ?? length(question));
+
+		if (events & ~POLLOUT) {
+			const more = s.recv(65536, MSG_DONTWAIT);
 
 			if (!length(more))
 				break;
 			line += more;
 		}
+	}
 	s.close();
 
 	if (substr(line, -1) != '\n')
@@ -59,8 +79,9 @@ function wrapped(name, result) {
 function problem() {
 	const lines = split(trim(readfile(PROBLEMS) ?? ''), '\n');
 	const errors = filter(lines, l => match(l, /^error: /));
+	const hints = filter(lines, l => match(l, /^hint: /));
 
-	return join('\n', map(length(errors) ? errors : lines, l => replace(l, /^error: /, '')));
+	return join('\n', map(length(errors) ? [ ...errors, ...hints ] : lines, l => replace(l, /^(error|hint): /, '')));
 }
 
 function status() {
@@ -283,14 +304,109 @@ function newclient(args) {
 	if (length(errors)) // as good as not started at the next boot
 		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
 
+	const before = readfile(`${CONFIG}/latchkey`);
+
 	uci.set('latchkey', args.name, 'client');
 	for (let option, value in options)
 		uci.set('latchkey', args.name, option, value);
 	if (!uci.commit('latchkey'))
 		return { error: `cannot write the configuration: ${uci.error()}`, hint: '' };
+	// On a full flash uci says that all is well, and what it leaves is empty.
+	if (cursor(CONFIG).get('latchkey', args.name, 'key') != options.key) {
+		writefile(`${CONFIG}/latchkey`, before);
+
+		return {
+			error: 'cannot write the configuration: what was written is not there',
+			hint: readfile(`${CONFIG}/latchkey`) == before ? 'nothing was changed; is the flash full?' : `is the flash full? ${SAVED} has what it was, until the next boot`
+		};
+	}
 	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'latchkey' } });
 
 	return link({ client: args.name, page: args.page });
+}
+
+// outside returns the names of the zones that knocks come in from.
+function outside(uci) {
+	const networks = list(uci.get('latchkey', 'main', 'interface'));
+	const wanted = length(networks) ? networks : [ 'wan', 'wan6' ];
+	const found = [];
+
+	uci.foreach('firewall', 'zone', z => {
+		if (length(filter(list(z.network), n => n in wanted)))
+			push(found, z.name);
+	});
+
+	return length(found) ? found : [ 'wan' ];
+}
+
+// silentValue returns what makes an option of the firewall answer no stranger; null if there is no
+// such value, or the section is not about strangers.
+function silentValue(uci, s, option) {
+	const zones = outside(uci);
+	const kind = s?.['.type'];
+
+	if (kind == 'defaults')
+		return option == 'forward' ? 'DROP' : null;
+	if (kind == 'zone')
+		return s.name in zones && option in [ 'input', 'forward' ] ? 'DROP' : null;
+	if (!(kind in [ 'rule', 'redirect' ]) || !(s.src == '*' || s.src in zones))
+		return null;
+	if (option == 'enabled')
+		return '0';
+	if (kind == 'rule' && option == 'target')
+		return uc(s.target ?? '') == 'REJECT' ? 'DROP' : null;
+	if (kind == 'rule' && option == 'icmp_type') {
+		const rest = filter(list(s.icmp_type), t => !(t in PINGS));
+
+		return length(rest) ? rest : null;
+	}
+
+	return null;
+}
+
+function writeFirewall(section, option, value) {
+	const uci = cursor(CONFIG);
+
+	if (value == null)
+		uci.delete('firewall', section, option);
+	else
+		uci.set('firewall', section, option, value);
+	uci.commit('firewall');
+	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'firewall' } });
+}
+
+let undo = null; // the change that nobody confirmed yet
+
+// silence makes one option of the firewall silent, and takes that back unless keep is called in time:
+// who lost his connection by it cannot.
+function silence(args) {
+	const uci = cursor(CONFIG);
+	const s = uci.get_all('firewall', args.section || '-');
+	const value = silentValue(uci, s, args.option);
+
+	if (value == null)
+		return { error: `option '${args.option}' of section '${args.section}' of the firewall is not one that answers strangers`, hint: 'change it at Network > Firewall' };
+	if (undo)
+		return { error: 'another change waits to be confirmed', hint: 'try again in half a minute' };
+
+	const before = s[args.option];
+
+	writeFirewall(args.section, args.option, value);
+	undo = timer(UNDO, () => {
+		undo = null;
+		writeFirewall(args.section, args.option, before);
+	});
+
+	return { seconds: UNDO / 1000 };
+}
+
+function keep() {
+	const kept = undo != null;
+
+	undo?.cancel();
+	undo = null;
+
+	return { kept };
 }
 
 return {
@@ -314,6 +430,9 @@ return {
 			args: { client: '' },
 			call: req => ask({ method: 'forget', client: req.args.client })
 		},
+		silence: { args: { section: '', option: '' }, call: req => silence(req.args) },
+		keep: { call: keep },
+		restart: { call: () => ({ result: system([ '/etc/init.d/latchkey', 'restart' ]) == 0 }) },
 		check: { args: { text: '' }, call: req => check(req.args) },
 		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
 		link: { args: { client: '', page: '' }, call: req => link(req.args) },

@@ -14,7 +14,7 @@ record() {
 config_load() {
 	local out
 	sections=
-	out=$(uci export "$UCI_CONFIG_DIR/$1") || return 1
+	out=$(uci export "/etc/config/$1") || return 1
 	eval "$out"
 }
 
@@ -39,12 +39,22 @@ config_foreach() {
 
 for function in json_add_object json_close_object json_add_array json_close_array json_add_string \
 	procd_open_service procd_close_service procd_open_instance procd_close_instance procd_set_param \
-	procd_add_jail procd_add_jail_mount_rw procd_open_data procd_close_data procd_set_config_changed \
-	procd_add_reload_trigger procd_add_reload_interface_trigger chown; do
+	procd_add_jail procd_add_jail_mount procd_add_jail_mount_rw procd_open_data procd_close_data \
+	procd_set_config_changed procd_add_reload_trigger procd_add_reload_interface_trigger \
+	procd_open_trigger procd_add_config_trigger procd_close_trigger; do
 	eval "$function() { record $function \"\$@\"; }"
 done
 
-# The rest of the system. RUNNING, USER_EXISTS and DEVICE_<interface> are set by the test.
+# It is done, too, if the test gives the daemon's user a number.
+chown() {
+	record chown "$@"
+	[ -n "$DAEMON_UID" ] || return 0
+	# shellcheck disable=SC2046
+	busybox chown $(printf '%s\n' "$@" | sed "s/^latchkey:latchkey\$/$DAEMON_UID:$DAEMON_UID/; s/^root:latchkey\$/0:$DAEMON_UID/")
+}
+
+# The rest of the system. RUNNING, USER_EXISTS, DAEMON_UID, INTERFACES and DEVICE_<interface> are
+# set by the test.
 
 service_running() { [ -n "$RUNNING" ]; }
 user_exists() { [ -n "$USER_EXISTS" ]; }
@@ -52,6 +62,11 @@ logger() { record logger "$@"; case " $* " in *" -s "*) cat ;; esac; }
 
 network_get_device() {
 	eval "$1=\"\$DEVICE_$2\"; [ -n \"\$DEVICE_$2\" ]"
+}
+
+# An interface is there, be it up or down, if $INTERFACES names it.
+network_get_protocol() {
+	case " $INTERFACES " in *" $2 "*) eval "$1=dhcp" ;; *) return 1 ;; esac
 }
 
 # rc.common with USE_PROCD.

@@ -11,6 +11,7 @@
 
 const APPLY_TIMEOUT = 30; // seconds in which the browser must confirm, else the router rolls back
 const CONFIRM_EVERY = 500; // milliseconds
+const SETTLED = 5000; // milliseconds after which a changed firewall is in force, on a slow router too
 
 const callStatus = rpc.declare({ object: 'latchkey', method: 'status', expect: { '': {} } });
 const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [ 'since' ], expect: { '': {} } });
@@ -19,7 +20,9 @@ const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ '
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
-const callInit = rpc.declare({ object: 'luci', method: 'setInitAction', params: [ 'name', 'action' ], expect: { result: false } });
+const callRestart = rpc.declare({ object: 'latchkey', method: 'restart', expect: { result: false } });
+const callSilence = rpc.declare({ object: 'latchkey', method: 'silence', params: [ 'section', 'option' ], expect: { '': {} } });
+const callKeep = rpc.declare({ object: 'latchkey', method: 'keep', expect: { kept: false } });
 const callHints = rpc.declare({ object: 'luci-rpc', method: 'getHostHints', expect: { '': {} } });
 const callInterfaces = rpc.declare({ object: 'network.interface', method: 'dump', expect: { 'interface': [] } });
 const callApply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
@@ -50,13 +53,27 @@ function delay(ms) {
 	return new Promise(function(resolve) { window.setTimeout(resolve, ms); });
 }
 
-function confirm(deadline) {
-	return delay(CONFIRM_EVERY).then(callConfirm).catch(function(err) {
+// Calls until the router answers, or the time is over at which it takes the change back.
+function confirm(call, deadline) {
+	return delay(CONFIRM_EVERY).then(call).catch(function(err) {
 		if (Date.now() > deadline)
 			throw err;
 
-		return confirm(deadline);
+		return confirm(call, deadline);
 	});
+}
+
+// Lets the router change options of its firewall to what is silent: it knows which. It takes each back
+// if it cannot be reached any more.
+function silence(changes) {
+	return changes.reduce(function(before, c) {
+		return before.then(function() { return callSilence(c.section, c.option); }).then(checked).then(function(answer) {
+			return delay(SETTLED).then(function() { return confirm(callKeep, Date.now() + answer.seconds * 1000); });
+		}).then(function(kept) {
+			if (!kept)
+				throw new Error(_('The router could not be reached in time, and has taken the change back.'));
+		});
+	}, Promise.resolve());
 }
 
 // What the daemon would say of the configuration that this login has saved and not applied yet.
@@ -75,7 +92,7 @@ function apply() {
 
 		return callApply(APPLY_TIMEOUT, true);
 	}).then(function() {
-		return confirm(Date.now() + APPLY_TIMEOUT * 1000);
+		return confirm(callConfirm, Date.now() + APPLY_TIMEOUT * 1000);
 	}).then(function() {
 		document.dispatchEvent(new CustomEvent('uci-applied'));
 		document.dispatchEvent(new CustomEvent('uci-loaded')); // LuCI counts the unsaved changes again
@@ -179,7 +196,8 @@ return baseclass.extend({
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
 	check: check,
-	restart: function() { return callInit('latchkey', 'restart'); },
+	silence: silence,
+	restart: function() { return callRestart(); },
 	apply: apply,
 	tryLoad: tryLoad,
 	sections: sections,

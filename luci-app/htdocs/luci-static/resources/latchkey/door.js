@@ -139,6 +139,16 @@ function openRule(door, firewall) {
 	return rule ? text.say(_('Firewall rule “{name}” opens this port to everybody already.'), { name: rule.name || rule['.name'] }) : null;
 }
 
+// firewall4 leaves out a rule whose zone does not exist.
+function missingZone(door, firewall) {
+	const zones = firewall.filter(function(s) { return s['.type'] == 'zone' && s.enabled != '0'; });
+	const missing = [ door.src || 'wan', door.dest ].find(function(name) {
+		return name && !zones.some(function(z) { return z.name == name; });
+	});
+
+	return (missing && zones.length) ? text.say(_('The firewall has no zone {zone}, so this door cannot be opened.'), { zone: missing }) : null;
+}
+
 function knockPorts(door, main, sequences) {
 	const port = +door.port, protos = protocols(door);
 
@@ -169,9 +179,9 @@ function routerService(door, listeners) {
 	return text.say(_('{service} of the router listens on this port; from outside, an open door leads past it.'), { service: l.name });
 }
 
-// Sentences about what a door would collide with. around: { doors, firewall, main, sequences, listeners },
+// Sentences about what a port would collide with. around: { doors, firewall, main, sequences, listeners },
 // each a list of sections but main, which is one, and listeners: [{ name, proto, port }].
-function conflicts(door, around) {
+function collisions(door, around) {
 	return [
 		otherDoor(door, around.doors),
 		portForward(door, around.firewall),
@@ -179,6 +189,11 @@ function conflicts(door, around) {
 		knockPorts(door, around.main, around.sequences),
 		routerService(door, around.listeners)
 	].filter(function(c) { return c != null; });
+}
+
+// Sentences about why a door would not work, or not alone.
+function conflicts(door, around) {
+	return [ missingZone(door, around.firewall) ].filter(function(c) { return c != null; }).concat(collisions(door, around));
 }
 
 // What listens on the router, as far as its configuration tells.
@@ -206,7 +221,7 @@ function listeners(dropbear, uhttpd, network) {
 function freePort(door, around, below) {
 	let port = door.dest_port;
 
-	for (let i = 0; i < 100 && conflicts(Object.assign({}, door, { port: port }), around).length; i++)
+	for (let i = 0; i < 100 && collisions(Object.assign({}, door, { port: port }), around).length; i++)
 		port = String(20000 + below(40000));
 
 	return port;

@@ -72,8 +72,8 @@ function reasons() {
 			todo: _('Make a new list under Sequences.')
 		},
 		'firewall': {
-			what: function() { return _('The firewall refused the change.'); },
-			todo: _('Restart the firewall. If that does not help, look at the system log.')
+			what: function() { return _('The firewall cannot serve the door, or refused the change.'); },
+			todo: _('The Overview tells why. If it does not, restart the firewall and look at the system log.')
 		},
 		'memory': {
 			what: function() { return _('The router could not write down that this knock is used up, so it did not open.'); },
@@ -133,6 +133,7 @@ function templates() {
 		refused: _('{client} was refused at {door}, from {address}'),
 		pending: _('{door} waits for the firewall'),
 		ready: _('{door} is ready'),
+		broken: _('{door} cannot be opened'),
 		link: _('A network device changed'),
 		reload: _('The configuration was loaded'),
 		started: _('Latchkey started'),
@@ -182,6 +183,7 @@ function tone(event) {
 	case 'extended':
 		return 'good';
 	case 'refused':
+	case 'broken':
 	case 'trouble':
 		return 'bad';
 	default:
@@ -192,7 +194,7 @@ function tone(event) {
 function outcome(event) {
 	return {
 		opened: _('opened'), extended: _('extended'), closed: _('closed'), expired: _('expired'),
-		refused: _('refused'), pending: _('waiting'), ready: _('ready'), link: _('network'),
+		refused: _('refused'), pending: _('waiting'), ready: _('ready'), broken: _('broken'), link: _('network'),
 		reload: _('loaded'), started: _('started'), trouble: _('trouble')
 	}[event.kind] || event.kind;
 }

@@ -86,10 +86,26 @@ function stateOf(door) {
 		return { id: 'closed', label: _('closed', 'state of a door') };
 	if (door.state == 'pending')
 		return { id: 'pending', label: _('waits for the firewall', 'state of a door') };
+	if (door.state == 'broken')
+		return { id: 'broken', label: _('cannot be opened', 'state of a door') };
 
 	return (door.grants || []).length
 		? { id: 'open', label: _('open', 'state of a door') }
 		: { id: 'closed', label: _('closed', 'state of a door') };
+}
+
+// Why a door is broken, in the reader's language where the daemon's words are known.
+function problem(why) {
+	const zone = why.match(/^the firewall has no zone '([^']*)'/);
+
+	if (zone)
+		return text.say(_('The firewall has no zone {zone}. Choose another one in the door’s advanced settings.'), { zone: zone[1] });
+	if ((/^the firewall has no set/).test(why))
+		return _('The firewall has not loaded this door. Is it running? The system log tells why.');
+	if ((/^no rule of the firewall/).test(why))
+		return _('The firewall has left out this door’s rule. The command “fw4 check” tells why.');
+
+	return why;
 }
 
 function badge(state) {
@@ -160,9 +176,10 @@ function doorCard(door, ctx) {
 	return E('article', { 'class': 'lk-door lk-is-' + state.id, 'aria-label': door.title || door.name }, [
 		E('header', [ E('h4', [ door.title || door.name ]), badge(state) ]),
 		about ? E('p', { 'class': 'lk-about' }, [ about ]) : '',
+		door.reason ? E('p', { 'class': 'lk-warn-text' }, [ problem(door.reason) ]) : '',
 		E('p', { 'class': 'lk-terms' }, [ terms(door) ]),
 		grants.length ? E('ul', { 'class': 'lk-grants' }, grants.map(function(g) { return grantRow(door, g, ctx); })) : '',
-		(ctx.open && state.id != 'off' && door.state != 'stopped') ? E('div', { 'class': 'lk-foot' }, [
+		(ctx.open && state.id != 'off' && state.id != 'broken' && door.state != 'stopped') ? E('div', { 'class': 'lk-foot' }, [
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
 				'data-key': 'open/' + door.name,

@@ -135,7 +135,7 @@ function addTimes(s) {
 }
 
 function addAdvanced(s) {
-	let o = s.taboption('advanced', widgets.ZoneSelect, 'src', _('From zone'), _('The side of the firewall from which connections come.'));
+	let o = s.taboption('advanced', widgets.ZoneSelect, 'src', _('From zone'), _('The side of the firewall from which the opened address connects. A knock opens the door on whichever side it arrives.'));
 	o.modalonly = true;
 	o.nocreate = true;
 	o.default = 'wan';

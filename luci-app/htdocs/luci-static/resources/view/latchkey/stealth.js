@@ -8,13 +8,11 @@
 'require latchkey.stealth as stealth';
 'require latchkey.report as report';
 
-// Sets, saves and applies with LuCI's own overlay, which rolls back if the router is lost.
+// The router takes the change back if this page does not reach it afterwards.
 function applyChange(change) {
-	change.forEach(function(c) { uci.set('firewall', c.section, c.option, c.to); });
-
-	return uci.save().then(function() {
+	return api.silence(change).then(function() {
 		ui.hideModal();
-		ui.changes.apply(true);
+		window.location.reload();
 	}, page.failed);
 }
 

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Root does not work in somebody else's folder: what its owner puts there could lead root's hand
+// elsewhere. Whoever is root and is told to work in such a folder becomes its owner first.
+
+// ownerOf returns who owns a folder. It is root, too, if the folder is not there.
+func ownerOf(folder string) (uid, gid int, err error) {
+	info, err := os.Stat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, fmt.Errorf("%s: no owner is known", folder)
+	}
+	return int(s.Uid), int(s.Gid), nil
+}
+
+// becomeOwner makes a process of root's one of the folder's owner, for good and without any right that
+// the owner has not.
+func becomeOwner(folder string) error {
+	uid, gid, err := ownerOf(folder)
+	if err != nil || os.Geteuid() != 0 || uid == 0 {
+		return err
+	}
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(gid, gid, gid), syscall.Setresuid(uid, uid, uid)); err != nil {
+		return fmt.Errorf("become user %d, who owns %s: %w", uid, folder, err)
+	}
+	return nil
+}
+
+// needed are the rights that the daemon works with: packet sockets, and the firewall.
+var needed = []int{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN}
+
+// stepDown is becomeOwner for the daemon, which keeps the rights that it needs. On Linux these belong to
+// a thread and Go has several, so that the program begins anew with those of this one: where something
+// was to do, stepDown does not return but with an error.
+func stepDown(folder string) error {
+	uid, _, err := ownerOf(folder)
+	if err != nil || os.Geteuid() != 0 || uid == 0 {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread() // and never unlocked: it ends here
+	if err := errors.Join(bound(), unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0), becomeOwner(folder), keepNeeded()); err != nil {
+		return fmt.Errorf("step down from root: %w", err)
+	}
+	signal.Ignore(unix.SIGHUP) // the configuration is still to be read
+	return fmt.Errorf("step down from root: %s: %w", program, unix.Exec(program, os.Args, os.Environ()))
+}
+
+// bound takes all rights but those that are needed from what this process can ever get.
+func bound() error {
+	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
+		if c == needed[0] || c == needed[1] {
+			continue
+		}
+		// A kernel that is older than this list of rights does not know the last ones.
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepNeeded leaves this thread the rights that are needed, also in the program that it begins.
+func keepNeeded() error {
+	var set uint32
+	for _, c := range needed {
+		set |= 1 << c
+	}
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{{Effective: set, Permitted: set, Inheritable: set}}
+	if err := unix.Capset(&header, &data[0]); err != nil {
+		return err
+	}
+	for _, c := range needed {
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(c), 0, 0); err != nil {
+			return err
+		}
+	}
+	return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openwrt_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// paths lists what is below a folder, with modes.
+func (r *router) paths(folder string) (list []string) {
+	r.t.Helper()
+	err := filepath.WalkDir(r.path(folder), func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		list = append(list, info.Mode().String()+" "+strings.TrimPrefix(name, r.root))
+		return err
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return list
+}
+
+func TestHandOver(t *testing.T) {
+	r := newRouter(t)
+	text := enabled + "\tlist interface 'wan'\n\tlist interface 'wan6'\n\tlist interface 'lte'\n"
+	r.write("etc/config/latchkey", text)
+	r.write("etc/hotplug.d/x", "")
+	before := r.paths("etc")
+	calls, out, err := r.initScript("start", "USER_EXISTS=1", "DEVICE_wan6=pppoe-wan")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+
+	want := text + "\nconfig latchkey 'main'\n\tlist device 'eth1' # wan\n\tlist device 'pppoe-wan' # wan6\n"
+	if diff := cmp.Diff(want, r.read("var/run/latchkey.init/config")); diff != "" {
+		t.Errorf("configuration handed over (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(text, r.read("var/run/latchkey.init/saved")); diff != "" {
+		t.Errorf("configuration saved (-want +got):\n%s", diff)
+	}
+	wantPaths := []string{
+		"drwxr-xr-x /var/run",
+		"drwxr-x--- /var/run/latchkey",
+		"drwxr-x--- /var/run/latchkey.init",
+		"-r--r----- /var/run/latchkey.init/config",
+		"drwx------ /var/run/latchkey.init/new",
+		"-r-------- /var/run/latchkey.init/saved",
+	}
+	inNew := func(s string) bool { return strings.Contains(s, "/latchkey.init/new/") }
+	if diff := cmp.Diff(wantPaths, slices.DeleteFunc(r.paths("var/run"), inNew)); diff != "" {
+		t.Errorf("files in /var/run (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(append(before, "drwxr-x--- /etc/latchkey"), r.paths("etc")); diff != "" {
+		t.Errorf("files in /etc (-want +got):\n%s", diff)
+	}
+	owners := slices.DeleteFunc(calls, func(s string) bool { return !strings.HasPrefix(s, "chown\t") })
+	wantOwners := []string{
+		"chown\tlatchkey:latchkey\t/var/run/latchkey",
+		"chown\tlatchkey:latchkey\t/etc/latchkey",
+		"chown\troot:latchkey\t/var/run/latchkey.init\t/var/run/latchkey.init/new/config",
+	}
+	if diff := cmp.Diff(wantOwners, owners); diff != "" {
+		t.Errorf("owners (-want +got):\n%s", diff)
+	}
+
+	t.Run("an_interface_that_is_down_keeps_its_device", func(t *testing.T) {
+		if _, out, err := r.initScript("start", "DEVICE_wan6=", "DEVICE_lte=wwan0"); err != nil {
+			t.Fatalf("start: %v\n%s", err, out)
+		}
+		want := want + "\tlist device 'wwan0' # lte\n"
+		if diff := cmp.Diff(want, r.read("var/run/latchkey.init/config")); diff != "" {
+			t.Errorf("configuration handed over (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What a configuration names and the router does not have is told to the daemon.
+func TestMissing(t *testing.T) {
+	doors := `
+config door 'nas'
+	option port '2222'
+	option dest 'attic'
+	option dest_ip '192.168.1.22'
+
+config door 'web'
+	option src 'wanb'
+	option port '443'
+
+config door 'good'
+	option port '444'
+
+config door 'off'
+	option src 'nowhere'
+	option port '445'
+	option enabled '0'
+`
+	r := newRouter(t)
+	r.write("etc/config/latchkey", enabled+"\tlist interface 'wan'\n\tlist interface 'lte'\n\tlist interface 'wlan'\n"+doors)
+	calls, out, err := r.initScript("start")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	_, found, _ := strings.Cut(r.read("var/run/latchkey.init/config"), "\nconfig latchkey 'main'\n")
+	want := "\tlist device 'eth1' # wan\n\tlist missing_interface 'wlan'\n\tlist missing_zone 'attic'\n\tlist missing_zone 'wanb'\n"
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("what was found (-want +got):\n%s", diff)
+	}
+	if len(firewall(calls)) != 10 { // should the zone come, it works at once
+		t.Errorf("objects are not published: %q", firewall(calls))
+	}
+
+	look := func(want bool, env ...string) {
+		t.Helper()
+		calls, out, err := r.initScript("look", env...)
+		if err != nil {
+			t.Fatalf("look: %v\n%s", err, out)
+		}
+		if got := instance(calls, "main") != nil; got != want {
+			t.Errorf("look: the daemon was told: %v, want %v", got, want)
+		}
+	}
+	look(false, "RUNNING=1") // nothing is new
+	r.write("etc/config/firewall", zones+"\nconfig zone\n\toption name 'wanb'\n")
+	look(false) // what does not run is not started
+	look(true, "RUNNING=1")
+	if text := r.read("var/run/latchkey.init/config"); strings.Contains(text, "missing_zone 'wanb'") || !strings.Contains(text, "missing_zone 'attic'") {
+		t.Errorf("after the zone came:\n%s", text)
+	}
+}
+
+func TestSwitchedOff(t *testing.T) {
+	r := newRouter(t)
+	const off = "config latchkey 'main'\n\toption enabled '0'\n\nconfig door 'web'\n\toption port '8443'\n"
+	r.write("etc/config/latchkey", strings.Replace(off, "'0'", "'1'", 1))
+	if _, out, err := r.initScript("start"); err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	r.write("etc/config/latchkey", off)
+	calls, out, err := r.initScript("start", "RUNNING=1")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	want := []string{
+		"procd_open_service\tlatchkey",
+		"procd_add_reload_trigger\tlatchkey",
+		"procd_close_service\tset",
+		"procd_set_config_changed\tfirewall",
+	}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+	// The owner's file is whole: nobody needs its copy any more.
+	if diff := cmp.Diff([]string{"drwxr-xr-x /var/run", "drwxr-x--- /var/run/latchkey"}, r.paths("var/run")); diff != "" {
+		t.Errorf("files in /var/run (-want +got):\n%s", diff)
+	}
+}
+
+// On a full flash, uci commit leaves an empty file and says that all is well.
+func TestLostConfiguration(t *testing.T) {
+	text := enabled + "\nconfig client 'phone'\n\toption key 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='\n"
+	for name, lost := range map[string]string{
+		"empty":                "",
+		"without_section_main": "config door 'web'\n\toption port '8443'\n",
+		"not_there":            "-",
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/config/latchkey", text)
+			if _, out, err := r.initScript("start"); err != nil {
+				t.Fatalf("start: %v\n%s", err, out)
+			}
+			r.write("etc/config/latchkey", lost)
+			if lost == "-" {
+				os.Remove(r.path("etc/config/latchkey"))
+			}
+			for _, action := range []string{"reload", "look", "start"} {
+				calls, out, err := r.initScript(action, "RUNNING=1")
+				if slices.ContainsFunc(calls, func(s string) bool { return strings.HasPrefix(s, "procd_close_service") }) {
+					t.Errorf("%s: procd was told something: %q", action, calls)
+				}
+				if action != "look" && (err == nil || !strings.Contains(out, "hint: the last good one is kept until the next boot: cp ")) {
+					t.Errorf("%s: %v, the log says %q", action, err, out)
+				}
+			}
+			problems := r.read("var/run/latchkey.init/problems")
+			_, command, ok := strings.Cut(problems, "hint: the last good one is kept until the next boot: ")
+			if !ok {
+				t.Fatalf("the problems are %q", problems)
+			}
+			if out, err := r.run(command); err != nil {
+				t.Fatalf("the hint does not work: %v\n%s", err, out)
+			}
+			if diff := cmp.Diff(text, r.read("etc/config/latchkey")); diff != "" {
+				t.Errorf("the configuration that came back (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("without_a_copy_nothing_starts", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", "")
+		calls, out, _ := r.initScript("start")
+		if instance(calls, "main") != nil || strings.Contains(out, "hint: ") || !strings.Contains(out, "is mandatory but not there") {
+			t.Errorf("calls %q, the log says %q", calls, out)
+		}
+	})
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package openwrt_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const stockFirewall = `
+config defaults 'd'
+	option input 'REJECT'
+	option forward 'REJECT'
+
+config zone 'inside'
+	option name 'lan'
+	option network 'lan'
+	option input 'ACCEPT'
+
+config zone 'outside'
+	option name 'wan'
+	list network 'wan'
+	option input 'REJECT'
+
+config rule 'ping'
+	option src 'wan'
+	option proto 'icmp'
+	list icmp_type 'echo-request'
+	option target 'ACCEPT'
+
+config rule 'icmp6'
+	option src '*'
+	option proto 'icmp'
+	list icmp_type 'echo-request'
+	list icmp_type 'packet-too-big'
+	option target 'ACCEPT'
+
+config rule 'refuse'
+	option src 'wan'
+	option target 'REJECT'
+
+config rule 'guard'
+	option src 'lan'
+	option target 'REJECT'
+
+config redirect 'nas'
+	option src 'wan'
+	option dest_ip '192.168.1.22'
+
+config include 'user'
+	option path '/etc/firewall.user'
+`
+
+// An account of the pages may make the firewall silent to strangers, and change nothing else in it.
+func TestPluginSilence(t *testing.T) {
+	if os.Getenv(ucodeVariable) == "" {
+		t.Logf("nothing was tested: %s names no ucode", ucodeVariable)
+		return
+	}
+	for name, tt := range map[string]struct {
+		section, option, old, new string // new "" = it is refused
+	}{
+		"zone":                 {"outside", "input", "'wan'\n\toption input 'REJECT'", "'wan'\n\toption input 'DROP'"},
+		"defaults":             {"d", "forward", "forward 'REJECT'", "forward 'DROP'"},
+		"ping":                 {"ping", "enabled", "", "\toption enabled '0'\n"},
+		"ping_of_more":         {"icmp6", "icmp_type", "\tlist icmp_type 'echo-request'\n\tlist icmp_type 'packet-too-big'\n", "\tlist icmp_type 'packet-too-big'\n"},
+		"rule_that_refuses":    {"refuse", "target", "", "option src 'wan'\n\toption target 'DROP'"},
+		"port_forward":         {"nas", "enabled", "", "\toption enabled '0'\n"},
+		"not_the_LAN":          {"inside", "input", "", ""},
+		"not_a_rule_of_theirs": {"guard", "target", "", ""},
+		"not_their_switch":     {"guard", "enabled", "", ""},
+		"not_another_option":   {"outside", "masq", "", ""},
+		"not_an_address":       {"nas", "dest_ip", "", ""},
+		"not_the_only_type":    {"ping", "icmp_type", "", ""},
+		"not_an_accept":        {"ping", "target", "", ""},
+		"not_an_include":       {"user", "enabled", "", ""},
+		"not_a_new_section":    {"new", "enabled", "", ""},
+		"not_nothing":          {"", "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/config/latchkey", oneDoor)
+			r.write("etc/config/firewall", stockFirewall)
+			got := r.call("silence", map[string]any{"section": tt.section, "option": tt.option})
+			after := r.read("etc/config/firewall")
+			if tt.new == "" {
+				if got["error"] == nil || after != stockFirewall {
+					t.Errorf("answers %v; %s", got, cmp.Diff(stockFirewall, after))
+				}
+				return
+			}
+			if got["error"] != nil || !strings.Contains(after, tt.new) || tt.old != "" && strings.Contains(after, tt.old) {
+				t.Errorf("answers %v; %s", got, cmp.Diff(stockFirewall, after))
+			}
+			lines := func(s string) int { return len(strings.Fields(s)) }
+			if d := lines(after) - lines(stockFirewall); d != 0 && d != 3 && d != -3 {
+				t.Errorf("more changed than one option:\n%s", cmp.Diff(stockFirewall, after))
+			}
+		})
+	}
+	for name, confirmed := range map[string]bool{"is_taken_back": false, "is_kept_when_confirmed": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/config/latchkey", oneDoor)
+			r.write("etc/config/firewall", stockFirewall)
+			r.plugin("UNDO = 30000", "UNDO = 50")
+			r.write("call.uc", fmt.Sprintf(`
+				import * as uloop from 'uloop';
+				uloop.init();
+				const methods = loadfile('%s', { raw_mode: true })().latchkey;
+				const first = methods.silence.call({ args: { section: 'outside', option: 'input' } });
+				const second = methods.silence.call({ args: { section: 'd', option: 'forward' } });
+				const kept = %v ? methods.keep.call({}) : null;
+				uloop.timer(200, () => uloop.end());
+				uloop.run();
+				printf('%%J', { first, second, kept, later: methods.keep.call({}) });
+			`, r.path("plugin.uc"), confirmed))
+			got := r.ucode()
+			after := r.read("etc/config/firewall")
+			if silent := strings.Contains(after, "'DROP'"); silent != confirmed {
+				t.Errorf("silent in the end: %v, want %v\n%s", silent, confirmed, after)
+			}
+			if got["second"].(map[string]any)["error"] == nil {
+				t.Errorf("a second change while one waits: %v", got)
+			}
+			if later := got["later"].(map[string]any)["kept"]; later != false {
+				t.Errorf("confirmed too late: kept %v", later)
+			}
+			if !confirmed && !strings.Contains(after, "option input 'REJECT'") {
+				t.Errorf("not as it was:\n%s", after)
+			}
+		})
+	}
+}

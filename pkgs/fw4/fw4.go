@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fw4
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/nft"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Object is one object of firewall4: what a section of /etc/config/firewall is, with its type as the
+// first option.
+type Object []Option
+
+// Option is one option of an object. Its value has no spaces.
+type Option struct{ Name, Value string }
+
+// String returns the object as words: "type=ipset name=latchkey1_nas_4 family=ipv4 ...".
+func (o Object) String() string {
+	words := make([]string, len(o))
+	for i, option := range o {
+		words[i] = option.Name + "=" + option.Value
+	}
+	return strings.Join(words, " ")
+}
+
+// Objects returns what makes the enabled doors of a configuration work: for each family in which a
+// door leads somewhere, a set, and for each of its protocols a rule or a redirect that lets the
+// addresses in the set through.
+func Objects(c *config.Config) []Object {
+	var list []Object
+	for i := range c.Doors {
+		d := &c.Doors[i]
+		if !d.Enabled {
+			continue
+		}
+		for _, six := range []bool{false, true} {
+			if !d.ServesFamily(six) {
+				continue
+			}
+			list = append(list, set(d, six))
+			for _, proto := range d.Protos {
+				list = append(list, pass(d, six, proto))
+			}
+		}
+	}
+	return list
+}
+
+// set is where the daemon puts addresses. Each brings its own timeout, so the set's is 0; without
+// that option firewall4 would make a set that knows no timeouts.
+func set(d *config.Door, six bool) Object {
+	return Object{
+		{"type", "ipset"}, {"name", nft.SetName(d.Name, six)}, {"family", family(six)},
+		{"match", "src_ip"}, {"timeout", "0"},
+	}
+}
+
+// pass lets the addresses in a door's set through.
+func pass(d *config.Door, six bool, proto wire.Proto) Object {
+	kind, target, outside := "rule", "ACCEPT", "dest_port"
+	if d.Dest != "" && !six {
+		kind, target, outside = "redirect", "DNAT", "src_dport"
+	}
+	o := Object{
+		{"type", kind}, {"ipset", nft.SetName(d.Name, six)}, {"family", family(six)},
+		{"src", d.Src}, {"proto", proto.String()},
+	}
+	switch {
+	case d.Dest == "":
+		o = append(o, Option{outside, port(d.Port)})
+	case six:
+		// IPv6 has no port forwarding: the host is reached at its own port.
+		o = append(o, Option{"dest", d.Dest}, Option{"dest_ip", pinhole(d.DestIP6)}, Option{"dest_port", port(d.DestPort)})
+	default:
+		// Reflection would let the LAN in whether the door is open or not.
+		o = append(o, Option{"dest", d.Dest}, Option{outside, port(d.Port)}, Option{"dest_ip", d.DestIP.String()},
+			Option{"dest_port", port(d.DestPort)}, Option{"reflection", "0"})
+	}
+	return append(o, Option{"target", target})
+}
+
+// pinhole returns a host's address as firewall4 takes it. One that begins with 64 zero bits is the
+// end of an address: it stands for that host whatever prefix the provider gives.
+func pinhole(a netip.Addr) string {
+	if b := a.As16(); [8]byte(b[:8]) == [8]byte{} {
+		return a.String() + "/-64"
+	}
+	return a.String()
+}
+
+func family(six bool) string {
+	if six {
+		return "ipv6"
+	}
+	return "ipv4"
+}
+
+func port(n uint16) string { return strconv.Itoa(int(n)) }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+)
+
+// Rules reads the table's rules, and returns what tells whether any of them refers to a door's set for
+// IPv6 (six) or IPv4. Without one, whoever is in the set gets nowhere. No table is no rules.
+//
+// It looks for the sets' names in the rules as they are, and decodes none.
+func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	if err != nil {
+		return nil, f.explain(fmt.Errorf("read rules: %w", err))
+	}
+	defer conn.Close()
+	rules, err := conn.Execute(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+		e.String(unix.NFTA_RULE_TABLE, f.table)
+	})))
+	if err != nil {
+		return nil, f.explain(fmt.Errorf("read rules: %w", err))
+	}
+	named := map[string]bool{} // at most as many as there are sets of ours
+	for _, r := range rules {
+		addNames(named, r.Data)
+	}
+	return func(door string, six bool) bool { return named[SetName(door, six)] }, nil
+}
+
+// addNames adds the names of our sets that are the text of an attribute somewhere in a rule: struct
+// nlattr (linux/netlink.h), whose length counts its own header, then the name with a zero at its end.
+func addNames(named map[string]bool, rule []byte) {
+	const header = 4
+	for at := 0; ; at++ {
+		i := bytes.Index(rule[at:], []byte(prefix))
+		if i < 0 {
+			return
+		}
+		at += i
+		if at < header {
+			continue
+		}
+		end := at - header + int(binary.NativeEndian.Uint16(rule[at-header:]))
+		if end > len(rule) || end <= at || bytes.IndexByte(rule[at:end], 0) != end-at-1 {
+			continue
+		}
+		named[string(rule[at:end-1])] = true
+	}
+}
