@@ -96,18 +96,21 @@ func exportShell(file string) error {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// standInDaemon knows "check FILE", with the daemon's own rules.
+// standInDaemon knows "check --public FILE", with the daemon's own rules.
 func standInDaemon(args []string) error {
-	text, err := os.ReadFile(args[1])
+	if len(args) != 3 || args[0] != "check" || args[1] != "--public" {
+		return fmt.Errorf("latchkeyd %q: the log and status are for everybody, so only check --public may be asked", args)
+	}
+	text, err := os.ReadFile(args[2])
 	if err != nil {
 		return err
 	}
 	_, problems := config.Parse(string(text))
 	for _, p := range problems.Errors() {
-		fmt.Fprintf(os.Stderr, "error: %s\n", p)
+		fmt.Fprintf(os.Stderr, "error: %s\n", p.Public())
 	}
 	if n := len(problems.Errors()); n > 0 {
-		return fmt.Errorf("latchkeyd: error: %s has %d errors", args[1], n)
+		return fmt.Errorf("latchkeyd: error: %s has %d errors", args[2], n)
 	}
 	return nil
 }
