@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 import { app, tests, source, moduleNames, catalog } from './modules.mjs';
 
 const ORIGIN = 'http://router.test';
-const PURE = moduleNames().filter(n => !/^'require (ui|uci|rpc|uqr|latchkey\.(api|page|store)( as \w+)?)';$/m.test(source(n)));
+const PURE = moduleNames().filter(n => !/^'require (ui|uci|rpc|uqr|latchkey\.(api|grid|page|store)( as \w+)?)';$/m.test(source(n)));
 const require = createRequire(import.meta.url);
 
 const FLAGS = [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',

@@ -8,9 +8,12 @@
 'require latchkey.link as link';
 'require latchkey.share as share';
 'require latchkey.fields as fields';
+'require latchkey.element as element';
 
 // The dialogs for one more device and for a new key, and the panel with a client's code. Needs only
 // the DOM; what it asks the router for, and how things are saved, is handed in.
+
+const E = element.make;
 
 const value = fields.value, field = fields.field, button = fields.button, foot = fields.foot, fill = fields.fill;
 

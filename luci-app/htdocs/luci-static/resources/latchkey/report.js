@@ -2,8 +2,11 @@
 'use strict';
 'require baseclass';
 'require latchkey.stealth as stealth';
+'require latchkey.element as element';
 
 // The findings of the stealth check as page elements. Needs only the DOM.
+
+const E = element.make;
 
 function label(level) {
 	return { open: _('open', 'stealth check'), answers: _('answers', 'stealth check'), silent: _('silent', 'stealth check') }[level];

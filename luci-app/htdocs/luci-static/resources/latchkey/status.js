@@ -3,15 +3,18 @@
 'require baseclass';
 'require latchkey.text as text';
 'require latchkey.event as event';
+'require latchkey.element as element';
 
 // What the daemon says, as page elements. Needs only the DOM; what buttons do is handed in.
+
+const E = element.make;
 
 function titles(list) {
 	return (list || []).reduce(function(all, item) {
 		all[item.name] = item.title || item.name;
 
 		return all;
-	}, {});
+	}, Object.create(null)); // a section may be called constructor
 }
 
 // Titles by name, for sentences about events.

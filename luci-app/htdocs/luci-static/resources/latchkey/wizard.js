@@ -8,9 +8,12 @@
 'require latchkey.random as random';
 'require latchkey.fields as fields';
 'require latchkey.device as device';
+'require latchkey.element as element';
 
 // First use, door -> device -> code, and the dialog for one more door. Needs only the DOM; what it
 // asks the router for, and how things are saved, is handed in.
+
+const E = element.make;
 
 const ROUTER = '', OTHER = '*';
 const TIMES = [ '30s', '2m', '10m', '1h', '8h' ];
@@ -219,6 +222,7 @@ function newDoor(ctx) {
 }
 
 return baseclass.extend({
+	hostTitle: hostTitle,
 	firstUse: firstUse,
 	newDoor: newDoor
 });

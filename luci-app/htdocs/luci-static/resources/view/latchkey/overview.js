@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-'require view';
 'require poll';
 'require ui';
 'require uci';
@@ -13,6 +12,9 @@
 'require latchkey.event as event';
 'require latchkey.status as status';
 'require latchkey.wizard as wizard';
+'require latchkey.element as element';
+
+const E = element.make;
 
 const POLL = 3;          // seconds between two looks at the daemon
 const LAST_KNOCKS = 8;   // events on this page; the tab Events has them all
@@ -98,7 +100,7 @@ function openDialog(data, d) {
 
 					return refresh();
 				}, function(err) {
-					error.textContent = err.message;
+					element.say(error, err.message);
 				});
 			}) ]
 		])
@@ -221,7 +223,7 @@ function refresh() {
 	});
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 

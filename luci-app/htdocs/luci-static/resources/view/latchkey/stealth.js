@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-'require view';
 'require ui';
 'require uci';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.stealth as stealth';
 'require latchkey.report as report';
+'require latchkey.element as element';
+
+const E = element.make;
 
 // Sets, saves and applies with LuCI's own overlay, which rolls back if the router is lost.
 function applyChange(change) {
@@ -31,7 +33,7 @@ function propose(finding) {
 	]);
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 
