@@ -30,6 +30,13 @@ function whereFields(where) {
 	return { host: host, row: field(_('Name from outside'), host, notes) };
 }
 
+function titleProblem(title) {
+	if (title == '')
+		return _('Give the device a name.');
+
+	return (valid.title(title) === true) ? null : valid.title(title);
+}
+
 function whereProblem(where, host) {
 	if (host)
 		return (valid.host(host) === true) ? null : valid.host(host);
@@ -147,8 +154,8 @@ function newDevice(ctx) {
 	const root = E('div');
 
 	function problem() {
-		if (value(title) == '')
-			return _('Give the device a name.');
+		if (titleProblem(value(title)))
+			return titleProblem(value(title));
 		if (!doors.chosen().length)
 			return _('Choose at least one door.');
 
@@ -183,6 +190,7 @@ function newDevice(ctx) {
 return baseclass.extend({
 	whereFields: whereFields,
 	whereProblem: whereProblem,
+	titleProblem: titleProblem,
 	withHost: withHost,
 	panel: panel,
 	newDevice: newDevice,

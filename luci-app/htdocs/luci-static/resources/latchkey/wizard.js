@@ -150,7 +150,7 @@ function deviceStep(ctx, back, save) {
 	const w = device.whereFields(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const go = button(_('Save and show the code'), 'cbi-button-action important', function() {
-		const problem = (value(title) == '') ? _('Give the device a name.') : device.whereProblem(ctx.where, value(w.host));
+		const problem = device.titleProblem(value(title)) || device.whereProblem(ctx.where, value(w.host));
 
 		error.textContent = problem || '';
 		if (!problem)

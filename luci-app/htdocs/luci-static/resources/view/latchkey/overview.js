@@ -206,8 +206,26 @@ function body(data) {
 
 let root = null, seen = null;
 
+// What status says is for every account, so it leaves out the steps of sequences; the owner gets the
+// whole words. They are asked for again when the others change.
+let told = { public: '', whole: '' };
+
+function withWholeWords(answer) {
+	const said = answer.problem || answer.reason || '';
+	const option = answer.problem ? 'problem' : 'reason';
+
+	if (!page.mayWrite() || said == '')
+		return answer;
+
+	return ((said == told.public) ? Promise.resolve() : api.check().then(function(problems) {
+		told = { public: said, whole: problems.filter(function(p) { return !p.warning; }).map(function(p) { return p.text; }).join('\n') };
+	})).then(function() {
+		return Object.assign({}, answer, { [option]: told.whole || said });
+	}, function() { return answer; });
+}
+
 function fetchData() {
-	return Promise.all([ api.status(), api.events(0) ]).then(function(answers) {
+	return Promise.all([ api.status().then(withWholeWords), api.events(0) ]).then(function(answers) {
 		return { status: answers[0], events: answers[1], at: Date.now() };
 	});
 }
