@@ -133,7 +133,7 @@ function who(grant, known) {
 	const client = grant.client ? (known.clients[grant.client] || grant.client) : '';
 	const way = event.how(grant.knock);
 
-	return [ client, way ].filter(function(s) { return s != ''; }).join(', ');
+	return [ client, way ].filter(function(s) { return s != ''; }).map(text.isolated).join(', ');
 }
 
 function grantRow(door, grant, ctx) {
@@ -147,7 +147,7 @@ function grantRow(door, grant, ctx) {
 		ctx.close ? E('button', {
 			'class': 'btn cbi-button cbi-button-negative',
 			'data-key': 'close/' + door.name + '/' + grant.address,
-			'aria-label': [ _('Close now'), door.title || door.name, grant.address ].join(' '),
+			'aria-label': [ _('Close now'), door.title || door.name, grant.address ].map(text.isolated).join(' '),
 			'click': function(ev) { return ctx.close(ev, door, grant); }
 		}, [ _('Close now') ]) : ''
 	]);
@@ -169,7 +169,7 @@ function doorCard(door, ctx) {
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
 				'data-key': 'open/' + door.name,
-				'aria-label': _('Open for an address…') + ' ' + (door.title || door.name),
+				'aria-label': _('Open for an address…') + ' ' + text.isolated(door.title || door.name),
 				'click': function(ev) { return ctx.open(ev, door); }
 			}, [ _('Open for an address…') ])
 		]) : ''

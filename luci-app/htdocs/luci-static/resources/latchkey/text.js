@@ -46,10 +46,17 @@ function shown(value) {
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
 // The same for a place in a sentence: what is written from right to left does not turn its neighbours.
+// A part that is isolated already needs it no more.
 function isolated(value) {
 	const s = shown(value);
+	let depth = 0;
+	const own = Array.from(s).filter(function(c) {
+		depth += (c == FSI) - (c == PDI);
 
-	return RIGHT_TO_LEFT.test(s) ? FSI + s + PDI : s;
+		return depth == 0;
+	}).join('');
+
+	return RIGHT_TO_LEFT.test(own) ? FSI + s + PDI : s;
 }
 
 // The sentence as text.

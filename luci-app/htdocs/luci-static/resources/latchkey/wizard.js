@@ -31,7 +31,7 @@ function progress(current) {
 }
 
 function hostTitle(h) {
-	return h.name ? h.name + ' (' + h.ip4 + ')' : h.ip4;
+	return h.name ? text.isolated(h.name) + ' (' + h.ip4 + ')' : h.ip4;
 }
 
 // The controls of the first step. ctx: { hosts, around }
@@ -83,8 +83,12 @@ function doorProblem(a) {
 
 function asSection(a, ctx) {
 	const s = plan.doorSection(a, ctx.taken);
+	const titled = function(place) { return door.serviceName(s) + ' – ' + place; };
 
-	s.title = door.serviceName(s) + (a.host ? ' – ' + (a.host.name || a.host.ip4) : ' – ' + _('router'));
+	// A host chooses its own name, and may choose one that is no title.
+	s.title = titled(a.host ? a.host.name || a.host.ip4 : _('router'));
+	if (valid.title(s.title) !== true)
+		s.title = titled(a.host.ip4);
 
 	return s;
 }

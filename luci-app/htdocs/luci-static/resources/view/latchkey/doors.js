@@ -4,7 +4,6 @@
 'require form';
 'require uci';
 'require ui';
-'require tools.widgets as widgets';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.grid as grid';
@@ -142,17 +141,27 @@ function addTimes(s) {
 	};
 }
 
-function addAdvanced(s) {
-	let o = s.taboption('advanced', widgets.ZoneSelect, 'src', _('From zone'), _('The side of the firewall from which connections come.'));
-	o.modalonly = true;
-	o.nocreate = true;
-	o.default = 'wan';
+// The zones of the firewall, and those that doors name, in order. LuCI's own widget for zones reads
+// their names as HTML.
+function zoneNames() {
+	const doors = uci.sections('latchkey', 'door');
+	const zones = api.sections('firewall').filter(function(s) { return s['.type'] == 'zone'; });
 
-	o = s.taboption('advanced', widgets.ZoneSelect, 'dest', _('Zone of the device'));
+	return [ 'wan', 'lan' ].concat(zones.map(function(z) { return z.name; }), doors.map(function(d) { return d.src; }),
+		doors.map(function(d) { return d.dest; })).filter(function(name, i, all) { return name && all.indexOf(name) == i; }).sort();
+}
+
+function addAdvanced(s) {
+	let o = s.taboption('advanced', form.ListValue, 'src', _('From zone'), _('The side of the firewall from which connections come.'));
 	o.modalonly = true;
-	o.nocreate = true;
+	o.default = 'wan';
+	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
+
+	o = s.taboption('advanced', form.ListValue, 'dest', _('Zone of the device'));
+	o.modalonly = true;
 	o.optional = true;
-	o.rmempty = true;
+	grid.choice(o, '', '–');
+	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
 
 	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'),
 		_('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
