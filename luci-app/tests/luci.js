@@ -220,7 +220,7 @@
 		constructor(config, title, description) { Object.assign(this, { title, description, sections: [] }); }
 		section(Class, ...args) { return this.sections[this.sections.push(new Class(this, ...args)) - 1]; }
 		render() {
-			return uci.load('latchkey').then(() => E('div', { 'class': 'cbi-map' }, [ E('h2', {}, this.title), E('div', {}, this.description),
+			return Promise.all([ ubus('session', 'access', {}), uci.load('latchkey') ]).then(() => E('div', { 'class': 'cbi-map' }, [ E('h2', {}, this.title), E('div', {}, this.description),
 				...this.sections.map(s => s.render()) ]));
 		}
 	}

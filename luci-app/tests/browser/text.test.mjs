@@ -222,8 +222,8 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 		[ 'clients', 'client.title', 'door.title' ], [ 'events', 'trouble.detail' ], [ 'sequences' ], [ 'stealth', 'zone.name' ] ])
 		test('a read-only account’s ' + view, () => on('view.latchkey.' + view, { reader: true }, s => s.see(...fields)));
 
-	for (const [ view, failing ] of [ [ 'doors', 'uci get latchkey' ], [ 'clients', 'uci get latchkey' ], [ 'sequences', 'uci get latchkey' ] ])
-		test('an error of the router on ' + view, () => on('view.latchkey.' + view, { mode: { failing } }, s => s.see('rpc.message')));
+	for (const [ view, failing ] of [ [ 'doors', 'uci get latchkey' ], [ 'clients', 'uci get latchkey' ], [ 'sequences', 'uci get latchkey' ], [ 'doors', 'session access' ] ])
+		test(`an error of ${failing} on ${view}`, () => on('view.latchkey.' + view, { mode: { failing } }, s => s.see('rpc.message')));
 
 	for (const size of [ 'desktop', 'phone' ])
 		for (const [ name, view, button ] of [ [ 'key', 'clients', 'New key…' ], [ 'device', 'clients', 'Add a device…' ], [ 'door', 'doors', 'Add a door…' ], [ 'open', 'overview', 'Open for an address…' ], [ 'silent', 'stealth', 'Make silent…' ] ])

@@ -2,6 +2,7 @@
 'use strict';
 'require baseclass';
 'require form';
+'require latchkey.text as text';
 'require latchkey.element as element';
 
 // Tables of sections with LuCI's own editor, in which every text is a text. LuCI takes the names of
@@ -18,7 +19,8 @@ function head(words) {
 		element.say(heading, words);
 }
 
-// A table of all sections of a type. editing(id) returns the heading of the editor of one of them.
+// A table of all sections of a type. editing(id) returns the heading of the editor of one of them,
+// which also goes with a row that a finger drags.
 function table(map, type, editing) {
 	const s = map.section(form.GridSection, type);
 
@@ -27,6 +29,14 @@ function table(map, type, editing) {
 		return Promise.resolve(form.GridSection.prototype.renderMoreOptionsModal.call(this, id, ev)).then(function() {
 			head(editing(id));
 		});
+	};
+	s.handleTouchMove = function(ev) {
+		const row = ev.target.closest('[data-sid]');
+
+		if (row && !row.hasAttribute('data-title'))
+			row.setAttribute('data-title', text.isolated(editing(row.getAttribute('data-sid'))));
+
+		return form.GridSection.prototype.handleTouchMove.call(this, ev);
 	};
 
 	return s;
