@@ -96,6 +96,29 @@ func TestProblems_tell_no_secret_but_to_the_owner(t *testing.T) {
 	}
 }
 
+// TestProblems_of_others_tell_no_step puts a step at, beside and away from a door's port that is refused
+// by its number.
+func TestProblems_of_others_tell_no_step(t *testing.T) {
+	const text = "config latchkey main\noption ports 32000-38143\nconfig door nas\noption port 32100\nconfig sequence home\nlist door nas\nlist step %/tcp\n"
+	const hidden = "section 'door' (nas) option 'port' is refused, latchkeyd check says why (line 4)"
+	const told = "section 'door' (nas) option 'port' is 32100, which is one of the ports of section 'main': knocks arrive there (line 4)"
+	for step, want := range map[string]string{"32100": hidden, "32101": hidden, "32099": hidden, "32102": told} {
+		_, problems := config.Parse(strings.Replace(text, "%", step, 1))
+		if got, _, _ := strings.Cut(problems.Errors().Error(), "\n"); got != want {
+			t.Errorf("with step %s: %s\nwant %s", step, got, want)
+		}
+		if got := problems.Errors()[0].String(); got != told {
+			t.Errorf("with step %s the owner is told: %s", step, got)
+		}
+	}
+
+	const size = "config latchkey main\noption ports 1337-7480\nconfig door nas\noption port 22\nconfig sequence home\nlist door nas\nlist step icmp:1337\nlist step 9000/tcp\nlist step 8000/udp\n"
+	_, problems := config.Parse(size)
+	if got, want := problems[0].Public(), "section 'latchkey' (main) option 'ports' is doubtful, latchkeyd check says why (line 2)"; got != want {
+		t.Errorf("with the size of a ping: %s\nwant %s", got, want)
+	}
+}
+
 func TestProblem_Public(t *testing.T) {
 	const text = "config latchkey main\nconfig door nas\noption port 22\nconfig sequence home\nlist door nas\n"
 	for lines, want := range map[string]string{

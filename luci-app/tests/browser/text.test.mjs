@@ -54,7 +54,7 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 			async see(...fields) {
 				for (const f of fields)
 					await page.waitForFunction(t => document.body.textContent.includes(t) || [ ...document.querySelectorAll('[title], [aria-label], [data-tooltip]') ]
-						.some(n => [ 'title', 'aria-label', 'data-tooltip' ].some(a => n.getAttribute(a)?.includes(t))), f.includes('<') ? f : shown(f), { timeout: 5000 })
+						.some(n => [ 'title', 'aria-label', 'data-tooltip' ].some(a => n.getAttribute(a)?.includes(t))), f.includes('<') ? f : shown(f))
 						.catch(() => assert.fail('nowhere on the page: ' + f));
 
 				const seen = await page.evaluate(look);
