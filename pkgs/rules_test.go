@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"pkgs/control":    {},
 	"pkgs/door":       {},
 	"pkgs/rate":       {},
+	"pkgs/terminal":   {},
 	"pkgs/link":       {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knock":      {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"pkgs/capture":    {"pkgs/wire"},
@@ -43,9 +44,9 @@ var arrows = map[string][]string{
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
+	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/fw4", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
-		"pkgs/store", "pkgs/wake", "pkgs/wire"},
+		"pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.

@@ -67,7 +67,7 @@ func connectCommand(e env, args []string) error {
 	if err == nil {
 		stop() // from now on an interrupt ends the program
 		defer conn.Close()
-		return pipe(conn, e.in, e.out)
+		return pipe(conn, e.in, e.raw)
 	}
 	err = fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, port), err)
 	switch {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/send"
+	"github.com/latchkey/latchkey/pkgs/terminal"
 )
 
 // version is set by the linker.
@@ -37,7 +38,8 @@ type command struct {
 // env is what a command may use of the process.
 type env struct {
 	in       io.Reader
-	out, err io.Writer
+	out, err io.Writer // for people
+	raw      io.Writer // standard output as it is
 }
 
 func commands() []command {
@@ -58,7 +60,7 @@ func commands() []command {
 }
 
 func main() {
-	os.Exit(latchkey(os.Args[1:], env{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(latchkey(os.Args[1:], env{os.Stdin, terminal.Writer(os.Stdout), terminal.Writer(os.Stderr), os.Stdout}))
 }
 
 func latchkey(args []string, e env) int {

@@ -11,6 +11,7 @@ import (
 
 func check(e env, args []string) error {
 	f := newFlags(e, "check")
+	public := f.Bool("public", "leave out steps of sequences and what may be a key: for a log or a screen that others see")
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
@@ -19,7 +20,11 @@ func check(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := tellProblems(e.err, words[0], text); err != nil {
+	reader := daemon.ForOwner
+	if *public {
+		reader = daemon.ForEverybody
+	}
+	if err := tellProblems(e.err, words[0], text, reader); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "%s can be used\n", words[0])
@@ -28,9 +33,9 @@ func check(e env, args []string) error {
 
 // tellProblems prints all that is wrong or doubtful in a configuration. It returns an error if the
 // configuration cannot be used.
-func tellProblems(w io.Writer, path, text string) error {
+func tellProblems(w io.Writer, path, text string, reader daemon.Reader) error {
 	bad := 0
-	for _, p := range daemon.Check(text) {
+	for _, p := range daemon.Check(text, reader) {
 		grade := "warning"
 		if !p.Warning {
 			grade = "error"

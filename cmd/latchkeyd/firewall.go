@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/fw4"
 )
 
@@ -28,7 +29,7 @@ func firewall(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := tellProblems(e.err, words[0], text); err != nil {
+	if err := tellProblems(e.err, words[0], text, daemon.ForEverybody); err != nil { // the log and status are for all
 		return err
 	}
 	c, _ := config.Parse(text)

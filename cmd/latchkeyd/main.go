@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/store"
+	"github.com/latchkey/latchkey/pkgs/terminal"
 )
 
 // version is set by the linker.
@@ -44,7 +45,7 @@ func commands() []command {
 		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
 		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all (--cut: end open connections, too)", closeDoor},
 		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
-		{"check", "FILE", "tell everything that is wrong with a configuration", check},
+		{"check", "FILE [--public]", "tell everything that is wrong with a configuration", check},
 		{"firewall", "FILE", "tell what a configuration wants of the router and its firewall; for the init script", firewall},
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a knockd.conf to a configuration, on standard output", importKnockd},
@@ -55,7 +56,7 @@ func commands() []command {
 }
 
 func main() {
-	os.Exit(latchkeyd(os.Args[1:], env{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(latchkeyd(os.Args[1:], env{os.Stdin, terminal.Writer(os.Stdout), terminal.Writer(os.Stderr)}))
 }
 
 func latchkeyd(args []string, e env) int {

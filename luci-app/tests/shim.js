@@ -2,39 +2,9 @@
 'use strict';
 
 // A thin stand-in for LuCI's module loader, for Node and for a page in a browser. It knows
-// 'require X as y' lines, baseclass.extend, E(), _() and N_(), and nothing else of LuCI: a module
-// that needs more is not pure and belongs to the views.
+// 'require X as y' lines, baseclass.extend, _() and N_(), and nothing else of LuCI: a module that needs
+// more is not pure and belongs to the views, whose LuCI is luci.js.
 (function(global) {
-	// Element, attributes, children. LuCI's own E() takes a bare string child for HTML; a title of a
-	// door must never end there, so here that is an error.
-	function E(tag, attributes, children) {
-		if (Array.isArray(tag)) {
-			children = tag;
-			tag = null;
-		}
-		else if (Array.isArray(attributes)) {
-			children = attributes;
-			attributes = {};
-		}
-		if (children != null && !Array.isArray(children) && !(children.nodeType))
-			throw new Error('E(): a bare child would be read as HTML: ' + children);
-
-		const node = tag ? document.createElement(tag) : document.createDocumentFragment();
-
-		Object.entries(attributes || {}).forEach(function(entry) {
-			if (typeof(entry[1]) == 'function')
-				node.addEventListener(entry[0], entry[1]);
-			else if (entry[1] != null)
-				node.setAttribute(entry[0], entry[1]);
-		});
-		[].concat(children || []).forEach(function(child) {
-			if (child != null)
-				node.appendChild(child.nodeType ? child : document.createTextNode(String(child)));
-		});
-
-		return node;
-	}
-
 	// catalog: { 'msgid' or 'context\u0001msgid': text or [forms] }, plural(n): number of the form.
 	function translator(catalog, plural) {
 		const key = function(s, c) { return (c != null ? c + '\u0001' : '') + s; };
@@ -69,5 +39,5 @@
 		};
 	}
 
-	global.Shim = { E: E, translator: translator, loader: loader };
+	global.Shim = { translator: translator, loader: loader };
 })(globalThis);

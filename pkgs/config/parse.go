@@ -29,6 +29,7 @@ func Parse(text string) (*Config, Problems) {
 	if len(errs) == 0 {
 		r.advise()
 	}
+	r.conceal()
 	sort.SliceStable(r.problems, func(i, j int) bool { return r.problems[i].Line < r.problems[j].Line })
 	if r.more > 0 {
 		r.problems = append(r.problems, Problem{Reason: fmt.Sprintf("%d more problems are not listed", r.more), Warning: true})
@@ -158,6 +159,9 @@ func (r *reader) refuseUnknown(s *uci.Section, given *uci.Option, known []string
 	p := about(s, given.Values[0].Line, fmt.Sprintf("specifies unknown option '%s': known are %s",
 		printable(given.Name), strings.Join(known, ", ")))
 	p.Option = given.Name
+	if s.Type == "client" || s.Type == "sequence" {
+		p.Outline = "specifies an unknown option, latchkeyd check says which" // its name may be a key in the wrong place
+	}
 	r.add(p)
 }
 

@@ -11,7 +11,9 @@ import (
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
-// Problem is one thing that is wrong or, as a warning, doubtful in a configuration.
+// Problem is one thing that is wrong or, as a warning, doubtful in a configuration. String tells it
+// to the owner, Public to everybody else: logs, events and status are read by accounts that must
+// not learn the steps of a sequence.
 type Problem struct {
 	Line    int    // from 1; 0 = the text as a whole
 	Section string // its type, or @type[n] if it has no name; "" = the text breaks UCI's grammar
@@ -19,6 +21,7 @@ type Problem struct {
 	Option  string // "" = the section as a whole
 	Value   string // if not empty, the option's value is wrong; never that of a secret
 	Reason  string // why the value is wrong; without a value, all there is to say
+	Outline string // what Public says instead of value and reason; "" = there is no secret in them
 	Warning bool   // the configuration can be used in spite of it
 }
 
@@ -26,7 +29,21 @@ type Problem struct {
 //
 //	section 'door' (nas) option 'port' specifies invalid value '70000': ports end at 65535 (line 12)
 //	section '@client[1]' option 'key' is mandatory but not set (line 20)
-func (p Problem) String() string {
+//
+// It may hold steps of sequences, and what was written in place of a key's option.
+func (p Problem) String() string { return p.words(p.Value, p.Reason) }
+
+// Public words the problem without anything secret; where that is left out, by its place alone:
+//
+//	section 'sequence' (home) option 'step' is refused, latchkeyd check says why (line 31)
+func (p Problem) Public() string {
+	if p.Outline != "" {
+		return p.words("", p.Outline)
+	}
+	return p.words(p.Value, p.Reason)
+}
+
+func (p Problem) words(value, reason string) string {
 	var b strings.Builder
 	if p.Section != "" {
 		fmt.Fprintf(&b, "section '%s' ", printable(p.Section))
@@ -34,10 +51,10 @@ func (p Problem) String() string {
 			fmt.Fprintf(&b, "(%s) ", printable(p.Name))
 		}
 	}
-	if p.Value != "" {
-		fmt.Fprintf(&b, "option '%s' specifies invalid value '%s': ", printable(p.Option), printable(p.Value))
+	if value != "" {
+		fmt.Fprintf(&b, "option '%s' specifies invalid value '%s': ", printable(p.Option), printable(value))
 	}
-	b.WriteString(p.Reason)
+	b.WriteString(reason)
 	if p.Line > 0 {
 		fmt.Fprintf(&b, " (line %d)", p.Line)
 	}
@@ -47,11 +64,11 @@ func (p Problem) String() string {
 // Problems is a list of problems in the order of their lines.
 type Problems []Problem
 
-// Error lists the problems, one a line.
+// Error lists the problems, one a line, in their public form: errors end in logs.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i := range p {
-		lines[i] = p[i].String()
+		lines[i] = p[i].Public()
 	}
 	return strings.Join(lines, "\n")
 }

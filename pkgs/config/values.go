@@ -27,7 +27,7 @@ var (
 	errDuration = errors.New("times are written like 30s, 10m, 8h or 1h30m")
 	errZone     = errors.New("the name of a firewall zone has letters, digits, _ . and - only")
 	errDevice   = fmt.Errorf("an interface has a name of 1 to %d characters without spaces, quotes and slashes", MaxInterfaceName)
-	errTitle    = fmt.Errorf("a title has up to %d bytes of printable text", MaxTitle)
+	errTitle    = fmt.Errorf("a title has up to %d bytes of printable text, without control, direction and zero-width characters", MaxTitle)
 	errIPv4     = errors.New("want the IPv4 address of one host, such as 192.168.1.22")
 	errIPv6     = errors.New("want the IPv6 address of one host, or the end of one, such as ::22")
 	errMAC      = errors.New("want the hardware address of one device, such as 00:11:22:33:44:55")
@@ -198,6 +198,8 @@ func parseLevel(s string) (Level, error) {
 	return 0, errors.New("want debug, info, warn or error")
 }
 
+// parseTitle takes letters, marks, numbers, punctuation, symbols and the common space. What it
+// refuses turns the direction of what follows, or makes two titles look the same.
 func parseTitle(s string) (string, error) {
 	if len(s) > MaxTitle || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return "", errTitle

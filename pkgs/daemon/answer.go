@@ -32,7 +32,7 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 		list, _ := d.events.since(r.Since)
 		return reply(list)
 	case "check":
-		return reply(Check(r.Text))
+		return reply(Check(r.Text, ForOwner))
 	case "forget":
 		return d.answerForget(r, reply)
 	}
@@ -42,13 +42,26 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 	}
 }
 
+// Reader is who reads what Check says.
+type Reader bool
+
+// The owner may read everything; everybody else no step of a sequence, and nothing that may be a key.
+const (
+	ForOwner     Reader = true
+	ForEverybody Reader = false
+)
+
 // Check tells what is wrong with a configuration.
-func Check(text string) []control.Problem {
+func Check(text string, reader Reader) []control.Problem {
 	_, problems := config.Parse(text)
 	list := make([]control.Problem, 0, len(problems))
 	for _, p := range problems {
+		words := p.Public()
+		if reader == ForOwner {
+			words = p.String()
+		}
 		list = append(list, control.Problem{
-			Text: p.String(), Line: p.Line, Section: p.Name, Option: p.Option, Warning: p.Warning,
+			Text: words, Line: p.Line, Section: p.Name, Option: p.Option, Warning: p.Warning,
 		})
 	}
 	return list

@@ -218,7 +218,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
 	for _, problem := range p.doubts {
-		d.events.add(now, control.Event{Kind: trouble, Detail: problem.String()})
+		d.events.add(now, control.Event{Kind: trouble, Detail: problem.Public()})
 	}
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)

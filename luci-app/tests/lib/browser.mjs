@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 import { app, tests, source, moduleNames, catalog } from './modules.mjs';
 
 const ORIGIN = 'http://router.test';
-const PURE = moduleNames().filter(n => !/^'require (ui|uci|rpc|uqr|latchkey\.(api|page|store)( as \w+)?)';$/m.test(source(n)));
+const PURE = moduleNames().filter(n => !/^'require (ui|uci|rpc|uqr|latchkey\.(api|grid|page|store)( as \w+)?)';$/m.test(source(n)));
 const require = createRequire(import.meta.url);
 
 const FLAGS = [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
@@ -27,7 +27,7 @@ export function launch() {
 }
 
 // Colours as a theme of LuCI sets them, in light and dark.
-const THEME = `
+export const THEME = `
 	:root { --border-color-medium: #ccc; --text-color-high: #404040; color-scheme: light; }
 	:root[data-darkmode="true"] { --border-color-medium: #484848; --text-color-high: #bfbfbf; color-scheme: dark; }
 	body { margin: 1em; font: 13px/18px sans-serif; color: #404040; background: #fff; }
@@ -55,8 +55,9 @@ function html(language, dark) {
 		<script>${readFileSync(join(tests, 'shim.js'), 'utf8')}</script></head><body><main><h1>Router</h1><h2>Latchkey</h2><div id="root" class="lk"></div></main>
 		<script>
 			const data = ${data};
-			Object.assign(globalThis, Shim.translator(data.entries, n => ${plural}), { E: Shim.E });
+			Object.assign(globalThis, Shim.translator(data.entries, n => ${plural}));
 			globalThis.need = Shim.loader(name => data.sources[name]);
+			globalThis.E = need('latchkey.element').make;
 			globalThis.root = document.getElementById('root');
 			globalThis.calls = [];
 		</script></body></html>`;

@@ -37,7 +37,7 @@ export function load(language) {
 			entries[(e.context != null ? e.context + '\u0001' : '') + e.id] = e.plural ? e.translations : e.translations[0];
 		plural = pluralFunction(po.header);
 	}
-	Object.assign(globalThis, Shim.translator(entries, plural), { E: Shim.E, window: globalThis });
+	Object.assign(globalThis, Shim.translator(entries, plural), { window: globalThis });
 
 	return Shim.loader(source);
 }

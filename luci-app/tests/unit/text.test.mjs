@@ -34,3 +34,16 @@ test('lists end with "and"', () => {
 	assert.equal(text.list([ 'a' ]), 'a');
 	assert.equal(text.list([ 'a', 'b', 'c' ]), 'a, b and c');
 });
+
+test('what cannot be seen is shown with its number', () => {
+	for (const [ value, want ] of [ [ 'NAS – SSH <b>&amp;', 'NAS – SSH <b>&amp;' ], [ 'a\u202eb\u200bc\x1b', 'a[U+202E]b[U+200B]c[U+001B]' ],
+		[ 'two\nlines\t', 'two\nlines\t' ], [ '\ud800', '[U+D800]' ], [ '\u2067a\u2069', '[U+2067]a[U+2069]' ],
+		[ '\u2069a\u2068b', '[U+2069]a[U+2068]b' ], [ '\u2068a\u2069\u2069', '\u2068a\u2069[U+2069]' ], [ '\u{e0041}', '[U+E0041]' ] ])
+		assert.equal(text.shown(value), want, JSON.stringify(value));
+});
+
+test('a name from right to left does not turn its sentence', () => {
+	assert.equal(text.say('{client} opened {door}', { client: 'אבא', door: 'NAS' }), '\u2068אבא\u2069 opened NAS');
+	assert.deepEqual(text.rich('{client} opened', { client: 'דار\u202e' }), [ '\u2068דار[U+202E]\u2069', ' opened' ]);
+	assert.equal(text.list([ 'אבא', 'b' ]), '\u2068אבא\u2069 and b');
+});

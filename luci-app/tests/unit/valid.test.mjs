@@ -31,6 +31,17 @@ test('names, titles, hosts', () => {
 	assert.notEqual(valid.title('门'.repeat(43)), true);
 });
 
+test('titles have characters that can be seen only, by the daemon’s own rule', t => {
+	check(valid.title, [ '', 'NAS – SSH', '<b>&amp;</b>', 'שלום', 'دار', '门', 'é', '😀', '❤\ufe0f' ],
+		[ 'a\u202eb', '\u2066a\u2069', 'a\u200bb', '\u{1f468}\u200d\u{1f469}', 'a\tb', 'a\x1bb', 'a\u0085b', 'a\u00a0b', '\ud800', 'a\u2028b', 'a\u00adb' ]);
+
+	const go = daemonPackage('pkgs/config');
+
+	if (!go)
+		return t.skip('SKIP: the daemon’s sources are not beside this folder');
+	assert.ok(go.includes('!strconv.IsPrint(r)'), 'the daemon has another rule now');
+});
+
 test('IPv6 addresses of hosts, and their ends', () => {
 	check(valid.ip6, [ '2001:db8::22', '::22', '::22/-64', '::1:2:3:4', '2001:DB8:1:2:3:4:5:6', 'fd00::1' ],
 		[ '', '::', '1.2.3.4', '2001:db8::22/64', '2001:db8::22/-64', 'fe80::1', 'ff02::1', '::ffff:1.2.3.4', '2001:db8::g', '2001:db8::1%eth0' ]);

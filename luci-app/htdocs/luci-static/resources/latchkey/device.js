@@ -8,9 +8,12 @@
 'require latchkey.link as link';
 'require latchkey.share as share';
 'require latchkey.fields as fields';
+'require latchkey.element as element';
 
 // The dialogs for one more device and for a new key, and the panel with a client's code. Needs only
 // the DOM; what it asks the router for, and how things are saved, is handed in.
+
+const E = element.make;
 
 const value = fields.value, field = fields.field, button = fields.button, foot = fields.foot, fill = fields.fill;
 
@@ -25,6 +28,13 @@ function whereFields(where) {
 		notes.push(' ', _('A name is better if your provider changes your address.'));
 
 	return { host: host, row: field(_('Name from outside'), host, notes) };
+}
+
+function titleProblem(title) {
+	if (title == '')
+		return _('Give the device a name.');
+
+	return (valid.title(title) === true) ? null : valid.title(title);
 }
 
 function whereProblem(where, host) {
@@ -144,8 +154,8 @@ function newDevice(ctx) {
 	const root = E('div');
 
 	function problem() {
-		if (value(title) == '')
-			return _('Give the device a name.');
+		if (titleProblem(value(title)))
+			return titleProblem(value(title));
 		if (!doors.chosen().length)
 			return _('Choose at least one door.');
 
@@ -180,6 +190,7 @@ function newDevice(ctx) {
 return baseclass.extend({
 	whereFields: whereFields,
 	whereProblem: whereProblem,
+	titleProblem: titleProblem,
 	withHost: withHost,
 	panel: panel,
 	newDevice: newDevice,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 'require baseclass';
+'require latchkey.element as element';
 
 // Fields and buttons of our dialogs, in the manner of LuCI's forms. Needs only the DOM.
+
+const E = element.make;
 
 let ids = 0;
 
@@ -60,7 +63,7 @@ function attempt(go, error, run) {
 	go.classList.add('spinning');
 
 	return run().catch(function(err) {
-		error.textContent = err.message || String(err);
+		element.say(error, err.message || String(err));
 		go.disabled = false;
 		go.classList.remove('spinning');
 	});

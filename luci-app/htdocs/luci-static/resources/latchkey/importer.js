@@ -4,9 +4,12 @@
 'require latchkey.text as text';
 'require latchkey.door as door';
 'require latchkey.sequence as sequence';
+'require latchkey.element as element';
 
 // Import of a knockd.conf: the router translates it into UCI text, which is read here and shown
 // before it is taken over. Needs only the DOM.
+
+const E = element.make;
 
 // One line of UCI text as words; quotes as in UCI: '...' or "...".
 function wordsOf(line) {
@@ -111,7 +114,7 @@ function panel(ctx) {
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const out = E('div', { 'role': 'status' });
 	const foot = E('div', { 'class': 'right button-row' });
-	const fail = function(err) { error.textContent = err.message || String(err); };
+	const fail = function(err) { element.say(error, err.message || String(err)); };
 
 	function put(node, children) {
 		while (node.firstChild)

@@ -2,9 +2,14 @@
 'use strict';
 'require baseclass';
 'require ui';
+'require view';
 'require latchkey.api as api';
+'require latchkey.text as text';
+'require latchkey.element as element';
 
 // What all our pages share in LuCI: style sheet, dialogs, errors. Thin.
+
+const E = element.make;
 
 function style() {
 	const id = 'latchkey-style';
@@ -18,14 +23,15 @@ function mayWrite() {
 	return L.hasViewPermission() === true;
 }
 
-// LuCI's dialog has neither a role nor a way out by the Escape key: give it both.
+// LuCI's dialog has neither a role nor a way out by the Escape key: give it both. It reads a title as
+// HTML that is not in a list.
 function dialog(title, children) {
-	const modal = ui.showModal(title, [ E('div', { 'class': 'lk lk-dialog' }, children) ]);
+	const modal = ui.showModal([ text.isolated(title) ], [ E('div', { 'class': 'lk lk-dialog' }, children) ]);
 	const focusable = modal.querySelector('input:not([type=hidden]), select, textarea, button, a[href]');
 
 	modal.setAttribute('role', 'dialog');
 	modal.setAttribute('aria-modal', 'true');
-	modal.setAttribute('aria-label', title);
+	modal.setAttribute('aria-label', text.isolated(title));
 	modal.onkeydown = function(ev) { // the node is LuCI's and stays: a listener would be added each time
 		if (ev.key == 'Escape')
 			ui.hideModal();
@@ -90,8 +96,28 @@ function checkedApply(view, ev, mode) {
 }
 
 // For tabs that hold secrets, to an account that may only look.
-function onlyOwners(title, text) {
-	return E('div', { 'class': 'lk' }, [ E('h2', [ title ]), E('p', { 'class': 'lk-empty' }, [ text ]) ]);
+function onlyOwners(title, words) {
+	return E('div', { 'class': 'lk' }, [ E('h2', [ title ]), E('p', { 'class': 'lk-empty' }, [ words ]) ]);
+}
+
+// A view whose failures are told as texts: what load or render throws, LuCI itself shows as HTML.
+function makeView(members) {
+	const told = function(err) {
+		return E('div', { 'class': 'lk' }, [ E('p', { 'class': 'lk-error', 'role': 'alert' }, [ err.message || String(err) ]) ]);
+	};
+
+	return view.extend(Object.assign({}, members, {
+		load: function() {
+			return Promise.resolve().then(members.load.bind(this)).then(function(data) { return { data: data }; },
+				function(err) { return { failed: err }; });
+		},
+		render: function(loaded) {
+			if (loaded.failed)
+				return told(loaded.failed);
+
+			return Promise.resolve(loaded.data).then(members.render.bind(this)).catch(told);
+		}
+	}));
 }
 
 return baseclass.extend({
@@ -101,5 +127,6 @@ return baseclass.extend({
 	failed: failed,
 	buttons: buttons,
 	checkedApply: checkedApply,
-	onlyOwners: onlyOwners
+	onlyOwners: onlyOwners,
+	makeView: makeView
 });

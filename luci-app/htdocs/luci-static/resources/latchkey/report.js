@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 'require baseclass';
+'require latchkey.text as text';
 'require latchkey.stealth as stealth';
+'require latchkey.element as element';
 
 // The findings of the stealth check as page elements. Needs only the DOM.
+
+const E = element.make;
 
 function label(level) {
 	return { open: _('open', 'stealth check'), answers: _('answers', 'stealth check'), silent: _('silent', 'stealth check') }[level];
@@ -19,7 +23,7 @@ function row(finding, propose) {
 		E('div', [ E('strong', [ finding.title ]), E('div', { 'class': 'lk-todo' }, [ finding.detail ]) ]),
 		(finding.change && propose) ? E('button', {
 			'class': 'btn cbi-button cbi-button-action',
-			'aria-label': _('Make silent…') + ' ' + finding.title,
+			'aria-label': _('Make silent…') + ' ' + text.isolated(finding.title),
 			'click': function() { propose(finding); }
 		}, [ _('Make silent…') ]) : ''
 	]);

@@ -6,8 +6,11 @@
 'require latchkey.door as door';
 'require latchkey.sequence as sequence';
 'require latchkey.fields as fields';
+'require latchkey.element as element';
 
 // The rows of the lists, which read as sentences. Sections in, nodes out; needs only the DOM.
+
+const E = element.make;
 
 function words(value) {
 	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 'require baseclass';
+'require latchkey.element as element';
 
 // The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
+
+const E = element.make;
 
 // Lets the style sheet set the size: the library writes a fixed one.
 function scale(svg) {
@@ -18,7 +21,7 @@ function scale(svg) {
 function code(qr, text, label) {
 	const box = E('div', { 'class': 'lk-qr', 'role': 'img', 'aria-label': label, 'tabindex': '-1' });
 
-	box.innerHTML = qr(text, { ecc: 'M' });
+	box.appendChild(element.drawing(qr(text, { ecc: 'M' })));
 	scale(box.querySelector('svg'));
 
 	return box;

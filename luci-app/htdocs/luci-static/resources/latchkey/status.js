@@ -3,15 +3,18 @@
 'require baseclass';
 'require latchkey.text as text';
 'require latchkey.event as event';
+'require latchkey.element as element';
 
 // What the daemon says, as page elements. Needs only the DOM; what buttons do is handed in.
+
+const E = element.make;
 
 function titles(list) {
 	return (list || []).reduce(function(all, item) {
 		all[item.name] = item.title || item.name;
 
 		return all;
-	}, {});
+	}, Object.create(null)); // a section may be called constructor
 }
 
 // Titles by name, for sentences about events.
@@ -146,7 +149,7 @@ function who(grant, known) {
 	const client = grant.client ? (known.clients[grant.client] || grant.client) : '';
 	const way = event.how(grant.knock);
 
-	return [ client, way ].filter(function(s) { return s != ''; }).join(', ');
+	return [ client, way ].filter(function(s) { return s != ''; }).map(text.isolated).join(', ');
 }
 
 function grantRow(door, grant, ctx) {
@@ -160,7 +163,7 @@ function grantRow(door, grant, ctx) {
 		ctx.close ? E('button', {
 			'class': 'btn cbi-button cbi-button-negative',
 			'data-key': 'close/' + door.name + '/' + grant.address,
-			'aria-label': [ _('Close now'), door.title || door.name, grant.address ].join(' '),
+			'aria-label': [ _('Close now'), door.title || door.name, grant.address ].map(text.isolated).join(' '),
 			'click': function(ev) { return ctx.close(ev, door, grant); }
 		}, [ _('Close now') ]) : ''
 	]);
@@ -183,7 +186,7 @@ function doorCard(door, ctx) {
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
 				'data-key': 'open/' + door.name,
-				'aria-label': _('Open for an address…') + ' ' + (door.title || door.name),
+				'aria-label': _('Open for an address…') + ' ' + text.isolated(door.title || door.name),
 				'click': function(ev) { return ctx.open(ev, door); }
 			}, [ _('Open for an address…') ])
 		]) : ''

@@ -12,12 +12,59 @@ function place(part) {
 	return (/^\{[a-z_]+\}$/).test(part) ? part.slice(1, -1) : null;
 }
 
+// Characters that have no shape of their own and change how others look: controls, marks of direction,
+// zero-width ones, halves of pairs.
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const FSI = '\u2068', PDI = '\u2069'; // first strong isolate, pop directional isolate (Unicode, UAX 9)
+
+// Places of isolates that are closed, as isolated() makes them. They cannot turn what stands around them.
+function closedIsolates(s) {
+	const open = [], closed = {};
+
+	for (let i = 0; i < s.length; i++) {
+		if (s.charAt(i) == FSI)
+			open.push(i);
+		else if (s.charAt(i) == PDI && open.length)
+			closed[i] = closed[open.pop()] = true;
+	}
+
+	return closed;
+}
+
+// A text of others, with a visible sign for each character that cannot be seen: "a[U+202E]b".
+function shown(value) {
+	const s = String(value);
+	const closed = closedIsolates(s);
+
+	return s.replace(UNSEEN, function(c, at) {
+		return (c == '\n' || c == '\t' || closed[at]) ? c
+			: '[U+' + c.codePointAt(0).toString(16).toUpperCase().padStart(4, '0') + ']';
+	});
+}
+
+// Letters of scripts that are written from right to left.
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+// The same for a place in a sentence: what is written from right to left does not turn its neighbours.
+// A part that is isolated already needs it no more.
+function isolated(value) {
+	const s = shown(value);
+	let depth = 0;
+	const own = Array.from(s).filter(function(c) {
+		depth += (c == FSI) - (c == PDI);
+
+		return depth == 0;
+	}).join('');
+
+	return RIGHT_TO_LEFT.test(own) ? FSI + s + PDI : s;
+}
+
 // The sentence as text.
 function say(template, values) {
 	return parts(template).map(function(part) {
 		const name = place(part);
 
-		return (name != null && values[name] != null) ? String(values[name]) : part;
+		return (name != null && values[name] != null) ? isolated(values[name]) : part;
 	}).join('');
 }
 
@@ -28,7 +75,10 @@ function rich(template, values) {
 	}).map(function(part) {
 		const name = place(part);
 
-		return (name != null && values[name] != null) ? values[name] : part;
+		if (name == null || values[name] == null)
+			return part;
+
+		return (typeof(values[name]) == 'object') ? values[name] : isolated(values[name]);
 	}));
 }
 
@@ -115,6 +165,8 @@ function list(items) {
 return baseclass.extend({
 	say: say,
 	rich: rich,
+	shown: shown,
+	isolated: isolated,
 	duration: duration,
 	roughly: roughly,
 	countdown: countdown,

@@ -22,6 +22,10 @@ const LIMITS = {
 // What holds where an option is not set.
 const DEFAULTS = { openFor: '30s', maxOpen: '1h', within: '15s' };
 
+// The daemon's rule for titles (strconv.IsPrint): letters, marks, numbers, punctuation, symbols, and
+// the common space.
+const PRINTABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u;
+
 const UNIT = { s: 1, m: 60, h: 3600 };
 
 // Seconds of "30s", "10m", "8h", "1h30m"; null if it is no duration.
@@ -79,6 +83,8 @@ function name(value) {
 function title(value) {
 	if (new Blob([ value ]).size > LIMITS.title)
 		return text.say(_('Too long: at most {n} bytes, where é has 2 and 门 has 3.'), { n: LIMITS.title });
+	if (!PRINTABLE.test(value))
+		return _('Leave out characters that cannot be seen: controls, marks of direction, characters of no width, unusual spaces.');
 
 	return true;
 }

@@ -8,9 +8,12 @@
 'require latchkey.random as random';
 'require latchkey.fields as fields';
 'require latchkey.device as device';
+'require latchkey.element as element';
 
 // First use, door -> device -> code, and the dialog for one more door. Needs only the DOM; what it
 // asks the router for, and how things are saved, is handed in.
+
+const E = element.make;
 
 const ROUTER = '', OTHER = '*';
 const TIMES = [ '30s', '2m', '10m', '1h', '8h' ];
@@ -28,7 +31,7 @@ function progress(current) {
 }
 
 function hostTitle(h) {
-	return h.name ? h.name + ' (' + h.ip4 + ')' : h.ip4;
+	return h.name ? text.isolated(h.name) + ' (' + h.ip4 + ')' : h.ip4;
 }
 
 // The controls of the first step. ctx: { hosts, around }
@@ -80,8 +83,12 @@ function doorProblem(a) {
 
 function asSection(a, ctx) {
 	const s = plan.doorSection(a, ctx.taken);
+	const titled = function(place) { return door.serviceName(s) + ' – ' + place; };
 
-	s.title = door.serviceName(s) + (a.host ? ' – ' + (a.host.name || a.host.ip4) : ' – ' + _('router'));
+	// A host chooses its own name, and may choose one that is no title.
+	s.title = titled(a.host ? a.host.name || a.host.ip4 : _('router'));
+	if (valid.title(s.title) !== true)
+		s.title = titled(a.host.ip4);
 
 	return s;
 }
@@ -147,7 +154,7 @@ function deviceStep(ctx, back, save) {
 	const w = device.whereFields(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const go = button(_('Save and show the code'), 'cbi-button-action important', function() {
-		const problem = (value(title) == '') ? _('Give the device a name.') : device.whereProblem(ctx.where, value(w.host));
+		const problem = device.titleProblem(value(title)) || device.whereProblem(ctx.where, value(w.host));
 
 		error.textContent = problem || '';
 		if (!problem)
@@ -219,6 +226,7 @@ function newDoor(ctx) {
 }
 
 return baseclass.extend({
+	hostTitle: hostTitle,
 	firstUse: firstUse,
 	newDoor: newDoor
 });

@@ -5,12 +5,16 @@
 'require uci';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.grid as grid';
 'require latchkey.store as store';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
 'require latchkey.rows as rows';
 'require latchkey.device as device';
 'require latchkey.door as door';
+'require latchkey.element as element';
+
+const E = element.make;
 
 function titleOf(id) {
 	return uci.get('latchkey', id, 'title') || id;
@@ -38,21 +42,16 @@ function forget(ev, id) {
 }
 
 function addColumns(s, known) {
-	let o = s.option(form.DummyValue, '_kind', _('Knocks with'));
-	o.modalonly = false;
-	o.textvalue = function(id) { return rows.clientKind(uci.get('latchkey', id)); };
-
-	o = s.option(form.DummyValue, '_doors', _('May open'));
-	o.modalonly = false;
-	o.textvalue = function(id) { return rows.doorList(uci.get('latchkey', id, 'door'), uci.sections('latchkey', 'door')); };
-
-	o = s.option(form.DummyValue, '_state', _('State'));
-	o.modalonly = false;
-	o.textvalue = function(id) {
+	grid.column(s, 'title', _('Name'), titleOf);
+	grid.column(s, '_kind', _('Knocks with'), function(id) { return rows.clientKind(uci.get('latchkey', id)); });
+	grid.column(s, '_doors', _('May open'), function(id) {
+		return rows.doorList(uci.get('latchkey', id, 'door'), uci.sections('latchkey', 'door'));
+	});
+	grid.column(s, '_state', _('State'), function(id) {
 		return rows.clientState(uci.get('latchkey', id), (known.clients || []).find(function(c) { return c.name == id; }), Date.now());
-	};
+	});
 
-	o = s.option(form.Flag, 'enabled', _('Enable'));
+	const o = s.option(form.Flag, 'enabled', _('Enable'));
 	o.modalonly = false;
 	o.editable = true;
 	o.default = '1';
@@ -66,7 +65,7 @@ function addEditor(s) {
 
 	o = s.option(form.MultiValue, 'door', _('May open'));
 	o.modalonly = true;
-	uci.sections('latchkey', 'door').forEach(function(d) { o.value(d['.name'], door.title(d)); });
+	uci.sections('latchkey', 'door').forEach(function(d) { grid.choice(o, d['.name'], door.title(d)); });
 
 	o = s.option(form.Value, 'expires', _('Until'), _('The last day on which it may knock, such as 2027-01-31; empty means for good.'));
 	o.modalonly = true;
@@ -94,15 +93,13 @@ function rowButton(label, cls, title, click) {
 function renderForm(known) {
 	const m = new form.Map('latchkey', _('Clients'),
 		_('A client is one device that may knock. Each has a key of its own, which you can take away without touching the others.'));
-	const s = m.section(form.GridSection, 'client');
+	const s = grid.table(m, 'client', function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); });
 
 	s.addremove = true;
 	s.anonymous = true;
 	s.sortable = true;
 	s.nodescriptions = true;
 	s.addbtntitle = _('Add a device…');
-	s.sectiontitle = titleOf;
-	s.modaltitle = function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); };
 	s.renderSectionPlaceholder = function() { return E('em', [ _('No device may knock yet.') ]); };
 	s.handleAdd = function() { return store.open(_('Add a device'), device.newDevice); };
 	s.handleRemove = function(id, ev) {
@@ -130,7 +127,7 @@ function renderLook(known) {
 	return E('div', { 'class': 'lk' }, [ E('h2', [ _('Clients') ]), rows.clientsLook(known, Date.now()) ]);
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 

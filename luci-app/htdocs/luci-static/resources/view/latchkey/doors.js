@@ -4,9 +4,9 @@
 'require form';
 'require uci';
 'require ui';
-'require tools.widgets as widgets';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.grid as grid';
 'require latchkey.store as store';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
@@ -15,9 +15,16 @@
 'require latchkey.fields as fields';
 'require latchkey.wizard as wizard';
 'require latchkey.status as status';
+'require latchkey.element as element';
+
+const E = element.make;
 
 // The fields of the editor whose values together may collide with something.
 const COLLIDING = [ 'src', 'proto', 'port', 'dest_ip', 'dest_ip6', 'dest_port' ];
+
+function titleOf(id) {
+	return uci.get('latchkey', id, 'title') || id;
+}
 
 function hostNamer(hosts) {
 	return function(address) {
@@ -60,7 +67,7 @@ function addGeneral(s, hosts) {
 	o.modalonly = true;
 	o.datatype = 'ip4addr("nomask")';
 	o.placeholder = _('This router');
-	hosts.forEach(function(h) { o.value(h.ip4, h.name ? h.name + ' (' + h.ip4 + ')' : h.ip4); });
+	hosts.forEach(function(h) { grid.choice(o, h.ip4, wizard.hostTitle(h)); });
 	o.write = function(id, v) {
 		uci.set('latchkey', id, 'dest_ip', v);
 		if (!uci.get('latchkey', id, 'dest'))
@@ -134,17 +141,27 @@ function addTimes(s) {
 	};
 }
 
-function addAdvanced(s) {
-	let o = s.taboption('advanced', widgets.ZoneSelect, 'src', _('From zone'), _('The side of the firewall from which the opened address connects. A knock opens the door on whichever side it arrives.'));
-	o.modalonly = true;
-	o.nocreate = true;
-	o.default = 'wan';
+// The zones of the firewall, and those that doors name, in order. LuCI's own widget for zones reads
+// their names as HTML.
+function zoneNames() {
+	const doors = uci.sections('latchkey', 'door');
+	const zones = api.sections('firewall').filter(function(s) { return s['.type'] == 'zone'; });
 
-	o = s.taboption('advanced', widgets.ZoneSelect, 'dest', _('Zone of the device'));
+	return [ 'wan', 'lan' ].concat(zones.map(function(z) { return z.name; }), doors.map(function(d) { return d.src; }),
+		doors.map(function(d) { return d.dest; })).filter(function(name, i, all) { return name && all.indexOf(name) == i; }).sort();
+}
+
+function addAdvanced(s) {
+	let o = s.taboption('advanced', form.ListValue, 'src', _('From zone'), _('The side of the firewall from which the opened address connects. A knock opens the door on whichever side it arrives.'));
 	o.modalonly = true;
-	o.nocreate = true;
+	o.default = 'wan';
+	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
+
+	o = s.taboption('advanced', form.ListValue, 'dest', _('Zone of the device'));
+	o.modalonly = true;
 	o.optional = true;
-	o.rmempty = true;
+	grid.choice(o, '', '–');
+	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
 
 	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'),
 		_('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
@@ -178,25 +195,18 @@ function openers(name) {
 }
 
 function addColumns(s, namer) {
-	let o = s.option(form.DummyValue, '_what', _('Leads to'));
-	o.modalonly = false;
-	o.textvalue = function(id) {
+	grid.column(s, 'title', _('Name'), titleOf);
+	grid.column(s, '_what', _('Leads to'), function(id) {
 		return rows.doorRow(uci.get('latchkey', id), namer, door.conflicts(uci.get('latchkey', id), api.around()));
-	};
-
-	o = s.option(form.DummyValue, '_who', _('For whom'));
-	o.modalonly = false;
-	o.textvalue = function(id) {
+	});
+	grid.column(s, '_who', _('For whom'), function(id) {
 		const who = openers(id);
 
 		return rows.openersRow(who.clients, who.sequences);
-	};
+	});
+	grid.column(s, '_time', _('How long'), function(id) { return rows.timeRow(uci.get('latchkey', id)); });
 
-	o = s.option(form.DummyValue, '_time', _('How long'));
-	o.modalonly = false;
-	o.textvalue = function(id) { return rows.timeRow(uci.get('latchkey', id)); };
-
-	o = s.option(form.Flag, 'enabled', _('Enable'));
+	const o = s.option(form.Flag, 'enabled', _('Enable'));
 	o.modalonly = false;
 	o.editable = true;
 	o.default = '1';
@@ -206,15 +216,13 @@ function addColumns(s, namer) {
 function renderForm(hosts) {
 	const m = new form.Map('latchkey', _('Doors'),
 		_('A door is a service that opens for one address after a knock: on this router, or on a device in your network.'));
-	const s = m.section(form.GridSection, 'door');
+	const s = grid.table(m, 'door', function(id) { return text.say(_('Door “{name}”'), { name: titleOf(id) }); });
 
 	s.addremove = true;
 	s.sortable = true;
 	s.anonymous = true;
 	s.nodescriptions = true;
 	s.addbtntitle = _('Add a door…');
-	s.sectiontitle = function(id) { return uci.get('latchkey', id, 'title') || id; };
-	s.modaltitle = function(id) { return text.say(_('Door “{name}”'), { name: uci.get('latchkey', id, 'title') || id }); };
 	s.tab('general', _('General Settings'));
 	s.tab('advanced', _('Advanced Settings'));
 	s.renderSectionPlaceholder = function() {
@@ -241,7 +249,7 @@ function renderLook(data) {
 		status.doorCards(data, { names: status.names(data), at: Date.now() }) ]);
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 		if (!page.mayWrite())

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-'require view';
 'require poll';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.event as event';
 'require latchkey.status as status';
+'require latchkey.element as element';
+
+const E = element.make;
 
 const POLL = 3; // seconds
 
@@ -48,7 +50,7 @@ function named(list) {
 	return (list || []).map(function(item) { return [ item.name, item.title || item.name ]; });
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-'require view';
 'require poll';
 'require ui';
 'require uci';
@@ -13,6 +12,9 @@
 'require latchkey.event as event';
 'require latchkey.status as status';
 'require latchkey.wizard as wizard';
+'require latchkey.element as element';
+
+const E = element.make;
 
 const POLL = 3;          // seconds between two looks at the daemon
 const LAST_KNOCKS = 8;   // events on this page; the tab Events has them all
@@ -98,7 +100,7 @@ function openDialog(data, d) {
 
 					return refresh();
 				}, function(err) {
-					error.textContent = err.message;
+					element.say(error, err.message);
 				});
 			}) ]
 		])
@@ -204,8 +206,26 @@ function body(data) {
 
 let root = null, seen = null;
 
+// What status says is for every account, so it leaves out the steps of sequences; the owner gets the
+// whole words. They are asked for again when the others change.
+let told = { public: '', whole: '' };
+
+function withWholeWords(answer) {
+	const said = answer.problem || answer.reason || '';
+	const option = answer.problem ? 'problem' : 'reason';
+
+	if (!page.mayWrite() || said == '')
+		return answer;
+
+	return ((said == told.public) ? Promise.resolve() : api.check().then(function(problems) {
+		told = { public: said, whole: problems.filter(function(p) { return !p.warning; }).map(function(p) { return p.text; }).join('\n') };
+	})).then(function() {
+		return Object.assign({}, answer, { [option]: told.whole || said });
+	}, function() { return answer; });
+}
+
 function fetchData() {
-	return Promise.all([ api.status(), api.events(0) ]).then(function(answers) {
+	return Promise.all([ api.status().then(withWholeWords), api.events(0) ]).then(function(answers) {
 		return { status: answers[0], events: answers[1], at: Date.now() };
 	});
 }
@@ -221,7 +241,7 @@ function refresh() {
 	});
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 

@@ -6,6 +6,7 @@
 'require ui';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.grid as grid';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
 'require latchkey.door as door';
@@ -13,6 +14,9 @@
 'require latchkey.rows as rows';
 'require latchkey.share as share';
 'require latchkey.importer as importer';
+'require latchkey.element as element';
+
+const E = element.make;
 
 // Ports that mean something else on this router, for the generator.
 function takenPorts() {
@@ -85,12 +89,12 @@ function addEditor(s) {
 function addReferences(s) {
 	let o = s.option(form.MultiValue, 'door', _('Opens'));
 	o.modalonly = true;
-	uci.sections('latchkey', 'door').forEach(function(d) { o.value(d['.name'], door.title(d)); });
+	uci.sections('latchkey', 'door').forEach(function(d) { grid.choice(o, d['.name'], door.title(d)); });
 
 	o = s.option(form.ListValue, 'client', _('Whose knock it is'), _('Shown in events. This client must be allowed to open the same doors.'));
 	o.modalonly = true;
-	o.value('', _('nobody’s in particular'));
-	uci.sections('latchkey', 'client').forEach(function(c) { o.value(c['.name'], c.title || c['.name']); });
+	grid.choice(o, '', _('nobody’s in particular'));
+	uci.sections('latchkey', 'client').forEach(function(c) { grid.choice(o, c['.name'], c.title || c['.name']); });
 	o.validate = function(id, v) {
 		const may = [].concat(uci.get('latchkey', v, 'door') || []).join(' ').split(' ');
 		const missing = [].concat(this.section.formvalue(id, 'door') || []).find(function(d) { return may.indexOf(d) < 0; });
@@ -107,15 +111,12 @@ function addReferences(s) {
 }
 
 function addColumns(s) {
-	let o = s.option(form.DummyValue, '_steps', _('Knock'));
-	o.modalonly = false;
-	o.textvalue = function(id) { return rows.sequenceRow(uci.get('latchkey', id)); };
+	grid.column(s, '_steps', _('Knock'), function(id) { return rows.sequenceRow(uci.get('latchkey', id)); });
+	grid.column(s, '_opens', _('Opens'), function(id) {
+		return rows.doorList(uci.get('latchkey', id, 'door'), uci.sections('latchkey', 'door'));
+	});
 
-	o = s.option(form.DummyValue, '_opens', _('Opens'));
-	o.modalonly = false;
-	o.textvalue = function(id) { return rows.doorList(uci.get('latchkey', id, 'door'), uci.sections('latchkey', 'door')); };
-
-	o = s.option(form.Flag, 'enabled', _('Enable'));
+	const o = s.option(form.Flag, 'enabled', _('Enable'));
 	o.modalonly = false;
 	o.editable = true;
 	o.default = '1';
@@ -173,13 +174,12 @@ function renderForm() {
 	const m = new form.Map('latchkey', _('Sequences'),
 		_('A sequence is the classic knock: packets to the right ports in the right order, for apps that can do nothing else.') + ' ' +
 		_('Whoever can send packets in your address’s name can keep a sequence from opening; a client’s message stands that.'));
-	const s = m.section(form.GridSection, 'sequence');
+	const s = grid.table(m, 'sequence', function(id) { return text.say(_('Sequence “{name}”'), { name: id }); });
 
 	s.addremove = true;
 	s.sortable = true;
 	s.nodescriptions = true;
 	s.addbtntitle = _('Add a sequence…');
-	s.modaltitle = function(id) { return text.say(_('Sequence “{name}”'), { name: id }); };
 	s.renderSectionPlaceholder = function() { return E('em', [ _('There is no sequence yet.') ]); };
 	s.handleAdd = function(ev, name) {
 		const ok = valid.name(name);
@@ -212,7 +212,7 @@ function renderForm() {
 	});
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 		if (!page.mayWrite())

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
-'require view';
 'require ui';
 'require uci';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.stealth as stealth';
 'require latchkey.report as report';
+'require latchkey.element as element';
+
+const E = element.make;
 
 // The router takes the change back if this page does not reach it afterwards.
 function applyChange(change) {
@@ -29,7 +31,7 @@ function propose(finding) {
 	]);
 }
 
-return view.extend({
+return page.makeView({
 	load: function() {
 		page.style();
 

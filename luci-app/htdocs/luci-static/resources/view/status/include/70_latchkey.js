@@ -4,8 +4,11 @@
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.status as status';
+'require latchkey.element as element';
 
 // The card on Status > Overview. It is there while a door is open.
+
+const E = element.make;
 
 return baseclass.extend({
 	title: _('Open doors'),
