@@ -14,11 +14,11 @@ func importKnockd(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := readConfig(words[0])
+	text, err := readInput(e, words[0])
 	if err != nil {
 		return err
 	}
-	translated, err := knockdconf.Translate(text, readConfig)
+	translated, err := knockdconf.Translate(text, readRegular)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}
