@@ -64,6 +64,7 @@ var knockdTable = []judged{
 	{name: "out", want: nothing, lines: "command = iptables -I OUTPUT -d %IP% -p tcp --dport 8022 -j ACCEPT"},
 	{name: "another table", want: nothing, lines: "command = iptables -t mangle -I INPUT -s %IP% -p tcp --dport 8022 -j ACCEPT"},
 	{name: "drop", want: nothing, lines: "command = " + in + "8022 -j DROP"},
+	{name: "accept, and drop in front of it", want: nothing, lines: "command = " + in + "8022 -j ACCEPT; " + in + "8022 -j DROP"},
 	{name: "return", want: nothing, lines: "command = " + in + "8022 -j RETURN"},
 	{name: "policy", want: nothing, lines: "command = iptables -P INPUT ACCEPT"},
 	{name: "delete", want: nothing, lines: "command = iptables -D INPUT -s %IP% -p tcp --dport 8022 -j ACCEPT"},

@@ -45,6 +45,7 @@ type Piece struct {
 	Problem string        // why it, or the part that it names, is not translated; "" = it is understood to the last word
 
 	forward bool // Opens are hosts that it lets packets through to; a DNAT tells the port outside
+	blocks  bool // it adds a rule that lets nothing in
 }
 
 // maxDepth bounds how deep shells may stand in shells.
@@ -274,15 +275,14 @@ func joinDeletions(pieces []Piece) {
 			if later.Kind == Wait {
 				waited += later.For
 			}
-			if later.Kind != Close || !equal(later.Opens, p.Opens) {
-				continue
-			}
-			if waited == 0 {
+			closes := later.Kind == Close && (later.blocks || equal(later.Opens, p.Opens) || waited > 0 && later.Opens == nil)
+			if closes && waited == 0 {
 				*p = Piece{Text: p.Text, Problem: "the same line closes it again at once"}
-			} else {
-				p.For = waited
 			}
-			break
+			if closes {
+				p.For = waited
+				break
+			}
 		}
 	}
 }

@@ -159,7 +159,7 @@ func (r *rule) states(list string) {
 // piece is what the rule comes to when it is added.
 func (r *rule) piece() Piece {
 	if r.problem == "" && r.blocks {
-		return Piece{Kind: Close}
+		return Piece{Kind: Close, blocks: true}
 	}
 	p := Piece{Kind: Open}
 	r.check()
