@@ -138,6 +138,24 @@ func TestAppendedClientWithAKeyThatIsTaken(t *testing.T) {
 	}
 }
 
+func TestPortOfFwknopIsSetWhereThereIsNone(t *testing.T) {
+	const text = "SOURCE ANY\nOPEN_PORTS tcp/22\nKEY rain on the roof all night\nHMAC_KEY snow on the roof at noon\n"
+	for base, want := range map[string]bool{
+		"":      true,
+		running: true,
+		running + "config latchkey 'main'\n\toption spa_port '61000'\n":  false,
+		running + "config latchkey 'main'\n\toption stun_port '62201'\n": false, // it is taken
+	} {
+		got, err := foreign.Translate(text, foreign.Options{Base: base})
+		if err != nil || got.Usable != 1 {
+			t.Errorf("error %v, %d usable", err, got.Usable)
+		}
+		if has := strings.Contains(got.Text, "option spa_port '62201'"); has != want {
+			t.Errorf("behind\n%s\nit sets the port: %t\n%s", base, has, got.Text)
+		}
+	}
+}
+
 func TestOneTimeFileCannotBeRead(t *testing.T) {
 	const text = "[a]\none_time_sequences = /etc/list\ncommand = iptables -A INPUT -s %IP% -p tcp --dport 22 -j ACCEPT\n"
 	for name, tt := range map[string]struct {
