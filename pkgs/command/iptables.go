@@ -154,12 +154,12 @@ func (t *iptablesRule) complete() {
 		t.fail("iptables refuses a port without -p tcp or -p udp")
 	}
 	t.modules += " " + t.proto + " "
-	for m := range strings.FieldsSeq(t.needs) {
+	for _, m := range strings.Fields(t.needs) {
 		if !among(t.modules, m) {
 			t.failFor("iptables refuses it without -m %s", m)
 		}
 	}
-	for m := range strings.FieldsSeq(t.modules) {
+	for _, m := range strings.Fields(t.modules) {
 		if m != t.proto && !among(" multiport state conntrack comment ", m) {
 			t.failFor("a door has no condition like -m %s", m)
 		}

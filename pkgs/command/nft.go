@@ -173,7 +173,7 @@ func (n *nftRule) statement(a *arguments) {
 	case 'r':
 		n.fail("it limits how often, which a door does not")
 	case 'i':
-		for device := range strings.SplitSeq(n.value(a), ",") {
+		for _, device := range strings.Split(n.value(a), ",") {
 			n.device(device)
 		}
 	case 'n':

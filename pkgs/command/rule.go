@@ -225,7 +225,7 @@ func (r *rule) openings() (list []Opening, problem string) {
 			r.fail("its host is of the other family of addresses")
 		}
 	}
-	for word := range strings.SplitSeq(r.ports, ",") {
+	for _, word := range strings.Split(r.ports, ",") {
 		word = strings.TrimSpace(word)
 		proto := r.proto
 		if proto == "" {

@@ -151,7 +151,7 @@ func (t *translation) once(e *event) ([]string, error) {
 		return nil, err
 	}
 	var entries []string
-	for line := range strings.Lines(text) {
+	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue

@@ -69,7 +69,7 @@ var errUnknown = errors.New("this is none of knockd.conf, access.conf of fwknopd
 // formatOf looks at the first words of lines until it is clear what they belong to.
 func formatOf(text string) (format, error) {
 	brackets := false
-	for line := range strings.Lines(text) {
+	for _, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		word, _, _ := strings.Cut(strings.ReplaceAll(line, "\t", " "), " ")
 		key, _, equals := strings.Cut(line, "=")

@@ -72,7 +72,7 @@ func (t *translation) accessConf(text string) {
 
 func (t *translation) access(text, file string, depth int, left *int, list *[]section) {
 	line := 0
-	for raw := range strings.Lines(text) {
+	for _, raw := range strings.Split(text, "\n") {
 		line++
 		d, ok := fwknopLine(raw, line)
 		switch {
@@ -164,7 +164,7 @@ func (t *translation) fwknopRC(text string) {
 	var common section
 	line := 0
 	now := &common
-	for raw := range strings.Lines(text) {
+	for _, raw := range strings.Split(text, "\n") {
 		line++
 		s := strings.TrimSpace(raw)
 		if s != "" && s[0] == '[' && s[len(s)-1] == ']' {

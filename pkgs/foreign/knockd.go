@@ -44,7 +44,7 @@ func isKnockd(name string) bool {
 func (t *translation) knockdConf(text string) {
 	var list []section
 	line := 0
-	for raw := range strings.Lines(text) {
+	for _, raw := range strings.Split(text, "\n") {
 		line++
 		s := strings.TrimSpace(raw)
 		if s == "" || s[0] == '#' {
@@ -262,7 +262,7 @@ func (e *event) steps(sequence string) ([]string, error) {
 	}
 	sequence, _, _ = strings.Cut(sequence, "#")
 	var steps []string
-	for word := range strings.SplitSeq(sequence, ",") {
+	for _, word := range strings.Split(sequence, ",") {
 		port, proto, hasProto := strings.Cut(word, ":")
 		proto = lower(strings.TrimSpace(proto))
 		n, rest := atoi(port)

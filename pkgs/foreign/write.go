@@ -164,7 +164,7 @@ func (t *translation) named(doors []door) []door {
 func (d door) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "config door '%s'\n", d.name)
-	for word := range strings.FieldsSeq(d.proto) {
+	for _, word := range strings.Fields(d.proto) {
 		fmt.Fprintf(&b, "\tlist proto '%s'\n", word)
 	}
 	option := func(name, value string) {
