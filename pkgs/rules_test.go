@@ -23,29 +23,30 @@ const module = "github.com/latchkey/latchkey/"
 
 // arrows lists, for each package, which of ours it may import: all arrows go downward.
 var arrows = map[string][]string{
-	"pkgs/uci":        {},
-	"pkgs/wire":       {},
-	"pkgs/seal":       {},
-	"pkgs/store":      {"pkgs/seal"},
-	"pkgs/wake":       {},
-	"pkgs/control":    {},
-	"pkgs/door":       {},
-	"pkgs/rate":       {},
-	"pkgs/terminal":   {},
-	"pkgs/link":       {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
-	"pkgs/knock":      {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"pkgs/capture":    {"pkgs/wire"},
-	"pkgs/hooks":      {"pkgs/control"},
-	"pkgs/nfnetlink":  {},
-	"pkgs/nft":        {"pkgs/door", "pkgs/nfnetlink"},
-	"pkgs/conntrack":  {"pkgs/door", "pkgs/nfnetlink"},
-	"pkgs/fw4":        {"pkgs/config", "pkgs/nft", "pkgs/wire"},
-	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
-	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
-	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
-	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/fw4", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
+	"pkgs/uci":       {},
+	"pkgs/wire":      {},
+	"pkgs/seal":      {},
+	"pkgs/store":     {"pkgs/seal"},
+	"pkgs/wake":      {},
+	"pkgs/control":   {},
+	"pkgs/door":      {},
+	"pkgs/rate":      {},
+	"pkgs/terminal":  {},
+	"pkgs/link":      {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/knock":     {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
+	"pkgs/capture":   {"pkgs/wire"},
+	"pkgs/hooks":     {"pkgs/control"},
+	"pkgs/nfnetlink": {},
+	"pkgs/nft":       {"pkgs/door", "pkgs/nfnetlink"},
+	"pkgs/conntrack": {"pkgs/door", "pkgs/nfnetlink"},
+	"pkgs/fw4":       {"pkgs/config", "pkgs/nft", "pkgs/wire"},
+	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/command":   {},
+	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/uci"},
+	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
+	"pkgs/daemon":    {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
+	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/hooks", "pkgs/nft",
 		"pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
@@ -73,7 +74,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/rate"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/rate", "pkgs/command"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

@@ -8,7 +8,7 @@ set -eu
 demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-server ssh:openssh-client unshare:util-linux
 	sysctl:procps ping:iputils-ping'
 test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
-	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd
+	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
 	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"

@@ -16,7 +16,7 @@ func check(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	text, err := readConfig(words[0])
+	text, err := readInput(e, words[0])
 	if err != nil {
 		return err
 	}

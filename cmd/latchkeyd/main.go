@@ -21,9 +21,10 @@ var version = "unreleased"
 
 // Exit codes.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitNothing = 3 // import: the text was translated, and nothing in it can be used as it is
 )
 
 // command is one subcommand.
@@ -45,10 +46,10 @@ func commands() []command {
 		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
 		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all (--cut: end open connections, too)", closeDoor},
 		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
-		{"check", "FILE [--public]", "tell everything that is wrong with a configuration", check},
+		{"check", "FILE [--public]", "tell everything that is wrong with a configuration (- is standard input, as in trace and import)", check},
 		{"firewall", "FILE", "tell what a configuration wants of the router and its firewall; for the init script", firewall},
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
-		{"import", "FILE", "translate a knockd.conf to a configuration, on standard output", importKnockd},
+		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
 		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
 		{"hooks", "", "run the scripts in /etc/hotplug.d/latchkey for events until SIGTERM", hooks},
 		{"version", "", "show the version", showVersion},
@@ -104,6 +105,9 @@ func report(c command, err error, w io.Writer) int {
 	if _, ok := errors.AsType[usageError](err); ok {
 		fmt.Fprintf(w, "latchkeyd: hint: usage: latchkeyd %s\n", strings.TrimSpace(c.name+" "+c.args))
 		return exitUsage
+	}
+	if _, ok := errors.AsType[nothingError](err); ok {
+		return exitNothing
 	}
 	return exitError
 }

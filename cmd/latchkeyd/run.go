@@ -34,9 +34,6 @@ const (
 	stateFile  = "/etc/latchkey/state"
 )
 
-// maxConfig bounds what is read of a configuration file, in bytes.
-const maxConfig = 1 << 20
-
 func run(e env, args []string) error {
 	f := newFlags(e, "run")
 	config := f.String("config", configFile, "configuration file (UCI)")
@@ -200,22 +197,6 @@ func clockState(how string) (func() bool, error) {
 		return func() bool { return false }, nil
 	}
 	return nil, usageError{fmt.Errorf("clock %q is none of kernel, synchronised and free", how)}
-}
-
-// readConfig reads a configuration file.
-func readConfig(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("configuration: %w", err)
-	}
-	if info.Size() > maxConfig {
-		return "", fmt.Errorf("configuration %s has %d bytes, the limit is %d", path, info.Size(), maxConfig)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("configuration: %w", err)
-	}
-	return string(b), nil
 }
 
 // packets shows a live capture to the daemon in the daemon's words.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/capture"
@@ -31,7 +30,7 @@ func trace(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(words[0])
+	file, err := openInput(e, words[0])
 	if err != nil {
 		return err
 	}

@@ -262,7 +262,18 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await page.getByRole('button', { name: 'Take over' }).click();
 		assert.deepEqual(await calls(page), [ [ 'translate', '[openSSH]' ], [ 'take', [
 			{ type: 'door', name: 'openSSH_2', options: { port: '22' } },
-			{ type: 'sequence', name: 'openSSH2', options: { step: [ '7000/tcp', '9000/tcp' ], door: [ 'openSSH_2' ] } } ] ] ]);
+			{ type: 'sequence', name: 'openSSH2', options: { step: [ '7000/tcp', '9000/tcp' ], door: [ 'openSSH_2' ] } } ], {} ] ]);
+	}));
+
+	test('an import takes clients over with the port that they need, and shows no keys', () => scene('importer', {}, async page => {
+		await page.evaluate(() => scenes.importer(() => Promise.resolve({ config: 'config latchkey \'main\'\n\toption spa_port \'62201\'\nconfig door \'openSSH\'\n\toption port \'22\'\nconfig client \'fwknop\'\n\toption kind \'fwknop\'\n\toption key \'c2VjcmV0\'\n\tlist door \'openSSH\'\nconfig client \'fwknop\'\n\tlist door \'web\'\n' })));
+		await page.getByRole('button', { name: 'Translate' }).click();
+		await page.getByText('Client “fwknop”').waitFor();
+		assert.equal(await page.getByText('c2VjcmV0').count(), 0);
+		await page.getByRole('button', { name: 'Take over' }).click();
+		assert.deepEqual(await calls(page), [ [ 'take', [
+			{ type: 'door', name: 'openSSH_2', options: { port: '22' } },
+			{ type: 'client', name: 'fwknop', options: { kind: 'fwknop', key: 'c2VjcmV0', door: [ 'openSSH_2', 'web' ] } } ], { spa_port: '62201' } ] ]);
 	}));
 
 	test('an import that fails says why', () => scene('importer', {}, async page => {

@@ -79,6 +79,6 @@ globalThis.scenes = (function() {
 			need('latchkey.rows').clientState({ expires: '2027-01-31' }, status.clients[0], NOW), need('latchkey.rows').sequenceRow({ step: steps, within: '5s' }),
 			need('latchkey.rows').sequenceRow({ once: [ '1/tcp 5/tcp' ] }), need('latchkey.rows').judgement(steps), need('latchkey.rows').judgement([ '1/tcp' ])),
 		importer: translate => put(heading('Import'), need('latchkey.importer').panel({ translate: translate || (() => Promise.resolve({ config: '' })), taken: [ 'openSSH' ],
-			take: sections => { calls.push([ 'take', sections ]); return Promise.resolve(); }, cancel: () => calls.push([ 'cancel' ]) }))
+			take: (sections, main) => { calls.push([ 'take', sections, main ]); return Promise.resolve(); }, cancel: () => calls.push([ 'cancel' ]) }))
 	};
 })();

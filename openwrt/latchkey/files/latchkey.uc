@@ -155,10 +155,15 @@ function check(args) {
 	return { problems: type(answer) == 'array' ? answer : checkOffline(text) };
 }
 
+// translate tells what a configuration of another port knocker is in ours. Code 3 of latchkeyd import says
+// that nothing in it can be used as it is: then the comments are what there is to show.
 function translate(text) {
 	const r = run('import', text);
 
-	return r?.code === 0 ? { config: r.out } : { error: trim(r?.out ?? '') || 'latchkeyd import failed', hint: 'give the text of a knockd.conf' };
+	if (r?.code === 0 || r?.code === 3)
+		return { config: replace(r.out, /(^|\n)latchkeyd: [^\n]*/g, '') };
+
+	return { error: trim(r?.out ?? '') || 'latchkeyd import failed', hint: 'give the text of a knockd.conf, or of a configuration of fwknop' };
 }
 
 // base64url without padding, as links have it.

@@ -6,8 +6,8 @@
 'require latchkey.sequence as sequence';
 'require latchkey.element as element';
 
-// Import of a knockd.conf: the router translates it into UCI text, which is read here and shown
-// before it is taken over. Needs only the DOM.
+// Import of a configuration of knockd or fwknop: the router translates it into UCI text, which is read
+// here and shown before it is taken over. Needs only the DOM.
 
 const E = element.make;
 
@@ -21,10 +21,19 @@ function wordsOf(line) {
 // UCI text as [{ type, name, options: { name: text or [texts] } }] and the comments in it.
 function parse(content) {
 	const sections = [], comments = [];
+	let current;
 
+	// A section that was there before goes on, as in UCI.
+	function begin(type, name) {
+		current = sections.filter(function(s) { return name != '' && s.type == type && s.name == name; })[0];
+
+		if (!current) {
+			current = { type: type, name: name, options: {} };
+			sections.push(current);
+		}
+	}
 	content.split('\n').forEach(function(raw) {
 		const line = raw.trim();
-		const current = sections[sections.length - 1];
 
 		if (line.charAt(0) == '#') {
 			comments.push(line.replace(/^#\s*/, ''));
@@ -35,7 +44,7 @@ function parse(content) {
 		const w = wordsOf(line);
 
 		if (w[0] == 'config')
-			sections.push({ type: w[1], name: w[2] || '', options: {} });
+			begin(w[1], w[2] || '');
 		else if (w[0] == 'option' && current)
 			current.options[w[1]] = w[2] || '';
 		else if (w[0] == 'list' && current)
@@ -45,11 +54,11 @@ function parse(content) {
 	return { sections: sections, comments: comments.filter(Boolean) };
 }
 
-// What is taken over: doors and sequences with a name, renamed where the name is taken.
+// What is taken over: doors, sequences and clients with a name, renamed where the name is taken.
 function usable(sections, taken) {
 	const renamed = {};
 	const kept = sections.filter(function(s) {
-		return s.name != '' && (s.type == 'door' || s.type == 'sequence');
+		return s.name != '' && (s.type == 'door' || s.type == 'sequence' || s.type == 'client');
 	});
 
 	kept.forEach(function(s) {
@@ -63,7 +72,7 @@ function usable(sections, taken) {
 		s.name = name;
 	});
 	kept.forEach(function(s) {
-		if (s.type == 'sequence' && s.options.door)
+		if (s.type != 'door' && s.options.door)
 			s.options.door = [].concat(s.options.door).map(function(d) { return renamed[d] || d; });
 	});
 
@@ -80,11 +89,28 @@ function found(list) {
 }
 
 function titleOf(s) {
-	return text.say((s.type == 'door') ? _('Door “{name}”') : _('Sequence “{name}”'), { name: s.name });
+	const titles = { door: _('Door “{name}”'), sequence: _('Sequence “{name}”'), client: _('Client “{name}”') };
+
+	return text.say(titles[s.type], { name: s.name });
 }
 
+// A client has keys, which are not shown.
 function aboutOf(s) {
-	return (s.type == 'door') ? door.sentence(s.options) : sequence.words([].concat(s.options.step || s.options.once || [])).join(', ');
+	switch (s.type) {
+	case 'door':
+		return door.sentence(s.options);
+	case 'client':
+		return [].concat(s.options.door || []).join(', ');
+	}
+
+	return sequence.words([].concat(s.options.step || s.options.once || [])).join(', ');
+}
+
+// The options of section main that what is taken over needs: the port of fwknop packets.
+function needs(sections) {
+	const main = sections.filter(function(s) { return s.type == 'latchkey'; })[0];
+
+	return (main && main.options.spa_port) ? { spa_port: main.options.spa_port } : {};
 }
 
 function preview(result, sections) {
@@ -103,11 +129,11 @@ function button(label, cls, click) {
 	return E('button', { 'type': 'button', 'class': 'btn cbi-button ' + cls, 'click': click }, [ label ]);
 }
 
-// ctx: { translate(text) -> promise, taken: names, take(sections) -> promise, cancel() }
+// ctx: { translate(text) -> promise, taken: names, take(sections, options of main) -> promise, cancel() }
 function panel(ctx) {
 	const area = E('textarea', { 'id': 'lk-import', 'class': 'lk-text', 'spellcheck': 'false',
 		'placeholder': '[openSSH]\n\tsequence = 7000,8000,9000\n\tseq_timeout = 5\n\tcommand = ...' });
-	const file = E('input', { 'type': 'file', 'id': 'lk-import-file', 'accept': '.conf,text/plain', 'change': function() {
+	const file = E('input', { 'type': 'file', 'id': 'lk-import-file', 'accept': '.conf,.fwknoprc,text/plain', 'change': function() {
 		if (file.files[0])
 			file.files[0].text().then(function(t) { area.value = t; });
 	} });
@@ -130,7 +156,7 @@ function panel(ctx) {
 
 			put(out, preview(result, sections));
 			put(foot, [ button(_('Cancel'), '', ctx.cancel) ].concat(sections.length
-				? [ document.createTextNode(' '), button(_('Take over'), 'cbi-button-action important', function() { ctx.take(sections).catch(fail); }) ] : []));
+				? [ document.createTextNode(' '), button(_('Take over'), 'cbi-button-action important', function() { ctx.take(sections, needs(result.sections)).catch(fail); }) ] : []));
 		}).catch(fail);
 	}
 	put(foot, [ button(_('Cancel'), '', ctx.cancel), document.createTextNode(' '), button(_('Translate'), 'cbi-button-action important', read) ]);

@@ -142,7 +142,11 @@ function exportDialog(id) {
 	}).catch(page.failed);
 }
 
-function takeOver(sections) {
+function takeOver(sections, main) {
+	Object.keys(main).forEach(function(k) {
+		if (!uci.get('latchkey', 'main', k))
+			uci.set('latchkey', 'main', k, main[k]);
+	});
 	sections.forEach(function(s) {
 		uci.add('latchkey', s.type, s.name || undefined);
 		Object.keys(s.options).forEach(function(k) { uci.set('latchkey', s.name, k, s.options[k]); });
@@ -152,7 +156,7 @@ function takeOver(sections) {
 }
 
 function importDialog() {
-	page.dialog(_('Import knockd.conf'), [ importer.panel({
+	page.dialog(_('Import from knockd or fwknop'), [ importer.panel({
 		translate: api.importText,
 		taken: uci.sections('latchkey').map(function(s) { return s['.name']; }),
 		take: takeOver,
@@ -204,7 +208,7 @@ function renderForm() {
 
 	return m.render().then(function(node) {
 		node.insertBefore(E('div', { 'class': 'lk' }, [ share.replayNote(), E('p', { 'class': 'lk-import' }, [ E('button', {
-			'class': 'btn cbi-button cbi-button-neutral', 'click': importDialog }, [ _('Import knockd.conf…') ]) ]) ]),
+			'class': 'btn cbi-button cbi-button-neutral', 'click': importDialog }, [ _('Import from knockd or fwknop…') ]) ]) ]),
 		node.querySelector('.cbi-section'));
 		nameField(node);
 
