@@ -82,6 +82,17 @@ func TestSequence(t *testing.T) {
 			t.Errorf("last event %q", r.last())
 		}
 	})
+	t.Run("after_a_touched_neighbour_opens_when_it_comes_once_more", func(t *testing.T) {
+		r := newRig(t, home)
+		r.sequence(phone, append([]string{"7430/tcp"}, shy...)...)
+		if r.last() != "refused trip-wire" || !strings.Contains(r.newest().Detail, "knock once more") || r.open("nas") != "" {
+			t.Errorf("event %+v, open for %q", r.newest(), r.open("nas"))
+		}
+		r.sequence(phone, shy...)
+		if got := r.open("nas"); got != "203.0.113.7 10m0s" {
+			t.Errorf("open for %q", got)
+		}
+	})
 	t.Run("a_scan_in_the_middle_is_told", func(t *testing.T) {
 		r := newRig(t, home)
 		r.sequence(phone, "7431/tcp", "2951/udp", "8811/tcp", "8812/tcp")

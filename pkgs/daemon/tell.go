@@ -41,6 +41,9 @@ func knockName(r knock.Request) string {
 func tellGivenUp(f knock.Finding) string {
 	switch f.Reason {
 	case knock.TripWire:
+		if f.Whole {
+			return "every step was right, but a packet to a neighbour of a step's port came shortly before: knock once more"
+		}
 		return fmt.Sprintf("after %d right steps a packet to a neighbour of a step's port: looks like a port scan", f.Step)
 	case knock.WrongOrder:
 		return fmt.Sprintf("after %d right steps a packet to the port of another step", f.Step)

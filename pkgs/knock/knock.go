@@ -82,6 +82,7 @@ type Finding struct {
 	Request
 	Reason Reason // OK for a recognised knock
 	Step   int    // of a sequence: how many steps were right before it ended
+	Whole  bool   // of a sequence: every step was right; with TripWire it opens when it comes once more
 }
 
 // Detector recognises one kind of knock. It is called from one goroutine at a time.

@@ -39,6 +39,7 @@ type entry[S any] struct {
 	since  time.Duration // when it was put in
 	which  uint16        // which knock
 	rank   uint16        // how far the sender is; 0 = this place is free
+	place  uint32        // which of all places of the table this is
 	state  S
 }
 
@@ -51,7 +52,7 @@ func (t *table[S]) clock(now time.Time) time.Duration { return now.Sub(t.base) }
 
 // find returns the entry of a sender, also one whose time is over, or nil.
 func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
-	set, key := t.set(which, source)
+	_, set, key := t.set(which, source)
 	for i := range set {
 		if e := &set[i]; e.rank != 0 && e.which == which && e.source == key {
 			return e
@@ -63,29 +64,30 @@ func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
 // put makes an entry of rank 1 with a zero state for a sender that has none. It returns nil if
 // everybody else in the set is further on.
 func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration) *entry[S] {
-	set, key := t.set(which, source)
-	victim := &set[0]
+	number, set, key := t.set(which, source)
+	way, victim := 0, &set[0]
 	for i := range set {
 		e := &set[i]
-		if e.rank == 0 || e.until < now {
-			victim = e
-			break
+		free := e.rank == 0 || e.until < now
+		if free || e.rank < victim.rank || e.rank == victim.rank && e.since < victim.since {
+			way, victim = i, e
 		}
-		if e.rank < victim.rank || e.rank == victim.rank && e.since < victim.since {
-			victim = e
+		if free {
+			break
 		}
 	}
 	if victim.rank > 1 && victim.until >= now {
 		return nil
 	}
-	*victim = entry[S]{source: key, until: until, since: now, which: which, rank: 1}
+	*victim = entry[S]{source: key, until: until, since: now, which: which, rank: 1, place: number*ways + uint32(way)}
 	return victim
 }
 
 // drop frees the place of an entry.
 func (e *entry[S]) drop() { e.rank = 0 }
 
-func (t *table[S]) set(which uint16, source netip.Addr) (*[ways]entry[S], [16]byte) {
+// set returns the number of the set that a sender belongs into, the set, and how he is called in it.
+func (t *table[S]) set(which uint16, source netip.Addr) (uint32, *[ways]entry[S], [16]byte) {
 	key := source.As16()
 	prefix := 7 // /56: the smallest delegation that providers give to homes (RIPE-690)
 	if source.Is4() {
@@ -94,8 +96,8 @@ func (t *table[S]) set(which uint16, source netip.Addr) (*[ways]entry[S], [16]by
 	var b [17]byte
 	n := copy(b[:], key[:prefix])
 	binary.BigEndian.PutUint16(b[n:], which)
-	h := maphash.Bytes(t.seed, b[:n+2])
-	return &t.sets[h&uint64(len(t.sets)-1)], key
+	number := uint32(maphash.Bytes(t.seed, b[:n+2]) & uint64(len(t.sets)-1))
+	return number, &t.sets[number], key
 }
 
 // fingerprint tells a TCP segment from every other one of the same sender, but not from its own

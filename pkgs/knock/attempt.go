@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"math/bits"
+	"net/netip"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// attempt is how far a sender is in one sequence.
+type attempt struct {
+	walked uint16 // bit i: the steps up to i came in their order, in time
+	locked bool   // a trip wire was touched
+	proved uint8  // in the lock the whole sequence came: if not 0, the next time it opens
+	told   bool   // its end was told
+	quiet  bool   // its end is nothing to tell, see quieten
+	lock   tick   // if locked, the last moment of the lock
+}
+
+// proof is what a whole sequence in a lock is worth. Each trip wire halves it, so that it stands one.
+const proof = 2
+
+// mark is what is remembered of one step of an attempt.
+type mark struct {
+	// began is when the first of the steps up to this one came. Of several ways to see the packets
+	// as these steps it is the one that began latest, which has the most time left.
+	began tick
+	// print is the fingerprint of the latest TCP packet to this step's port. Prints are only
+	// compared with those of packets to the same port, so 16 bits are enough.
+	print uint16
+}
+
+// tick is a time in the table's clock, in units of 16.4 µs and modulo 19 h. It takes half the space
+// of a time, and ticks are compared only within the life of an attempt, which is minutes.
+type tick uint32
+
+func tickOf(d time.Duration) tick { return tick(d >> 14) }
+
+// age is how long before now t was, in ticks.
+func (t tick) age(now tick) tick { return now - t }
+
+// over tells whether t is past; it must be less than 9 h away.
+func (t tick) over(now tick) bool { return int32(t-now) < 0 }
+
+// done is the number of steps that came in their order.
+func (a *attempt) done() int { return bits.Len16(a.walked) }
+
+// expire forgets steps that are too long ago to be part of a knock, and a lock that ended before.
+func (a *attempt) expire(marks []mark, now, within tick) {
+	for i := range marks {
+		if marks[i].began.age(now) > within {
+			a.walked &^= 1 << i
+		}
+	}
+	if a.lock.over(now - within) { // all that began in it is too long ago, too
+		a.locked, a.proved = false, 0
+	}
+}
+
+// walk takes a packet to the port of one or more steps. It returns the number of steps that came in
+// their order and end with this packet; 0 means that it came out of order.
+func (a *attempt) walk(marks []mark, steps uint16, now tick) (done int) {
+	for i := len(marks) - 1; i >= 0; i-- { // downward: one packet is one step
+		switch {
+		case steps&(1<<i) == 0:
+			continue
+		case i == 0:
+			marks[i].began = now
+		case a.walked&(1<<(i-1)) != 0:
+			marks[i].began = marks[i-1].began
+		default:
+			continue
+		}
+		a.walked |= 1 << i
+		done = max(done, i+1)
+	}
+	return done
+}
+
+// repeated tells if a TCP packet is a retransmission of one of the latest to its port, of which as
+// many are remembered as there are steps with this port, and remembers it.
+func repeated(marks []mark, steps, print uint16) bool {
+	for i := range marks {
+		if steps&(1<<i) != 0 && marks[i].print == print {
+			return true
+		}
+	}
+	for i := range marks {
+		if steps&(1<<i) != 0 {
+			marks[i].print, print = print, marks[i].print
+		}
+	}
+	return false
+}
+
+// marksOf returns the marks of an attempt, one for each step of its sequence.
+func (d *sequences) marksOf(e *entry[attempt]) []mark {
+	first := int(e.place) * d.longest
+	return d.marks[first : first+len(d.list[e.which].Steps)]
+}
+
+// lookUp returns what is left of a sender's attempt at this time; nil is nothing.
+func (d *sequences) lookUp(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[attempt] {
+	e := d.table.find(sequence, source)
+	if e == nil {
+		return nil
+	}
+	done, over := e.state.done(), clock > e.until
+	e.state.expire(d.marksOf(e), tickOf(clock), tickOf(d.list[sequence].Within))
+	if over || e.state.walked == 0 {
+		d.giveUp(e, TooSlow, done, source, emit)
+	}
+	if over {
+		e.drop()
+		return nil
+	}
+	return e
+}
+
+// begin makes an attempt of a sender who has none. It returns nil if there is no place for it.
+func (d *sequences) begin(clock time.Duration, sequence uint16, source netip.Addr) *entry[attempt] {
+	e := d.table.put(sequence, source, clock, clock+d.list[sequence].Within)
+	if e != nil {
+		clear(d.marksOf(e))
+	}
+	return e
+}
+
+// trip ends the attempt of a sender who touched a trip wire, and locks him out of the sequence.
+func (d *sequences) trip(now time.Time, sequence uint16, source netip.Addr, emit func(Finding)) {
+	clock := d.table.clock(now)
+	e := d.lookUp(clock, sequence, source, emit)
+	if e == nil {
+		if e = d.begin(clock, sequence, source); e == nil {
+			return
+		}
+	}
+	a := &e.state
+	d.giveUp(e, TripWire, a.done(), source, emit)
+	e.rank, e.until = 1, clock+d.list[sequence].Within
+	a.walked, a.locked, a.lock, a.proved = 0, true, tickOf(e.until), a.proved/2
+}
+
+// step takes a packet to the port of one or more steps of a sequence.
+func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, emit func(Finding)) {
+	clock, first := d.table.clock(now), steps&1 != 0
+	e := d.lookUp(clock, sequence, p.Src, emit)
+	if e == nil && first {
+		e = d.begin(clock, sequence, p.Src)
+	}
+	if e == nil {
+		return
+	}
+	a, marks := &e.state, d.marksOf(e)
+	if p.Proto == wire.TCP && repeated(marks, steps, d.print(p)) {
+		return
+	}
+	if first {
+		if a.quiet {
+			a.walked = 0 // of another sequence, which is over
+		}
+		a.quiet, a.told = false, false
+		e.since, e.until = clock, max(e.until, clock+d.list[sequence].Within)
+	}
+	done, last := a.walk(marks, steps, tickOf(clock)), uint16(1)<<(len(marks)-1)
+	switch {
+	case done == len(marks):
+		d.whole(e, marks[done-1].began, p.Src, emit)
+	case done == 0 && steps&last != 0:
+		d.giveUp(e, WrongOrder, a.done(), p.Src, emit)
+	}
+	e.rank = uint16(max(1, a.done()))
+}
+
+// whole is for a sender of whom the whole sequence came, with a first step at began. What is
+// remembered of it stays until its time is over, so that late retransmissions do not begin another.
+func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) {
+	a, s := &e.state, &d.list[e.which]
+	d.quieten(source)
+	f := Finding{
+		Request: Request{Kind: KindSequence, Name: s.Name, From: source, Once: s.Once},
+		Reason:  OK,
+		Step:    len(s.Steps),
+		Whole:   true,
+	}
+	a.walked = 0
+	if a.locked && !a.lock.over(began) && a.proved == 0 {
+		a.proved = proof
+		f.Reason = TripWire
+	} else {
+		a.locked, a.proved = false, 0
+	}
+	emit(f)
+}
+
+// quieten is for a sender of whom a whole sequence came. Sequences that begin like that one have
+// come part of the way with it. They may go on, but that they do not end is no refused knock.
+func (d *sequences) quieten(source netip.Addr) {
+	for i := range d.list {
+		if e := d.table.find(uint16(i), source); e != nil {
+			e.state.quiet = true
+		}
+	}
+}
+
+// print is a fingerprint that is never zero, which stands for "no packet yet".
+func (d *sequences) print(p *wire.Packet) uint16 {
+	return uint16(fingerprint(d.table.seed, p)) | 1
+}
+
+// giveUp tells of an attempt that ended after so many right steps, once.
+func (d *sequences) giveUp(e *entry[attempt], why Reason, done int, source netip.Addr, emit func(Finding)) {
+	if done < toldFrom || e.state.quiet || e.state.told {
+		return
+	}
+	e.state.told = true
+	s := &d.list[e.which]
+	emit(Finding{
+		Request: Request{Kind: KindSequence, Name: s.Name, From: source, Once: s.Once},
+		Reason:  why,
+		Step:    done,
+	})
+}
