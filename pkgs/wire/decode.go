@@ -173,6 +173,9 @@ func (p *Packet) decodeTransport(proto Proto, b []byte, size int) error {
 		p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
 		p.Seq = binary.BigEndian.Uint32(b[4:])
 		p.Flags = TCPFlags(b[13])
+		if header > tcpHeader {
+			p.Options = b[tcpHeader:min(header, len(b))]
+		}
 	case UDP:
 		length := int(binary.BigEndian.Uint16(b[4:]))
 		if length < udpHeader || length > size {

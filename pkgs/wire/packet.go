@@ -46,13 +46,14 @@ const (
 	URG
 )
 
-// Packet is one decoded IP packet. Payload aliases the bytes that Decode was given.
+// Packet is one decoded IP packet. Payload and Options alias the bytes that Decode was given.
 type Packet struct {
 	Src, Dst         netip.Addr // never IPv4-mapped: IPv4 packets have IPv4 addresses
 	Proto            Proto
 	SrcPort, DstPort uint16   // TCP and UDP, else 0
 	Seq              uint32   // TCP sequence number: of a SYN, the initial one
 	Flags            TCPFlags // TCP, else 0
+	Options          []byte   // TCP: what the capture has of its options, see ParseOptions; nil = none
 	ICMPType         uint8    // ICMP and ICMPv6, else 0
 	// Size is the length of the payload behind the TCP, UDP or ICMP header by the IP and UDP
 	// headers' word, in bytes. Payload may be shorter where the capture cut the packet.
