@@ -210,6 +210,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	cut := p.after(was)
 	d.policy = p
 	d.checkSessions(now)
+	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
 	for _, problem := range p.doubts {
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.String()})
 	}

@@ -24,7 +24,8 @@ type policy struct {
 
 	doubts config.Problems // that do not keep the configuration from being used
 
-	ring      *seal.Ring // nil = no client sends messages
+	ring      *seal.Ring     // nil = no client sends messages
+	members   []knock.Client // whose keys are in the ring
 	detectors []knock.Detector
 	onceUsed  int  // how many one-time sequences were used when the detectors were made
 	outdated  bool // a one-time sequence was used: the next one is due
@@ -57,9 +58,18 @@ func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
 // detect makes the detectors.
 func (p *policy) detect(now time.Time, synced bool, used func(text string) bool) {
 	k := p.cfg.Knock(used)
-	p.ring = k.Ring
+	p.ring, p.members = k.Ring, k.Clients
 	p.advance(now, synced)
 	p.detectors = knock.New(k, now)
+}
+
+// remind tells the ring what each client's clock said last: while ours is not known to be right, its
+// next message is expected after that.
+func (p *policy) remind(now time.Time, synced bool, m Memory) {
+	for i, c := range p.members {
+		p.ring.Remind(now, i, m.Past(p.clients[c.Name].ID()).Newest())
+	}
+	p.advance(now, synced)
 }
 
 // renew makes the next sequence of a one-time list due. The other detectors stay as they are.

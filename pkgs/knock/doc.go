@@ -13,10 +13,11 @@
 //
 // Whatever arrives, a detector's memory stays what New made it, and a packet that ends no knock
 // allocates nothing. Three things are bounded, each beside its constant:
-//   - State per sender lies in tables of fixed size, 1.9 MB in all if every kind is in use and a
+//   - State per sender lies in tables of fixed size, 2.5 MB in all if every kind is in use and a
 //     flood has touched every entry. Forged first packets cannot push out a sender that is further
 //     on than they are.
 //   - Work: HMACs are computed for so many packets per second and no more, and one sender may use
-//     a quarter of them.
+//     a quarter of them. Some are kept for what is likely to be genuine: messages with an expected
+//     hint, and senders where a client was heard last.
 //   - Words: refusals that anybody can cause are told once a second.
 package knock

@@ -3,10 +3,15 @@
 package knock
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // The tests of this file are the table "What a flood can shut out" of SECURITY.md: floods in the name
@@ -36,7 +41,7 @@ func TestSequenceForgedInTheSendersName(t *testing.T) {
 	cfg := oneSequence(t, "7000/tcp 8000/udp 9000/tcp")
 	cfg.Sequences[0].Within = 15 * time.Second
 	steps := cfg.Sequences[0].Steps
-	anywhere := func(r *rand.Rand) uint16 { return uint16(r.Uint32()) }
+	anyPort := func(r *rand.Rand) uint16 { return uint16(r.Uint32()) }
 	aimed := func(r *rand.Rand) uint16 { return steps[r.IntN(3)].Port + uint16(r.IntN(3)) - 1 }
 	wire := func(*rand.Rand) uint16 { return 6999 }
 	for _, tt := range []struct {
@@ -50,7 +55,7 @@ func TestSequenceForgedInTheSendersName(t *testing.T) {
 		{"a_trip_wire_each_14_s", 14 * time.Second, wire, 3, 45},
 		{"a_trip_wire_each_5_s", 5 * time.Second, wire, 3, 25},
 		{"a_trip_wire_each_second", time.Second, wire, 3, 0},
-		{"5000_SYNs_a_second_to_any_port", time.Second / 5000, anywhere, 3, 10},
+		{"5000_SYNs_a_second_to_any_port", time.Second / 5000, anyPort, 3, 10},
 		{"5000_SYNs_a_second_to_its_ports", time.Second / 5000, aimed, 3, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,3 +84,164 @@ func TestSequenceForgedInTheSendersName(t *testing.T) {
 		})
 	}
 }
+
+// options are those of a SYN of Linux with this largest segment and clock; without a clock they are
+// those of a system that shows none.
+func options(mss uint16, clock uint32, hasClock bool) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{2, 4}, mss)
+	b = append(b, 1, 3, 3, 7)
+	if hasClock {
+		b = append(b, 1, 1, 8, 10)
+		b = binary.BigEndian.AppendUint32(b, clock)
+		b = append(b, 0, 0, 0, 0)
+	}
+	return b
+}
+
+// TestSlotsForgedInTheSendersName knocks while somebody sends SYNs in the knocking sender's name.
+func TestSlotsForgedInTheSendersName(t *testing.T) {
+	const mss = 1460
+	for _, tt := range []struct {
+		name     string
+		rate     int  // forged SYNs per second
+		hasClock bool // the victim's system has one, so that of the forged ones is at random
+		mss      uint16
+		least    int // of 40
+	}{
+		{"200_a_second_that_look_alike_to_a_system_with_a_clock", 200, true, mss, 38},
+		{"500_a_second_that_look_alike_to_a_system_with_a_clock", 500, true, mss, 30},
+		{"200_a_second_that_look_different", 200, false, 1452, 38},
+		{"200_a_second_that_look_alike", 200, false, mss, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := slotsConfig(true)
+			y := play(cfg)
+			random := rand.New(rand.NewPCG(23, 24))
+			began, next, gap := y.now, y.now, time.Second/time.Duration(tt.rate)
+			flood := func(d time.Duration) {
+				end := y.now.Add(d)
+				for ; next.Before(end); next = next.Add(gap) {
+					y.now = next
+					p := y.syn(phone, slotsBase+uint16(random.IntN(slotCount*slotSize)))
+					p.Seq, p.Options = random.Uint32(), options(tt.mss, random.Uint32(), tt.hasClock)
+					y.send(p)
+				}
+				y.now = end
+				if cfg.Ring.Advance(y.now, true) {
+					y.newFilter()
+				}
+			}
+			flood(5 * time.Second)
+			opened := y.presses(40, 1, func() {
+				for _, p := range y.knock(phone, annKey) {
+					p.Options = options(mss, 4e9+uint32(y.now.Sub(began).Milliseconds()), tt.hasClock)
+					y.send(p)
+					flood(5 * time.Millisecond)
+				}
+			}, flood)
+			t.Logf("%d of 40 knocks opened, of one press each", opened)
+			if opened < tt.least {
+				t.Errorf("%d of 40 knocks opened, want at least %d", opened, tt.least)
+			}
+		})
+	}
+}
+
+// TestSlotsOfOneNetwork knocks while 512 senders of one /48, none of them forged, send 30 SYNs a
+// second each to the span of ports.
+func TestSlotsOfOneNetwork(t *testing.T) {
+	for _, synced := range []bool{true, false} {
+		t.Run(map[bool]string{true: "synchronised", false: "not_synchronised"}[synced], func(t *testing.T) {
+			cfg := slotsConfig(synced)
+			y := play(cfg)
+			random := rand.New(rand.NewPCG(25, 26))
+			flood := func(d time.Duration) {
+				for end := y.now.Add(d); y.now.Before(end); y.wait(time.Second / (512 * 30)) {
+					from := netip.MustParseAddr("2001:db8:9::1").As16()
+					binary.BigEndian.PutUint16(from[6:], uint16(random.IntN(512)))
+					y.send(y.syn(netip.AddrFrom16(from), slotsBase+uint16(random.IntN(slotCount*slotSize))))
+				}
+			}
+			flood(5 * time.Second)
+			opened := 0
+			for i := range 20 {
+				from := netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
+				for _, p := range y.knock(from, annKey) {
+					y.send(p)
+					flood(12 * time.Millisecond)
+				}
+				opened += strings.Count(y.reasons(), "ann ok")
+			}
+			t.Logf("%d of 20 knocks opened", opened)
+			if opened < 19 {
+				t.Errorf("%d of 20 knocks opened, want at least 19", opened)
+			}
+		})
+	}
+}
+
+// TestSTUNFreeClock knocks while 1000 forged STUN requests with random messages arrive per second, at
+// a router whose clock is not known to be right.
+func TestSTUNFreeClock(t *testing.T) {
+	const clients = 3
+	var keys []seal.Key
+	cfg := Config{STUNPort: stunPort}
+	for i := range clients {
+		keys = append(keys, seal.Key{byte(1 + i)})
+		cfg.Clients = append(cfg.Clients, Client{Name: string(rune('a' + i))})
+	}
+	for _, tt := range []struct {
+		name  string
+		apart time.Duration                 // by how much the router's clock is wrong
+		knows func(y *player, r *seal.Ring) // what the router was told before
+		from  func(i int) netip.Addr        // where the ith knock comes from
+		least int                           // of 20
+	}{
+		{"whose_clock_is_right", 0, nil, anywhere, 20},
+		{"that_was_off_for_an_hour", time.Hour, func(y *player, r *seal.Ring) {
+			for i := range keys {
+				r.Remind(y.now, i, uint64(y.now.UnixMilli()))
+			}
+		}, anywhere, 20},
+		{"whose_clock_is_years_behind_but_heard_another_client", 1e5 * time.Hour, func(y *player, r *seal.Ring) {
+			r.Seen(y.now, 2, uint64(y.now.Add(1e5*time.Hour).UnixMilli()))
+		}, anywhere, 20},
+		{"whose_clock_is_years_behind", 1e5 * time.Hour, nil, func(int) netip.Addr { return phone }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg.Ring = seal.NewRing(keys)
+			y := play(cfg)
+			if tt.knows != nil {
+				tt.knows(y, cfg.Ring)
+			}
+			random := rand.New(rand.NewPCG(27, 28))
+			flood := func(d time.Duration) {
+				for end := y.now.Add(d); y.now.Before(end); y.wait(time.Second / 1000) {
+					msg := make([]byte, seal.ShortSize)
+					for i := range msg {
+						msg[i] = byte(random.Uint32())
+					}
+					y.send(y.check(netip.AddrFrom4([4]byte(msg)), token(msg)))
+				}
+				cfg.Ring.Advance(y.now, false)
+			}
+			opened := 0
+			flood(10 * time.Second)
+			for i := range 20 {
+				y.reasons()
+				y.send(y.check(tt.from(i), token(seal.Seal(keys[0], stampAt(y.now.Add(tt.apart))))))
+				opened += strings.Count(y.reasons(), "a ok")
+				flood(time.Second)
+			}
+			t.Logf("%d of 20 knocks opened", opened)
+			if opened < tt.least {
+				t.Errorf("%d of 20 knocks opened, want at least %d", opened, tt.least)
+			}
+		})
+	}
+}
+
+// anywhere is another address, and another network, for each number.
+func anywhere(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, byte(i), 7}) }
+
+var _ = wire.SYN

@@ -15,13 +15,19 @@ import (
 
 // Limits on messages, over all carriers and senders.
 const (
-	// triedKeys is how many keys are tried per second, a quarter of them for one sender. Trying
-	// one is two HMACs, 0.2 to 0.4 ms on a 580 MHz MIPS, so a flood takes less than a tenth of its
-	// time. While the clock is synchronised only messages with a client's hint cost anything.
-	// While it is not each message costs as many keys as there are clients, and a flood from
-	// forged senders above 200/clients messages per second shuts out honest ones.
-	triedKeys      = 200
-	triedKeysBurst = 800
+	// Keys that are tried per second, and at once. Trying one is two HMACs, 0.2 to 0.4 ms on a
+	// 580 MHz MIPS, so that a flood takes a tenth of its time. One sender may use a quarter of each.
+	//
+	// Messages whose hint is expected cost what is expected only. For the others, which count only
+	// while the clock is not synchronised, each costs as many keys as there are clients; they have a
+	// share of their own, so that a flood of them does not shut out those that are expected.
+	expectedKeys      = 200
+	expectedKeysBurst = 800
+	otherKeys         = 100
+	otherKeysBurst    = 400
+	// On top of it, for clients where they were heard last.
+	reservedKeys      = 50
+	reservedKeysBurst = 200
 
 	// toldEvery and toldBurst limit what is told about refused messages: a flood must not fill
 	// the log.
@@ -80,19 +86,23 @@ type opener struct {
 	ring            *seal.Ring
 	clients         []Client
 	base            time.Time
-	tried           *budget // in keys
+	expected, other *budget  // in keys
+	reserve         *reserve // in keys
 	told            rate.Bucket
 	seed            maphash.Seed
 	opened, refused copies // apart, so that junk cannot push out what keeps honest copies quiet
 }
 
 func newOpener(cfg Config, now time.Time) *opener {
+	count := len(cfg.Clients)
 	return &opener{
-		ring:    cfg.Ring,
-		clients: cfg.Clients,
-		base:    now,
-		tried:   newBudget(now, triedKeys, triedKeysBurst, 2*len(cfg.Clients)),
-		seed:    maphash.MakeSeed(),
+		ring:     cfg.Ring,
+		clients:  cfg.Clients,
+		base:     now,
+		expected: newBudget(now, expectedKeys, expectedKeysBurst, 2*count),
+		other:    newBudget(now, otherKeys, otherKeysBurst, 2*count),
+		reserve:  newReserve(now, count, reservedKeys, reservedKeysBurst),
+		seed:     maphash.MakeSeed(),
 	}
 }
 
@@ -105,23 +115,58 @@ func (o *opener) open(now time.Time, by Carrier, from netip.Addr, msg []byte) (f
 		return Finding{}, false
 	}
 	f.Request = Request{Kind: KindMessage, Carrier: by, From: from}
-	if cost := o.ring.Cost(msg); cost > 0 && !o.tried.take(now, from, cost) {
-		f.Reason = TooMany // and not remembered: the next copy may come at a better time
-		return f, true
+	client, body, reason := o.try(now, from, msg)
+	f.Reason = reason
+	switch reason {
+	case OK:
+		o.opened.add(id, clock)
+		f.Name, f.Body = o.clients[client].Name, body
+		if o.ring.Seen(now, client, body.Stamp) {
+			o.reserve.heard(client, from)
+		}
+	case TooMany: // not remembered: the next copy may come at a better time
+	default:
+		o.refused.add(id, clock)
+	}
+	return f, true
+}
+
+// try tries the keys that a message may cost: first those of clients that were heard last where it
+// comes from, then those whose hint it has, then all if it may be of any time.
+func (o *opener) try(now time.Time, from netip.Addr, msg []byte) (client int, body seal.Body, reason Reason) {
+	expected, all := o.ring.Cost(msg)
+	if expected == 0 && all == 0 {
+		return 0, seal.Body{}, UnknownKey
+	}
+	for i := range o.clients {
+		if o.reserve.take(now, i, from, 1) {
+			if body, ok := o.ring.OpenAs(i, msg); ok {
+				return i, body, OK
+			}
+		}
+	}
+	reason = TooMany
+	if expected > 0 && o.expected.take(now, from, expected) {
+		client, body, err := o.ring.OpenExpected(msg)
+		if err == nil {
+			return client, body, OK
+		}
+		reason = BadMessage
+	}
+	if all == 0 {
+		return 0, seal.Body{}, reason
+	}
+	if !o.other.take(now, from, all) {
+		return 0, seal.Body{}, TooMany
 	}
 	client, body, err := o.ring.Open(msg)
 	switch {
 	case err == nil:
-		o.opened.add(id, clock)
-		f.Name, f.Body, f.Reason = o.clients[client].Name, body, OK
-		return f, true
+		return client, body, OK
 	case errors.Is(err, seal.ErrUnknownKey):
-		f.Reason = UnknownKey
-	default:
-		f.Reason = BadMessage
+		return 0, seal.Body{}, UnknownKey
 	}
-	o.refused.add(id, clock)
-	return f, true
+	return 0, seal.Body{}, BadMessage
 }
 
 // tell emits what came of a message. Refusals are subject to a limit.

@@ -12,8 +12,8 @@ import (
 // MaxSteps is the largest number of steps of a sequence.
 const MaxSteps = 16
 
-// attemptSets is the size of the table of attempts: 2048 sets of 8 attempts of 56 bytes, and 6 bytes
-// for each step of the longest sequence: 1.3 MB for four steps when a flood has filled it all. It
+// attemptSets is the size of the table of attempts: 2048 sets of 8 attempts of 56 bytes, and 8 bytes
+// for each step of the longest sequence: 1.4 MB for four steps when a flood has filled it all. It
 // holds the first steps of the last 65 ms of a flood of 250 000 forged senders per second, several
 // times the pause between two steps of a knock.
 const attemptSets = 2048

@@ -3,64 +3,67 @@
 package knock
 
 import (
+	"net/netip"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 const (
-	// slotSets is the size of the table of senders: 32 sets of 8 senders of 1.6 kB, 410 kB when a
+	// slotSets is the size of the table of senders: 32 sets of 8 senders of 2 kB, 510 kB when a
 	// flood has filled it all.
 	slotSets = 32
 
-	// slotTime is how long the SYNs of a sender are remembered, since the newest.
+	// otherSets is the size of the table of senders that began with a byte of no expected hint, which
+	// count only while the clock is not synchronised: half of that.
+	otherSets = 16
+
+	// slotTime is how long the SYNs of a sender are remembered.
 	slotTime = time.Minute
 
 	// backupTime is how long a second connection to the same port is taken for the backup that
 	// browsers open after 250 ms, up to 350 ms under load.
 	backupTime = 600 * time.Millisecond
 
-	// hitsKept is how many SYNs of a sender are remembered: two knocks of 24 and the backups.
-	hitsKept = 4 * slotCount
-
 	// hintSlots is how many slots carry the hint.
 	hintSlots = 3
 )
+
+// mixtures limits how often the message of one sender is tried that the clock did not tell apart from
+// what was mixed into it: three knocks at once and one more each 1.5 s, so that who mixes SYNs into a
+// sender's has no use of the work that is kept for him.
+var mixtures = rate.Limit{Every: time.Second / 16, Burst: 3 * slotCount}
 
 // slots is the carrier of messages as TCP SYNs to one port in each of 24 slots, which a web page
 // can send by fetch, and any program by connect. The order does not matter.
 //
 // State for a sender begins only with a SYN that fits a byte of a valid hint. Per slot the newest
 // byte counts, so a knock that got lost half way does not spoil the next one; what looks newer but
-// is not, a retransmission or a browser's backup connection, is left out. Two clients behind one
-// address that knock in the same 200 ms mix their bytes: both have to knock again.
+// is not, a retransmission or a browser's backup connection, is left out.
 type slots struct {
-	opener *opener
-	base   uint16
-	table  *table[slotState]
+	opener          *opener
+	base            uint16
+	expected, other *table[slotState]
 }
 
 // slotState is the SYNs of one sender. The rank of its entry is 1, and 2 once the first slots hold
 // a client's whole hint, which a blind flood does not manage.
 type slotState struct {
-	filled uint32 // bit i: slot i has a byte
-	bytes  [slotCount]byte
-	next   uint8 // in hits
-	told   bool  // that the slots were filled with no message
-	hits   [hitsKept]hit
-}
-
-// hit is one SYN.
-type hit struct {
-	at    time.Duration // in the table's clock
-	print uint32
-	port  uint16 // 0 = none
+	press
+	mixed rate.Bucket // see mixtures
+	told  bool        // that the slots were filled with no message
 }
 
 var _ Detector = (*slots)(nil)
 
 func newSlots(o *opener, base uint16, now time.Time) *slots {
-	return &slots{opener: o, base: base, table: newTable[slotState](now, slotSets)}
+	return &slots{
+		opener:   o,
+		base:     base,
+		expected: newTable[slotState](now, slotSets),
+		other:    newTable[slotState](now, otherSets),
+	}
 }
 
 // Observe implements Detector.
@@ -72,63 +75,74 @@ func (d *slots) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	if slot < hintSlots && !d.opener.ring.HintByte(slot, b) {
 		return
 	}
-	e := d.entry(now, slot, p)
+	e := d.entry(now, slot, b, p.Src)
 	if e == nil {
 		return
 	}
-	s, clock := &e.state, d.table.clock(now)
-	if !s.isNew(clock, fingerprint(d.table.seed, p), p.DstPort) {
+	s, clock := &e.state, d.expected.clock(now)
+	h := hitOf(clock, fingerprint(d.expected.seed, p), p)
+	if !s.add(h) {
 		return
 	}
-	s.bytes[slot] = b
-	s.filled |= 1 << slot
 	e.since, e.until, e.rank = clock, clock+slotTime, 1
-	const hint, whole = 1<<hintSlots - 1, 1<<slotCount - 1
-	if s.filled&hint != hint || d.opener.ring.Cost(s.bytes[:]) == 0 {
-		return
+	byClock, byLook := s.drafts(h, d.base)
+	if d.opener.expects(&byClock) || d.opener.expects(&byLook) {
+		e.rank = 2
 	}
-	e.rank = 2
-	if s.filled == whole && d.try(now, p, s, emit) {
+	opened := byClock.whole() && d.try(now, p, s, &byClock, emit)
+	if !opened && byLook.whole() && byLook != byClock && s.mixed.Take(mixtures, clock, 1) {
+		opened = d.try(now, p, s, &byLook, emit)
+	}
+	if opened {
 		e.rank = 1 // it is through: the next one of its prefix may have the place
 	}
 }
 
-// entry returns the state of the sender of p, new if p may begin one.
-func (d *slots) entry(now time.Time, slot int, p *wire.Packet) *entry[slotState] {
-	clock := d.table.clock(now)
-	e := d.table.find(0, p.Src)
+// expects tells whether a message has the whole hint of a client that is expected.
+func (o *opener) expects(d *draft) bool {
+	if !d.hasHint() {
+		return false
+	}
+	expected, _ := o.ring.Cost(d.bytes[:])
+	return expected > 0
+}
+
+// entry returns the state of a sender, new if the byte may begin one.
+func (d *slots) entry(now time.Time, slot int, b byte, from netip.Addr) *entry[slotState] {
+	clock := d.expected.clock(now)
+	if e := find(d.expected, clock, from); e != nil {
+		return e
+	}
+	old := find(d.other, clock, from)
+	if d.opener.ring.Expects(slot, b) {
+		if e := d.expected.put(0, from, clock, clock+slotTime); e != nil {
+			if old != nil {
+				e.state = old.state
+				old.drop()
+			}
+			return e
+		}
+	}
+	if old == nil && slot < hintSlots {
+		old = d.other.put(0, from, clock, clock+slotTime)
+	}
+	return old
+}
+
+// find returns the state of a sender, nil if he has none that is not over.
+func find[S any](t *table[S], clock time.Duration, from netip.Addr) *entry[S] {
+	e := t.find(0, from)
 	if e != nil && clock > e.until {
 		e.drop()
-		e = nil
-	}
-	if e == nil && slot < hintSlots {
-		e = d.table.put(0, p.Src, clock, clock+slotTime)
+		return nil
 	}
 	return e
 }
 
-// isNew tells whether a SYN is neither a retransmission nor a backup connection, and remembers it.
-func (s *slotState) isNew(now time.Duration, print uint32, port uint16) bool {
-	backup := false
-	for i := range s.hits {
-		h := &s.hits[i]
-		if h.port != port {
-			continue
-		}
-		if h.print == print {
-			return false
-		}
-		backup = backup || now-h.at < backupTime
-	}
-	s.hits[s.next] = hit{at: now, print: print, port: port}
-	s.next = (s.next + 1) % hitsKept
-	return !backup
-}
-
 // try opens the message that the slots hold. When it is none that is told only once, since every
 // SYN of a second knock makes another mixture of both.
-func (d *slots) try(now time.Time, p *wire.Packet, s *slotState, emit func(Finding)) (opened bool) {
-	f, first := d.opener.open(now, CarrierPorts, p.Src, s.bytes[:])
+func (d *slots) try(now time.Time, p *wire.Packet, s *slotState, msg *draft, emit func(Finding)) (opened bool) {
+	f, first := d.opener.open(now, CarrierPorts, p.Src, msg.bytes[:])
 	switch {
 	case !first:
 		return false

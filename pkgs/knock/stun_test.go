@@ -204,10 +204,10 @@ func TestSTUNFlood(t *testing.T) {
 		}
 	})
 	t.Run("valid_hint_is_bounded", func(t *testing.T) {
-		flood(3*triedKeysBurst, y.newMessage(annKey)[:3])
+		flood(3*expectedKeysBurst, y.newMessage(annKey)[:3])
 		y.found = nil
 		y.wait(10 * time.Second) // for what may be told to grow again
-		flood(3*triedKeysBurst, y.newMessage(annKey)[:3])
+		flood(3*expectedKeysBurst, y.newMessage(annKey)[:3])
 		reasons := y.reasons()
 		if !strings.Contains(reasons, string(BadMessage)) {
 			t.Errorf("no bad message was told: %q", reasons)

@@ -18,14 +18,6 @@ var (
 // MaxSkew is the usual limit on the difference between a sender's clock and the router's.
 const MaxSkew = 90 * time.Second
 
-// Hints are computed for a wider window than the clocks may differ by, so that a knock from a
-// phone whose clock is ten minutes off reaches the daemon and its owner is told why it is
-// refused. The width gives way where many clients would make the kernel filter long.
-const (
-	explainWindow = 15 * time.Minute
-	explainHints  = 256
-)
-
 // maxHints is how many hints are worth giving to the kernel, whose filters have at most 4096
 // instructions (BPF_MAXINSNS): 409 clients at the usual skew, or 17 at an hour's.
 const maxHints = 2048
@@ -36,13 +28,21 @@ type Ring struct {
 	// after the first Advance. Messages up to it are always found; some beyond it too.
 	MaxSkew time.Duration
 
-	keys   []*sealer
+	keys   []member
+	latest heard // of all clients, in this run
 	synced bool
-	window window              // what table covers
-	table  []hintEntry         // sorted by hint; at most len(keys) * epochs of the window
-	bytes  [hintSize][256]bool // bytes of the hints within MaxSkew, by their place
+	table  []hintEntry         // sorted by hint; at most one for each epoch in the windows of each key
+	bytes  [hintSize][256]bool // bytes of hints that are expected now, by their place
 	msg    [LongSize]byte      // scratch
 	body   [longBody]byte      // scratch
+}
+
+// member is one client's key, and what is known of its clock.
+type member struct {
+	*sealer
+	heard     heard
+	want, has windows // what the table is to cover, and what it covers
+	now       windows // what bytes covers
 }
 
 // hintEntry says that a key has this hint in this epoch. Clients may share hints.
@@ -55,85 +55,63 @@ type hintEntry struct {
 // NewRing returns a ring in which the client numbers are the indexes of keys. Before the first
 // Advance it behaves as with a clock that is not synchronised.
 func NewRing(keys []Key) *Ring {
-	r := &Ring{MaxSkew: MaxSkew, window: window{first: 1}}
+	r := &Ring{MaxSkew: MaxSkew}
 	for _, k := range keys {
-		r.keys = append(r.keys, newSealer(k))
+		r.keys = append(r.keys, member{sealer: newSealer(k), has: windows{nothing, nothing, nothing}})
 	}
 	return r
 }
 
-// Advance computes the hints that are good in now's epoch, and tells whether Hints changed. It
+// Advance computes the hints that are expected in now's epoch, and tells whether Hints changed. It
 // must be called at least once an epoch (see NextEpoch), and when the clock becomes synchronised
-// or ceases to be. Without a synchronised clock there are no hints: the epoch is not known, and
-// every key is tried.
+// or ceases to be.
 func (r *Ring) Advance(now time.Time, synced bool) (changed bool) {
-	if !synced {
-		changed = r.synced
-		r.synced, r.table, r.window = false, nil, window{first: 1}
-		return changed
+	changed = r.synced != synced
+	stale := changed
+	r.synced = synced
+	for i := range r.keys {
+		k := &r.keys[i]
+		want, now := r.expect(i, now, synced)
+		stale = stale || want != k.want || now != k.now
+		k.want, k.now = want, now
 	}
-	wide := windowAt(now, max(r.MaxSkew, r.explainable()))
-	if r.synced && wide == r.window {
+	if !stale {
 		return false
 	}
-	r.synced = true
-	r.fill(wide)
-	r.mark(windowAt(now, r.MaxSkew))
-	return true
+	r.fill()
+	r.mark()
+	return changed || synced
 }
 
-// NextEpoch returns when the epoch of now ends. It keeps now's monotonic clock reading.
-func NextEpoch(now time.Time) time.Time {
-	return now.Add(now.Truncate(Epoch).Add(Epoch).Sub(now))
-}
-
-// window is a range of epochs, both ends included.
-type window struct{ first, last uint64 }
-
-func (w window) has(epoch uint64) bool { return w.first <= epoch && epoch <= w.last }
-
-// windowAt returns the epochs of all stamps that are within skew of any time in now's epoch: the
-// kernel filter is swapped only once per epoch.
-func windowAt(now time.Time, skew time.Duration) window {
-	end := NextEpoch(now)
-	return window{epochAt(end.Add(-Epoch - skew)), epochAt(end.Add(skew - time.Millisecond))}
-}
-
-func epochAt(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) / epochMillis }
-
-// explainable returns the width of the window in which the keys have explainHints hints in all.
-func (r *Ring) explainable() time.Duration {
-	perKey := explainHints / max(len(r.keys), 1)
-	return min(explainWindow, time.Duration(perKey-1)/2*Epoch)
-}
-
-// fill makes the table cover w. It computes only what the table does not have yet: one HMAC per
-// key when an epoch has passed.
-func (r *Ring) fill(w window) {
-	have := r.window
-	r.table = slices.DeleteFunc(r.table, func(e hintEntry) bool { return !w.has(e.epoch) })
-	for epoch := w.first; epoch <= w.last; epoch++ {
-		if have.has(epoch) {
-			continue
+// fill makes the table cover what is wanted. It computes only what the table does not have yet: one
+// HMAC for each key and window when an epoch has passed.
+func (r *Ring) fill() {
+	r.table = slices.DeleteFunc(r.table, func(e hintEntry) bool { return !r.keys[e.key].want.has(e.epoch) })
+	for i := range r.keys {
+		k := &r.keys[i]
+		for n, w := range k.want {
+			for epoch := w.first; epoch <= w.last; epoch++ {
+				if !k.has.has(epoch) && !k.want.before(n, epoch) {
+					r.table = append(r.table, hintEntry{k.hintOf(epoch), int32(i), epoch})
+				}
+			}
 		}
-		for i, k := range r.keys {
-			r.table = append(r.table, hintEntry{k.hintOf(epoch), int32(i), epoch})
-		}
+		k.has = k.want
 	}
 	slices.SortStableFunc(r.table, func(a, b hintEntry) int {
 		return cmp.Or(compareHints(a.hint, b.hint), cmp.Compare(a.key, b.key), cmp.Compare(a.epoch, b.epoch))
 	})
-	r.window = w
 }
 
 func compareHints(a, b [hintSize]byte) int { return cmp.Compare(hintNumber(a), hintNumber(b)) }
 
 func hintNumber(h [hintSize]byte) uint32 { return uint32(h[0])<<16 | uint32(h[1])<<8 | uint32(h[2]) }
 
-func (r *Ring) mark(w window) {
+// mark notes the bytes of the hints that are expected now.
+func (r *Ring) mark() {
 	clear(r.bytes[:])
 	for _, e := range r.table {
-		if w.has(e.epoch) {
+		if r.keys[e.key].now.has(e.epoch) {
 			for slot, b := range e.hint {
 				r.bytes[slot][b] = true
 			}
@@ -156,55 +134,99 @@ func (r *Ring) Hints() [][hintSize]byte {
 }
 
 // HintByte tells whether b can be the byte at index slot of a fresh message's hint; slot is 0, 1
-// or 2. Messages beyond MaxSkew do not count here.
-func (r *Ring) HintByte(slot int, b byte) bool {
-	return !r.synced || slot >= 0 && slot < hintSize && r.bytes[slot][b]
+// or 2. Messages beyond MaxSkew do not count here. With a clock that is not synchronised any byte can.
+func (r *Ring) HintByte(slot int, b byte) bool { return !r.synced || r.Expects(slot, b) }
+
+// Expects is HintByte for what is expected also when the clock is not synchronised.
+func (r *Ring) Expects(slot int, b byte) bool {
+	return slot >= 0 && slot < hintSize && r.bytes[slot][b]
+}
+
+// Cost returns how many keys OpenExpected would try on a message, and how many Open would try on one
+// that OpenExpected does not open: what a caller that must bound its work counts.
+func (r *Ring) Cost(message []byte) (expected, all int) {
+	if len(message) != ShortSize && len(message) != LongSize {
+		return 0, 0
+	}
+	if !r.synced {
+		all = len(r.keys)
+	}
+	return len(r.withHint(message)), all
 }
 
 // Open returns what a message says, and the number of the client whose key fits. It fails with
 // ErrUnknownKey or ErrBadMessage, and then allocates nothing. It costs one or two HMACs for each
 // client with the message's hint, and none if there is no such client; with a clock that is not
-// synchronised, two for each client.
+// synchronised, when a message can be of any epoch, two for each client.
 func (r *Ring) Open(message []byte) (client int, b Body, err error) {
 	if len(message) != ShortSize && len(message) != LongSize {
 		return 0, Body{}, ErrBadMessage
 	}
-	msg := r.msg[:copy(r.msg[:], message)] // so that the caller's bytes can stay on its stack
-	if !r.synced {
-		return r.openAny(msg)
+	if r.synced {
+		return r.OpenExpected(message)
 	}
-	hint := [hintSize]byte(msg)
-	i, found := slices.BinarySearchFunc(r.table, hint, func(e hintEntry, h [hintSize]byte) int {
-		return compareHints(e.hint, h)
-	})
-	if !found {
-		return 0, Body{}, ErrUnknownKey
-	}
-	body := r.body[:len(msg)-headSize]
-	for ; i < len(r.table) && r.table[i].hint == hint; i++ {
-		e := r.table[i]
-		if !r.keys[e.key].open(body, msg) {
-			continue
-		}
-		if b, ok := parseBody(body); ok && b.Stamp/epochMillis == e.epoch {
-			return int(e.key), b, nil
-		}
-	}
-	return 0, Body{}, ErrBadMessage
-}
-
-// openAny tries every key. A message that none opens may be anything.
-func (r *Ring) openAny(msg []byte) (client int, b Body, err error) {
-	body := r.body[:len(msg)-headSize]
-	for i, k := range r.keys {
-		if !k.open(body, msg) {
-			continue
-		}
-		b, ok := parseBody(body)
-		if !ok || k.hintOf(b.Stamp/epochMillis) != [hintSize]byte(msg) {
+	for i := range r.keys {
+		if b, fits, ok := r.openAs(i, message); ok {
+			return i, b, nil
+		} else if fits {
 			return 0, Body{}, ErrBadMessage
 		}
-		return i, b, nil
 	}
-	return 0, Body{}, ErrUnknownKey
+	return 0, Body{}, ErrUnknownKey // a message that none opens may be anything
+}
+
+// OpenExpected is Open for messages whose hints are expected, with a synchronised clock or not.
+func (r *Ring) OpenExpected(message []byte) (client int, b Body, err error) {
+	err = ErrUnknownKey
+	for _, e := range r.withHint(message) {
+		if b, _, ok := r.openAs(int(e.key), message); ok {
+			return int(e.key), b, nil
+		}
+		err = ErrBadMessage
+	}
+	return 0, Body{}, err
+}
+
+// OpenAs is Open with the key of one client. With a synchronised clock it costs nothing if the
+// message has not that client's hint.
+func (r *Ring) OpenAs(client int, message []byte) (b Body, ok bool) {
+	if len(message) != ShortSize && len(message) != LongSize || r.synced && !r.fits(client, message) {
+		return Body{}, false
+	}
+	b, _, ok = r.openAs(client, message)
+	return b, ok
+}
+
+// fits tells whether a message has a hint of this client that is expected.
+func (r *Ring) fits(client int, message []byte) bool {
+	return slices.ContainsFunc(r.withHint(message), func(e hintEntry) bool { return int(e.key) == client })
+}
+
+// openAs opens a message of a right length with one key. fits tells whether it was sealed with that
+// key, ok that it says something, and has the hint of its epoch.
+func (r *Ring) openAs(client int, message []byte) (b Body, fits, ok bool) {
+	k := &r.keys[client]
+	msg := r.msg[:copy(r.msg[:], message)] // so that the caller's bytes can stay on its stack
+	body := r.body[:len(msg)-headSize]
+	if !k.open(body, msg) {
+		return Body{}, false, false
+	}
+	b, ok = parseBody(body)
+	return b, true, ok && k.hintOf(b.Stamp/epochMillis) == [hintSize]byte(msg)
+}
+
+// withHint returns the part of the table that has the hint of a message.
+func (r *Ring) withHint(message []byte) []hintEntry {
+	if len(message) < hintSize {
+		return nil
+	}
+	hint := [hintSize]byte(message)
+	first, _ := slices.BinarySearchFunc(r.table, hint, func(e hintEntry, h [hintSize]byte) int {
+		return compareHints(e.hint, h)
+	})
+	end := first
+	for end < len(r.table) && r.table[end].hint == hint {
+		end++
+	}
+	return r.table[first:end]
 }
