@@ -3,15 +3,18 @@
 package knock
 
 import (
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/binary"
+	"hash"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
-	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // The tests of this file are the table "What a flood can shut out" of SECURITY.md: floods in the name
@@ -244,4 +247,74 @@ func TestSTUNFreeClock(t *testing.T) {
 // anywhere is another address, and another network, for each number.
 func anywhere(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, byte(i), 7}) }
 
-var _ = wire.SYN
+// TestFwknopForged knocks while packets that could be a client's arrive, each from another forged
+// address. Nobody can know of them that they are junk before he has computed an HMAC.
+func TestFwknopForged(t *testing.T) {
+	random := rand.New(rand.NewPCG(29, 30))
+	junk := func() []byte { return randomBase64(random, 225) }
+	genuineLook := func() []byte { // in all but the HMAC
+		b := junk()
+		b[0] = '8'
+		b[225-43-1], b[224] = 'A', 'A' // whose unused bits are zero
+		return b
+	}
+	for _, tt := range []struct {
+		name    string
+		rate    int // packets per second
+		packet  func() []byte
+		clients int
+		hash    func() hash.Hash
+		heard   bool // the client was heard before the flood
+		from    func(i int) netip.Addr
+		knocks  int
+		least   int
+	}{
+		{"2000_with_a_genuine_look_from_where_it_was_heard", 2000, genuineLook, 2, sha256.New, true, sameNetwork, 20, 20},
+		{"2000_with_a_genuine_look_from_elsewhere", 2000, genuineLook, 2, sha256.New, true, anywhere, 20, 0},
+		{"300_with_a_genuine_look_from_where_it_was_heard", 300, genuineLook, 3, sha256.New, true, sameNetwork, 20, 20},
+		{"300_with_a_genuine_look_from_elsewhere", 300, genuineLook, 3, sha256.New, true, anywhere, 20, 4},
+		{"10000_of_random_base64", 10_000, junk, 3, sha256.New, false, anywhere, 20, 18},
+		{"10000_of_random_base64_to_a_client_with_SHA-512_that_was_heard", 10_000, junk, 3, sha512.New, true, anywhere, 20, 18},
+		{"10000_of_random_base64_to_a_client_with_SHA-512_that_was_never_heard", 10_000, junk, 3, sha512.New, false, anywhere, 20, 18},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := Config{SPAPort: spaPort}
+			for i := range tt.clients {
+				cfg.SPA = append(cfg.SPA, SPAClient{Name: string(rune('a' + i)), Keys: SPAKeys{Key: []byte{1, byte(i)}, HMAC: []byte{2, byte(i)}}})
+			}
+			var y *player
+			knock := func(from netip.Addr) {
+				msg := "1234567890123456:YW5u:" + strconv.FormatInt(y.now.Unix(), 10) + ":3.0.0:1:" + b64("192.0.2.9,tcp/22")
+				plain := withDigest(msg)
+				y.send(y.udp(from, spaPort, sealSPAWith(tt.hash, cfg.SPA[tt.clients-1], plain, padding(plain))))
+			}
+			var forged [4]byte
+			flood := func(d time.Duration) {
+				for end := y.now.Add(d); y.now.Before(end); y.wait(time.Second / time.Duration(tt.rate)) {
+					binary.BigEndian.PutUint32(forged[:], random.Uint32())
+					y.send(y.udp(netip.AddrFrom4(forged), spaPort, tt.packet()))
+				}
+			}
+			opened := 0
+			for i := range tt.knocks {
+				if y == nil || !tt.heard {
+					y = play(cfg)
+				}
+				if i == 0 && tt.heard {
+					knock(phone)
+				}
+				flood(3*time.Second + time.Duration(random.IntN(100))*time.Millisecond)
+				y.reasons()
+				knock(tt.from(i))
+				opened += strings.Count(y.reasons(), " ok")
+			}
+			t.Logf("%d of %d knocks opened, of one press each", opened, tt.knocks)
+			if opened < tt.least {
+				t.Errorf("%d of %d knocks opened, want at least %d", opened, tt.knocks, tt.least)
+			}
+		})
+	}
+}
+
+// sameNetwork is another address of the phone's network for each number.
+func sameNetwork(i int) netip.Addr { return netip.AddrFrom4([4]byte{203, 0, 113, byte(7 + i)}) }

@@ -12,6 +12,7 @@ import (
 	"crypto/sha512"
 	"crypto/subtle"
 	"hash"
+	"net/netip"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/rate"
@@ -19,34 +20,51 @@ import (
 )
 
 // Limits on fwknop packets. Unlike our messages they have no hint, so each one that could be
-// genuine costs one HMAC per client: 0.2 to 0.3 ms on a 580 MHz MIPS. Of random base64 of a usual
-// length at most 1 packet in 64 could be, so with three clients a flood of 8000 of them per second
-// shuts out nobody; one that is made to look genuine does so from 400/clients per second on.
+// genuine costs one HMAC per client. The work is counted in units of half a block (64 bytes) of
+// SHA-256, 0.02 to 0.03 ms on a 580 MHz MIPS: a usual packet is 10 for each client. Of random base64
+// of a usual length at most 1 packet in 64 could be genuine, so with three clients a flood of 8000 of
+// them per second shuts out nobody; one that is made to look genuine does so from 400/clients per
+// second on, but for clients where they were heard last.
 const (
-	spaTries      = 400 // HMACs per second, a quarter of them for one sender
-	spaTriesBurst = 800
+	spaWork      = 4000 // units per second, a quarter of them for one sender
+	spaWorkBurst = 8000
 
-	// The share of the hashes that clients do not use by themselves, on top of it.
-	spaOtherTries      = 100
-	spaOtherTriesBurst = 200
+	// The share of each hash for clients that are not known to use it, on top of it: packets of the
+	// usual length do not use up what is there for the others.
+	spaOtherWork      = 250
+	spaOtherWorkBurst = 500
+
+	// The share of clients where they were heard last, on top of it.
+	spaReservedWork      = 500
+	spaReservedWorkBurst = 2000
 
 	// Lengths of a packet in characters, as fwknopd limits them.
 	spaMin, spaMax = 140, 1500
 )
 
 // spaHashes are the hashes of the HMAC and of the inner digest, the usual one first. Which one was
-// used is told only by the length of its text.
-var spaHashes = [...]func() hash.Hash{sha256.New, md5.New, sha1.New, sha512.New384, sha512.New}
+// used is told only by the length of its text, in characters. work is what a block of 64 bytes costs,
+// in units; SHA-512 is dear on processors of 32 bits.
+var spaHashes = [...]struct {
+	make       func() hash.Hash
+	text, work int
+}{{sha256.New, 43, 2}, {md5.New, 22, 1}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6}}
+
+// spaCost is the work of one HMAC over a text of some length: its blocks, and two for the key and
+// the end.
+func spaCost(kind, length int) int { return (length/64 + 2) * spaHashes[kind].work }
 
 // fwknop recognises SPA packets (single packet authorisation) of the fwknop clients, in their
 // default form: AES-256-CBC with an HMAC, by UDP.
 type fwknop struct {
-	port         uint16
-	clients      []spaClient
-	base         time.Time
-	tried, other *budget // in HMACs of the usual hash, and of the others
-	told         rate.Bucket
-	scratch      struct { // here and not on the stack, where it would escape for each packet
+	port    uint16
+	clients []spaClient
+	base    time.Time
+	tried   *budget                 // of the hash that each client uses, as far as that is known
+	other   [len(spaHashes)]*budget // of the others
+	reserve *reserve                // of clients where they were heard last
+	told    rate.Bucket
+	scratch struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
 		mac  [86]byte // the longest HMAC as text
@@ -55,9 +73,11 @@ type fwknop struct {
 
 // spaClient is a client with its HMACs made ready, one for each of spaHashes.
 type spaClient struct {
-	name string
-	key  []byte
-	macs [len(spaHashes)]hash.Hash
+	name   string
+	key    []byte
+	macs   [len(spaHashes)]hash.Hash
+	kind   int    // which of them it used last; the usual one before it was heard
+	newest uint64 // its newest stamp
 }
 
 var _ Detector = (*fwknop)(nil)
@@ -67,16 +87,20 @@ func newFwknop(cfg Config, now time.Time) Detector {
 		return nil
 	}
 	d := &fwknop{
-		port:  cfg.SPAPort,
-		base:  now,
-		tried: newBudget(now, spaTries, spaTriesBurst, len(cfg.SPA)),
-		other: newBudget(now, spaOtherTries, spaOtherTriesBurst, (len(spaHashes)-1)*len(cfg.SPA)),
+		port: cfg.SPAPort,
+		base: now,
 	}
+	dearest := len(cfg.SPA) * spaCost(len(spaHashes)-1, spaMax)
+	d.tried = newBudget(now, spaWork, spaWorkBurst, dearest)
+	for i := range d.other {
+		d.other[i] = newBudget(now, spaOtherWork, spaOtherWorkBurst, dearest)
+	}
+	d.reserve = newReserve(now, len(cfg.SPA), spaReservedWork, spaReservedWorkBurst)
 	copy(d.scratch.text[:], spaPrefix)
 	for _, c := range cfg.SPA {
 		client := spaClient{name: c.Name, key: c.Keys.Key}
 		for i, h := range spaHashes {
-			client.macs[i] = hmac.New(h, c.Keys.HMAC)
+			client.macs[i] = hmac.New(h.make, c.Keys.HMAC)
 		}
 		d.clients = append(d.clients, client)
 	}
@@ -88,31 +112,22 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	if p.Proto != wire.UDP || p.DstPort != d.port || !plausible(p.Payload) {
 		return
 	}
-	clock := now.Sub(d.base)
 	text := d.scratch.text[:len(spaPrefix)+copy(d.scratch.text[len(spaPrefix):], p.Payload)]
-	f := Finding{Request: Request{Kind: KindFwknop, From: p.Src}, Reason: UnknownKey}
-	possible := false
-	for kind := range spaHashes {
-		split, ok := d.split(text, kind)
-		if !ok {
-			continue
-		}
-		possible = true
-		budget := d.tried
-		if kind > 0 {
-			budget = d.other
-		}
-		if !budget.take(now, p.Src, len(d.clients)) {
-			f.Reason = TooMany
-			continue
-		}
-		if c := d.sender(text[:split], text[split:], kind); c != nil {
-			f.Name = c.name
-			f.SPA, f.Reason = c.read(text[:split])
-			break
+	f := Finding{Request: Request{Kind: KindFwknop, From: p.Src}}
+	client, kind, reason := d.sender(now, p.Src, text)
+	if reason == OK {
+		c := &d.clients[client]
+		at, _ := split(text, kind)
+		f.Name = c.name
+		f.SPA, reason = c.read(text[:at])
+		if reason == OK && f.SPA.Stamp > c.newest { // an old packet that somebody sends again is not
+			c.newest, c.kind = f.SPA.Stamp, kind
+			d.reserve.heard(client, p.Src)
 		}
 	}
-	if f.Reason == OK || possible && d.told.Take(rate.Limit{Every: toldEvery, Burst: toldBurst}, clock, 1) {
+	f.Reason = reason
+	limit := rate.Limit{Every: toldEvery, Burst: toldBurst}
+	if reason == OK || reason != "" && d.told.Take(limit, now.Sub(d.base), 1) {
 		emit(f)
 	}
 }
@@ -124,9 +139,8 @@ func (d *fwknop) AddFilter(f *wire.Filter) {
 
 // split returns where the HMAC would begin if it were of the given kind, and whether both parts
 // can then be what they should be.
-func (d *fwknop) split(text []byte, kind int) (at int, ok bool) {
-	size := d.clients[0].macs[kind].Size()
-	at = len(text) - spaEncoding.EncodedLen(size)
+func split(text []byte, kind int) (at int, ok bool) {
+	at = len(text) - spaHashes[kind].text
 	if at <= 0 {
 		return 0, false
 	}
@@ -136,21 +150,66 @@ func (d *fwknop) split(text []byte, kind int) (at int, ok bool) {
 		canonical(sealed) && canonical(mac)
 }
 
-// sender returns the client whose HMAC it is. It is compared as text, so that no other text that
-// decodes to the same bytes is accepted.
-func (d *fwknop) sender(sealed, mac []byte, kind int) *spaClient {
-	for i := range d.clients {
-		h := d.clients[i].macs[kind]
-		h.Reset()
-		h.Write(sealed)
-		sum := h.Sum(d.scratch.sum[:0])
-		want := d.scratch.mac[:spaEncoding.EncodedLen(len(sum))]
-		spaEncoding.Encode(want, sum)
-		if subtle.ConstantTimeCompare(want, mac) == 1 {
-			return &d.clients[i]
+// sender returns the client whose HMAC a text has, and the kind of its hash. The reason is OK, TooMany
+// if some could not be tried, UnknownKey if all were, or empty if the text can have no HMAC.
+func (d *fwknop) sender(now time.Time, from netip.Addr, text []byte) (client, kind int, reason Reason) {
+	for kind := range spaHashes {
+		at, ok := split(text, kind)
+		if !ok {
+			continue
+		}
+		if reason == "" {
+			reason = UnknownKey
+		}
+		for i := range d.clients {
+			if d.clients[i].kind == kind && d.reserve.take(now, i, from, spaCost(kind, at)) && d.fits(i, kind, text, at) {
+				return i, kind, OK
+			}
+		}
+		for _, usual := range [...]bool{true, false} {
+			switch i, why := d.try(now, from, text, at, kind, usual); why {
+			case OK:
+				return i, kind, OK
+			case TooMany:
+				reason = TooMany
+			}
 		}
 	}
-	return nil
+	return 0, 0, reason
+}
+
+// try tries the keys of the clients for which a kind of HMAC is the usual one, or of the others.
+func (d *fwknop) try(now time.Time, from netip.Addr, text []byte, at, kind int, usual bool) (client int, reason Reason) {
+	count, share := 0, d.other[kind]
+	if usual {
+		share = d.tried
+	}
+	for i := range d.clients {
+		if (d.clients[i].kind == kind) == usual {
+			count++
+		}
+	}
+	if count > 0 && !share.take(now, from, count*spaCost(kind, at)) {
+		return 0, TooMany
+	}
+	for i := range d.clients {
+		if (d.clients[i].kind == kind) == usual && d.fits(i, kind, text, at) {
+			return i, OK
+		}
+	}
+	return 0, UnknownKey
+}
+
+// fits tells whether the end of a text is a client's HMAC of the rest. It is compared as text, so
+// that no other text that decodes to the same bytes is accepted.
+func (d *fwknop) fits(client, kind int, text []byte, at int) bool {
+	h := d.clients[client].macs[kind]
+	h.Reset()
+	h.Write(text[:at])
+	sum := h.Sum(d.scratch.sum[:0])
+	want := d.scratch.mac[:spaEncoding.EncodedLen(len(sum))]
+	spaEncoding.Encode(want, sum)
+	return subtle.ConstantTimeCompare(want, text[at:]) == 1
 }
 
 // read decrypts and parses what an HMAC has proved to come from the client.

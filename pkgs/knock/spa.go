@@ -144,7 +144,7 @@ func printable[T string | []byte](s T) bool {
 // digestFits checks the inner digest. It is not keyed, so it proves nothing that the HMAC has not.
 func digestFits(msg, digest []byte) bool {
 	for _, h := range spaHashes {
-		state := h()
+		state := h.make()
 		if spaEncoding.EncodedLen(state.Size()) != len(digest) {
 			continue
 		}
