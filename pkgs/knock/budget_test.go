@@ -41,6 +41,19 @@ func TestWorkIsBoundedOverAllSenders(t *testing.T) {
 			t.Errorf("%d keys were tried, want %d", tried, most)
 		}
 	})
+	t.Run("and_one_of_them_has_a_quarter", func(t *testing.T) {
+		o, tried := newOpener(messageConfig(true), start), 0
+		msg := seal.Seal(annKey, stampAt(start))
+		flood(func(i int, now time.Time) {
+			binary.BigEndian.PutUint32(msg[10:], uint32(i))
+			if _, _, reason := o.try(now, scanner, msg); reason != TooMany {
+				tried++
+			}
+		})
+		if most := (expectedKeysBurst + seconds*expectedKeys) / 4; tried > most || tried < most/2 {
+			t.Errorf("%d keys were tried, want %d", tried, most)
+		}
+	})
 	t.Run("of_messages_of_any_time", func(t *testing.T) {
 		o, tried := newOpener(messageConfig(false), start), 0
 		msg := make([]byte, seal.ShortSize)

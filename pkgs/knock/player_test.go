@@ -27,6 +27,7 @@ type player struct {
 	filter    wire.Filter
 	found     []Finding
 	port      uint16 // last source port
+	options   []byte // of SYNs
 }
 
 func play(cfg Config) *player {
@@ -57,7 +58,7 @@ func (y *player) send(p wire.Packet) {
 func (y *player) syn(from netip.Addr, port uint16) wire.Packet {
 	y.port++
 	return wire.Packet{Src: from, Proto: wire.TCP, SrcPort: y.port, DstPort: port,
-		Seq: uint32(y.port) * 2654435761, Flags: wire.SYN}
+		Seq: uint32(y.port) * 2654435761, Flags: wire.SYN, Options: y.options}
 }
 
 // packet is a new packet that fits a step.

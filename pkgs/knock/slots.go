@@ -6,12 +6,11 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 const (
-	// slotSets is the size of the table of senders: 32 sets of 8 senders of 2 kB, 510 kB when a
+	// slotSets is the size of the table of senders: 32 sets of 8 senders of 1.6 kB, 410 kB when a
 	// flood has filled it all.
 	slotSets = 32
 
@@ -30,11 +29,6 @@ const (
 	hintSlots = 3
 )
 
-// mixtures limits how often the message of one sender is tried that the clock did not tell apart from
-// what was mixed into it: three knocks at once and one more each 1.5 s, so that who mixes SYNs into a
-// sender's has no use of the work that is kept for him.
-var mixtures = rate.Limit{Every: time.Second / 16, Burst: 3 * slotCount}
-
 // slots is the carrier of messages as TCP SYNs to one port in each of 24 slots, which a web page
 // can send by fetch, and any program by connect. The order does not matter.
 //
@@ -51,8 +45,7 @@ type slots struct {
 // a client's whole hint, which a blind flood does not manage.
 type slotState struct {
 	press
-	mixed rate.Bucket // see mixtures
-	told  bool        // that the slots were filled with no message
+	told bool // that the slots were filled with no message
 }
 
 var _ Detector = (*slots)(nil)
@@ -85,26 +78,17 @@ func (d *slots) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	e.since, e.until, e.rank = clock, clock+slotTime, 1
-	byClock, byLook := s.drafts(h, d.base)
-	if d.opener.expects(&byClock) || d.opener.expects(&byLook) {
+	msg := s.draft(h, d.base)
+	if !msg.hasHint() {
+		return
+	}
+	if expected, _ := d.opener.ring.Cost(msg.bytes[:]); expected > 0 {
 		e.rank = 2
 	}
-	opened := byClock.whole() && d.try(now, p, s, &byClock, emit)
-	if !opened && byLook.whole() && byLook != byClock && s.mixed.Take(mixtures, clock, 1) {
-		opened = d.try(now, p, s, &byLook, emit)
-	}
-	if opened {
+	if msg.whole() && d.try(now, p, s, &msg, emit) {
+		s.spend(h)
 		e.rank = 1 // it is through: the next one of its prefix may have the place
 	}
-}
-
-// expects tells whether a message has the whole hint of a client that is expected.
-func (o *opener) expects(d *draft) bool {
-	if !d.hasHint() {
-		return false
-	}
-	expected, _ := o.ring.Cost(d.bytes[:])
-	return expected > 0
 }
 
 // entry returns the state of a sender, new if the byte may begin one.

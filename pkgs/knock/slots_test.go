@@ -158,6 +158,45 @@ func TestSlotsCarrier(t *testing.T) {
 		y.sendAll(y.knock(phone, annKey), gap)
 		expect(t, y, "ann ok")
 	})
+	t.Run("what_is_older_than_a_minute_is_forgotten", func(t *testing.T) {
+		y := play(slotsConfig(true))
+		packets := y.knock(phone, annKey)
+		y.sendAll(packets[:12], gap)
+		y.wait(slotTime - time.Second)
+		y.sendAll(packets[12:23], gap)
+		y.wait(2 * time.Second)
+		y.sendAll(packets[23:], gap)
+		expect(t, y, "")
+	})
+	t.Run("of_any_time_when_the_clock_is_not_synchronised", func(t *testing.T) {
+		y := play(slotsConfig(false))
+		for i := range 100 {
+			msg := seal.Seal(annKey, stampAt(start.AddDate(0, 0, i-50)))
+			from := netip.AddrFrom4([4]byte{203, 0, byte(i), 7})
+			for _, port := range Slots(msg, slotsBase) {
+				y.send(y.syn(from, port))
+			}
+			expect(t, y, "ann ok")
+			y.wait(time.Minute)
+		}
+	})
+	t.Run("two_systems_behind_one_address_at_once", func(t *testing.T) {
+		y := play(slotsConfig(true))
+		mine, other := y.knock(phone, annKey), y.knock(phone, bobKey)
+		for i := range mine {
+			mine[i].Options, other[i].Options = options(1460), options(1400)
+			y.sendAll([]wire.Packet{mine[i], other[i]}, gap)
+		}
+		expect(t, y, "ann ok, bob ok")
+	})
+	t.Run("twelve_knocks_in_two_seconds", func(t *testing.T) { // the ports of their hints are the same
+		y := play(slotsConfig(true))
+		for range 12 {
+			y.sendAll(y.knock(phone, annKey), gap)
+			y.wait(150 * time.Millisecond)
+			expect(t, y, "ann ok")
+		}
+	})
 	t.Run("changed_byte_is_told_once", func(t *testing.T) {
 		y := play(slotsConfig(true))
 		packets := y.knock(phone, annKey)

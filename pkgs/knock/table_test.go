@@ -94,7 +94,7 @@ func TestTable(t *testing.T) {
 func TestTableMemory(t *testing.T) {
 	for name, tt := range map[string]struct{ entry, sets, most uintptr }{
 		"attempts": {unsafe.Sizeof(entry[attempt]{}) + 4*unsafe.Sizeof(mark{}), attemptSets, 1500 << 10},
-		"slots":    {unsafe.Sizeof(entry[slotState]{}), slotSets + otherSets, 766 << 10},
+		"slots":    {unsafe.Sizeof(entry[slotState]{}), slotSets + otherSets, 600 << 10},
 		"ordered":  {unsafe.Sizeof(entry[orderedState]{}), orderedSets, 190 << 10},
 		"budget":   {unsafe.Sizeof(entry[rate.Bucket]{}), budgetSets, 26 << 10},
 	} {

@@ -97,6 +97,18 @@ func TestRing_expects(t *testing.T) {
 			}
 		})
 	}
+	t.Run("none_of_another_time_when_the_clock_is_synchronised", func(t *testing.T) {
+		r := seal.NewRing(keys(4))
+		r.Seen(noon, client, millis(noon.Add(years)))
+		r.Advance(noon, true)
+		msg := seal.Seal(key(client), seal.Body{Stamp: millis(noon.Add(years))})
+		if n, all := r.Cost(msg); n != 0 || all != 0 {
+			t.Errorf("it costs %d keys and %d, want none", n, all)
+		}
+		if _, ok := r.OpenAs(client, msg); ok {
+			t.Error("its own key opens it")
+		}
+	})
 	t.Run("bytes_of_what_is_expected_now_only", func(t *testing.T) {
 		r := seal.NewRing(keys(1))
 		r.Remind(noon, 0, millis(noon.Add(-time.Hour)))

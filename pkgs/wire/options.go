@@ -6,10 +6,9 @@ import "encoding/binary"
 
 // Options is what the options of a TCP header say of the system that sent it.
 type Options struct {
-	MSS      uint16 // largest segment (RFC 9293, section 3.7.1), 0 = not said
-	Scale    uint8  // window scale (RFC 7323, section 2) plus 1, 0 = not said
-	HasClock bool
-	Clock    uint32 // timestamp value (RFC 7323, section 3), usually in milliseconds
+	MSS   uint16 // largest segment (RFC 9293, section 3.7.1), 0 = not said
+	Scale uint8  // window scale (RFC 7323, section 2) plus 1, 0 = not said
+	Clock bool   // timestamps (RFC 7323, section 3)
 }
 
 // Option kinds (IANA "TCP Option Kind Numbers").
@@ -40,7 +39,7 @@ func ParseOptions(b []byte) (o Options) {
 		case b[0] == optScale && len(value) == 1:
 			o.Scale = min(value[0], maxScale) + 1
 		case b[0] == optClock && len(value) == 8:
-			o.HasClock, o.Clock = true, binary.BigEndian.Uint32(value)
+			o.Clock = true
 		}
 		b = b[b[1]:]
 	}

@@ -13,7 +13,7 @@ func TestParseOptions(t *testing.T) {
 		want Options
 	}{
 		"none":                        {nil, Options{}},
-		"of_linux":                    {linux, Options{MSS: 1460, Scale: 8, HasClock: true, Clock: 0x01020304}},
+		"of_linux":                    {linux, Options{MSS: 1460, Scale: 8, Clock: true}},
 		"behind_the_end":              {append([]byte{0}, linux...), Options{}},
 		"cut_by_the_capture":          {linux[:12], Options{MSS: 1460}},
 		"length_of_none":              {[]byte{2, 0, 3, 3, 7}, Options{}},
