@@ -192,26 +192,30 @@ func TestSTUNFreeClock(t *testing.T) {
 		name  string
 		apart time.Duration                 // by how much the router's clock is wrong
 		knows func(y *player, r *seal.Ring) // what the router was told before
-		from  func(i int) netip.Addr        // where the ith knock comes from
+		fresh bool                          // for each knock anew        // where the ith knock comes from
 		least int                           // of 20
 	}{
-		{"whose_clock_is_right", 0, nil, anywhere, 20},
+		{"whose_clock_is_right", 0, nil, false, 20},
 		{"that_was_off_for_an_hour", time.Hour, func(y *player, r *seal.Ring) {
 			for i := range keys {
 				r.Remind(y.now, i, uint64(y.now.UnixMilli()))
 			}
-		}, anywhere, 20},
+		}, false, 20},
 		{"whose_clock_is_years_behind_but_heard_another_client", 1e5 * time.Hour, func(y *player, r *seal.Ring) {
 			r.Seen(y.now, 2, uint64(y.now.Add(1e5*time.Hour).UnixMilli()))
-		}, anywhere, 20},
-		{"whose_clock_is_years_behind", 1e5 * time.Hour, nil, func(int) netip.Addr { return phone }, 0},
+		}, false, 20},
+		{"whose_clock_is_years_behind_and_heard_nobody", 1e5 * time.Hour, nil, true, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cfg.Ring = seal.NewRing(keys)
-			y := play(cfg)
-			if tt.knows != nil {
-				tt.knows(y, cfg.Ring)
+			var y *player
+			begin := func() {
+				cfg.Ring = seal.NewRing(keys)
+				y = play(cfg)
+				if tt.knows != nil {
+					tt.knows(y, cfg.Ring)
+				}
 			}
+			begin()
 			random := rand.New(rand.NewPCG(27, 28))
 			flood := func(d time.Duration) {
 				for end := y.now.Add(d); y.now.Before(end); y.wait(time.Second / 1000) {
@@ -226,8 +230,12 @@ func TestSTUNFreeClock(t *testing.T) {
 			opened := 0
 			flood(10 * time.Second)
 			for i := range 20 {
+				if tt.fresh {
+					begin()
+					flood(5*time.Second + time.Duration(random.IntN(100))*time.Millisecond)
+				}
 				y.reasons()
-				y.send(y.check(tt.from(i), token(seal.Seal(keys[0], stampAt(y.now.Add(tt.apart))))))
+				y.send(y.check(anywhere(i), token(seal.Seal(keys[0], stampAt(y.now.Add(tt.apart))))))
 				opened += strings.Count(y.reasons(), "a ok")
 				flood(time.Second)
 			}

@@ -57,7 +57,7 @@ function reasons() {
 		},
 		'trip-wire': {
 			what: function() { return _('A port beside the right one was touched: this looks like a port scan.'); },
-			todo: _('If it was you, compare the steps in your knocking app with those under Sequences. A scan of a stranger needs nothing.')
+			todo: _('If it was you, knock twice. If that does not open either, compare the steps in your knocking app with those under Sequences. A scan of a stranger needs nothing.')
 		},
 		'wrong-order': {
 			what: function() { return _('The right ports, but in the wrong order.'); },

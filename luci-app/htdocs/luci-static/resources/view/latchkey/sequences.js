@@ -171,7 +171,8 @@ function nameField(node) {
 
 function renderForm() {
 	const m = new form.Map('latchkey', _('Sequences'),
-		_('A sequence is the classic knock: packets to the right ports in the right order, for apps that can do nothing else.'));
+		_('A sequence is the classic knock: packets to the right ports in the right order, for apps that can do nothing else.') + ' ' +
+		_('Whoever can send packets in your address’s name can keep a sequence from opening; a client’s message stands that.'));
 	const s = m.section(form.GridSection, 'sequence');
 
 	s.addremove = true;
