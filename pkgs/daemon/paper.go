@@ -39,7 +39,10 @@ func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper,
 		return nil, err
 	}
 	p.daemon = d
-	p.tellNew()
+	// What it says of the configuration is no event of the past: `check` says it.
+	for _, e := range d.Events(0) {
+		p.told = e.Number
+	}
 	return p, nil
 }
 
