@@ -35,6 +35,7 @@ func TestReadFile_finds_the_same_knock_in_every_file(t *testing.T) {
 		{"knock-ethernet.pcap", start, Dated, "2 not IP"},
 		{"knock-cooked.pcap", start, Dated, "11 sent by this machine, or only passed out of it, 1 not IP"},
 		{"knock-cooked2.pcap", start, Dated, "11 sent by this machine, or only passed out of it, 1 not IP"},
+		{"knock-nflog.pcap", start.Add(86*time.Hour + 25*time.Minute + 44*time.Second), Dated, "12 sent by this machine, or only passed out of it"},
 		{"knock-syslog.log", start, Dated, "1 about something else, 1 sent by this machine, or only passed out of it, 1 neither TCP, UDP nor ICMP"},
 		{"knock-logread.log", start, Dated, "1 about something else, 1 neither TCP, UDP nor ICMP"},
 		{"knock-dmesg.log", time.Unix(8115, 0), SinceStart, "1 about something else"},
