@@ -95,7 +95,11 @@ func printEvent(w io.Writer, e control.Event) { printEventAt(w, e, sayLocal) }
 // printEventAt is printEvent with another way to say times; what it says of the end of a grant may be
 // empty.
 func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool) string) {
-	words := []string{fmt.Sprintf("%5d  %s  %-8s", e.Number, say(e.Time, false), e.Kind)}
+	number := ""
+	if e.Number != 0 {
+		number = strconv.FormatUint(e.Number, 10)
+	}
+	words := []string{fmt.Sprintf("%5s  %s  %-8s", number, say(e.Time, false), e.Kind)}
 	add := func(format, value string) {
 		if value != "" {
 			words = append(words, fmt.Sprintf(format, value))

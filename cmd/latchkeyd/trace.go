@@ -42,7 +42,9 @@ func trace(e env, args []string) error {
 
 	var at capture.Stamp // of the newest packet
 	right := func() bool { return at.Worth == capture.Dated && synced() }
-	d, err := daemon.OnPaper(text, right, func(ev control.Event) { printEventAt(e.out, ev, sayer(at.Worth)) })
+	d, err := daemon.OnPaper(text, right,
+		func(t time.Time) string { return sayer(at.Worth)(t, true) },
+		func(ev control.Event) { printEventAt(e.out, ev, sayer(at.Worth)) })
 	if err != nil {
 		return err
 	}
@@ -51,10 +53,14 @@ func trace(e env, args []string) error {
 		at = now
 		d.Replay(now.Time, p)
 	})
+	d.End()
 	if err == nil && sum.Packets == 0 {
 		return nothingRead(words[0], sum)
 	}
 	tellSummary(e.out, sum)
+	if n := d.Bodiless(); n > 0 {
+		fmt.Fprintf(e.out, "%d of the packets to the port of messages have no content here (a log keeps none): whether they were knocks cannot be told\n", n)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}

@@ -38,6 +38,8 @@ type System struct {
 	ClockSynced     func() bool // whether NTP keeps the clock right
 	Now             func() time.Time
 	Wake            func(card net.HardwareAddr, host netip.Addr) error
+
+	paper *Paper // whose daemon this is, nil = it is a real one
 }
 
 // Capture is where packets come from.
@@ -67,9 +69,10 @@ type Memory interface {
 // Daemon takes packets and opens doors. Make one with New; its methods may be called from any
 // goroutine.
 type Daemon struct {
-	sys    System
-	events *events
-	start  time.Time
+	sys      System
+	events   *events
+	attempts *events // for the log alone
+	start    time.Time
 
 	mu         sync.Mutex
 	policy     *policy
@@ -107,7 +110,7 @@ func New(sys System) (*Daemon, error) {
 		unsaved: map[string]bool{},
 		refit:   make(chan struct{}, 1),
 	}
-	d.events = newEvents(d.start)
+	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
 	p, err := d.prepare(d.start)
 	if err != nil {
@@ -190,6 +193,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)
+	p.follow = d.follow(cfg)
 	d.mu.Lock()
 	p.onceUsed = d.onceUsed
 	d.mu.Unlock()
@@ -265,6 +269,8 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	}
 	d.tellEnded(now, expired, over, "", d.byOption)
 	d.tellHeld(now)
+	d.now = now
+	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
 	d.endExpired(now)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
@@ -355,18 +361,26 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
 }
 
-// Log calls write for every event that matters enough by the configuration's log level, until ctx
-// has ended and all were written.
+// Log calls write, never twice at once, for every event that matters enough by the configuration's log
+// level, until ctx has ended and all were written.
 func (d *Daemon) Log(ctx context.Context, write func(control.Event)) {
-	d.events.follow(ctx, 0, func(e control.Event) error {
+	var writing sync.Mutex
+	each := func(e control.Event) error {
 		d.mu.Lock()
 		wanted := d.policy.cfg.Main.LogLevel
 		d.mu.Unlock()
 		if level(e.Kind) >= wanted {
+			writing.Lock()
+			defer writing.Unlock()
 			write(e)
 		}
 		return nil
-	})
+	}
+	var lists sync.WaitGroup
+	for _, list := range []*events{d.events, d.attempts} {
+		lists.Go(func() { list.follow(ctx, 0, each) })
+	}
+	lists.Wait()
 }
 
 // Events returns the events after number n that are still kept.
