@@ -71,7 +71,11 @@ func (a attemptText) before() string {
 	if t := a.say(a.Attempt.Until); t != "" {
 		until = " until " + t
 	}
-	return "locked out by " + a.neighbour(a.Attempt.Lock) + until + ", then "
+	by := "a neighbour of step " + strconv.Itoa(a.Attempt.Lock.Step)
+	if a.ports {
+		by = target(a.Attempt.Lock)
+	}
+	return "locked out by " + by + until + ", then "
 }
 
 func (a attemptText) steps() string {
@@ -91,13 +95,13 @@ func (a attemptText) ending() string {
 	case t.End.Step == 0:
 		return a.silence()
 	case a.Reason == knock.TripWire:
-		return ", then " + a.neighbour(t.End)
+		return ", then " + a.name(t.End, "a neighbour of ")
 	case a.Reason == knock.TooSlow:
-		return fmt.Sprintf(", then %s came %s after the first step: the time window is %s", a.step(t.End), brief(t.Late), t.Within)
+		return fmt.Sprintf(", then %s came %s after the first step: the time window is %s", a.name(t.End, ""), brief(t.Late), t.Within)
 	case a.Reason == knock.WrongProtocol:
-		return fmt.Sprintf(", then %s by %s instead of %s", a.step(t.End), t.End.Proto, otherOf(t.End.Proto))
+		return fmt.Sprintf(", then %s by %s instead of %s", a.name(t.End, ""), t.End.Proto, otherOf(t.End.Proto))
 	}
-	return fmt.Sprintf(", then %s instead of step %d", a.step(t.End), t.Right+1)
+	return fmt.Sprintf(", then %s instead of step %d", a.name(t.End, ""), t.Right+1)
 }
 
 // silence tells of an attempt that nothing came in the way of.
@@ -116,20 +120,13 @@ func (a attemptText) silence() string {
 	}
 }
 
-// neighbour names a packet to a trip wire.
-func (a attemptText) neighbour(o knock.Obstacle) string {
+// name names a packet by the step that it is or that it stands beside.
+func (a attemptText) name(o knock.Obstacle, role string) string {
+	role += "step " + strconv.Itoa(o.Step)
 	if a.ports {
-		return target(o)
+		return target(o) + " (" + role + ")"
 	}
-	return "a neighbour of step " + strconv.Itoa(o.Step)
-}
-
-// step names a packet to the port of a step.
-func (a attemptText) step(o knock.Obstacle) string {
-	if a.ports {
-		return fmt.Sprintf("%s (step %d)", target(o), o.Step)
-	}
-	return "step " + strconv.Itoa(o.Step)
+	return role
 }
 
 // target says what a packet was aimed at, as a configuration would.

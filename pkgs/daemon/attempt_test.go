@@ -83,7 +83,7 @@ func TestDebugLogAndTraceSayTheSame(t *testing.T) {
 		{
 			"a_neighbour_in_the_middle",
 			[][]string{{"7431/tcp", "2951/udp", "8813/tcp"}},
-			[]string{"trip-wire: 2 of 3 steps, then 8813/tcp"},
+			[]string{"trip-wire: 2 of 3 steps, then 8813/tcp (a neighbour of step 3)"},
 			[]string{"trip-wire: 2 of 3 steps, then a neighbour of step 3"},
 		},
 		{

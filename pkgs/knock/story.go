@@ -155,6 +155,7 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 			t.lock, t.locked = lock, locked
 		}
 	}
+	t.last = clock
 	switch {
 	case v.done == 0:
 		s.astray(e, clock, WrongOrder, touch{aimed(p), lowest(steps)}, emit)
@@ -188,7 +189,6 @@ func (s *stories) astray(e *entry[story], clock time.Duration, why Reason, at to
 		if why == WrongOrder && t.reason == WrongOrder {
 			t.reason, t.end, t.late = TooSlow, at, late
 		}
-		t.last = clock
 		s.tell(e, Attempt{}, emit)
 	}
 }
@@ -206,6 +206,7 @@ func (s *stories) wrongProtocol(clock time.Duration, at target, p *wire.Packet, 
 			}
 			e = s.begin(clock, o.sequence, p.Src, emit)
 		}
+		e.state.last = clock
 		s.astray(e, clock, WrongProtocol, touch{at, o.step}, emit)
 		s.touched(e, clock)
 	}
