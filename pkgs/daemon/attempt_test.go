@@ -4,8 +4,10 @@ package daemon_test
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,6 +196,37 @@ func TestAttemptsAreNotAmongTheEvents(t *testing.T) {
 		if n := len(attempts(r.Events(0))); n != 0 {
 			t.Errorf("%d attempts among the events", n)
 		}
+	}
+}
+
+// picky is a capture whose filter has no place for a port.
+type picky struct {
+	*rig
+	port uint16
+}
+
+func (p picky) Check(f wire.Filter) error {
+	if slices.ContainsFunc(f.UDP, func(r wire.PortRange) bool { return r.First <= p.port && p.port <= r.Last }) {
+		return errors.New("no place in the filter")
+	}
+	return nil
+}
+
+// Attempts need more ports in the kernel's filter. A configuration must not fail for that.
+func TestAttemptsAreLeftOutWhereTheFilterHasNoPlaceForThem(t *testing.T) {
+	r := newRig(t, debug)
+	sys := r.system()
+	sys.Capture = picky{r, 7431}
+	d, err := daemon.New(sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := d.Events(0); len(list) != 1 || list[0].Detail != "attempts in the log: no place in the filter" {
+		t.Errorf("events %+v, want one that says so", list)
+	}
+	sys.Capture = picky{r, 2951} // a step's own
+	if _, err := daemon.New(sys); err == nil || !strings.Contains(err.Error(), "too many ports, clients or sequences") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -198,7 +198,14 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	p.onceUsed = d.onceUsed
 	d.mu.Unlock()
 	p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
-	if err := d.sys.Capture.Check(p.filter()); err != nil {
+	err = d.sys.Capture.Check(p.filter())
+	if err != nil && p.follow > 0 {
+		// To follow attempts takes more ports than to recognise knocks, and only the log wants it.
+		p.follow, p.unfollowed = 0, err
+		p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+		err = d.sys.Capture.Check(p.filter())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("too many ports, clients or sequences: %w", err)
 	}
 	return p, nil
@@ -218,6 +225,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	for _, problem := range p.doubts {
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.String()})
 	}
+	d.tellFailing(now, "attempts in the log", p.unfollowed)
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)
 	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)

@@ -28,8 +28,10 @@ type policy struct {
 	members   []knock.Client // whose keys are in the ring
 	detectors []knock.Detector
 	onceUsed  int  // how many one-time sequences were used when the detectors were made
-	follow    int  // see knock.Config
 	outdated  bool // a one-time sequence was used: the next one is due
+
+	follow     int   // see knock.Config
+	unfollowed error // why attempts cannot be followed, nil if they can or nobody wants it
 }
 
 func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
