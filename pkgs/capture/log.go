@@ -90,13 +90,9 @@ func journalTime(line string) (Stamp, bool) {
 	if !ok {
 		return Stamp{}, false
 	}
-	value = strings.TrimLeft(value, `=":`)
-	end := strings.IndexFunc(value, func(r rune) bool { return r < '0' || r > '9' })
-	if end >= 0 {
-		value = value[:end]
-	}
-	n, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
+	digits := scanner{strings.TrimLeft(value, `=":`)}
+	n, ok := digits.digits()
+	if !ok {
 		return Stamp{}, false
 	}
 	return stampOf(uint64(n/1e6), n%1e6*1e3), true
@@ -217,7 +213,7 @@ func (f *logFields) set(key, value string) {
 // logProto is 0 for a protocol that no knock has.
 func logProto(word string) wire.Proto {
 	for _, p := range [...]wire.Proto{wire.TCP, wire.UDP, wire.ICMP, wire.ICMPv6} {
-		if strings.EqualFold(word, p.String()) || word == strconv.Itoa(int(p)) {
+		if strings.ToLower(word) == p.String() || word == strconv.Itoa(int(p)) {
 			return p
 		}
 	}

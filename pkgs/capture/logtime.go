@@ -4,7 +4,6 @@ package capture
 
 import (
 	"math"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -194,22 +193,22 @@ func dayFirst(s *scanner) (t logTime, ok bool) {
 // secondsTime reads "8123.826616", which counts from the kernel's start and stands in brackets, and
 // "1795323975.826616", which counts from 1970. Others count from the line before: "+0.1", "<0.1>".
 func secondsTime(text string, bracket bool) (t logTime, ok bool) {
-	digits := 0
-	for digits < len(text) && isDigit(text[digits]) {
-		digits++
-	}
+	s := scanner{text}
+	seconds, ok := s.digits()
 	const epochDigits = 10 // from 2001 to 2286
-	if digits == 0 || digits > epochDigits {
+	digits := len(text) - len(s.rest)
+	if !ok || digits > epochDigits {
 		return t, false
 	}
-	seconds, err := strconv.ParseInt(text[:digits], 10, 64)
-	s := scanner{text[digits:]}
 	fraction := s.fraction(&t.nanoseconds)
 	t.epoch = digits == epochDigits && (fraction || !bracket)
 	t.start = digits < epochDigits && fraction && bracket
-	t.since = time.Duration(min(seconds, math.MaxInt64/int64(time.Second)-1))*time.Second + time.Duration(t.nanoseconds)
-	return t, err == nil && s.ends() && (t.epoch || t.start)
+	t.since = time.Duration(min(seconds, maxSeconds))*time.Second + time.Duration(t.nanoseconds)
+	return t, s.ends() && (t.epoch || t.start)
 }
+
+// maxSeconds are what a time.Duration can be, with a fraction: until 2262.
+const maxSeconds = math.MaxInt64/int64(time.Second) - 1
 
 // valid tells whether a time can be: days of months are looked at when the year is known.
 func (t logTime) valid() bool {
@@ -221,18 +220,31 @@ type scanner struct{ rest string }
 
 func isDigit(b byte) bool { return '0' <= b && b <= '9' }
 
-// number reads digits, at least and at most so many.
+// number reads digits, at least and at most so many, which must be few enough for an int32.
 func (s *scanner) number(to *int, least, most int) bool {
-	n := 0
+	n, value := 0, 0
 	for n < len(s.rest) && n < most && isDigit(s.rest[n]) {
+		value = 10*value + int(s.rest[n]-'0')
 		n++
 	}
-	value, err := strconv.Atoi(s.rest[:n])
-	if n < least || err != nil {
+	if n < least {
 		return false
 	}
 	*to, s.rest = value, s.rest[n:]
 	return true
+}
+
+// digits reads a number of up to 18 digits, all there are.
+func (s *scanner) digits() (value int64, ok bool) {
+	n := 0
+	for ; n < len(s.rest) && isDigit(s.rest[n]); n++ {
+		if n == 18 {
+			return 0, false
+		}
+		value = 10*value + int64(s.rest[n]-'0')
+	}
+	s.rest = s.rest[n:]
+	return value, n > 0
 }
 
 // byte reads one of the given characters.
@@ -273,8 +285,8 @@ func (s *scanner) monthNumber(to *time.Month) bool {
 func (s *scanner) monthName(to *time.Month) bool {
 	for m := time.January; m <= time.December; m++ {
 		for _, name := range [...]string{m.String(), m.String()[:3]} {
-			if len(s.rest) >= len(name) && strings.EqualFold(s.rest[:len(name)], name) {
-				*to, s.rest = m, s.rest[len(name):]
+			if rest, ok := strings.CutPrefix(s.rest, name); ok {
+				*to, s.rest = m, rest
 				return true
 			}
 		}

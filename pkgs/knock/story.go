@@ -3,6 +3,7 @@
 package knock
 
 import (
+	"bytes"
 	"cmp"
 	"math/bits"
 	"net/netip"
@@ -291,17 +292,34 @@ func (s *stories) expire(now time.Time, all bool, emit func(Finding)) {
 	for i := range s.table.sets {
 		for j := range s.table.sets[i] {
 			if e := &s.table.sets[i][j]; e.rank != 0 && (all || clock > e.until) {
-				over = append(over, e)
+				over = insert(over, e)
 			}
 		}
 	}
-	// The table has no order that anybody knows.
-	slices.SortFunc(over, func(a, b *entry[story]) int {
-		return cmp.Or(cmp.Compare(a.state.last, b.state.last), cmp.Compare(a.which, b.which), slices.Compare(a.source[:], b.source[:]))
-	})
 	for _, e := range over {
 		s.finish(e, Attempt{Last: all}, emit)
 	}
+}
+
+// insert keeps stories in the order of their last packets; the table has none that anybody knows.
+func insert(list []*entry[story], e *entry[story]) []*entry[story] {
+	list = append(list, e)
+	i := len(list) - 1
+	for ; i > 0 && later(list[i-1], e); i-- {
+		list[i] = list[i-1]
+	}
+	list[i] = e
+	return list
+}
+
+func later(a, b *entry[story]) bool {
+	if a.state.last != b.state.last {
+		return a.state.last > b.state.last
+	}
+	if a.which != b.which {
+		return a.which > b.which
+	}
+	return bytes.Compare(a.source[:], b.source[:]) > 0
 }
 
 // addFilter adds the ports that are of interest only here.
