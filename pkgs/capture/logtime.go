@@ -201,7 +201,7 @@ func secondsTime(text string, bracket bool) (t logTime, ok bool) {
 		return t, false
 	}
 	fraction := s.fraction(&t.nanoseconds)
-	t.epoch = digits == epochDigits && (fraction || !bracket)
+	t.epoch = digits == epochDigits
 	t.start = digits < epochDigits && fraction && bracket
 	t.since = time.Duration(min(seconds, maxSeconds))*time.Second + time.Duration(t.nanoseconds)
 	return t, s.ends() && (t.epoch || t.start)

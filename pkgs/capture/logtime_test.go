@@ -64,6 +64,7 @@ var heads = []struct {
 	{"journalctl -o short-unix", "1795320375.826616 router kernel: ", sixth},
 	{"journalctl -o short-monotonic", "[ 8123.826616] router kernel: ", up(8123826616 * time.Microsecond)},
 	{"journalctl -o json", `{"__REALTIME_TIMESTAMP":"1795320375826616","MESSAGE":"drop `, sixth},
+	{"journalctl -o json-pretty", "\t\"MESSAGE\" : \"drop ", unknown},
 	{"proxmox", "100 7 tap100i0-IN 22/Nov/2026:05:06:15 +0100 policy DROP: ", six},
 	{"proxmox, host", "0 5 PVEFW-HOST-IN 22/Nov/2026:04:06:15 +0000 DROP: ", six},
 	{"day first", "22 Nov 2026 05:06:15 router ", six},
@@ -154,6 +155,26 @@ func TestReadLog_says_which_year_it_took(t *testing.T) {
 		if err != nil || summary.Year != want {
 			t.Errorf("%q: year %d, error %v, want %d", head, summary.Year, err, want)
 		}
+	}
+}
+
+func TestReadLog_reads_records_of_a_journal(t *testing.T) {
+	const udp = logIP4 + "LEN=29 PROTO=UDP SPT=1 DPT=8000 LEN=9"
+	for name, tt := range map[string]struct {
+		text string
+		want Stamp // of the last packet
+	}{
+		"json that ends in a number":   {`{"__REALTIME_TIMESTAMP":"1795320375826616","MESSAGE":"drop ` + udp + `","PRIORITY":"4"}`, sixth},
+		"export without a second time": {"__REALTIME_TIMESTAMP=1795320375826616\nMESSAGE=" + udp + "\n\nMESSAGE=" + udp, Stamp{sixth.Time, Unknown}},
+		"a time of 19 digits":          {"__REALTIME_TIMESTAMP=1795320375826616000\nMESSAGE=" + udp, Stamp{time.Unix(0, 0), Unknown}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var last Stamp
+			_, err := ReadLog(strings.NewReader(tt.text), november, func(at Stamp, _ *wire.Packet) { last = at })
+			if err != nil || !last.Time.Equal(tt.want.Time) || last.Worth != tt.want.Worth {
+				t.Errorf("time %v (%d), error %v, want %v (%d)", last.Time, last.Worth, err, tt.want.Time, tt.want.Worth)
+			}
+		})
 	}
 }
 

@@ -203,6 +203,19 @@ func TestReadPcap_knows_variants_and_link_types(t *testing.T) {
 	}
 }
 
+func TestReadPcap_takes_no_time_0(t *testing.T) {
+	file := pcapFile(binary.BigEndian, false, linkRaw, anyPacket4)
+	clear(file[24:32])
+	summary, err := ReadPcap(bytes.NewReader(file), func(at Stamp, _ *wire.Packet) {
+		if at.Worth != Unknown {
+			t.Errorf("time %v (%d), want none", at.Time, at.Worth)
+		}
+	})
+	if err != nil || summary.Packets != 1 || summary.Untimed != 1 {
+		t.Errorf("summary %+v, error %v, want one packet without a time", summary, err)
+	}
+}
+
 func TestReadPcap_tells_why_it_leaves_out(t *testing.T) {
 	outgoing := pad(16, anyPacket4)
 	outgoing[1], outgoing[14] = packetOutgoing, 0x08

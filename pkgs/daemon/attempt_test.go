@@ -193,6 +193,11 @@ func TestAttemptsAreNotAmongTheEvents(t *testing.T) {
 		if n := len(attempts(r.logged())); n != want {
 			t.Errorf("%d attempts in the log, want %d", n, want)
 		}
+		r.text = home
+		r.Reload()
+		if n := len(attempts(r.logged())); n != 0 {
+			t.Errorf("%d attempts in a log that is no longer to have them", n)
+		}
 		if n := len(attempts(r.Events(0))); n != 0 {
 			t.Errorf("%d attempts among the events", n)
 		}

@@ -202,9 +202,6 @@ func (s *stories) wrongProtocol(clock time.Duration, at target, p *wire.Packet, 
 	for _, o := range s.other[at] {
 		e := s.find(clock, o.sequence, p.Src, emit)
 		if e == nil {
-			if o.step != 1 {
-				continue
-			}
 			e = s.begin(clock, o.sequence, p.Src, emit)
 		}
 		e.state.last = clock
