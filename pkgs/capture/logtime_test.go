@@ -40,6 +40,7 @@ var heads = []struct {
 	{"syslog, month in full", "November 22, 2024 05:06:15 router kernel: ", at(2024, 11, 22, 5, 6, 15, 0)},
 	{"syslog of a host that is a number", "Nov 22 05:06:15 2024a kernel: ", six},
 	{"syslog of a host like a zone", "Nov 22 05:06:15 NAS kernel: ", six},
+	{"syslog of a host like universal time", "Nov 22 05:06:15 Z kernel: ", six},
 	{"syslog found by grep", "/var/log/kern.log:Nov 22 05:06:15 router kernel: ", six},
 	{"syslog found by grep -n", "17:2026-11-22T05:06:15.826616+01:00 router kernel: ", sixth},
 	{"logread", "Sun Nov 22 05:06:15 2026 kern.warn kernel: [ 8123.826616] ", six},
