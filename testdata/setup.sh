@@ -9,7 +9,9 @@ demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-ser
 	sysctl:procps ping:iputils-ping'
 test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
-	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr"
+	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr
+	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
+	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
 

@@ -18,9 +18,10 @@ var errHelp = errors.New("help was asked for")
 // flags are a command's options. They may stand before, between and after the arguments, with one
 // dash or two, as --name value or --name=value. Package flag can do less, and is 12 kB of the program.
 type flags struct {
-	e    env
-	name string // of the command
-	list []flagOption
+	e     env
+	name  string // of the command
+	about string // what its arguments are, "" = they need no words
+	list  []flagOption
 }
 
 type flagOption struct {
@@ -119,6 +120,9 @@ func (f *flags) option(word string, behind []string) ([]string, error) {
 }
 
 func (f *flags) help() {
+	if f.about != "" {
+		fmt.Fprintln(f.e.out, f.about)
+	}
 	fmt.Fprintf(f.e.out, "options of latchkeyd %s:\n", f.name)
 	for _, o := range f.list {
 		fmt.Fprintf(f.e.out, "  --%-10s %s", o.name, o.does)

@@ -199,7 +199,8 @@ func translated(t *testing.T, text string, row judged) (opens []string, heard bo
 	slices.Sort(opens)
 	now := time.Unix(1_800_000_000, 0)
 	tell := func(e control.Event) { heard = heard || e.Kind == "opened" }
-	paper, err := daemon.OnPaper(text+"config latchkey 'main'\n\toption enabled '1'\n", func() bool { return true }, tell)
+	paper, err := daemon.OnPaper(text+"config latchkey 'main'\n\toption enabled '1'\n", func() bool { return true },
+		func(time.Time) string { return "" }, tell)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -81,9 +81,25 @@ func sessions(before string, n int, after string) string {
 	return before + strconv.Itoa(n) + " sessions ended" + after
 }
 
+// sayLocal says a time by this machine's clock; short leaves out the date.
+func sayLocal(t time.Time, short bool) string {
+	if short {
+		return t.Local().Format("15:04:05")
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
 // printEvent shows an event to a person, on one line.
-func printEvent(w io.Writer, e control.Event) {
-	words := []string{fmt.Sprintf("%5d  %s  %-8s", e.Number, e.Time.Local().Format("2006-01-02 15:04:05"), e.Kind)}
+func printEvent(w io.Writer, e control.Event) { printEventAt(w, e, sayLocal) }
+
+// printEventAt is printEvent with another way to say times; what it says of the end of a grant may be
+// empty.
+func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool) string) {
+	number := ""
+	if e.Number != 0 {
+		number = strconv.FormatUint(e.Number, 10)
+	}
+	words := []string{fmt.Sprintf("%5s  %s  %-8s", number, say(e.Time, false), e.Kind)}
 	add := func(format, value string) {
 		if value != "" {
 			words = append(words, fmt.Sprintf(format, value))
@@ -96,7 +112,7 @@ func printEvent(w io.Writer, e control.Event) {
 		add("from %s", e.Address)
 	}
 	if e.Until != nil {
-		add("until %s", e.Until.Local().Format("15:04:05"))
+		add("until %s", say(*e.Until, true))
 	}
 	if e.Knock != "" {
 		add("(%s)", by(e.Client, e.Knock))

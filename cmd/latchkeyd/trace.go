@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/capture"
@@ -15,8 +16,10 @@ import (
 // trace runs a whole daemon on paper: the file is all that it sees, and its firewall is a list.
 func trace(e env, args []string) error {
 	f := newFlags(e, "trace")
+	f.about = "FILE is a capture (pcap, pcapng) or a log with the firewall's lines, such as IN=wan OUT= SRC=203.0.113.7 ...\n" +
+		"Times may be those of syslog (RFC 3164 or 5424, also with a year), ISO 8601, logread, journalctl, dmesg and Proxmox."
 	config := f.String("config", configFile, "configuration file (UCI)")
-	year := f.Uint64("year", uint64(time.Now().Year()), "year of a log whose lines do not say it")
+	year := f.Uint64("year", 0, "year of the first line of a log whose lines do not say it; 0 = the last that is possible")
 	clock := f.String("clock", "synchronised", "whether the router's clock was right: synchronised or free")
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
@@ -36,20 +39,78 @@ func trace(e env, args []string) error {
 	}
 	defer file.Close()
 
-	d, err := daemon.OnPaper(text, synced, func(ev control.Event) { printEvent(e.out, ev) })
+	var at capture.Stamp // of the newest packet
+	right := func() bool { return at.Worth == capture.Dated && synced() }
+	d, err := daemon.OnPaper(text, right,
+		func(t time.Time) string { return sayer(at.Worth)(t, true) },
+		func(ev control.Event) { printEventAt(e.out, ev, sayer(at.Worth)) })
 	if err != nil {
 		return err
 	}
-	sum, err := capture.ReadFile(file, int(*year), time.Local, func(now time.Time, p *wire.Packet) { d.Replay(now, p) })
+	cal := capture.Calendar{Now: time.Now(), Zone: time.Local, Year: int(*year)}
+	sum, err := capture.ReadFile(file, cal, func(now capture.Stamp, p *wire.Packet) {
+		at = now
+		d.Replay(now.Time, p)
+	})
+	d.End()
+	if err == nil && sum.Packets == 0 {
+		return nothingRead(words[0], sum)
+	}
+	tellSummary(e.out, sum)
+	if n := d.Bodiless(); n > 0 {
+		fmt.Fprintf(e.out, "%d of the packets to the port of messages have no content here (a log keeps none): whether they were knocks cannot be told\n", n)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}
-	if sum.Packets == 0 {
-		return &control.Error{
-			Text: words[0] + " has no packets",
-			Hint: "give a capture (pcap, pcapng) or a log with the firewall's lines, such as IN=wan OUT= SRC=203.0.113.7 ...",
+	return nil
+}
+
+// sayer returns what says times that are worth so much. Of a later time on the same day, short
+// leaves out the date.
+func sayer(worth capture.Worth) func(t time.Time, short bool) string {
+	switch worth {
+	case capture.SinceStart:
+		return func(t time.Time, _ bool) string { return fmt.Sprintf("[%12.6f]", t.Sub(time.Unix(0, 0)).Seconds()) }
+	case capture.Unknown:
+		return func(_ time.Time, short bool) string {
+			if short {
+				return ""
+			}
+			return "(no time)"
 		}
 	}
-	fmt.Fprintf(e.out, "%d packets; skipped: %d other records or lines\n", sum.Packets, sum.Skipped)
-	return nil
+	return sayLocal
+}
+
+// nothingRead explains a file of which no packet could be read.
+func nothingRead(name string, sum capture.Summary) error {
+	what := "an IP packet that could be read"
+	if sum.Log {
+		what = "a packet that came in"
+	}
+	text := name + " has no " + sum.Unit()
+	if n := sum.Total(); n > 0 {
+		text = fmt.Sprintf("%s: none of its %d %s is %s: %s", name, n, sum.Unit(), what, sum.Reasons())
+	}
+	hint := "give a capture (pcap, pcapng) or a log with the firewall's lines, such as IN=wan OUT= SRC=203.0.113.7 ..."
+	if sum.Unread[capture.Cut] > 0 {
+		hint = "capture whole packets: tcpdump -s 0"
+	}
+	return &control.Error{Text: text, Hint: hint}
+}
+
+// tellSummary says how much of a file was read, and what that leaves open.
+func tellSummary(w io.Writer, sum capture.Summary) {
+	fmt.Fprintf(w, "%d packets in %d %s", sum.Packets, sum.Total(), sum.Unit())
+	if why := sum.Reasons(); why != "" {
+		fmt.Fprintf(w, "; not read: %s", why)
+	}
+	fmt.Fprintln(w)
+	if sum.Untimed > 0 {
+		fmt.Fprintf(w, "%d of the packets have no time that could be read: from the first of them on, no time window and no age was judged\n", sum.Untimed)
+	}
+	if sum.Year != 0 {
+		fmt.Fprintf(w, "the lines do not say their year: the first was taken for one of %d (--year)\n", sum.Year)
+	}
 }

@@ -4,38 +4,46 @@ package capture
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
-	"time"
 
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
-
-// Summary is what a file had in it.
-type Summary struct {
-	Packets int // handed over
-	// Skipped counts the rest: what is no TCP, UDP or ICMP packet, what was sent by the machine
-	// that wrote the file, and log lines about other things.
-	Skipped int
-}
 
 // errCut means that a file ends in the middle of a record.
 var errCut = errors.New("file is cut short")
 
 // ReadFile hands over the packets of r in the order of the file. It tells by the first bytes
-// whether r is a capture (see ReadPcap) or a log (see ReadLog, which year and loc are for). After
-// an error the summary counts what came before it.
-func ReadFile(r io.Reader, year int, loc *time.Location, fn func(now time.Time, p *wire.Packet)) (Summary, error) {
+// whether r is a capture (see ReadPcap) or a log (see ReadLog, which cal is for). After an error
+// the summary counts what came before it.
+func ReadFile(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {
 	b := bufio.NewReader(r)
-	magic, err := b.Peek(4)
+	start, err := b.Peek(len(foreign[0].start))
 	if err != nil && err != io.EOF {
 		return Summary{}, err
 	}
-	if len(magic) == 4 && isPcap([4]byte(magic)) {
+	if len(start) >= 4 && isPcap([4]byte(start)) {
 		return ReadPcap(b, fn)
 	}
-	return ReadLog(b, year, loc, fn)
+	for _, f := range foreign {
+		if bytes.HasPrefix(start, []byte(f.start)) {
+			return Summary{}, fmt.Errorf("it is %s", f.is)
+		}
+	}
+	return ReadLog(b, cal, fn)
+}
+
+// foreign is what people have at hand that is neither, the longest start first.
+var foreign = [...]struct{ start, is string }{
+	{"LPKSHHRH", "a journal of systemd: give what `journalctl --file=... -k -o short-iso` writes"},
+	{"snoop\x00\x00\x00", "a capture of snoop, which is not supported: editcap turns it into a pcap"},
+	{"\xfd7zXZ\x00", "compressed by xz: give what `xz -dc` writes"},
+	{"\x28\xb5\x2f\xfd", "compressed by zstd: give what `zstd -dc` writes"},
+	{"BZh", "compressed by bzip2: give what `bzip2 -dc` writes"},
+	{"\x1f\x8b", "compressed by gzip: give what `gzip -dc` writes"},
 }
 
 func isPcap(magic [4]byte) bool {

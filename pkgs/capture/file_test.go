@@ -16,6 +16,9 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
+// november is when and where the logs of most tests are read.
+var november = Calendar{Now: time.Date(2026, 11, 25, 19, 0, 0, 0, time.UTC), Zone: time.UTC}
+
 // TestReadFile_finds_the_same_knock_in_every_file reads what testdata/captures/README.md describes.
 func TestReadFile_finds_the_same_knock_in_every_file(t *testing.T) {
 	want := []string{
@@ -24,16 +27,18 @@ func TestReadFile_finds_the_same_knock_in_every_file(t *testing.T) {
 	}
 	start := time.Date(2026, 11, 22, 5, 6, 15, 0, time.UTC)
 	for _, tt := range []struct {
-		name    string
-		start   time.Time
-		summary Summary
+		name   string
+		start  time.Time
+		worth  Worth
+		unread string
 	}{
-		{"knock-ethernet.pcap", start, Summary{Packets: 20, Skipped: 2}},         // 2 ARP
-		{"knock-cooked.pcap", start, Summary{Packets: 11, Skipped: 12}},          // 11 sent, 1 ARP
-		{"knock-cooked2.pcap", start, Summary{Packets: 11, Skipped: 12}},         // the same
-		{"knock-syslog.log", start, Summary{Packets: 6, Skipped: 3}},             // dnsmasq, sent, IGMP
-		{"knock-logread.log", start, Summary{Packets: 6, Skipped: 2}},            // udhcpc, IGMP
-		{"knock-dmesg.log", time.Unix(8115, 0), Summary{Packets: 6, Skipped: 1}}, // bridge
+		{"knock-ethernet.pcap", start, Dated, "2 not IP"},
+		{"knock-cooked.pcap", start, Dated, "11 sent by this machine, or only passed out of it, 1 not IP"},
+		{"knock-cooked2.pcap", start, Dated, "11 sent by this machine, or only passed out of it, 1 not IP"},
+		{"knock-nflog.pcap", start.Add(86*time.Hour + 25*time.Minute + 44*time.Second), Dated, "12 sent by this machine, or only passed out of it"},
+		{"knock-syslog.log", start, Dated, "1 about something else, 1 sent by this machine, or only passed out of it, 1 neither TCP, UDP nor ICMP"},
+		{"knock-logread.log", start, Dated, "1 about something else, 1 neither TCP, UDP nor ICMP"},
+		{"knock-dmesg.log", time.Unix(8115, 0), SinceStart, "1 about something else"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			file, err := os.Open(filepath.Join("../../testdata/captures", tt.name))
@@ -42,12 +47,12 @@ func TestReadFile_finds_the_same_knock_in_every_file(t *testing.T) {
 			}
 			defer file.Close()
 			var got []string
-			summary, err := ReadFile(file, 2026, time.UTC, func(now time.Time, p *wire.Packet) {
+			summary, err := ReadFile(file, november, func(at Stamp, p *wire.Packet) {
 				if p.Src != netip.MustParseAddr("203.0.113.7") && p.Src != netip.MustParseAddr("2001:db8:1::7") {
 					return
 				}
-				if past := now.Sub(tt.start); past < 0 || past > 2*time.Second {
-					t.Errorf("packet at %v, want at most 2 s after %v", now, tt.start)
+				if past := at.Time.Sub(tt.start); past < 0 || past > 2*time.Second || at.Worth != tt.worth {
+					t.Errorf("packet at %v (%d), want at most 2 s after %v (%d)", at.Time, at.Worth, tt.start, tt.worth)
 				}
 				switch {
 				case p.IsSYN():
@@ -64,16 +69,31 @@ func TestReadFile_finds_the_same_knock_in_every_file(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("knock differs (-want +got):\n%s", diff)
 			}
-			if summary != tt.summary {
-				t.Errorf("summary %+v, want %+v", summary, tt.summary)
+			if got := summary.Reasons(); got != tt.unread {
+				t.Errorf("not read: %s, want %s", got, tt.unread)
 			}
 		})
 	}
 }
 
 func TestReadFile_takes_an_empty_file_for_a_log(t *testing.T) {
-	summary, err := ReadFile(strings.NewReader(""), 2026, time.UTC, nil)
-	if err != nil || summary != (Summary{}) {
+	summary, err := ReadFile(strings.NewReader(""), november, nil)
+	if err != nil || summary != (Summary{Log: true}) {
 		t.Errorf("summary %+v, error %v, want none", summary, err)
+	}
+}
+
+func TestReadFile_names_what_it_cannot_read(t *testing.T) {
+	for start, want := range map[string]string{
+		"\x1f\x8b\x08\x00rest":              "compressed by gzip",
+		"\xfd7zXZ\x00rest":                  "compressed by xz",
+		"\x28\xb5\x2f\xfdrest":              "compressed by zstd",
+		"BZh91AY":                           "compressed by bzip2",
+		"LPKSHHRH rest":                     "a journal of systemd",
+		"snoop\x00\x00\x00\x00\x00\x00\x02": "a capture of snoop",
+	} {
+		if _, err := ReadFile(strings.NewReader(start), november, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want one with %q", start, err, want)
+		}
 	}
 }

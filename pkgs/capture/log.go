@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
@@ -18,40 +17,85 @@ import (
 const maxLine = 64 << 10
 
 // ReadLog hands over the packets of a firewall's log: the lines that Linux writes for nftables' log
-// statement and iptables' LOG target (nf_log_syslog.c),
+// statement and iptables' LOG target (nf_log_syslog.c), and ulogd in their form,
 //
 //	Nov 22 04:33:24 router kernel: [123.45] drop wan: IN=wan OUT= MAC=... SRC=203.0.113.7 DST=...
 //	LEN=60 ... PROTO=TCP SPT=40000 DPT=7000 SEQ=1 ACK=0 WINDOW=64240 RES=0x00 SYN URGP=0
 //
-// Other lines are skipped, and so are packets that only went out (no IN) and fragments. A log has
+// Other lines are left out, and so are packets that only went out (no IN) and fragments. A log has
 // no payload; it has the size of it for UDP and ICMP, not for TCP (0).
 //
-// Times are those of syslog (which has no year: that of the first line is given, and it rises after
-// December; loc is where its clock is), OpenWrt's logread, dmesg -T, ISO 8601, or the kernel's own
-// seconds since it started, which count from 1970 here. A line without any has the time of the one
-// before.
-func ReadLog(r io.Reader, year int, loc *time.Location, fn func(now time.Time, p *wire.Packet)) (Summary, error) {
-	var summary Summary
-	clock := logClock{year: year, loc: loc, now: time.Unix(0, 0)}
+// Times are the first that stands before the packet: of syslog (RFC 3164, also with a fraction or a
+// year; RFC 5424), ISO 8601 with and without a zone, OpenWrt's logread, Proxmox, dmesg (also with
+// -T, -x, -r, -d and --time-format=iso), and all of journalctl's but cat and json-pretty.
+func ReadLog(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {
+	out := newSink(fn)
+	out.summary.Log = true
+	clock := logClock{Calendar: cal}
+	record := Stamp{Worth: Unknown} // of a journal's record that has several lines
 	lines := bufio.NewReaderSize(r, maxLine)
 	for {
 		line, err := readLine(lines)
-		if err == io.EOF {
-			return summary, nil
-		}
 		if err != nil {
-			return summary, fmt.Errorf("log line %d: %w", summary.Packets+summary.Skipped+1, err)
+			out.summary.Year = clock.guessed
+			if err == io.EOF {
+				return out.summary, nil
+			}
+			return out.summary, fmt.Errorf("log line %d: %w", out.summary.Total()+1, err)
 		}
-		head, packet := splitLine(line)
-		now := clock.read(head)
-		var p wire.Packet
-		if !parseLogPacket(packet, &p) {
-			summary.Skipped++
+		head, text := splitLine(line)
+		if text == "" {
+			clock.readRecord(&record, line)
+			out.unread(Other)
 			continue
 		}
-		summary.Packets++
-		fn(now, &p)
+		var f logFields
+		f.parse(text)
+		var p wire.Packet
+		if why := f.packet(&p); why != read {
+			out.unread(why)
+			continue
+		}
+		at, ok := journalTime(line)
+		switch {
+		case ok:
+		case strings.HasPrefix(strings.TrimSpace(head), "MESSAGE="):
+			at = record
+		case strings.HasPrefix(strings.TrimSpace(head), `"`): // json-pretty: the order of its lines is random
+			at = Stamp{Worth: Unknown}
+		default:
+			at = clock.stamp(head)
+		}
+		out.packet(at, &p)
 	}
+}
+
+// readRecord takes the time of a record from a line of journalctl's verbose and export.
+func (c *logClock) readRecord(record *Stamp, line string) {
+	if at, ok := journalTime(line); ok {
+		*record = at
+		return
+	}
+	switch {
+	case strings.TrimSpace(line) == "": // a record of export ends
+		*record = Stamp{Worth: Unknown}
+	case strings.Contains(line, " [s=") && strings.Contains(line, ";i="): // one of verbose begins
+		*record = c.stamp(line)
+	}
+}
+
+// journalTime reads the time that the journal gave a record, in microseconds since 1970.
+func journalTime(line string) (Stamp, bool) {
+	_, value, ok := strings.Cut(line, "__REALTIME_TIMESTAMP")
+	if !ok {
+		return Stamp{}, false
+	}
+	digits := scanner{strings.TrimLeft(value, `=":`)}
+	n, ok := digits.digits()
+	if !ok {
+		return Stamp{}, false
+	}
+	return stampOf(uint64(n/1e6), n%1e6*1e3), true
 }
 
 // readLine returns the next line; one that is too long comes empty.
@@ -83,66 +127,15 @@ func splitLine(line string) (head, packet string) {
 	if in < 0 {
 		return line, ""
 	}
-	return line[:in], line[in:]
+	head, packet = line[:in], line[in:]
+	if strings.Contains(head, `"`) { // JSON
+		packet, _, _ = strings.Cut(packet, `"`)
+	}
+	return head, packet
 }
 
-// logClock reads times, each with what the lines before it told.
-type logClock struct {
-	year int
-	loc  *time.Location
-	last time.Month // of the line before, if it had no year
-	now  time.Time
-}
-
-// read returns the time at the start of a line.
-func (c *logClock) read(head string) time.Time {
-	if priority, rest, ok := strings.Cut(head, ">"); ok && strings.HasPrefix(priority, "<") {
-		head = rest // of a syslog message as it is sent, RFC 3164
-	}
-	if strings.HasPrefix(head, "[") {
-		inner, _, _ := strings.Cut(head[1:], "]")
-		head = strings.TrimSpace(inner)
-		if seconds, err := time.ParseDuration(head + "s"); err == nil {
-			c.now = time.Unix(0, 0).Add(seconds)
-			return c.now
-		}
-	}
-	first, _, _ := strings.Cut(head, " ")
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
-		if t, err := time.Parse(layout, first); err == nil {
-			c.now = t
-			return c.now
-		}
-	}
-	if t, err := time.ParseInLocation(time.ANSIC, prefix(head, len(time.ANSIC)), c.loc); err == nil {
-		c.now = t
-		return c.now
-	}
-	if t, err := time.Parse(time.Stamp, stampOf(head)); err == nil {
-		if c.last == time.December && t.Month() == time.January {
-			c.year++
-		}
-		c.last = t.Month()
-		c.now = time.Date(c.year, t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), c.loc)
-	}
-	return c.now
-}
-
-// stampOf returns the first 15 characters, "Nov 22 04:33:24", and a fraction if there is one.
-func stampOf(head string) string {
-	end := len(time.Stamp)
-	if len(head) > end && head[end] == '.' {
-		for end++; end < len(head) && '0' <= head[end] && head[end] <= '9'; end++ {
-		}
-	}
-	return prefix(head, end)
-}
-
-func prefix(s string, n int) string { return s[:min(n, len(s))] }
-
-// parseLogPacket reads the words of one packet: "KEY=value", and flags by their bare names.
-func parseLogPacket(text string, p *wire.Packet) bool {
-	var f logFields
+// parse reads the words of one packet: "KEY=value", and flags by their bare names.
+func (f *logFields) parse(text string) {
 	for word := range strings.FieldsSeq(text) {
 		if strings.HasPrefix(word, "[") {
 			break // the packet that an ICMP error is about
@@ -154,14 +147,16 @@ func parseLogPacket(text string, p *wire.Packet) bool {
 			f.flag(word)
 		}
 	}
-	return f.packet(p)
 }
 
 // logFields is what a line says about a packet.
 type logFields struct {
-	bad      bool // a number or address is none, or the packet is a fragment or cut short
+	bad      bool // a number or address is none
+	cut      bool // the packet ended within its headers
+	fragment bool
 	in       bool
 	src, dst netip.Addr
+	named    bool // PROTO was there
 	proto    wire.Proto
 	flags    wire.TCPFlags
 	ip, udp  number // lengths with headers, in bytes
@@ -197,7 +192,7 @@ func (f *logFields) set(key, value string) {
 	case "DST":
 		f.address(&f.dst, value)
 	case "PROTO":
-		f.proto = logProto(value)
+		f.named, f.proto = true, logProto(value)
 	case "LEN": // the first is the IP header's, a second one that of UDP
 		if !f.ip.ok {
 			f.number(&f.ip, value, 16)
@@ -217,15 +212,10 @@ func (f *logFields) set(key, value string) {
 
 // logProto is 0 for a protocol that no knock has.
 func logProto(word string) wire.Proto {
-	switch word {
-	case "TCP":
-		return wire.TCP
-	case "UDP":
-		return wire.UDP
-	case "ICMP":
-		return wire.ICMP
-	case "ICMPv6":
-		return wire.ICMPv6
+	for _, p := range [...]wire.Proto{wire.TCP, wire.UDP, wire.ICMP, wire.ICMPv6} {
+		if strings.ToLower(word) == p.String() || word == strconv.Itoa(int(p)) {
+			return p
+		}
 	}
 	return 0
 }
@@ -244,18 +234,27 @@ func (f *logFields) flag(word string) {
 		f.flags |= wire.ACK
 	case "URG":
 		f.flags |= wire.URG
-	case "MF", "INCOMPLETE":
-		f.bad = true
+	case "MF":
+		f.fragment = true
+	case "INCOMPLETE":
+		f.cut = true
 	}
 	if strings.HasPrefix(word, "FRAG:") {
-		f.bad = true
+		f.fragment = true
 	}
 }
 
-// packet fills p from the fields, if they make a packet.
-func (f *logFields) packet(p *wire.Packet) bool {
-	if f.bad || !f.in || !f.src.IsValid() || !f.dst.IsValid() || f.src.Is4() != f.dst.Is4() {
-		return false
+// packet fills p from the fields, or tells why they make no packet.
+func (f *logFields) packet(p *wire.Packet) Unread {
+	switch {
+	case !f.in:
+		return Sent
+	case f.bad || !f.named || !f.src.IsValid() || !f.dst.IsValid() || f.src.Is4() != f.dst.Is4():
+		return Damaged
+	case f.fragment:
+		return Fragment
+	case f.cut:
+		return Cut
 	}
 	header := uint64(20) // IPv4; options are rare, and only logged on request
 	if f.src.Is6() {
@@ -268,19 +267,25 @@ func (f *logFields) packet(p *wire.Packet) bool {
 	case wire.UDP:
 		const udpHeader = 8
 		if f.udp.n < udpHeader {
-			return false
+			return Damaged
 		}
 		p.Size = int(f.udp.n) - udpHeader
 	case wire.ICMP, wire.ICMPv6:
 		const icmpHeader = 8
-		if !f.kind.ok || f.ip.n < header+icmpHeader || (f.proto == wire.ICMP) != f.src.Is4() {
-			return false
+		if (f.proto == wire.ICMP) != f.src.Is4() {
+			return Protocol
+		}
+		if !f.kind.ok || f.ip.n < header+icmpHeader {
+			return Damaged
 		}
 		p.ICMPType, p.Size = uint8(f.kind.n), int(f.ip.n-header-icmpHeader)
-		return true
+		return read
 	default:
-		return false
+		return Protocol
 	}
 	p.SrcPort, p.DstPort = uint16(f.spt.n), uint16(f.dpt.n)
-	return f.spt.ok && f.dpt.ok
+	if !f.spt.ok || !f.dpt.ok {
+		return Damaged
+	}
+	return read
 }

@@ -39,11 +39,11 @@ func variantOf(magic uint32) (v pcapVariant, ok bool) {
 }
 
 // ReadPcap hands over the packets of a pcap or pcapng file, with the times in it. Link types:
-// Ethernet (VLANs and PPPoE too), raw IP, Linux cooked v1 and v2, PPP. Packets that the capturing
-// machine sent are skipped where the file tells (Linux cooked), as a Live does. What fn gets is
-// reused after it returns.
-func ReadPcap(r io.Reader, fn func(now time.Time, p *wire.Packet)) (Summary, error) {
-	c := capturer{r: bufio.NewReader(r), fn: fn}
+// Ethernet (VLANs and PPPoE too), raw IP, Linux cooked v1 and v2, PPP with and without direction,
+// the BSDs' loopback, NFLOG. Packets that the capturing machine sent are left out where the file
+// tells, as a Live does. What fn gets is reused after it returns.
+func ReadPcap(r io.Reader, fn func(Stamp, *wire.Packet)) (Summary, error) {
+	c := capturer{r: bufio.NewReader(r), sink: newSink(fn)}
 	magic, err := c.r.Peek(4)
 	if err != nil {
 		return c.summary, fmt.Errorf("capture: %w", cutShort(err))
@@ -61,11 +61,10 @@ func ReadPcap(r io.Reader, fn func(now time.Time, p *wire.Packet)) (Summary, err
 
 // capturer reads one capture file.
 type capturer struct {
+	sink
 	r       *bufio.Reader
-	fn      func(now time.Time, p *wire.Packet)
 	buffer  []byte
-	packet  wire.Packet
-	summary Summary
+	decoded wire.Packet
 }
 
 // readPcap reads a classic file: a header of 24 bytes, then records.
@@ -75,9 +74,6 @@ func (c *capturer) readPcap(v pcapVariant) error {
 		return fmt.Errorf("pcap header: %w", cutShort(err))
 	}
 	link := linkType(v.order.Uint32(header[20:]) & 0xffff) // above: length of the frame check sequence
-	if !link.known() {
-		return fmt.Errorf("pcap: link type %d is not supported", link)
-	}
 	for {
 		record, err := c.take(16)
 		if err == io.EOF {
@@ -86,24 +82,41 @@ func (c *capturer) readPcap(v pcapVariant) error {
 		if err != nil {
 			return fmt.Errorf("pcap record: %w", err)
 		}
-		now := time.Unix(int64(v.order.Uint32(record)), int64(v.order.Uint32(record[4:]))*int64(v.unit))
+		at := stampOf(uint64(v.order.Uint32(record)), int64(v.order.Uint32(record[4:]))*int64(v.unit))
 		frame, err := c.take(v.order.Uint32(record[8:]))
 		if err != nil {
 			return fmt.Errorf("pcap record: %w", cutShort(err))
 		}
-		c.frame(now, link, frame)
+		c.frame(at, link, v.order, frame)
 	}
 }
 
+// stampOf is the time of a record, in seconds since 1970 and nanoseconds. Programs that have no
+// time write 0, and no capture is from after 2242.
+func stampOf(seconds uint64, nanoseconds int64) Stamp {
+	const lastSecond = 1 << 33
+	if seconds > lastSecond || seconds == 0 && nanoseconds == 0 {
+		return Stamp{Worth: Unknown}
+	}
+	return Stamp{Time: time.Unix(int64(seconds), nanoseconds)}
+}
+
 // frame hands over one packet.
-func (c *capturer) frame(now time.Time, link linkType, frame []byte) {
-	ip, ok := link.strip(frame)
-	if !ok || c.packet.Decode(ip) != nil {
-		c.summary.Skipped++
+func (c *capturer) frame(at Stamp, link linkType, order binary.ByteOrder, frame []byte) {
+	ip, why := link.strip(order, frame)
+	if why == LinkType && c.summary.Unread[LinkType] == 0 {
+		c.summary.Link = uint32(link)
+	}
+	if why == read {
+		if err := c.decoded.Decode(ip); err != nil {
+			why = unreadOf(err)
+		}
+	}
+	if why != read {
+		c.unread(why)
 		return
 	}
-	c.summary.Packets++
-	c.fn(now, &c.packet)
+	c.packet(at, &c.decoded)
 }
 
 // take reads n bytes, which are valid until it is called again. The error is io.EOF if there are

@@ -4,9 +4,9 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/bits"
 	"time"
 )
@@ -16,7 +16,8 @@ import (
 const (
 	blockSection   = 0x0a0d0d0a
 	blockInterface = 1
-	blockSimple    = 3 // a packet without a time: skipped
+	blockOldPacket = 2 // of files from before 2012
+	blockSimple    = 3 // a packet of the first interface, without a time
 	blockPacket    = 6
 )
 
@@ -25,8 +26,10 @@ const maxInterfaces = 1024
 
 // pcapngInterface is one interface that packets of a section came from.
 type pcapngInterface struct {
-	link linkType
-	unit uint64 // ticks of its time stamps in a second
+	link  linkType
+	unit  uint64 // ticks of its time stamps in a second
+	ahead int64  // seconds to be added to them
+	snap  uint32 // most bytes of a packet that are kept, 0 = all
 }
 
 // readPcapng reads sections, each with its byte order and its interfaces.
@@ -53,12 +56,13 @@ func (c *capturer) readPcapng() error {
 				return fmt.Errorf("pcapng interface %d: %w", len(interfaces), err)
 			}
 			interfaces = append(interfaces, i)
-		case blockPacket:
-			if err := c.enhancedPacket(order, interfaces, body); err != nil {
-				return fmt.Errorf("pcapng packet: %w", err)
-			}
+		case blockPacket, blockOldPacket:
+			err = c.enhancedPacket(order, interfaces, body, kind == blockOldPacket)
 		case blockSimple:
-			c.summary.Skipped++
+			err = c.simplePacket(order, interfaces, body)
+		}
+		if err != nil {
+			return fmt.Errorf("pcapng packet: %w", err)
 		}
 	}
 }
@@ -102,22 +106,37 @@ func interfaceOf(order binary.ByteOrder, body []byte) (pcapngInterface, error) {
 	if len(body) < 8 {
 		return pcapngInterface{}, errCut
 	}
-	i := pcapngInterface{link: linkType(order.Uint16(body)), unit: 1e6}
-	for options := body[8:]; len(options) >= 4; {
-		code, size := order.Uint16(options), int(order.Uint16(options[2:]))
-		padded := (size + 3) &^ 3
-		if padded > len(options)-4 {
-			return i, errCut
-		}
-		const resolution = 9 // if_tsresol
-		if code == resolution && size == 1 {
-			if i.unit = ticks(options[4]); i.unit == 0 {
-				return i, fmt.Errorf("time stamps of resolution %#x", options[4])
+	i := pcapngInterface{link: linkType(order.Uint16(body)), unit: 1e6, snap: order.Uint32(body[4:])}
+	err := eachOption(order, body[8:], func(code uint16, value []byte) error {
+		const resolution, offset = 9, 14 // if_tsresol, if_tsoffset
+		switch {
+		case code == resolution && len(value) == 1:
+			if i.unit = ticks(value[0]); i.unit == 0 {
+				return fmt.Errorf("time stamps of resolution %#x", value[0])
 			}
+		case code == offset && len(value) == 8:
+			i.ahead = int64(order.Uint64(value))
 		}
-		options = options[4+padded:]
+		return nil
+	})
+	return i, err
+}
+
+// eachOption calls each for the options at the end of a block: code (2), length (2, without
+// padding), value, padded to 4 bytes.
+func eachOption(order binary.ByteOrder, b []byte, each func(code uint16, value []byte) error) error {
+	for len(b) >= 4 {
+		code, size := order.Uint16(b), int(order.Uint16(b[2:]))
+		padded := (size + 3) &^ 3
+		if padded > len(b)-4 {
+			return errCut
+		}
+		if err := each(code, b[4:4+size]); err != nil {
+			return err
+		}
+		b = b[4+padded:]
 	}
-	return i, nil
+	return nil
 }
 
 // ticks returns how many units of if_tsresol make a second; 0 is too many for 64 bits.
@@ -139,23 +158,68 @@ func ticks(resolution byte) uint64 {
 	return unit
 }
 
-// enhancedPacket reads interface (4), time (8), captured length (4), original length (4), data.
-func (c *capturer) enhancedPacket(order binary.ByteOrder, interfaces []pcapngInterface, body []byte) error {
+// enhancedPacket reads interface (4), time (8), captured length (4), original length (4), data,
+// options. The old form has an interface of 2 bytes and 2 that count losses.
+func (c *capturer) enhancedPacket(order binary.ByteOrder, interfaces []pcapngInterface, body []byte, old bool) error {
 	if len(body) < 20 {
 		return errCut
 	}
 	id, length := order.Uint32(body), order.Uint32(body[12:])
+	if old {
+		id = uint32(order.Uint16(body))
+	}
 	if uint64(id) >= uint64(len(interfaces)) {
 		return fmt.Errorf("interface %d of %d", id, len(interfaces))
 	}
 	if uint64(length) > uint64(len(body)-20) {
 		return errCut
 	}
+	sent := false
+	err := eachOption(order, body[min(20+(int(length)+3)&^3, len(body)):], func(code uint16, value []byte) error {
+		const flags, direction, outbound = 2, 3, 2 // epb_flags
+		sent = sent || code == flags && len(value) == 4 && order.Uint32(value)&direction == outbound
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if sent {
+		c.unread(Sent)
+		return nil
+	}
 	i := interfaces[id]
-	stamp := uint64(order.Uint32(body[4:]))<<32 | uint64(order.Uint32(body[8:]))
+	at := i.time(uint64(order.Uint32(body[4:]))<<32 | uint64(order.Uint32(body[8:])))
+	c.frame(at, i.link, order, body[20:20+length])
+	return nil
+}
+
+// time turns ticks into a time.
+func (i pcapngInterface) time(stamp uint64) Stamp {
 	// stamp % unit is below unit, so that the quotient below fits.
 	high, low := bits.Mul64(stamp%i.unit, uint64(time.Second))
 	nanoseconds, _ := bits.Div64(high, low, i.unit)
-	c.frame(time.Unix(int64(min(stamp/i.unit, math.MaxInt64)), int64(nanoseconds)), i.link, body[20:20+length])
+	if stamp == 0 {
+		return Stamp{Worth: Unknown} // as in stampOf, but with an offset that would hide it
+	}
+	// What is below 0 or too large is so as an unsigned number too, and is no time.
+	return stampOf(stamp/i.unit+uint64(i.ahead), int64(nanoseconds))
+}
+
+// simplePacket reads original length (4) and data.
+func (c *capturer) simplePacket(order binary.ByteOrder, interfaces []pcapngInterface, body []byte) error {
+	if len(interfaces) == 0 {
+		return errors.New("interface 0 of 0")
+	}
+	if len(body) < 4 {
+		return errCut
+	}
+	length, i := order.Uint32(body), interfaces[0]
+	if i.snap > 0 {
+		length = min(length, i.snap)
+	}
+	if uint64(length) > uint64(len(body)-4) {
+		return errCut
+	}
+	c.frame(Stamp{Worth: Unknown}, i.link, order, body[4:4+length])
 	return nil
 }

@@ -175,6 +175,10 @@ func (d *Daemon) rate(knocker string) *rate.Bucket {
 
 // found takes what a detector found: it asks admit, and does and tells what follows.
 func (d *Daemon) found(now time.Time, f knock.Finding) {
+	if f.Attempt.Steps > 0 {
+		d.tellAttempt(now, f)
+		return
+	}
 	l := leave{reason: f.Reason, detail: tellGivenUp(f)}
 	if f.Kind != knock.KindSequence {
 		l.client = d.policy.clients[f.Name]

@@ -42,6 +42,8 @@ type System struct {
 	ClockSynced func() bool // whether NTP keeps the clock right
 	Now         func() time.Time
 	Wake        func(card net.HardwareAddr, host netip.Addr) error
+
+	paper *Paper // whose daemon this is, nil = it is a real one
 }
 
 // Capture is where packets come from.
@@ -71,9 +73,10 @@ type Memory interface {
 // Daemon takes packets and opens doors. Make one with New; its methods may be called from any
 // goroutine.
 type Daemon struct {
-	sys    System
-	events *events
-	start  time.Time
+	sys      System
+	events   *events
+	attempts *events // for the log alone
+	start    time.Time
 
 	mu         sync.Mutex
 	policy     *policy
@@ -113,7 +116,7 @@ func New(sys System) (*Daemon, error) {
 		served:  newServed(),
 		refit:   make(chan struct{}, 1),
 	}
-	d.events = newEvents(d.start)
+	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
 	p, err := d.prepare(d.start)
 	if err != nil {
@@ -196,11 +199,19 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)
+	p.follow = d.follow(cfg)
 	d.mu.Lock()
 	p.onceUsed = d.onceUsed
 	d.mu.Unlock()
 	p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
-	if err := d.sys.Capture.Check(p.filter()); err != nil {
+	err = d.sys.Capture.Check(p.filter())
+	if err != nil && p.follow > 0 {
+		// To follow attempts takes more ports than to recognise knocks, and only the log wants it.
+		p.follow, p.unfollowed = 0, err
+		p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+		err = d.sys.Capture.Check(p.filter())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("too many ports, clients or sequences: %w", err)
 	}
 	return p, nil
@@ -220,6 +231,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	for _, problem := range p.doubts {
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.Public()})
 	}
+	d.tellFailing(now, "attempts in the log", p.unfollowed)
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)
 	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)
@@ -274,6 +286,8 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	}
 	d.tellEnded(now, expired, over, "", d.byOption)
 	d.tellHeld(now)
+	d.now = now
+	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
 	d.endExpired(now)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
@@ -369,18 +383,26 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
 }
 
-// Log calls write for every event that matters enough by the configuration's log level, until ctx
-// has ended and all were written.
+// Log calls write, never twice at once, for every event that matters enough by the configuration's log
+// level, until ctx has ended and all were written.
 func (d *Daemon) Log(ctx context.Context, write func(control.Event)) {
-	d.events.follow(ctx, 0, func(e control.Event) error {
+	var writing sync.Mutex
+	each := func(e control.Event) error {
 		d.mu.Lock()
 		wanted := d.policy.cfg.Main.LogLevel
 		d.mu.Unlock()
 		if level(e.Kind) >= wanted {
+			writing.Lock()
+			defer writing.Unlock()
 			write(e)
 		}
 		return nil
-	})
+	}
+	var lists sync.WaitGroup
+	for _, list := range []*events{d.events, d.attempts} {
+		lists.Go(func() { list.follow(ctx, 0, each) })
+	}
+	lists.Wait()
 }
 
 // Events returns the events after number n that are still kept.

@@ -39,7 +39,7 @@ const (
 	lookBack      = 8                // events among which a former one is looked for
 )
 
-// shownRefusals limits what strangers can put into the list, and each client by itself: a flood must
+// shownRefusals limits what strangers can put into a list, and each client by itself: a flood must
 // not hide from the owner that his own phone's clock is wrong.
 var shownRefusals = rate.Limit{Every: 2 * time.Second, Burst: 30}
 
@@ -75,7 +75,7 @@ func (l *events) add(now time.Time, e control.Event) {
 	if l.countAlike(at, e) {
 		return
 	}
-	if e.Kind == refused {
+	if e.Kind == refused || e.Kind == attempt {
 		b := l.shown[e.Client]
 		if b == nil {
 			b = new(rate.Bucket)

@@ -10,21 +10,32 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // Paper is a daemon that touches nothing: it says what packets of the past would have done.
 type Paper struct {
-	daemon *Daemon
-	now    time.Time // of the newest packet
-	told   uint64    // number of the newest event that was told
-	tell   func(control.Event)
+	daemon   *Daemon
+	now      time.Time // of the newest packet
+	told     uint64    // number of the newest event that was told
+	first    uint64    // number of the last event before the first packet
+	tell     func(control.Event)
+	say      func(time.Time) string
+	attempts []control.Event // to be told
+	bodiless int
 }
 
-// OnPaper returns a daemon on paper for the configuration text, which tells its events to tell.
-func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper, error) {
-	p := &Paper{now: time.Unix(0, 0), tell: tell} // before every packet
+// followOnPaper is for how many senders at once attempts are followed, in sets of 8: 1.8 MB. They are
+// more than one network has in a time window; of still more it is told that they were lost sight of.
+const followOnPaper = 2048
+
+// OnPaper returns a daemon on paper for the configuration text, which tells its events to tell, and
+// each attempt at a sequence as an event without a number. say is how to say a time of day in their
+// texts, "" if it is not known.
+func OnPaper(text string, synced func() bool, say func(time.Time) string, tell func(control.Event)) (*Paper, error) {
+	p := &Paper{now: time.Unix(0, 0), tell: tell, say: say} // before every packet
 	d, err := New(System{
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
@@ -34,20 +45,37 @@ func OnPaper(text string, synced func() bool, tell func(control.Event)) (*Paper,
 		ClockSynced: synced,
 		Now:         func() time.Time { return p.now },
 		Wake:        func(net.HardwareAddr, netip.Addr) error { return nil },
+		paper:       p,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.daemon = d
-	p.tellNew()
+	// What it says of the configuration is no event of the past: `check` says it.
+	for _, e := range d.Events(0) {
+		p.first, p.told = e.Number, e.Number
+	}
 	return p, nil
 }
 
 func (p *Paper) tellNew() {
 	for _, e := range p.daemon.Events(p.told) {
-		p.tell(e)
 		p.told = e.Number
+		e.Number -= p.first
+		p.tell(e)
 	}
+	for _, e := range p.attempts {
+		p.tell(e)
+	}
+	p.attempts = p.attempts[:0]
+}
+
+// End tells of what was still going on at the last packet.
+func (p *Paper) End() {
+	p.daemon.mu.Lock()
+	defer p.daemon.mu.Unlock()
+	knock.End(p.daemon.policy.detectors, p.now, p.daemon.emit)
+	p.tellNew()
 }
 
 // Replay takes a packet that was seen at now. Packets come in the order of their times.
@@ -63,7 +91,15 @@ func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
 	d.passTime(now)
 	d.observe(now, packet)
 	p.tellNew()
+	main := &d.policy.cfg.Main
+	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (packet.DstPort == main.STUNPort || packet.DstPort == main.SPAPort) {
+		p.bodiless++
+	}
 }
+
+// Bodiless returns how many packets to the ports of messages and of fwknop came without their whole
+// content, of which a log has nothing: what they were cannot be told.
+func (p *Paper) Bodiless() int { return p.bodiless }
 
 // noFirewall has every set and forgets every grant.
 type noFirewall struct{}

@@ -29,6 +29,9 @@ type policy struct {
 	detectors []knock.Detector
 	onceUsed  int  // how many one-time sequences were used when the detectors were made
 	outdated  bool // a one-time sequence was used: the next one is due
+
+	follow     int   // see knock.Config
+	unfollowed error // why attempts cannot be followed, nil if they can or nobody wants it
 }
 
 func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
@@ -57,7 +60,7 @@ func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
 
 // detect makes the detectors.
 func (p *policy) detect(now time.Time, synced bool, used func(text string) bool) {
-	k := p.cfg.Knock(used)
+	k := p.recognise(used)
 	p.ring, p.members = k.Ring, k.Clients
 	p.advance(now, synced)
 	p.detectors = knock.New(k, now)
@@ -74,8 +77,15 @@ func (p *policy) remind(now time.Time, synced bool, m Memory) {
 
 // renew makes the next sequence of a one-time list due. The other detectors stay as they are.
 func (p *policy) renew(now time.Time, used func(text string) bool) {
-	p.detectors = knock.Renew(p.detectors, p.cfg.Knock(used), now)
+	p.detectors = knock.Renew(p.detectors, p.recognise(used), now)
 	p.outdated = false
+}
+
+// recognise says what the detectors have to recognise.
+func (p *policy) recognise(used func(text string) bool) knock.Config {
+	k := p.cfg.Knock(used)
+	k.Follow = p.follow
+	return k
 }
 
 // oneTime returns the texts of all one-time sequences.

@@ -94,6 +94,13 @@ type rig struct {
 	woken    []string
 	read     uint64 // number of the newest event when the test last forgot
 	port     uint16 // source port of the next packet
+	sent     []sent // every packet so far
+}
+
+// sent is a packet with its time.
+type sent struct {
+	at time.Time
+	b  []byte
 }
 
 func newRig(t *testing.T, text string) *rig {
@@ -151,7 +158,10 @@ func (r *rig) Check(f wire.Filter) error {
 func (r *rig) Set(_ []string, f wire.Filter) error { r.filter = f; return nil }
 func (r *rig) Devices() []control.Device           { return []control.Device{{Name: "wan", State: "up"}} }
 
-func (r *rig) packet(b []byte) { r.Packets(r.now, "wan", [][]byte{b}) }
+func (r *rig) packet(b []byte) {
+	r.sent = append(r.sent, sent{r.now, b})
+	r.Packets(r.now, "wan", [][]byte{b})
+}
 
 // sealAt makes a message of client phone with a stamp.
 func (r *rig) sealAt(stamp uint64) []byte {

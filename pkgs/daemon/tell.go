@@ -22,6 +22,8 @@ func level(kind string) config.Level {
 	switch kind {
 	case refused, pending, broken, trouble:
 		return config.LevelWarn
+	case attempt:
+		return config.LevelDebug
 	}
 	return config.LevelInfo
 }

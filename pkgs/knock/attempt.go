@@ -39,8 +39,16 @@ type tick uint32
 
 func tickOf(d time.Duration) tick { return tick(d >> 14) }
 
-// age is how long before now t was, in ticks.
-func (t tick) age(now tick) tick { return now - t }
+// age is how long before now t was, in ticks; 0 if now is before it, as in a log when summer time ends.
+func (t tick) age(now tick) tick {
+	if int32(now-t) < 0 {
+		return 0
+	}
+	return now - t
+}
+
+// duration is t in the units of others.
+func (t tick) duration() time.Duration { return time.Duration(t) << 14 }
 
 // over tells whether t is past; it must be less than 9 h away.
 func (t tick) over(now tick) bool { return int32(t-now) < 0 }
@@ -130,8 +138,7 @@ func (d *sequences) begin(clock time.Duration, sequence uint16, source netip.Add
 }
 
 // trip ends the attempt of a sender who touched a trip wire, and locks him out of the sequence.
-func (d *sequences) trip(now time.Time, sequence uint16, source netip.Addr, emit func(Finding)) {
-	clock := d.table.clock(now)
+func (d *sequences) trip(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) {
 	e := d.lookUp(clock, sequence, source, emit)
 	if e == nil {
 		if e = d.begin(clock, sequence, source); e == nil {
@@ -144,19 +151,27 @@ func (d *sequences) trip(now time.Time, sequence uint16, source netip.Addr, emit
 	a.walked, a.locked, a.lock, a.proved = 0, true, tickOf(e.until), a.proved/2
 }
 
+// verdict is what a packet to the port of a step was.
+type verdict struct {
+	done  int           // so many steps came in their order and end with it; 0 = it came out of order
+	age   time.Duration // how long ago the first of them came
+	opens bool          // the whole sequence came, and nothing locks its sender out
+	again bool          // it was a retransmission, or there was no place to remember it
+}
+
 // step takes a packet to the port of one or more steps of a sequence.
-func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, emit func(Finding)) {
-	clock, first := d.table.clock(now), steps&1 != 0
+func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) (v verdict) {
+	first := steps&1 != 0
 	e := d.lookUp(clock, sequence, p.Src, emit)
 	if e == nil && first {
 		e = d.begin(clock, sequence, p.Src)
 	}
 	if e == nil {
-		return
+		return verdict{again: first}
 	}
 	a, marks := &e.state, d.marksOf(e)
 	if p.Proto == wire.TCP && repeated(marks, steps, d.print(p)) {
-		return
+		return verdict{again: true}
 	}
 	if first {
 		if a.quiet {
@@ -165,19 +180,25 @@ func (d *sequences) step(now time.Time, sequence, steps uint16, p *wire.Packet, 
 		a.quiet, a.told = false, false
 		e.since, e.until = clock, max(e.until, clock+d.list[sequence].Within)
 	}
-	done, last := a.walk(marks, steps, tickOf(clock)), uint16(1)<<(len(marks)-1)
+	v.done = a.walk(marks, steps, tickOf(clock))
+	if v.done > 0 {
+		v.age = marks[v.done-1].began.age(tickOf(clock)).duration()
+	}
+	last := uint16(1) << (len(marks) - 1)
 	switch {
-	case done == len(marks):
-		d.whole(e, marks[done-1].began, p.Src, emit)
-	case done == 0 && steps&last != 0:
+	case v.done == len(marks):
+		v.opens = d.whole(e, marks[v.done-1].began, p.Src, emit)
+	case v.done == 0 && steps&last != 0:
 		d.giveUp(e, WrongOrder, a.done(), p.Src, emit)
 	}
 	e.rank = uint16(max(1, a.done()))
+	return v
 }
 
 // whole is for a sender of whom the whole sequence came, with a first step at began. What is
 // remembered of it stays until its time is over, so that late retransmissions do not begin another.
-func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) {
+// It tells whether it opens.
+func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) (opens bool) {
 	a, s := &e.state, &d.list[e.which]
 	d.quieten(source)
 	f := Finding{
@@ -194,6 +215,7 @@ func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit
 		a.locked, a.proved = false, 0
 	}
 	emit(f)
+	return f.Reason == OK
 }
 
 // quieten is for a sender of whom a whole sequence came. Sequences that begin like that one have

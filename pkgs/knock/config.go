@@ -19,6 +19,10 @@ type Config struct {
 	Ordered   *Ordered       // the ordered form of carrier ports, nil = off
 	SPAPort   uint16         // UDP port of kind fwknop, 0 = off
 	SPA       []SPAClient
+
+	// Follow is by how many senders attempts at sequences are told, besides the ends of knocks: so
+	// many sets of 8, of 112 bytes each; a power of two, 0 = none.
+	Follow int
 }
 
 // Client is one device that sends messages.

@@ -49,6 +49,10 @@ const (
 	UsedUp     Reason = "used-up"     // every sequence of a one-time list was used
 	Firewall   Reason = "firewall"    // the firewall refused the change
 	Memory     Reason = "memory"      // it could not be written down that the knock is used up
+
+	// Only of an Attempt, never of a knock that was refused.
+	WrongProtocol Reason = "wrong-protocol" // a step's port, but UDP instead of TCP or the other way round
+	Unfinished    Reason = "unfinished"     // the next step did not come
 )
 
 // Request is what a recognised knock asks for. Nothing in it is authorised yet.
@@ -77,12 +81,13 @@ type SPAPort struct {
 	Port  uint16
 }
 
-// Finding is one end of one knock: recognised, or given up with a reason.
+// Finding is one end of one knock: recognised, or given up with a reason; or it tells of an Attempt.
 type Finding struct {
 	Request
-	Reason Reason // OK for a recognised knock
-	Step   int    // of a sequence: how many steps were right before it ended
-	Whole  bool   // of a sequence: every step was right; with TripWire it opens when it comes once more
+	Reason  Reason  // OK for a recognised knock
+	Step    int     // of a sequence: how many steps were right before it ended
+	Whole   bool    // of a sequence: every step was right; with TripWire it opens when it comes once more
+	Attempt Attempt // if its Steps are not 0, this is no end of a knock
 }
 
 // Detector recognises one kind of knock. It is called from one goroutine at a time.

@@ -38,3 +38,18 @@ func Renew(old []Detector, cfg Config, now time.Time) []Detector {
 	}
 	return list
 }
+
+// Expire finds the attempts that nothing was heard of for so long that they are over, and has them
+// told. Whoever has them followed calls it once in a while.
+func Expire(list []Detector, now time.Time, emit func(Finding)) { expire(list, now, false, emit) }
+
+// End is Expire for the moment after which nothing comes any more.
+func End(list []Detector, now time.Time, emit func(Finding)) { expire(list, now, true, emit) }
+
+func expire(list []Detector, now time.Time, all bool, emit func(Finding)) {
+	for _, d := range list {
+		if s, is := d.(*sequences); is && s.stories != nil {
+			s.stories.expire(now, all, emit)
+		}
+	}
+}

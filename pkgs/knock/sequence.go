@@ -43,6 +43,7 @@ type sequences struct {
 	table   *table[attempt]
 	marks   []mark // as many as the longest sequence has steps, for each place in the table
 	longest int
+	stories *stories // nil = attempts are not followed
 }
 
 // target is what a packet is aimed at.
@@ -75,6 +76,9 @@ func newSequences(cfg Config, now time.Time) Detector {
 		d.longest = max(d.longest, len(s.Steps))
 	}
 	d.marks = make([]mark, attemptSets*ways*d.longest)
+	if cfg.Follow > 0 {
+		d.stories = newStories(cfg.Sequences, d.roles, now, cfg.Follow)
+	}
 	return d
 }
 
@@ -124,7 +128,7 @@ func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	if !ok {
 		return
 	}
-	roles := d.roles[at]
+	clock, roles := d.table.clock(now), d.roles[at]
 	for i := 0; i < len(roles); {
 		sequence, steps, tripped := roles[i].sequence, uint16(0), false
 		for ; i < len(roles) && roles[i].sequence == sequence; i++ {
@@ -135,10 +139,19 @@ func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		}
 		switch {
 		case tripped:
-			d.trip(now, sequence, p.Src, emit)
+			d.trip(clock, sequence, p.Src, emit)
+			if d.stories != nil {
+				d.stories.trip(clock, sequence, p, emit)
+			}
 		case steps != 0:
-			d.step(now, sequence, steps, p, emit)
+			v := d.step(clock, sequence, steps, p, emit)
+			if d.stories != nil {
+				d.stories.step(clock, sequence, steps, v, p, emit)
+			}
 		}
+	}
+	if d.stories != nil {
+		d.stories.wrongProtocol(clock, at, p, emit)
 	}
 }
 
@@ -166,6 +179,9 @@ func (d *sequences) AddFilter(f *wire.Filter) {
 				f.SYN = append(f.SYN, only)
 			}
 		}
+	}
+	if d.stories != nil {
+		d.stories.addFilter(f)
 	}
 }
 
