@@ -39,13 +39,15 @@ var arrows = map[string][]string{
 	"pkgs/nft":        {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/conntrack":  {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/fw4":        {"pkgs/config", "pkgs/nft", "pkgs/wire"},
+	"pkgs/pickup":     {},
+	"pkgs/offer":      {"pkgs/pickup"},
 	"pkgs/config":     {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knockdconf": {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
 	"pkgs/send":       {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":     {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/wire"},
+	"cmd/latchkey":    {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/fw4", "pkgs/hooks", "pkgs/knockdconf", "pkgs/nft",
-		"pkgs/store", "pkgs/wake", "pkgs/wire"},
+		"pkgs/offer", "pkgs/pickup", "pkgs/store", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.
@@ -72,7 +74,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/rate"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}
