@@ -53,7 +53,7 @@ func handsOut(t *testing.T) *offertest.Router {
 	var l net.Listener
 	lab.In(t, "router", func() (err error) { l, err = net.Listen("tcp", lanAddress+":80"); return err })
 	ear := offertest.Serve(t, l, web)
-	return &offertest.Router{URL: "http://" + lanAddress, Client: laptop(t), Ear: ear, Folder: folder, Offer: func(t *testing.T, client, link string) string {
+	return &offertest.Router{URL: "http://" + lanAddress, Web: web, Client: laptop(t), Ear: ear, Folder: folder, Offer: func(t *testing.T, client, link string) string {
 		t.Helper()
 		out, said, code := say("offer", "--folder", folder, client, file(t, link))
 		words := strings.Fields(out)

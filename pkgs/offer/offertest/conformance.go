@@ -21,6 +21,7 @@ import (
 // Router is a router whose web server hands out links.
 type Router struct {
 	URL    string                                         // of its web server, without a path
+	Web    *Web                                           // nil for a real one
 	Client *http.Client                                   // of a device in its LAN
 	Ear    *Ear                                           // on the wire; nil for a router that is elsewhere
 	Offer  func(t *testing.T, client, link string) string // offers a link and returns its code
@@ -83,8 +84,8 @@ func call(session, object, method string, args any) string {
 	return string(b)
 }
 
-// ask asks as a device does, and returns the answer's text and the sealed link in it.
-func (r *Router) ask(t *testing.T, name any) (text, sealed string) {
+// Ask asks as a device does, and returns the answer's text and the sealed link in it.
+func (r *Router) Ask(t *testing.T, name any) (text, sealed string) {
 	t.Helper()
 	text = r.post(t, call(NullSession, "latchkey", "pickup", map[string]any{"name": name}))
 	var reply struct{ Result []json.RawMessage }
@@ -116,11 +117,11 @@ func Conformance(t *testing.T, start func(t *testing.T) *Router) {
 
 func testOnce(t *testing.T, r *Router) {
 	code := parse(t, r.Offer(t, "phone", link))
-	_, sealed := r.ask(t, code.Name())
+	_, sealed := r.Ask(t, code.Name())
 	if got, err := code.Open(sealed); err != nil || got != link {
 		t.Errorf("the answer opens as %q, %v", got, err)
 	}
-	if text, sealed := r.ask(t, code.Name()); sealed != "" {
+	if text, sealed := r.Ask(t, code.Name()); sealed != "" {
 		t.Errorf("asked again, it answers %s", text)
 	}
 	if entries, err := os.ReadDir(r.Folder); err != nil || len(entries) != 0 {
@@ -130,7 +131,7 @@ func testOnce(t *testing.T, r *Router) {
 
 func testAlike(t *testing.T, r *Router) {
 	used, late, open := r.Offer(t, "phone", link), r.Offer(t, "laptop", link), r.Offer(t, "tablet", link)
-	r.ask(t, parse(t, used).Name())
+	r.Ask(t, parse(t, used).Name())
 	r.Age(t, late)
 	openName := parse(t, open).Name()
 	answers := map[string]string{}
@@ -140,7 +141,7 @@ func testAlike(t *testing.T, r *Router) {
 		"upper case": strings.ToUpper(openName), "a line feed behind": openName + "\n", "a path": "../" + openName, "a path in": "./" + openName,
 		"a command": openName + "; id", "a command in a line": openName + "\n; id", "the code itself": open, "long": strings.Repeat("0", 20_000),
 	} {
-		answers[what], _ = r.ask(t, name)
+		answers[what], _ = r.Ask(t, name)
 	}
 	for what, answer := range answers {
 		if answer != answers["unknown"] {
@@ -148,11 +149,11 @@ func testAlike(t *testing.T, r *Router) {
 		}
 	}
 	for _, other := range []any{nil, 1, []string{openName}, map[string]string{"name": openName}} {
-		if text, sealed := r.ask(t, other); sealed != "" {
+		if text, sealed := r.Ask(t, other); sealed != "" {
 			t.Errorf("name %v: it answers %s", other, text)
 		}
 	}
-	if _, sealed := r.ask(t, openName); sealed == "" {
+	if _, sealed := r.Ask(t, openName); sealed == "" {
 		t.Error("all that asking ended an offer that nobody knew the name of")
 	}
 }
@@ -160,7 +161,7 @@ func testAlike(t *testing.T, r *Router) {
 func testNewer(t *testing.T, r *Router) {
 	first, other, second := r.Offer(t, "phone", link), r.Offer(t, "laptop", link), r.Offer(t, "phone", link)
 	for code, want := range map[string]bool{first: false, other: true, second: true} {
-		if _, sealed := r.ask(t, parse(t, code).Name()); (sealed != "") != want {
+		if _, sealed := r.Ask(t, parse(t, code).Name()); (sealed != "") != want {
 			t.Errorf("of the offers for phone, laptop, and phone again: it has %s: %v, want %v",
 				map[string]string{first: "the first", other: "the second", second: "the third"}[code], !want, want)
 		}
@@ -178,7 +179,7 @@ func testNothingElse(t *testing.T, r *Router) {
 	for _, text := range []string{"", "{}", "[]", "null", `"x"`, `{"jsonrpc":"2.0","method":"call"}`} {
 		r.post(t, text) // it lives on
 	}
-	if _, sealed := r.ask(t, code.Name()); sealed == "" {
+	if _, sealed := r.Ask(t, code.Name()); sealed == "" {
 		t.Error("it has nothing any more")
 	}
 }
@@ -188,7 +189,7 @@ func testListener(t *testing.T, r *Router) {
 		t.Skip("nobody listens")
 	}
 	code := r.Offer(t, "phone", link)
-	_, sealed := r.ask(t, parse(t, code).Name())
+	_, sealed := r.Ask(t, parse(t, code).Name())
 	heard := r.Ear.Heard()
 	if Finds(heard, []byte(sealed)) == "" {
 		t.Fatalf("the sealed link was not heard, but %q", heard)

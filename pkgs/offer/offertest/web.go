@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"sync/atomic"
 )
 
 // NullSession is the session of those who did not log in (uhttpd, ubus.c).
@@ -18,6 +19,9 @@ const NullSession = "00000000000000000000000000000000"
 type Web struct {
 	Page   string                           // path of the page's file
 	PickUp func(name string) map[string]any // the method of ubus
+
+	Busy    atomic.Bool // it has no time for ubus
+	Damages atomic.Bool // it changes what it hands out
 }
 
 // question is a call by JSON-RPC, as uhttpd takes it.
@@ -47,6 +51,10 @@ func (w *Web) ServeHTTP(out http.ResponseWriter, in *http.Request) {
 		out.Header().Set("Content-Type", "text/html; charset=utf-8")
 		out.Write(page)
 	case "/ubus", "/ubus/":
+		if w.Busy.Load() {
+			http.Error(out, "busy", http.StatusServiceUnavailable)
+			return
+		}
 		var q question
 		if err := json.NewDecoder(http.MaxBytesReader(out, in.Body, 65536)).Decode(&q); err != nil {
 			q = question{}
@@ -75,7 +83,11 @@ func (w *Web) answer(q question) map[string]any {
 	if !ok && args["name"] != nil || len(args) > 1 { // rpcd looks at the kinds of arguments
 		return map[string]any{"result": []any{codeWrongArgument}}
 	}
-	return map[string]any{"result": []any{codeOK, w.PickUp(name)}}
+	data := w.PickUp(name)
+	if answer, ok := data["answer"].(string); ok && w.Damages.Load() {
+		data["answer"] = answer[1:]
+	}
+	return map[string]any{"result": []any{codeOK, data}}
 }
 
 func failure(code int) map[string]any {
