@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,13 +57,7 @@ func handsOut(t *testing.T) *offertest.Router {
 	return &offertest.Router{
 		URL: "http://" + l.Addr().String(), Client: http.DefaultClient, Ear: ear, Folder: r.path("var/run/latchkey.offers"),
 		Offer: func(t *testing.T, client, link string) string {
-			t.Helper()
-			r.write("link", link)
-			out, err := exec.Command(r.path("bin/latchkeyd"), "offer", "--folder", r.path("var/run/latchkey.offers"), client, r.path("link")).Output()
-			if err != nil {
-				t.Fatal(err)
-			}
-			return strings.Fields(string(out))[0]
+			return offerWith(t, r.path("bin/latchkeyd"), r.path("var/run/latchkey.offers"), client, link)
 		},
 	}
 }
@@ -101,4 +96,41 @@ func testOffer(t *testing.T) {
 	if got := r.call("offer", map[string]any{"client": "phone"}); got["error"] == nil {
 		t.Errorf("without a page, offer answers %v", got)
 	}
+}
+
+// webVariable names the address of a router's web server whose latchkeyd and /var/run are this machine's, such
+// as http://127.0.0.1:8088: see CONTRIBUTING.md.
+const webVariable = "LATCHKEY_WEB"
+
+// What the stand-in for uhttpd, rpcd and the access list does is what the real ones do.
+func TestPickUpFromWebServer(t *testing.T) {
+	url := os.Getenv(webVariable)
+	if url == "" {
+		t.Logf("nothing was tested: %s names no web server", webVariable)
+		return
+	}
+	offertest.Conformance(t, func(t *testing.T) *offertest.Router {
+		folder := "/var/run/latchkey.offers"
+		if err := os.RemoveAll(folder); err != nil {
+			t.Fatal(err)
+		}
+		return &offertest.Router{URL: url, Client: http.DefaultClient, Folder: folder, Offer: func(t *testing.T, client, link string) string {
+			return offerWith(t, "/usr/bin/latchkeyd", folder, client, link)
+		}}
+	})
+}
+
+// offerWith offers a link with the real program, and returns the code.
+func offerWith(t *testing.T, program, folder, client, link string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "link")
+	if err := os.WriteFile(path, []byte(link), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(program, "offer", "--folder", folder, client, path).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, _ := strings.Cut(string(out), " ")
+	return code
 }
