@@ -78,17 +78,20 @@ func TestPickUp(t *testing.T) { offertest.Conformance(t, handsOut) }
 func TestOfferRefuses(t *testing.T) {
 	const secret = "c2VjcmV0"
 	folder := filepath.Join(t.TempDir(), "offers")
-	for name, args := range map[string][]string{
-		"no link":        {"phone", file(t, "")},
-		"two lines":      {"phone", file(t, "http://x/#k="+secret+"\n#")},
-		"a long link":    {"phone", file(t, "http://x/#k="+secret+strings.Repeat("x", 4096))},
-		"no file":        {"phone", filepath.Join(t.TempDir(), "none")},
-		"no client":      {"", file(t, "http://x/#k="+secret)},
-		"a strange name": {"my phone", file(t, "http://x/#k="+secret)},
-		"no arguments":   {},
+	for name, test := range map[string]struct {
+		want string
+		args []string
+	}{
+		"no link":        {"has no link", []string{"phone", file(t, "")}},
+		"two lines":      {"has no link", []string{"phone", file(t, "http://x/#k="+secret+"\n#")}},
+		"a long link":    {"the limit is 4096", []string{"phone", file(t, "http://x/#k="+secret+strings.Repeat("x", 4096))}},
+		"no file":        {"no such file", []string{"phone", filepath.Join(t.TempDir(), "none")}},
+		"no client":      {"a client without white space", []string{"", file(t, "http://x/#k="+secret)}},
+		"a strange name": {"a client without white space", []string{"my phone", file(t, "http://x/#k="+secret)}},
+		"no arguments":   {"usage: latchkeyd offer CLIENT FILE", nil},
 	} {
-		out, said, code := say(append([]string{"offer", "--folder", folder}, args...)...)
-		if code == exitOK || out != "" || !strings.Contains(said, "latchkeyd: error: ") || strings.Contains(said, secret) {
+		out, said, code := say(append([]string{"offer", "--folder", folder}, test.args...)...)
+		if code == exitOK || out != "" || !strings.Contains(said, test.want) || strings.Contains(said, secret) {
 			t.Errorf("%s: returned %d, printed %q and %q", name, code, out, said)
 		}
 	}

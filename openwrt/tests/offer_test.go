@@ -16,13 +16,14 @@ import (
 	"github.com/latchkey/latchkey/pkgs/pickup"
 )
 
-// newPickupRouter returns a router with clients of three names, whose latchkeyd is the real one.
+// newPickupRouter returns a router with three clients, whose latchkeyd is the real one. The key of phone is the one that
+// offertest listens for.
 func newPickupRouter(t *testing.T) *router {
 	t.Helper()
 	r := newRouter(t)
 	r.write("etc/config/latchkey", oneDoor+`
 config client 'phone'
-	option key 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='
+	option key '3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs='
 	list door 'nas'
 
 config client 'laptop'
