@@ -37,19 +37,19 @@ type Folder string
 
 // Put offers a sealed link for a client, under a name that its code has. It takes the place of an
 // earlier offer for the same client. now is the time since boot, because the wall clock can be set.
-func (f Folder) Put(now time.Duration, client, name, sealed string) (err error) {
+func (f Folder) Put(now time.Duration, client, name, sealed string) error {
 	if !pickup.IsName(name) {
 		return fmt.Errorf("%.40q is not the name of an offer", name)
 	}
 	if client == "" || strings.ContainsAny(client, " \n") || sealed == "" || len(sealed) > pickup.MaxSealed || strings.Contains(sealed, "\n") {
 		return fmt.Errorf("an offer has a client without white space, and a sealed link of 1 to %d bytes", pickup.MaxSealed)
 	}
-	unlock, err := f.lock()
+	dir, err := f.lock()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	if err := f.makeRoom(now, client); err != nil {
+	defer dir.Close()
+	if err := f.makeRoom(dir, now, client); err != nil {
 		return err
 	}
 	// Whoever asks meanwhile must not find half of it.
@@ -82,8 +82,9 @@ func (f Folder) Take(now time.Duration, name string) (sealed string, err error) 
 	return o.sealed, nil
 }
 
-// lock makes the folder, if there is none, and waits until nobody else changes it.
-func (f Folder) lock() (unlock func() error, err error) {
+// lock makes the folder, if there is none, and waits until nobody else changes it: until what it
+// returns is closed.
+func (f Folder) lock() (dir *os.File, err error) {
 	if err := os.Mkdir(string(f), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
@@ -91,48 +92,49 @@ func (f Folder) lock() (unlock func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() || info.Mode().Perm() != 0o700 {
+	if info.Mode() != fs.ModeDir|0o700 {
 		return nil, fmt.Errorf("%s is %v, but must be a folder that only its owner can read: remove it", f, info.Mode())
 	}
-	dir, err := os.Open(string(f))
-	if err != nil {
+	if dir, err = os.Open(string(f)); err != nil {
 		return nil, err
 	}
 	if err := unix.Flock(int(dir.Fd()), unix.LOCK_EX); err != nil {
-		return nil, errors.Join(err, dir.Close())
+		dir.Close()
+		return nil, err
 	}
-	return dir.Close, nil
+	return dir, nil
 }
 
-// makeRoom removes what is no offer any more, those of the client, and the oldest of the others while
+// makeRoom removes what is no offer any more, those of the client, and the oldest of the others if
 // there are too many of them for one more.
-func (f Folder) makeRoom(now time.Duration, client string) error {
-	for {
-		entries, err := os.ReadDir(string(f))
-		if err != nil {
-			return err
-		}
-		count, oldest, first := 0, "", time.Duration(0)
-		for _, entry := range entries {
-			path := filepath.Join(string(f), entry.Name())
-			o, err := read(path)
-			if err != nil || o.end <= now || o.client == client {
-				if err := remove(path); err != nil && err != ErrNone {
-					return err
-				}
-				continue
+func (f Folder) makeRoom(dir *os.File, now time.Duration, client string) error {
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	var oldest string
+	var first time.Duration
+	count := 0
+	for _, name := range names {
+		path := filepath.Join(string(f), name)
+		o, err := read(path)
+		if err != nil || o.end <= now || o.client == client {
+			if err := remove(path); err != nil && err != ErrNone {
+				return err
 			}
-			if count++; oldest == "" || o.end < first {
-				oldest, first = path, o.end
-			}
+			continue
 		}
-		if count < Most {
-			return nil
-		}
-		if err := remove(oldest); err != nil && err != ErrNone {
-			return err
+		if count++; oldest == "" || o.end < first {
+			oldest, first = path, o.end
 		}
 	}
+	if count < Most {
+		return nil
+	}
+	if err := remove(oldest); err != nil && err != ErrNone {
+		return err
+	}
+	return nil
 }
 
 // remove ends an offer. It returns ErrNone to all but one: the file system decides who was first.
