@@ -40,14 +40,16 @@ var arrows = map[string][]string{
 	"pkgs/nft":       {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/conntrack": {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/fw4":       {"pkgs/config", "pkgs/nft", "pkgs/wire"},
+	"pkgs/pickup":    {},
+	"pkgs/offer":     {"pkgs/pickup"},
 	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/uci"},
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":    {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
+	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/hooks", "pkgs/nft",
-		"pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
+		"pkgs/offer", "pkgs/pickup", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.
@@ -74,7 +76,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/rate", "pkgs/command"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/command"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

@@ -4,10 +4,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"text/tabwriter"
 
@@ -28,7 +30,7 @@ func addCommand(e env, args []string) error {
 			return fmt.Errorf("standard input: %w", err)
 		}
 	}
-	l, err := link.Parse(text)
+	l, err := readAdded(text)
 	if err == nil && *name != "" {
 		l.Name = *name
 		l, err = link.Parse(l.Text()) // is it a name?
@@ -41,24 +43,37 @@ func addCommand(e env, args []string) error {
 		return err
 	}
 	if old, err := h.load(l.Name); err == nil && old.Key != l.Key && !*replace {
-		return hinted{fmt.Errorf("%s was added before, with another key", l.Name),
-			"--replace forgets the old link, --name NAME keeps both"}
+		hint := "--replace forgets the old link, --name NAME keeps both"
+		if isPickup(text) {
+			hint += "; either takes a new code, because this one is used up"
+		}
+		return hinted{fmt.Errorf("%s was added before, with another key", l.Name), hint}
 	}
 	if err := h.save(l); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "added %s with %s\n", l.Name, doorsOf(l))
-	if words[0] != "-" {
-		fmt.Fprintln(e.err, "latchkey: hint: the link holds your key, and others can see what is typed: next time give it to latchkey add - on standard input")
+	if words[0] != "-" && !isPickup(text) {
+		fmt.Fprintln(e.err, "latchkey: hint: the link holds your key, and the shell keeps what is typed: next time give it to latchkey add - on standard input, or use a pick-up address")
 	}
 	return nil
+}
+
+// readAdded reads what a router is added by: its link, or the address where the link can be picked up.
+func readAdded(text string) (link.Link, error) {
+	if !isPickup(text) {
+		return link.Parse(text)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return pickUp(ctx, text)
 }
 
 // readLine reads a link that is piped in, or that a person pastes.
 func readLine(e env) (string, error) {
 	if f, ok := e.in.(*os.File); ok {
 		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintln(e.err, "paste the link and press Enter:")
+			fmt.Fprintln(e.err, "paste the link or the pick-up address, and press Enter:")
 		}
 	}
 	text, err := bufio.NewReader(io.LimitReader(e.in, link.MaxSize+2)).ReadString('\n')
@@ -102,7 +117,7 @@ func listCommand(e env, args []string) error {
 	case len(links) > 0:
 		printLinks(e.out, links)
 	case err == nil:
-		fmt.Fprintln(e.out, "no router was added yet: latchkey add LINK")
+		fmt.Fprintln(e.out, "no router was added yet: latchkey add ADDRESS")
 	}
 	return err
 }

@@ -103,6 +103,7 @@ func TestPackages(t *testing.T) {
 		list := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tz", "-f", "-")
 		for _, want := range []string{
 			"./usr/share/luci/menu.d/luci-app-latchkey.json\n",
+			"./usr/share/rpcd/acl.d/luci-app-latchkey-pickup.json\n",
 			"./usr/share/rpcd/acl.d/luci-app-latchkey.json\n",
 			"./www/luci-static/resources/view/latchkey/",
 		} {

@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/link"
+	"github.com/latchkey/latchkey/pkgs/offer/offertest"
 )
 
 // ucodeVariable names a program ucode that has its modules fs, socket, ubus, uci and uloop. Debian has none,
@@ -125,6 +126,8 @@ func TestPlugin(t *testing.T) {
 	t.Run("restart", func(t *testing.T) { testPluginRestart(t) })
 	t.Run("newclient_on_a_full_flash", func(t *testing.T) { testNewClientLost(t) })
 	t.Run("newclient", func(t *testing.T) { testNewClient(t) })
+	t.Run("pickup", func(t *testing.T) { offertest.Conformance(t, handsOut) })
+	t.Run("offer", func(t *testing.T) { testOffer(t) })
 }
 
 func testPluginAlone(t *testing.T) {
@@ -293,6 +296,7 @@ func testNewClient(t *testing.T) {
 
 	for name, args := range map[string]map[string]any{
 		"name":    {"name": "x; reboot"},
+		"lines":   {"name": "x\n; reboot"},
 		"taken":   {"name": "nas"},
 		"door":    {"name": "phone", "door": []string{"garage"}},
 		"day":     {"name": "phone", "expires": "2027-13-45"},

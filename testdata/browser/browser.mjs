@@ -27,11 +27,12 @@ export const programs = {
  * Starts a browser with a fresh profile. The result has goto(url), run(expression), shot(file), close(), and the folder downloads.
  * @param {'chromium'|'firefox'} name
  * @param {{width?: number, height?: number, dark?: boolean, lang?: string}} [look]
+ * @param {string} [kept] an empty folder for the profile, which stays when the browser is closed
  */
-export async function open(name, look = {}) {
+export async function open(name, look = {}, kept = '') {
 	const program = programs[name]();
 	if (!program) throw new Error(`${name} is not installed`);
-	const profile = mkdtempSync(join(tmpdir(), 'latchkey-browser-'));
+	const profile = kept || mkdtempSync(join(tmpdir(), 'latchkey-browser-'));
 	mkdirSync(downloads(profile));
 	const size = { width: 390, height: 844, dark: false, lang: 'en', ...look };
 	const browser = await (name === 'chromium' ? chromium : firefox)(program, profile, size);
@@ -39,6 +40,7 @@ export async function open(name, look = {}) {
 	browser.downloads = downloads(profile);
 	browser.close = async () => {
 		await end();
+		if (kept) return;
 		// Helper processes of the browser may still be writing while they end.
 		await until('the end of the profile', () => {
 			try {

@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { core } from './page.mjs';
 
-const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'nextStamp', 'parseLink', 'ascii', 'bytes');
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'nextStamp', 'parseLink', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
 const hex = b => Buffer.from(b).toString('hex');
 const dir = new URL('../vectors/', import.meta.url);
 
@@ -104,6 +104,16 @@ for (const line of readFileSync(new URL('links.tsv', dir), 'utf8').trimEnd().spl
 	test(`a link with ${what} is ${verdict}`, () => {
 		if (verdict === 'good') page.parseLink(link);
 		else assert.throws(() => page.parseLink(link), { message: /^[vnhaupkd]$/ });
+	});
+}
+
+for (const line of readFileSync(new URL('pickup.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [verdict, what, codeText, name, sealed, link] = line.split('\t');
+	test(`a pick-up with ${what} is ${verdict}`, () => {
+		const code = page.unbase64(codeText), open = () => page.unseal(code, page.unbase64(sealed));
+		assert.equal(page.pickupName(code), name);
+		if (verdict === 'good') assert.equal(open(), link);
+		else assert.throws(open);
 	});
 }
 

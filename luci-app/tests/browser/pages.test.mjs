@@ -31,7 +31,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 	}
 	const calls = page => page.evaluate(() => JSON.parse(JSON.stringify(globalThis.calls)));
 
-	for (const name of [ 'overview', 'look', 'wizard', 'door', 'device', 'key', 'stealth', 'sequence', 'rows', 'importer' ])
+	for (const name of [ 'overview', 'look', 'wizard', 'door', 'device', 'key', 'code', 'stealth', 'sequence', 'rows', 'importer' ])
 		for (const [ size, language, dark ] of [ [ 'desktop', undefined, false ], [ 'phone', 'de', true ], [ 'phone', 'zh_Hans', false ] ])
 			test(`${name} is accessible and fits: ${size} ${language || 'en'} ${dark ? 'dark' : 'light'}`, () =>
 				scene(name, { size, language, dark }, async page => {
@@ -95,17 +95,19 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.equal(await page.getByLabel('Port outside').inputValue(), '22');
 		await page.getByRole('button', { name: 'Next' }).click();
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
-		await page.getByRole('img', { name: 'QR code with the link for the device' }).waitFor();
+		await page.getByRole('img', { name: 'QR code for the device' }).waitFor();
 
-		const [ [ , saved ], [ , link ] ] = await calls(page);
+		const [ [ , saved ], [ offer, client, where ], [ , address ] ] = await calls(page);
 
 		assert.deepEqual({ ...saved.door }, { '.name': 'nas_ssh_2', title: 'SSH – nas', src: 'wan', proto: [ 'tcp' ], port: '22', open_for: '10m', enabled: '1',
 			dest: 'lan', dest_port: '22', dest_ip: '192.168.1.100' });
 		assert.deepEqual([ saved.client['.name'], saved.client.door, saved.client.kind ], [ 'my_phone', [ 'nas_ssh_2' ], 'latchkey' ]);
 		assert.deepEqual(saved.main, { enabled: '1' });
-		assert.equal(link, 'http://192.168.1.1/latchkey/#v=1&n=home&a=203.0.113.1&u=41641&p=20480&k=' + saved.client.key + '&d=nas_ssh_2');
-		assert.equal(await page.getByLabel('Command line').inputValue(), 'echo \'' + link + '\' | latchkey add -');
-		assert.equal(await page.getByText('Shown this once.').count(), 1);
+		assert.deepEqual([ offer, client, where.name, where.host, where.addresses ], [ 'offer', 'my_phone', 'home', '', [ '203.0.113.1' ] ]);
+		assert.match(address, /^http:\/\/192\.168\.1\.1\/latchkey\/#[\w-]{22}$/);
+		assert.equal(await page.getByLabel('Command line').inputValue(), 'latchkey add ' + address);
+		assert.equal(await page.getByText('Works once, within 15 minutes, in your home network.').count(), 1);
+		assert.ok(!(await page.content()).includes(saved.client.key), 'the key stands on the page');
 		await page.getByRole('button', { name: 'Done' }).click();
 		assert.deepEqual((await calls(page)).pop(), [ 'close' ]);
 	}));
@@ -117,6 +119,44 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await screenshot(page, 'code-phone-en-light');
 		assert.deepEqual(await accessibility(page), []);
 		assert.ok(await overflow(page) <= 0);
+	}));
+
+	test('a new code takes the place of the old one, and the link is shown only at a press', () => scene('code', {}, async page => {
+		await page.getByLabel('Name from outside').fill('198.51.100.9');
+		await page.getByRole('button', { name: 'Show the code' }).click();
+		await page.getByRole('button', { name: 'Show a new code' }).click();
+		await page.waitForFunction(() => calls.filter(c => c[0] == 'qr').length == 2);
+
+		const seen = await calls(page);
+		const addresses = seen.filter(c => c[0] == 'qr').map(c => c[1]);
+
+		assert.deepEqual(seen.map(c => c[0]), [ 'remember', 'offer', 'qr', 'offer', 'qr' ]);
+		assert.deepEqual([ seen[1][1], seen[1][2].host, seen[1][2].addresses ], [ 'anna', '', [ '198.51.100.9' ] ]);
+		assert.notEqual(addresses[0], addresses[1]);
+		assert.equal(await page.getByLabel('Command line').inputValue(), 'latchkey add ' + addresses[1]);
+		assert.equal(await page.getByRole('link', { name: 'Open the knock page here' }).getAttribute('href'), addresses[1]);
+		assert.equal(await page.evaluate(() => document.activeElement.className), 'lk-qr');
+		assert.ok(!(await page.content()).includes('SECRET'));
+		await page.getByRole('button', { name: 'Show the link itself' }).click();
+		assert.match(await page.getByLabel('Link', { exact: true }).inputValue(), /SECRET/);
+		assert.deepEqual(await page.locator('a').evaluateAll(all => all.filter(a => /SECRET/.test(a.href)).length), 0, 'the link can be opened by a click');
+		assert.deepEqual(await accessibility(page), []);
+	}));
+
+	test('a code that the router refuses says why, and can be tried again', () => scene('code', {}, async page => {
+		await page.evaluate(() => {
+			let tries = 0;
+			const ctx = scenes.context();
+			const offer = ctx.offer;
+
+			scenes.put(need('latchkey.device').newCode(Object.assign(ctx, {
+				offer: (c, w) => tries++ ? offer(c, w) : Promise.reject(new Error('the router is busy'))
+			}), { '.name': 'anna', title: 'Anna', door: [] }));
+		});
+		await page.getByRole('button', { name: 'Show the code' }).click();
+		await page.getByText('the router is busy').waitFor();
+		await page.getByRole('button', { name: 'Show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
 	}));
 
 	test('first use works with the keyboard alone', () => scene('wizard', {}, async page => {
@@ -153,10 +193,10 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
 		await page.locator('.lk-qr').waitFor();
 
-		const [ [ , saved ], [ , link ] ] = await calls(page);
+		const [ [ , saved ], [ , , where ] ] = await calls(page);
 
 		assert.deepEqual([ saved.door.dest_ip, saved.door.proto, saved.host ], [ '10.1.2.3', [ 'tcp', 'udp' ], 'home.example.net' ]);
-		assert.match(link, /&h=home\.example\.net&a=203\.0\.113\.1&/);
+		assert.deepEqual([ where.host, where.addresses ], [ 'home.example.net', [ '203.0.113.1' ] ]);
 	}));
 
 	test('a door on the router itself has one port and no host', () => scene('wizard', {}, async page => {
@@ -227,10 +267,11 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await page.getByRole('button', { name: 'Replace the key and show the code' }).click();
 		await page.locator('.lk-qr').waitFor();
 
-		const [ [ , saved ], [ , link ] ] = await calls(page);
+		const [ [ first, saved ], [ second, client ] ] = await calls(page);
 
-		assert.equal(saved.keys.client, 'anna');
-		assert.ok(link.includes('&k=' + saved.keys.key + '&d=nas_ssh'));
+		assert.deepEqual([ first, saved.keys.client, second, client ], [ 'save', 'anna', 'offer', 'anna' ]);
+		assert.match(saved.keys.key, /^[A-Za-z0-9_-]{43}$/);
+		assert.ok(!(await page.content()).includes(saved.keys.key), 'the key stands on the page');
 	}));
 
 	test('the copy button puts the line into the clipboard, on plain http too', () => scene('sequence', {}, async page => {

@@ -44,8 +44,12 @@ globalThis.scenes = (function() {
 		main: { ports: '20480-26623', stun_port: '41641', interface: [ 'wan' ] },
 		qr: text => { calls.push([ 'qr', text ]); return '<svg xmlns="http://www.w3.org/2000/svg" width="49" height="49"><rect width="49" height="49" fill="white"/><path d="M4,4h20v20h-20z"/></svg>'; },
 		save: answers => { calls.push([ 'save', answers ]); return Promise.resolve(); },
+		offer: (client, where) => { calls.push([ 'offer', client, where ]); return Promise.resolve({ address: where.page + '#' + code(calls.length), minutes: 15 }); },
+		link: (client, where) => { calls.push([ 'link', client, where ]); return Promise.resolve(where.page + '#v=1&k=SECRET'); },
+		remember: host => { calls.push([ 'remember', host ]); },
 		close: () => calls.push([ 'close' ])
 	}, extra);
+	const code = n => 'AAECAwQFBgcICQoLDA0' + String(n).padStart(3, '0');
 	const actions = () => ({ names: need('latchkey.status').names(status), at: NOW, about: d => (d.name == 'nas_ssh') ? 'SSH on nas, from outside on port 2022' : '',
 		open: (ev, d) => calls.push([ 'open', d.name ]), close: (ev, d, g) => calls.push([ 'close', d.name, g.address ]) });
 	const put = (...nodes) => need('latchkey.status').replace(root, nodes);
@@ -70,6 +74,7 @@ globalThis.scenes = (function() {
 		door: () => put(heading('Door'), need('latchkey.wizard').newDoor(context())),
 		device: () => put(heading('Device'), need('latchkey.device').newDevice(context())),
 		key: () => put(heading('Key'), need('latchkey.device').newKey(context(), { '.name': 'anna', title: 'Anna', door: [ 'nas_ssh' ] })),
+		code: () => put(heading('Code'), need('latchkey.device').newCode(context(), { '.name': 'anna', title: 'Anna', door: [ 'nas_ssh' ] })),
 		stealth: () => put(heading('Stealth'), need('latchkey.report').page(need('latchkey.stealth').findings(firewall, [ 'wan' ]), f => calls.push([ 'propose', f.id ])),
 			need('latchkey.report').diff(need('latchkey.stealth').findings(firewall, [ 'wan' ])[0].change, () => firewall[1])),
 		sequence: () => put(heading('Sequence'), need('latchkey.share').sequencePanel({ name: 'home', json: '{}', knock: 'knock -d 200 h 1:tcp', latchkey: 'latchkey knock h 1/tcp', knockd: '[home]' })),

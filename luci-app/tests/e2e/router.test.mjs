@@ -62,8 +62,10 @@ describe('on a real router', { timeout: 600000 }, () => {
 		await page.getByLabel('Name from outside').fill('home.example.net');
 		assert.deepEqual(await luci.accessibility(), []);
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
-		await page.getByRole('img', { name: 'QR code with the link for the device' }).locator('svg').waitFor({ timeout: 120000 });
+		await page.getByRole('img', { name: 'QR code for the device' }).locator('svg').waitFor({ timeout: 120000 });
 		assert.deepEqual(await luci.accessibility(), []);
+
+		await page.getByRole('button', { name: 'Show the link itself' }).click();
 
 		const link = new URL(await page.getByLabel('Link', { exact: true }).inputValue());
 		const parts = new URLSearchParams(link.hash.slice(1));
@@ -75,8 +77,27 @@ describe('on a real router', { timeout: 600000 }, () => {
 		assert.equal(Buffer.from(key, 'base64url').length, 32);
 		client = (await sections('latchkey', 'client')).find(c => c.title == DEVICE);
 		assert.equal(client.key, key);
+		await pickUp((await page.getByLabel('Command line').inputValue()).replace('latchkey add ', ''));
 		await page.getByRole('button', { name: 'Done' }).click();
 	});
+
+	// The page gets its link by a code, as somebody who did not log in, and once.
+	async function pickUp(address) {
+		const context = await browser.newContext({ ignoreHTTPSErrors: true });
+
+		for (const expected of [ door, null ]) {
+			const phone = await context.newPage();
+
+			await phone.goto(address);
+			if (expected)
+				await phone.locator('.door[data-door="' + expected + '"]').waitFor();
+			else
+				await phone.getByText('This code was used or is too old').waitFor();
+			assert.ok(!phone.url().includes('#'), 'the code stands in the address');
+			await phone.close();
+		}
+		await context.close();
+	}
 
 	test('the daemon has the door, closed, and nothing is left to apply', async () => {
 		await luci.until('the door is ready', async () => (await doorState())?.state == 'ready');

@@ -6,7 +6,7 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { open, popen, readfile, unlink, writefile } from 'fs';
+import { open, popen, readfile, stat, unlink, writefile } from 'fs';
 import { connect as ubus } from 'ubus';
 import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
@@ -16,6 +16,7 @@ const SOCKET = '/var/run/latchkey/latchkey.sock';
 const PROBLEMS = '/var/run/latchkey.init/problems'; // of a configuration that the init script refused
 const SAVED = '/var/run/latchkey.init/saved';       // the last configuration that it took
 const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that may hold keys
+const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait to be picked up
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
@@ -28,6 +29,11 @@ const NOT_RUNNING = {
 	error: 'latchkeyd is not running',
 	hint: 'switch it on, or read in the log why it does not start'
 };
+
+// matches tells whether the whole of a text is like a pattern: to ucode, ^ and $ are the ends of a line.
+function matches(text, pattern) {
+	return type(text) == 'string' && match(text, pattern)?.[0] == text;
+}
 
 // now is the time in milliseconds of a clock that nobody sets.
 function now() {
@@ -143,7 +149,7 @@ function checkOffline(text) {
 // staged returns the configuration with what was changed by this login, or on the command line, and
 // is not in force yet.
 function staged(session) {
-	const changes = match(session, /^[0-9a-f]{32}$/) ? `-P /var/run/rpcd/uci-${session}` : '';
+	const changes = matches(session, /^[0-9a-f]{32}$/) ? `-P /var/run/rpcd/uci-${session}` : '';
 
 	return popen(`/sbin/uci -c ${CONFIG} ${changes} export latchkey`)?.read('all') ?? '';
 }
@@ -227,17 +233,20 @@ function knockPage() {
 	return '';
 }
 
-// linkOf returns all that a client needs to knock: a secret.
-function linkOf(uci, client, page) {
+// linkOf returns all that a client needs to knock: a secret. where may have the page, and the name,
+// host and addresses of this router as its owner knows them.
+function linkOf(uci, client, where) {
 	const main = uci.get_all('latchkey', 'main') ?? {};
 	const ordered = uci.get_first('latchkey', 'ports');
 	const interfaces = list(main.interface);
 	const parts = [ 'v=1' ];
 	const add = (name, value) => length(value) ? push(parts, `${name}=${escape(value)}`) : null;
 
-	add('n', uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname') ?? 'router');
-	add('h', hostname(uci));
-	for (let a in addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ]))
+	const known = length(where.host) || length(where.addresses);
+
+	add('n', where.name || (uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname') ?? 'router'));
+	add('h', known ? where.host : hostname(uci));
+	for (let a in (known ? slice(where.addresses ?? [], 0, 8) : addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ])))
 		add('a', a);
 	add('u', main.stun_port == '0' ? '' : main.stun_port);
 	add('p', split(main.ports ?? '', '-')[0]);
@@ -249,19 +258,52 @@ function linkOf(uci, client, page) {
 	add('k', base64url(client.key));
 	add('d', join(',', list(client.door)));
 
-	return `${page || knockPage()}#${join('&', parts)}`;
+	return `${where.page || knockPage()}#${join('&', parts)}`;
 }
 
 function link(args) {
 	const uci = cursor(CONFIG);
-	const client = match(args.client, NAME) ? uci.get_all('latchkey', args.client) : null;
+	const client = matches(args.client, NAME) ? uci.get_all('latchkey', args.client) : null;
 
 	if (client?.['.type'] != 'client')
 		return { error: `no client '${args.client}'`, hint: 'ubus call latchkey newclient makes one' };
 	if (client.kind == 'fwknop' || !client.key)
 		return { error: `client '${args.client}' has no key of kind 'latchkey'`, hint: 'links are for such clients only' };
 
-	return { link: linkOf(uci, client, args.page) };
+	return { link: linkOf(uci, client, args) };
+}
+
+// offer lets a client's link be picked up once, by the address that it returns. The link goes through
+// a file of root's; what stays is sealed, see SPEC.md, section 5.
+function offer(args) {
+	const made = link(args);
+
+	if (made.error)
+		return made;
+
+	const page = split(made.link, '#')[0];
+	const r = run(`offer --folder ${OFFERS} ${args.client}`, made.link);
+	const m = match(r?.out ?? '', /^([A-Za-z0-9_-]{22}) ([0-9]+)\n$/);
+
+	if (!length(page))
+		return { error: 'this router has no page to pick the link up at', hint: 'name one: page' };
+	if (r?.code !== 0 || !m)
+		return { error: trim(r?.out ?? '') || 'latchkeyd offer failed', hint: 'upgrade the package latchkey' };
+
+	return { address: `${page}#${m[1]}`, minutes: +m[2] };
+}
+
+// pickup hands out what is offered under a name, once, to anybody: only a client's code opens it. For a
+// name that was never given no program runs.
+function pickup(args) {
+	const name = args.name ?? '';
+	const p = matches(name, /^[0-9a-f]{32}$/) && stat(`${OFFERS}/${name}`)
+		? popen(`/usr/bin/latchkeyd pickup --folder ${OFFERS} ${name} 2>/dev/null`) : null;
+	const answer = trim(p?.read('all') ?? '');
+
+	p?.close();
+
+	return length(answer) ? { answer } : { error: 'nothing is offered under this name', hint: 'let the router show a new code' };
 }
 
 // errorsWith returns what would be wrong with the configuration if it had one more section.
@@ -285,7 +327,7 @@ function newclient(args) {
 	const uci = cursor(CONFIG);
 	const doors = list(args.door);
 
-	if (!match(args.name ?? '', NAME))
+	if (!matches(args.name, NAME))
 		return { error: `name '${args.name}' is not 1 to 32 letters, digits or _`, hint: 'the title can be any text' };
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
@@ -440,10 +482,14 @@ return {
 		restart: { call: () => ({ result: system([ '/etc/init.d/latchkey', 'restart' ]) == 0 }) },
 		check: { args: { text: '' }, call: req => check(req.args) },
 		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
-		link: { args: { client: '', page: '' }, call: req => link(req.args) },
+		link: { args: { client: '', page: '', name: '', host: '', addresses: [] }, call: req => link(req.args) },
+		offer: { args: { client: '', page: '', name: '', host: '', addresses: [] }, call: req => offer(req.args) },
 		newclient: {
 			args: { name: '', title: '', door: [], expires: '', page: '' },
 			call: req => newclient(req.args)
-		}
+		},
+
+		// The one method that is open to everybody in the LAN, by luci-app-latchkey's second list.
+		pickup: { args: { name: '' }, call: req => pickup(req.args) }
 	}
 };

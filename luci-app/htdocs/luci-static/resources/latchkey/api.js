@@ -18,6 +18,8 @@ const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [
 const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'door', 'address', 'for' ], expect: { '': {} } });
 const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address', 'cut' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
+const callOffer = rpc.declare({ object: 'latchkey', method: 'offer', params: [ 'client', 'page', 'name', 'host', 'addresses' ], expect: { '': {} } });
+const callLink = rpc.declare({ object: 'latchkey', method: 'link', params: [ 'client', 'page', 'name', 'host', 'addresses' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
 const callRestart = rpc.declare({ object: 'latchkey', method: 'restart', expect: { result: false } });
@@ -81,8 +83,18 @@ function check() {
 	return callCheck('');
 }
 
+// A pick-up address for a client: { address, minutes }. where as in plan.whereabouts, with name and page.
+function offer(client, where) {
+	return callOffer(client, where.page, where.name, where.host, where.addresses).then(checked);
+}
+
+// A client's link: a secret.
+function linkOf(client, where) {
+	return callLink(client, where.page, where.name, where.host, where.addresses).then(checked).then(function(answer) { return answer.link; });
+}
+
 // Saves and applies with the router's own rollback, without LuCI's overlay and reload, so that a
-// key which is shown once can be shown after it.
+// code can be shown after it.
 function apply() {
 	return uci.save().then(check).then(function(problems) {
 		const wrong = problems.find(function(p) { return !p.warning; });
@@ -195,6 +207,8 @@ return baseclass.extend({
 	close: function(name, address, cut) { return callClose(name, address, cut).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },
 	importText: function(content) { return callImport(content).then(checked); },
+	offer: offer,
+	link: linkOf,
 	check: check,
 	silence: silence,
 	restart: function() { return callRestart(); },

@@ -51,10 +51,15 @@ function withHost(where, host) {
 	return Object.assign({}, where, isAddress ? { host: '', addresses: [ host ] } : { host: host });
 }
 
-function panelFor(ctx, client, main, where) {
-	const l = plan.linkFor(client, main, where, ctx.ordered);
+// The panel of a client that the router has, for picking its link up: a promise.
+function pickupPanel(ctx, name, where) {
+	const t = {
+		qr: ctx.qr,
+		offer: function() { return ctx.offer(name, where); },
+		link: function() { return ctx.link(name, where); }
+	};
 
-	return share.latchkeyPanel({ qr: ctx.qr, link: l, commandLine: link.commandLine(l) });
+	return t.offer().then(function(offered) { return share.latchkeyPanel(t, offered); });
 }
 
 function newClient(kind, title, doors, expires, taken) {
@@ -88,11 +93,11 @@ function fwknopPanel(ctx, client, main, where) {
 		rc: link.fwknopRC(where.name, host, main.spa_port, keys, accessOf(ctx.around.doors, [].concat(client.door || []))) });
 }
 
-// The panel for any client with its secret in hand.
+// The panel for any client that was saved just now: a promise. The keys of kind fwknop are those in hand.
 function panel(ctx, client, main, host) {
 	const where = withHost(ctx.where, host);
 
-	return (client.kind == 'fwknop') ? fwknopPanel(ctx, client, main, where) : panelFor(ctx, client, main, where);
+	return (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, where)) : pickupPanel(ctx, client['.name'], where);
 }
 
 const SPA_PORT = '62201'; // where fwknop's clients send to if nobody tells them
@@ -107,9 +112,35 @@ function mainFor(kind, main) {
 }
 
 function showCode(root, ctx, client, main, host) {
-	fill(root, [ panel(ctx, client, Object.assign({}, ctx.main, main), host),
-		foot([ button(_('Done'), 'cbi-button-action important', ctx.close) ]) ]);
-	root.querySelector('.lk-qr').focus();
+	return panel(ctx, client, Object.assign({}, ctx.main, main), host).then(function(shown) {
+		fill(root, [ shown, foot([ button(_('Done'), 'cbi-button-action important', ctx.close) ]) ]);
+		root.querySelector('.lk-qr').focus();
+	});
+}
+
+// A code for a client that is there, with the key that it has.
+function newCode(ctx, client) {
+	const w = whereFields(ctx.where);
+	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
+	const root = E('div');
+	const go = button(_('Show the code'), 'cbi-button-action important', function() {
+		const host = value(w.host);
+
+		error.textContent = whereProblem(ctx.where, host) || '';
+		if (!error.textContent)
+			fields.attempt(go, error, function() {
+				ctx.remember(host);
+
+				return showCode(root, ctx, client, {}, host);
+			});
+	});
+
+	fill(root, [ E('div', { 'class': 'lk-form' }, [
+		E('p', [ _('The code hands the key of this client, which stays as it is, to one more device or to the same one again.') ]),
+		w.row, error, foot([ button(_('Cancel'), '', ctx.close), go ])
+	]) ]);
+
+	return root;
 }
 
 // A new key for a client that is there. It shows nothing before the old key is replaced.
@@ -129,7 +160,7 @@ function newKey(ctx, client) {
 
 		fields.attempt(go, error, function() {
 			return ctx.save({ main: main, keys: { client: client['.name'], key: fresh.key, hmac_key: fresh.hmac_key }, host: host })
-				.then(function() { showCode(root, ctx, fresh, main, host); });
+				.then(function() { return showCode(root, ctx, Object.assign(fresh, { '.name': client['.name'] }), main, host); });
 		});
 	});
 
@@ -171,7 +202,7 @@ function newDevice(ctx) {
 		const host = value(w.host);
 
 		fields.attempt(go, error, function() {
-			return ctx.save({ main: main, client: client, host: host }).then(function() { showCode(root, ctx, client, main, host); });
+			return ctx.save({ main: main, client: client, host: host }).then(function() { return showCode(root, ctx, client, main, host); });
 		});
 	});
 
@@ -194,5 +225,6 @@ return baseclass.extend({
 	withHost: withHost,
 	panel: panel,
 	newDevice: newDevice,
+	newCode: newCode,
 	newKey: newKey
 });

@@ -3,7 +3,7 @@
 'require baseclass';
 'require latchkey.random as random';
 
-// The link that gives a client all it needs, and the forms of it that other programs read.
+// Keys, and how a client finds the router. The link itself is made by the router (ubus: latchkey link).
 
 const KEY_BYTES = 32;
 const FWKNOP_HMAC_BYTES = 64;
@@ -19,44 +19,6 @@ function makeFwknopKeys() {
 		key: random.base64(random.bytes(KEY_BYTES)),
 		hmac: random.base64(random.bytes(FWKNOP_HMAC_BYTES))
 	};
-}
-
-// A value of the fragment. Colons and commas stay readable; an apostrophe must not end the quotes
-// of the command line that the link is pasted into.
-function escape(value) {
-	return encodeURIComponent(value).replace(/%3A/g, ':').replace(/%2C/g, ',').replace(/[']/g, '%27');
-}
-
-// t: { page, name, host, addresses: [], stunPort, ports (first port of the span), ordered: { groups,
-// header: [], footer: [] } or nothing, key, doors: [] }
-function build(t) {
-	const q = [ 'v=1', 'n=' + escape(t.name) ];
-
-	if (t.host)
-		q.push('h=' + escape(t.host));
-	(t.addresses || []).forEach(function(a) { q.push('a=' + escape(a)); });
-	if (t.stunPort)
-		q.push('u=' + t.stunPort);
-	if (t.ports)
-		q.push('p=' + t.ports);
-	if (t.ordered) {
-		q.push('g=' + escape(t.ordered.groups.replace(/\s+/g, '')));
-		if (t.ordered.header.length)
-			q.push('gh=' + t.ordered.header.join(','));
-		if (t.ordered.footer.length)
-			q.push('gf=' + t.ordered.footer.join(','));
-	}
-	q.push('k=' + t.key);
-	if (t.doors && t.doors.length)
-		q.push('d=' + escape(t.doors.join(',')));
-
-	return t.page.replace(/#.*$/, '') + '#' + q.join('&');
-}
-
-// The line for a shell. The link has no apostrophe in it, see escape. It goes through a pipe, because
-// the arguments of a program are not private, and echo is a part of the shell.
-function commandLine(link) {
-	return 'echo \'' + link + '\' | latchkey add -';
 }
 
 // What the Fwknop2 app reads from a QR code: keys only, split at the space and the first colons.
@@ -110,8 +72,6 @@ function isPublic(address) {
 return baseclass.extend({
 	makeKey: makeKey,
 	makeFwknopKeys: makeFwknopKeys,
-	build: build,
-	commandLine: commandLine,
 	fwknopText: fwknopText,
 	fwknopRC: fwknopRC,
 	shortName: shortName,

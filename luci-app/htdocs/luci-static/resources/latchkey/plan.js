@@ -62,27 +62,6 @@ function clientSection(title, doors, taken) {
 	return { '.name': door.sectionName([ title ], taken), title: title, kind: 'latchkey', key: link.makeKey(), door: doors, enabled: '1' };
 }
 
-function numbers(list) {
-	return [].concat(list || []).join(' ').split(/\s+/).filter(Boolean);
-}
-
-// The link for a client. where: { page, name, host, addresses }; ordered: a section 'ports', or nothing.
-function linkFor(client, mainSection, where, ordered) {
-	const ports = door.portRange(mainSection.ports);
-
-	return link.build({
-		page: where.page,
-		name: where.name,
-		host: where.host,
-		addresses: where.addresses,
-		stunPort: mainSection.stun_port,
-		ports: ports ? ports[0] : null,
-		ordered: ordered ? { groups: ordered.ports, header: numbers(ordered.header), footer: numbers(ordered.footer) } : null,
-		key: client.key,
-		doors: [].concat(client.door || [])
-	});
-}
-
 // Hosts of the LAN from LuCI's hints: [{ name, ip4, ip6, mac }], those with a name first.
 function hosts(hints) {
 	return Object.keys(hints || {}).map(function(mac) {
@@ -109,7 +88,6 @@ return baseclass.extend({
 	main: main,
 	doorSection: doorSection,
 	clientSection: clientSection,
-	linkFor: linkFor,
 	hosts: hosts,
 	whereabouts: whereabouts
 });

@@ -2,6 +2,8 @@
 'use strict';
 'require baseclass';
 'require latchkey.element as element';
+'require latchkey.text as text';
+'require latchkey.fields as fields';
 
 // The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
 
@@ -52,11 +54,11 @@ function copyButton(field) {
 	return button;
 }
 
-let fields = 0;
+let lines = 0;
 
 // A text to copy, with its name and what it is for.
 function line(label, value, help) {
-	const id = 'lk-share-' + (++fields);
+	const id = 'lk-share-' + (++lines);
 	const field = E('input', { 'id': id, 'type': 'text', 'readonly': '', 'class': 'cbi-input-text lk-copy', 'value': value,
 		'spellcheck': 'false', 'autocomplete': 'off' });
 
@@ -82,26 +84,69 @@ function once() {
 	]);
 }
 
-// A client of our own kind. t: { qr, title, link, commandLine }
-function latchkeyPanel(t) {
-	return E('div', { 'class': 'lk-share' }, [
-		E('div', { 'class': 'lk-share-top' }, [
-			code(t.qr, t.link, _('QR code with the link for the device')),
-			E('ol', { 'class': 'lk-steps' }, [
-				E('li', [ _('In your home network, scan the code with the device’s camera and open the page.') ]),
-				E('li', [ _('Save the page on the device: the key is in it, so keep it to yourself.') ]),
-				E('li', [ _('Switch Wi-Fi off, open the saved page and press the door. The knock shows up here under Overview.') ])
-			])
-		]),
-		once(),
-		line(_('Link'), t.link, _('For the device if it has no camera: send it on a way that you trust.')),
-		line(_('Command line'), t.commandLine, _('For a laptop with the program “latchkey”.')),
-		E('div', { 'class': 'lk-line' }, [
-			E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': t.link, 'target': '_blank', 'rel': 'noopener noreferrer' },
-				[ _('Open the knock page here') ]),
-			E('small', [ _('To save it as a file for this device.') ])
-		])
-	]);
+// The link itself, for whom it has to be: only at a press, because it holds the key.
+function linkItself(t, error) {
+	const box = E('div', { 'class': 'lk-line' });
+	const go = fields.button(_('Show the link itself'), '', function() {
+		fields.attempt(go, error, function() {
+			return t.link().then(function(link) {
+				fields.fill(box, [
+					line(_('Link'), link, _('For the page’s own field, or for “latchkey add -”: send it on a way that you trust.')),
+					E('p', [ E('strong', [ _('The key is in it.') ]), ' ',
+						_('Whoever sees it can open the doors of this client. Do not open it as an address, and do not type it as a command: both are remembered.') ])
+				]);
+			});
+		});
+	});
+
+	fields.fill(box, [ go ]);
+
+	return box;
+}
+
+// A client of our own kind. t: { qr, offer() -> promise of { address, minutes }, link() -> promise of a text }; offered is
+// what a first offer() gave.
+function latchkeyPanel(t, offered) {
+	const root = E('div', { 'class': 'lk-share' });
+
+	function show(o) {
+		const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
+		const again = fields.button(_('Show a new code'), '', function() {
+			fields.attempt(again, error, function() {
+				return t.offer().then(function(fresh) {
+					show(fresh);
+					root.querySelector('.lk-qr').focus();
+				});
+			});
+		});
+
+		fields.fill(root, [
+			E('div', { 'class': 'lk-share-top' }, [
+				code(t.qr, o.address, _('QR code for the device')),
+				E('ol', { 'class': 'lk-steps' }, [
+					E('li', [ _('In your home network, scan the code with the device’s camera and open the page.') ]),
+					E('li', [ _('Save the page on the device: the key is in it, so keep it to yourself.') ]),
+					E('li', [ _('Switch Wi-Fi off, open the saved page and press the door. The knock shows up here under Overview.') ])
+				])
+			]),
+			E('p', { 'class': 'lk-once' }, [
+				E('strong', [ text.say(_('Works once, within {minutes} minutes, in your home network.'), { minutes: o.minutes }) ]), ' ',
+				_('Whoever uses it first gets the key of this client.')
+			]),
+			line(_('Command line'), 'latchkey add ' + o.address, _('For a laptop with the program “latchkey”, instead of the QR code.')),
+			E('div', { 'class': 'lk-line' }, [
+				E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': o.address, 'target': '_blank', 'rel': 'noopener noreferrer' },
+					[ _('Open the knock page here') ]),
+				E('small', [ _('To save it as a file for this device. It uses this code up.') ])
+			]),
+			E('div', { 'class': 'lk-line' }, [ again ]),
+			linkItself(t, error),
+			error
+		]);
+	}
+	show(offered);
+
+	return root;
 }
 
 // A client of kind fwknop. t: { qr, text, rc, port }

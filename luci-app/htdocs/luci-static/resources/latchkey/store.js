@@ -86,9 +86,11 @@ function context() {
 			clients: uci.sections('latchkey', 'client'),
 			taken: names(),
 			main: uci.get('latchkey', 'main') || {},
-			ordered: uci.sections('latchkey', 'ports')[0],
 			qr: uqr.renderSVG,
 			save: save,
+			offer: api.offer,
+			link: api.link,
+			remember: function(host) { if (host) api.rememberHost(host); },
 			close: function() {
 				ui.hideModal();
 				window.location.reload();

@@ -170,7 +170,8 @@ function deviceStep(ctx, back, save) {
 }
 
 // The whole of first use. ctx: { hosts, where, around, taken: names of sections, main: section
-// 'main' as it is, qr, save({ main, door, client, host }) -> promise, close() }
+// 'main' as it is, qr, save({ main, door, client, host }), offer(client, where) and link(client, where)
+// -> promises, remember(host), close() }
 function firstUse(ctx) {
 	const root = E('div');
 	const go = function(node) {
@@ -188,8 +189,9 @@ function firstUse(ctx) {
 			const client = plan.clientSection(title, [ section['.name'] ], ctx.taken.concat(section['.name']));
 
 			return ctx.save({ main: main, door: section, client: client, host: host }).then(function() {
-				go(E('div', [ progress(2), device.panel(ctx, client, Object.assign({}, ctx.main, main), host),
-					foot([ button(_('Done'), 'cbi-button-action important', ctx.close) ]) ]));
+				return device.panel(ctx, client, Object.assign({}, ctx.main, main), host);
+			}).then(function(panel) {
+				go(E('div', [ progress(2), panel, foot([ button(_('Done'), 'cbi-button-action important', ctx.close) ]) ]));
 			});
 		}));
 	}
@@ -216,7 +218,7 @@ function newDoor(ctx) {
 		});
 
 		fill(root, [ E('div', { 'class': 'lk-form' }, [ E('p', [ E('strong', [ section.title ]) ]), clients.row,
-			E('p', [ _('A device that is set up already learns of the new door by a new code: “New key…” under Clients.') ]), error,
+			E('p', [ _('A device that is set up already learns of the new door by a new code: “Show code…” under Clients.') ]), error,
 			foot([ button(_('Cancel'), '', ctx.close), go ]) ]) ]);
 		go.focus();
 	}

@@ -27,6 +27,13 @@ function renew(id) {
 	});
 }
 
+// A code for the key that the client has: for a device that lost its page, or a code that got too old.
+function showCode(id) {
+	return store.open(text.say(_('Code for {client}'), { client: titleOf(id) }), function(ctx) {
+		return device.newCode(ctx, Object.assign({}, uci.get('latchkey', id)));
+	});
+}
+
 // A dialog would take the place of the editor with all that was typed, so the button itself asks.
 function forget(ev, id) {
 	const button = ev.currentTarget;
@@ -80,7 +87,7 @@ function addEditor(s) {
 	o.inputstyle = 'neutral';
 	o.onclick = forget;
 
-	o = s.option(form.DummyValue, '_key', _('Key'), _('Keys are shown once, when they are made. Use “New key…” in the list to make another one.'));
+	o = s.option(form.DummyValue, '_key', _('Key'), _('In the list, “Show code…” hands it to a device, and “New key…” makes another one.'));
 	o.modalonly = true;
 	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
 	o.write = o.remove = function() {};
@@ -114,6 +121,9 @@ function renderForm(known) {
 		box.classList.add('lk-actions');
 		box.insertBefore(rowButton(_('New key…'), 'cbi-button-action', _('Make a new key and show its code'),
 			function() { return renew(id); }), box.firstChild);
+		if (uci.get('latchkey', id, 'kind') != 'fwknop')
+			box.insertBefore(rowButton(_('Show code…'), 'cbi-button-action', _('Show a code for the key that it has'),
+				function() { return showCode(id); }), box.firstChild);
 
 		return cell;
 	};
