@@ -51,6 +51,7 @@ func commands() []command {
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
 		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
+		{"ntp", "ACTION STRATUM", "keep what the NTP daemon says of the clock, for /etc/hotplug.d/ntp", ntp},
 		{"hooks", "", "run the scripts in /etc/hotplug.d/latchkey for events until SIGTERM", hooks},
 		{"version", "", "show the version", showVersion},
 	}

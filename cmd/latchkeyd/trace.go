@@ -17,12 +17,12 @@ func trace(e env, args []string) error {
 	f := newFlags(e, "trace")
 	config := f.String("config", configFile, "configuration file (UCI)")
 	year := f.Uint64("year", uint64(time.Now().Year()), "year of a log whose lines do not say it")
-	clock := f.String("clock", "synchronised", "whether the router's clock was right: synchronised or free")
+	how := f.String("clock", "synchronised", "whether the router's clock was right: synchronised or free")
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err
 	}
-	synced, err := clockState(*clock)
+	given, err := givenClock(*how)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func trace(e env, args []string) error {
 	}
 	defer file.Close()
 
-	d, err := daemon.OnPaper(text, synced, func(ev control.Event) { printEvent(e.out, ev) })
+	d, err := daemon.OnPaper(text, func() bool { return given.Right }, func(ev control.Event) { printEvent(e.out, ev) })
 	if err != nil {
 		return err
 	}
