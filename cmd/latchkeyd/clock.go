@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,13 +40,9 @@ func givenClock(how string) (clock.Verdict, error) {
 	return clock.Verdict{Right: how == "synchronised", Reason: clock.Given}, nil
 }
 
-// judgeClock looks at all that can be known of the clock, which takes microseconds. A record that
-// cannot be read says nothing.
+// judgeClock looks at all that can be known of the clock, which takes microseconds.
 func judgeClock(adjtimex func(*unix.Timex) (int, error), record string) clock.Verdict {
-	var last *clock.Event
-	if e, err := readEvent(record); err == nil { // before now, so that it is not of the future
-		last = &e
-	}
+	last := lastEvent(record) // before now, so that it is not of the future
 	return clock.Judge(moment(), kernelSynced(adjtimex), last)
 }
 
@@ -97,46 +92,57 @@ func ntp(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	event, err := clock.NewEvent(words[0], words[1], moment())
+	event, err := clock.NewEvent(words[0], words[1], clock.Moment{}) // its time is that of its record
 	if err != nil {
 		return usageError{err}
-	}
-	if !event.Tells() {
-		return nil
 	}
 	return keepEvent(*record, event)
 }
 
-// keepEvent replaces the record, so that a reader finds the old one or the new one, whole. It makes
-// the folder if need be, for an event that comes before the service's first start.
+// keepEvent makes the event of now the last one. A reader finds the one before or this one, whole.
+// It makes the folder if need be, for an event that comes before the service's first start.
 func keepEvent(path string, event clock.Event) error {
 	dir := filepath.Dir(path)
 	defer unix.Umask(unix.Umask(0o022)) // the daemon's user must be able to read it
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	temp := path + "." + strconv.Itoa(os.Getpid()) // two events may come at once
-	err := os.WriteFile(temp, event.Append(nil), 0o644)
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
+	// Two events may come at once. Nobody else may be able to hold this lock.
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		_ = os.Remove(temp)
+		return err
 	}
-	return err
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	event.At = moment()
+	if !event.Replaces(lastEvent(path)) {
+		return nil
+	}
+	temp := path + ".new"
+	if err := os.WriteFile(temp, event.Append(nil), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
 }
 
-// readEvent reads the record. It never waits, whatever is there.
-func readEvent(path string) (clock.Event, error) {
+// lastEvent reads the record; nil if there is none, or none that can be read. It never waits, whatever
+// is there.
+func lastEvent(path string) *clock.Event {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return clock.Event{}, err
+		return nil
 	}
 	defer f.Close()
 	b := make([]byte, clock.MaxRecord+1)
 	n, err := io.ReadFull(f, b)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return clock.Event{}, err
+		return nil
 	}
-	return clock.Parse(b[:n])
+	event, err := clock.Parse(b[:n])
+	if err != nil {
+		return nil
+	}
+	return &event
 }

@@ -135,22 +135,23 @@ func TestNTPCommand(t *testing.T) {
 		if err := say("stratum", "3"); err != nil {
 			t.Fatal(err)
 		}
-		e, err := readEvent(path)
+		e := lastEvent(path)
 		after := moment()
-		if err != nil || e.Action != "stratum" || e.Stratum != 3 || e.At.Boot < before.Boot || e.At.Boot > after.Boot {
-			t.Errorf("record %+v, %v; want an event between %+v and %+v", e, err, before, after)
+		if e == nil || e.Action != "stratum" || e.Stratum != 3 || e.At.Boot < before.Boot || e.At.Boot > after.Boot {
+			t.Fatalf("record %+v, want an event between %+v and %+v", e, before, after)
 		}
 		// Clocks that are read apart from each other would be taken for one that was set.
 		if apart := e.At.Wall.Sub(before.Wall.Add(e.At.Boot - before.Boot)); apart.Abs() > clock.Slack/2 {
 			t.Errorf("its clocks are %s apart", apart)
 		}
-		for name, want := range map[string]os.FileMode{path: 0o644, filepath.Dir(path): 0o755 | os.ModeDir} {
+		// Who could open the lock could hold it, and so keep root waiting.
+		for name, want := range map[string]os.FileMode{path: 0o644, path + ".lock": 0o600, filepath.Dir(path): 0o755 | os.ModeDir} {
 			if info, err := os.Stat(name); err != nil || info.Mode() != want {
 				t.Errorf("%s: %v, %v; want mode %v", name, info.Mode(), err, want)
 			}
 		}
 	})
-	t.Run("replaces_it_whole,_and_leaves_nothing_beside_it", func(t *testing.T) {
+	t.Run("replaces_it_whole,_and_leaves_only_the_lock_beside_it", func(t *testing.T) {
 		old, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -162,10 +163,10 @@ func TestNTPCommand(t *testing.T) {
 		if b, err := io.ReadAll(old); err != nil || !strings.HasPrefix(string(b), "stratum 3 ") {
 			t.Errorf("a reader of the old record has %q, %v", b, err)
 		}
-		if e, err := readEvent(path); err != nil || e.Action != "unsync" {
-			t.Errorf("record %+v, %v", e, err)
+		if e := lastEvent(path); e == nil || e.Action != "unsync" {
+			t.Errorf("record %+v", e)
 		}
-		if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 2 {
 			t.Errorf("folder has %v, %v", entries, err)
 		}
 	})
@@ -173,8 +174,28 @@ func TestNTPCommand(t *testing.T) {
 		if err := errors.Join(say("stratum", "4"), say("step", "16")); err != nil {
 			t.Fatal(err)
 		}
-		if e, err := readEvent(path); err != nil || e.Action != "stratum" || e.Stratum != 4 {
-			t.Errorf("record %+v, %v", e, err)
+		if e := lastEvent(path); e == nil || e.Action != "stratum" || e.Stratum != 4 {
+			t.Errorf("record %+v", e)
+		}
+	})
+	t.Run("hears_unsync_even_if_periodic_comes_in_at_the_same_time", func(t *testing.T) {
+		for range 20 {
+			if err := say("stratum", "4"); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error)
+			for _, words := range [][]string{{"periodic", "4"}, {"unsync", "16"}} {
+				go func() { ended <- say(words...) }()
+			}
+			if err := errors.Join(<-ended, <-ended); err != nil {
+				t.Fatal(err)
+			}
+			if e := lastEvent(path); e == nil || e.Action != "unsync" {
+				t.Fatalf("record %+v", e)
+			}
+		}
+		if err := say("stratum", "4"); err != nil {
+			t.Fatal(err)
 		}
 	})
 	t.Run("refuses_what_no_NTP_daemon_says", func(t *testing.T) {
@@ -183,8 +204,8 @@ func TestNTPCommand(t *testing.T) {
 				t.Errorf("ntp %q is taken", words)
 			}
 		}
-		if e, err := readEvent(path); err != nil || e.Action != "stratum" || e.Stratum != 4 {
-			t.Errorf("record %+v, %v", e, err)
+		if e := lastEvent(path); e == nil || e.Action != "stratum" || e.Stratum != 4 {
+			t.Errorf("record %+v", e)
 		}
 	})
 	t.Run("says_what_is_wrong_with_the_file", func(t *testing.T) {

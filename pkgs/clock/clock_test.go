@@ -3,6 +3,7 @@
 package clock_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -77,48 +78,51 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// What BusyBox ntpd says in an hour, and what the router may believe at each time. A step is told
-// twice, in either order.
+// What BusyBox ntpd says in a day, and what the router may believe after each time. Where it says two
+// things at once, its script may hear them in either order.
 func TestJudge_follows_ntpd(t *testing.T) {
-	type step struct {
-		after  time.Duration // since the start
-		wall   time.Duration // by which the wall clock is set at that time
-		says   []*clock.Event
-		reason clock.Reason
+	type say struct {
+		action  string
+		stratum int
 	}
-	minutes := func(n int) time.Duration { return time.Duration(n) * time.Minute }
-	stepped := said("step", 16, clock.Moment{})
-	found := said("stratum", 2, clock.Moment{})
-	for name, both := range map[string][]*clock.Event{
-		"that_tells_of_a_step_first": {stepped, found},
-		"that_tells_of_a_step_last":  {found, stepped},
+	steps := []struct {
+		minute int           // since the start
+		wall   time.Duration // by which the wall clock is set at that time
+		says   []say
+		reason clock.Reason
+	}{
+		{minute: 1, reason: clock.Unset},
+		{minute: 2, wall: 6 * 365 * 24 * time.Hour, says: []say{{"step", 16}}, reason: clock.Unset},
+		{minute: 3, says: []say{{"stratum", 3}}, reason: clock.NTP},
+		{minute: 14, says: []say{{"periodic", 3}}, reason: clock.NTP},
+		{minute: 54, reason: clock.NTP},
+		{minute: 55, reason: clock.Silent},
+		{minute: 56, says: []say{{"stratum", 3}}, reason: clock.NTP},
+		{minute: 57, wall: -time.Hour, reason: clock.Moved}, // date -s
+		{minute: 58, wall: time.Hour, says: []say{{"step", 16}, {"stratum", 3}}, reason: clock.NTP},
+		{minute: 69, says: []say{{"periodic", 3}, {"unsync", 16}}, reason: clock.Unsync},
+		{minute: 80, says: []say{{"periodic", 16}}, reason: clock.Unsync},
+		{minute: 85, says: []say{{"stratum", 3}}, reason: clock.NTP},
+	}
+	for name, order := range map[string]func([]say){
+		"in_its_order": func([]say) {}, "in_the_other_order": slices.Reverse[[]say],
 	} {
 		t.Run(name, func(t *testing.T) {
-			steps := []step{
-				{after: minutes(1), reason: clock.Unset},
-				{after: minutes(2), wall: 6 * 365 * 24 * time.Hour, says: both, reason: clock.NTP},
-				{after: minutes(13), says: []*clock.Event{said("periodic", 2, clock.Moment{})}, reason: clock.NTP},
-				{after: minutes(53), reason: clock.NTP},
-				{after: minutes(54), reason: clock.Silent},
-				{after: minutes(55), says: []*clock.Event{found}, reason: clock.NTP},
-				{after: minutes(56), wall: -time.Hour, reason: clock.Moved}, // date -s
-				{after: minutes(58), wall: time.Hour, says: both, reason: clock.NTP},
-				{after: minutes(70), says: []*clock.Event{said("unsync", 16, clock.Moment{})}, reason: clock.Unsync},
-				{after: minutes(81), says: []*clock.Event{said("periodic", 16, clock.Moment{})}, reason: clock.Unsync},
-				{after: minutes(85), says: []*clock.Event{found}, reason: clock.NTP},
-			}
 			wall := time.Unix(0, 0)
 			var last *clock.Event
 			for _, s := range steps {
 				wall = wall.Add(s.wall)
-				now := clock.Moment{Wall: wall.Add(s.after), Boot: s.after}
-				for _, e := range s.says {
-					if e.Tells() {
-						last = said(e.Action, e.Stratum, now)
+				up := time.Duration(s.minute) * time.Minute
+				now := clock.Moment{Wall: wall.Add(up), Boot: up}
+				says := slices.Clone(s.says)
+				order(says)
+				for _, x := range says {
+					if e := said(x.action, x.stratum, now); e.Replaces(last) {
+						last = e
 					}
 				}
 				if got := clock.Judge(now, false, last); got.Reason != s.reason {
-					t.Errorf("after %s: %+v, want %s", s.after, got, s.reason)
+					t.Errorf("after %s: %+v, want %s", up, got, s.reason)
 				}
 			}
 		})

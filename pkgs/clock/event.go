@@ -12,11 +12,14 @@ import (
 // What an NTP daemon may say. The words are those of the script of BusyBox ntpd (-S), from where
 // OpenWrt hands them to /etc/hotplug.d/ntp.
 const (
-	Step     = "step"     // it set the clock; another event comes with the stratum
+	Step     = "step"     // it set the clock
 	Stratum  = "stratum"  // it follows another time server now, or one at last
 	Periodic = "periodic" // 11 minutes without another event
 	Unsynced = "unsync"   // no server has answered the last 8 questions
 )
+
+// apart is how long "periodic" comes at least after another event: really it is 11 minutes.
+const apart = 10 * time.Minute
 
 // Unsynchronised is the stratum of a clock that follows no server (RFC 5905, MAXSTRAT).
 const Unsynchronised = 16
@@ -43,9 +46,21 @@ func NewEvent(action, stratum string, at Moment) (Event, error) {
 	return Event{action, n, at}, nil
 }
 
-// Tells is whether it says anything about the clock. BusyBox ntpd calls itself unsynchronised while
-// it steps; its script hears of the stratum right after that, or even before, as nobody waits for it.
-func (e Event) Tells() bool { return e.Action != Step || e.Stratum < Unsynchronised }
+// Replaces tells whether it is to be kept in the place of the last one, nil if there is none.
+//
+// BusyBox ntpd calls itself unsynchronised when it steps, and tells its stratum after the next
+// answer, so a step alone says nothing yet. And it does not wait for its script: "periodic" and
+// "unsync" may come at the same time, in either order, and then the second is meant.
+func (e Event) Replaces(last *Event) bool {
+	if e.Action == Step && e.Stratum == Unsynchronised {
+		return false
+	}
+	if e.Action != Periodic || last == nil {
+		return true
+	}
+	age := e.At.Boot - last.At.Boot
+	return age < 0 || age >= apart
+}
 
 // Right tells whether it says that the clock is right.
 func (e Event) Right() bool { return e.Action != Unsynced && e.Stratum < Unsynchronised }

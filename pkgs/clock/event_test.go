@@ -18,15 +18,15 @@ func TestEvent(t *testing.T) {
 		action, stratum string
 		want            clock.Event
 		err             string
-		tells, right    bool
+		keep, right     bool
 	}{
 		{action: "step", stratum: "16", want: *said("step", 16, noon)},
-		{action: "step", stratum: "3", want: *said("step", 3, noon), tells: true, right: true},
-		{action: "stratum", stratum: "1", want: *said("stratum", 1, noon), tells: true, right: true},
-		{action: "periodic", stratum: "15", want: *said("periodic", 15, noon), tells: true, right: true},
-		{action: "periodic", stratum: "16", want: *said("periodic", 16, noon), tells: true},
-		{action: "unsync", stratum: "16", want: *said("unsync", 16, noon), tells: true},
-		{action: "unsync", stratum: "2", want: *said("unsync", 2, noon), tells: true},
+		{action: "step", stratum: "3", want: *said("step", 3, noon), keep: true, right: true},
+		{action: "stratum", stratum: "1", want: *said("stratum", 1, noon), keep: true, right: true},
+		{action: "periodic", stratum: "15", want: *said("periodic", 15, noon), keep: true, right: true},
+		{action: "periodic", stratum: "16", want: *said("periodic", 16, noon), keep: true},
+		{action: "unsync", stratum: "16", want: *said("unsync", 16, noon), keep: true},
+		{action: "unsync", stratum: "2", want: *said("unsync", 2, noon), keep: true},
 		{action: "", stratum: "2", err: `action "" is none of step, stratum, periodic and unsync`},
 		{action: "Stratum", stratum: "2", err: `action "Stratum" is none of step, stratum, periodic and unsync`},
 		{action: "stratum", stratum: "", err: `stratum "" is not a number from 1 to 16`},
@@ -43,8 +43,32 @@ func TestEvent(t *testing.T) {
 			if diff := cmp.Diff(tt.want, e); diff != "" {
 				t.Errorf("event (-want +got):\n%s", diff)
 			}
-			if err == nil && (e.Tells() != tt.tells || e.Right() != tt.right) {
-				t.Errorf("it tells: %t, says right: %t; want %t, %t", e.Tells(), e.Right(), tt.tells, tt.right)
+			if err == nil && (e.Replaces(nil) != tt.keep || e.Right() != tt.right) {
+				t.Errorf("it is kept: %t, says right: %t; want %t, %t", e.Replaces(nil), e.Right(), tt.keep, tt.right)
+			}
+		})
+	}
+}
+
+func TestReplaces(t *testing.T) {
+	tests := map[string]struct {
+		event, last *clock.Event
+		want        bool
+	}{
+		"unsync_that_comes_just_behind_periodic": {said("unsync", 16, noon), said("periodic", 3, before(time.Millisecond)), true},
+		"periodic_that_comes_just_behind_unsync": {said("periodic", 3, noon), said("unsync", 16, before(time.Millisecond)), false},
+		"periodic_that_comes_together_with_it":   {said("periodic", 3, noon), said("unsync", 16, noon), false},
+		"periodic_much_too_early":                {said("periodic", 3, noon), said("unsync", 16, before(10*time.Minute-1)), false},
+		"periodic_in_its_time":                   {said("periodic", 3, noon), said("stratum", 3, before(10*time.Minute)), true},
+		"periodic_after_one_of_a_run_before":     {said("periodic", 3, noon), said("unsync", 16, before(-time.Minute)), true},
+		"stratum_that_comes_soon_after_unsync":   {said("stratum", 3, noon), said("unsync", 16, before(time.Second)), true},
+		"step_without_a_stratum":                 {said("step", 16, noon), said("stratum", 3, before(time.Hour)), false},
+		"step_with_a_stratum":                    {said("step", 3, noon), said("unsync", 16, before(time.Second)), true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := tt.event.Replaces(tt.last); got != tt.want {
+				t.Errorf("%+v replaces %+v: %t", tt.event, tt.last, got)
 			}
 		})
 	}
