@@ -14,7 +14,7 @@ test('the overview says why the clock is right, and since when', () => {
 		{ level: 'good', text: 'The router’s clock is right: set by NTP 3 minutes ago.' });
 	assert.deepEqual(clock({ clock: 'synchronised', clock_reason: 'kernel' }),
 		{ level: 'good', text: 'The router’s clock is right, says its kernel.' });
-	assert.equal(clock({ clock: 'synchronised', clock_reason: 'given' }).text, 'The router’s clock counts as right, as latchkeyd was told.');
+	assert.equal(clock({ clock: 'synchronised', clock_reason: 'given' }).text, 'The router’s clock is right.');
 });
 
 test('the overview says why the clock may be wrong, and what that means', () => {
@@ -23,7 +23,7 @@ test('the overview says why the clock may be wrong, and what that means', () => 
 		unsync: 'The router’s clock may be wrong: NTP said 3 minutes ago that no time server answers.',
 		silent: 'The router’s clock may be wrong: the last word of NTP came 3 minutes ago.',
 		moved: 'The router’s clock may be wrong: it was set by something else than NTP.',
-		given: 'The router’s clock counts as wrong, as latchkeyd was told.'
+		given: 'The router’s clock may be wrong.'
 	};
 
 	for (const reason in texts) {

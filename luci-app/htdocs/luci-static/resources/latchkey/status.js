@@ -44,14 +44,12 @@ const CLOCK = {
 	unsync: function() { return _('The router’s clock may be wrong: NTP said {ago} that no time server answers.'); },
 	silent: function() { return _('The router’s clock may be wrong: the last word of NTP came {ago}.'); },
 	moved: function() { return _('The router’s clock may be wrong: it was set by something else than NTP.'); },
-	given: function(right) {
-		return right ? _('The router’s clock counts as right, as latchkeyd was told.') : _('The router’s clock counts as wrong, as latchkeyd was told.');
-	}
+	given: function(right) { return right ? _('The router’s clock is right.') : _('The router’s clock may be wrong.'); }
 };
 
 function clockFact(status) {
 	const right = status.clock == 'synchronised';
-	const sentence = CLOCK[status.clock_reason] || CLOCK.given;
+	const sentence = CLOCK[status.clock_reason] || CLOCK.given; // without a reason while it changes
 	const fact = { level: right ? 'good' : 'warn', text: text.say(sentence(right), {
 		ago: text.ago((new Date(status.now) - new Date(status.clock_since || status.now)) / 1000) }) };
 
