@@ -108,7 +108,7 @@ func is(state string, reason clock.Reason) func() error {
 
 // near tells whether the wall clock is right, but for so much.
 func near(most time.Duration) error {
-	if off := time.Now().Sub(truth()); off.Abs() > most {
+	if off := time.Since(truth()); off.Abs() > most {
 		return fmt.Errorf("the clock is %s off", off)
 	}
 	return nil
