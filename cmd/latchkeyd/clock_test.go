@@ -76,19 +76,23 @@ func TestKernelSynced_agrees_with_BusyBox(t *testing.T) {
 
 func TestJudgeClock(t *testing.T) {
 	now := moment()
+	padded := fmt.Sprintf("stratum 3 %d %d\n", now.Boot, now.Wall.UnixNano())
+	padded = strings.Replace(padded, "3 ", "3 "+strings.Repeat("0", clock.MaxRecord-len(padded)), 1)
 	tests := map[string]struct {
 		record string
 		want   clock.Reason
 	}{
-		"of_now":                {fmt.Sprintf("stratum 3 %d %d\n", now.Boot, now.Wall.UnixNano()), clock.NTP},
-		"that_ends_it":          {fmt.Sprintf("unsync 16 %d %d\n", now.Boot, now.Wall.UnixNano()), clock.Unsync},
-		"that_is_empty":         {"", clock.Unset},
-		"that_is_cut_off":       {fmt.Sprintf("stratum 3 %d %d", now.Boot, now.Wall.UnixNano()), clock.Unset},
-		"with_more_behind_it":   {fmt.Sprintf("stratum 3 %d %d\nunsync\n", now.Boot, now.Wall.UnixNano()), clock.Unset},
-		"that_does_not_end":     {strings.Repeat("stratum 3 ", 1e5), clock.Unset},
-		"of_the_future":         {fmt.Sprintf("stratum 3 %d %d\n", now.Boot+time.Hour, now.Wall.Add(time.Hour).UnixNano()), clock.Unset},
-		"of_another_start":      {fmt.Sprintf("stratum 3 %d %d\n", now.Boot, now.Wall.Add(-time.Hour).UnixNano()), clock.Moved},
-		"of_a_year_without_end": {fmt.Sprintf("stratum 3 %d 9223372036854775807\n", now.Boot), clock.Moved},
+		"of_now":                     {fmt.Sprintf("stratum 3 %d %d\n", now.Boot, now.Wall.UnixNano()), clock.NTP},
+		"that_ends_it":               {fmt.Sprintf("unsync 16 %d %d\n", now.Boot, now.Wall.UnixNano()), clock.Unsync},
+		"that_is_empty":              {"", clock.Unset},
+		"that_is_cut_off":            {fmt.Sprintf("stratum 3 %d %d", now.Boot, now.Wall.UnixNano()), clock.Unset},
+		"with_more_behind_it":        {fmt.Sprintf("stratum 3 %d %d\nunsync\n", now.Boot, now.Wall.UnixNano()), clock.Unset},
+		"as_long_as_may_be":          {padded, clock.NTP},
+		"with_more_behind_what_fits": {padded + "x", clock.Unset},
+		"that_does_not_end":          {strings.Repeat("stratum 3 ", 1e5), clock.Unset},
+		"of_the_future":              {fmt.Sprintf("stratum 3 %d %d\n", now.Boot+time.Hour, now.Wall.Add(time.Hour).UnixNano()), clock.Unset},
+		"of_another_start":           {fmt.Sprintf("stratum 3 %d %d\n", now.Boot, now.Wall.Add(-time.Hour).UnixNano()), clock.Moved},
+		"of_a_year_without_end":      {fmt.Sprintf("stratum 3 %d 9223372036854775807\n", now.Boot), clock.Moved},
 	}
 	for name, tt := range tests {
 		t.Run("with_a_record_"+name, func(t *testing.T) {
