@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -128,6 +129,32 @@ func TestJudgeClock(t *testing.T) {
 	}
 }
 
+func TestClockJudge_takes_a_user_s_word(t *testing.T) {
+	for how, right := range map[string]bool{"synchronised": true, "free": false} {
+		judge, err := clockJudge(how, filepath.Join(t.TempDir(), "ntp"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := judge(); v.Right != right || v.Reason != clock.Given {
+			t.Errorf("--clock %s: %+v", how, v)
+		}
+	}
+}
+
+// A clock that can be set would not show that another was.
+func TestMoment_counts_from_the_start_of_the_machine(t *testing.T) {
+	uptime := func() time.Duration {
+		text := string(must(os.ReadFile("/proc/uptime")))
+		seconds, _, _ := strings.Cut(text, " ")
+		return must(time.ParseDuration(seconds + "s"))
+	}
+	before, m, after := uptime(), moment(), uptime()
+	const rounding = 10 * time.Millisecond
+	if m.Boot < before-rounding || m.Boot > after+rounding {
+		t.Errorf("%s since the start, /proc/uptime says %s to %s", m.Boot, before, after)
+	}
+}
+
 func TestNTPCommand(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "ntp")
 	say := func(words ...string) error {
@@ -199,6 +226,33 @@ func TestNTPCommand(t *testing.T) {
 			}
 		}
 		if err := say("stratum", "4"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("waits_while_another_event_is_kept", func(t *testing.T) {
+		lock := must(os.Open(path + ".lock"))
+		defer lock.Close()
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- say("stratum", "4") }()
+		inode := fmt.Sprintf(":%d ", must(lock.Stat()).Sys().(*syscall.Stat_t).Ino)
+		lab.Wait(t, "it waits for the lock", func() bool {
+			if len(ended) > 0 {
+				t.Fatal("it did not wait")
+			}
+			for line := range strings.Lines(string(must(os.ReadFile("/proc/locks")))) {
+				if strings.Contains(line, "-> FLOCK") && strings.Contains(line, inode) {
+					return true
+				}
+			}
+			return false
+		})
+		if err := unix.Flock(int(lock.Fd()), unix.LOCK_UN); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; err != nil {
 			t.Fatal(err)
 		}
 	})
