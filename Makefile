@@ -57,7 +57,7 @@ mutate: ## change every line that decides, and see that a test notices; an hour 
 	go run ./testdata/mutate $(if $(ONLY),-only '$(ONLY)')
 
 # Packages that neither open sockets nor need a kernel of their own machine.
-PURE := uci wire seal knock link store config door control daemon rate
+PURE := uci wire seal knock link store config door control daemon rate clock
 
 .PHONY: bench
 bench: ## compare with knockd, fwknopd and the kernel alone, in one run of two minutes (BENCH_N=50: more knocks)
