@@ -37,9 +37,9 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build
 	testdata/check.sh format
-	go vet ./... ./testdata/bench ./testdata/mutate
-	$(STATIC) ./... ./testdata/bench ./testdata/mutate
-	shellcheck testdata/*.sh testdata/demo/*.sh
+	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
+	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
+	shellcheck testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	testdata/check.sh clients
 	testdata/check.sh tests
 	testdata/check.sh promises
@@ -57,7 +57,7 @@ mutate: ## change every line that decides, and see that a test notices; an hour 
 	go run ./testdata/mutate $(if $(ONLY),-only '$(ONLY)')
 
 # Packages that neither open sockets nor need a kernel of their own machine.
-PURE := uci wire seal knock link store config door control daemon rate
+PURE := uci wire seal knock link store config door control daemon rate clock
 
 .PHONY: bench
 bench: ## compare with knockd, fwknopd and the kernel alone, in one run of two minutes (BENCH_N=50: more knocks)
@@ -79,6 +79,11 @@ pot: ## collect the texts of the LuCI pages for translators
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
 	@testdata/setup.sh test
 	CGO_ENABLED=0 GOARCH=mips GOMIPS=softfloat go test -short -exec qemu-mips-static $(PURE:%=./pkgs/%)
+
+.PHONY: test-guest
+test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three hours of its time take some minutes
+	-@testdata/setup.sh guest && testdata/guest/parts.sh
+	go run ./testdata/guest
 
 .PHONY: ipk
 ipk: ## build the OpenWrt packages of all architectures into dist/ (ARCH=mipsel_24kc: one)

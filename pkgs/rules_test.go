@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"pkgs/door":      {},
 	"pkgs/rate":      {},
 	"pkgs/terminal":  {},
+	"pkgs/clock":     {},
 	"pkgs/link":      {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knock":     {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"pkgs/capture":   {"pkgs/wire"},
@@ -46,9 +47,9 @@ var arrows = map[string][]string{
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/uci"},
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
-	"pkgs/daemon":    {"pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
+	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/hooks", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/hooks", "pkgs/nft",
 		"pkgs/offer", "pkgs/pickup", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
@@ -76,7 +77,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/command"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/clock", "pkgs/command"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test|bench: installs the Debian packages that the make target of that name needs, if
+# setup.sh demo|test|bench|guest: installs the Debian packages that the make target of that name needs, if
 # it may, and says which are missing, if it may not.
 set -eu
 
@@ -14,13 +14,16 @@ test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellche
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
+guest='go:golang busybox:busybox-static qemu-system-x86_64:qemu-system-x86 gcc:build-essential make:build-essential
+	dpkg-source:build-essential'
 
 case ${1-} in
 demo) wanted=$demo ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
+guest) wanted=$guest ;;
 *)
-	echo "usage: setup.sh demo|test|bench" >&2
+	echo "usage: setup.sh demo|test|bench|guest" >&2
 	exit 2
 	;;
 esac

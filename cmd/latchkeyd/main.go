@@ -53,6 +53,7 @@ func commands() []command {
 		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
 		{"offer", "CLIENT FILE", "let the link in a file be picked up once, by the code that is printed", offerLink},
 		{"pickup", "NAME", "end an offer, and print the sealed link for its device", pickUp},
+		{"ntp", "ACTION STRATUM", "keep what the NTP daemon says of the clock, for /etc/hotplug.d/ntp", ntp},
 		{"hooks", "", "run the scripts in /etc/hotplug.d/latchkey for events until SIGTERM", hooks},
 		{"version", "", "show the version", showVersion},
 	}

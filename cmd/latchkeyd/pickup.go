@@ -38,11 +38,7 @@ func offerLink(e env, args []string) error {
 	if _, err := unix.Getrandom(code[:], 0); err != nil {
 		return fmt.Errorf("no random numbers: %w", err)
 	}
-	now, err := sinceBoot()
-	if err != nil {
-		return err
-	}
-	if err := offer.Folder(*folder).Put(now, words[0], code.Name(), code.Seal(link)); err != nil {
+	if err := offer.Folder(*folder).Put(sinceBoot(), words[0], code.Name(), code.Seal(link)); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(e.out, code.Text(), int(offer.Time/time.Minute))
@@ -57,11 +53,7 @@ func pickUp(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	now, err := sinceBoot()
-	if err != nil {
-		return err
-	}
-	sealed, err := offer.Folder(*folder).Take(now, words[0])
+	sealed, err := offer.Folder(*folder).Take(sinceBoot(), words[0])
 	if err != nil {
 		return err
 	}
@@ -82,12 +74,4 @@ func readLink(path string) (string, error) {
 		return "", fmt.Errorf("the link in %s has %d bytes, the limit is %d", path, len(link), pickup.MaxText)
 	}
 	return link, nil
-}
-
-// sinceBoot is a time that nobody can set, and that goes on while the router sleeps. The folder does
-// not outlive a boot.
-func sinceBoot() (time.Duration, error) {
-	var t unix.Timespec
-	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &t)
-	return time.Duration(t.Nano()), err
 }

@@ -39,12 +39,13 @@ func run(e env, args []string) error {
 	config := f.String("config", configFile, "configuration file (UCI)")
 	state := f.String("state", stateFile, "file of what must survive a reboot")
 	table := f.String("table", nft.DefaultTable, "nftables table (family inet) that has the doors' sets")
-	clock := f.String("clock", "kernel", "whether the clock is right: kernel (ask it), synchronised or free")
+	how := f.String("clock", "auto", "whether the clock is right: auto (as NTP and the kernel say), synchronised or free")
+	record := f.String("ntp", ntpFile, "what NTP said last, as latchkeyd ntp keeps it")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
-	synced, err := clockState(*clock)
+	clock, err := clockJudge(*how, *record)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,8 @@ func run(e env, args []string) error {
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
 		Memory:          memory,
-		ClockSynced:     synced,
+		ClockSynced:     func() bool { return clock().Right },
+		Clock:           clock,
 		Now:             time.Now,
 		Wake:            wake.Send,
 	})
@@ -180,23 +182,6 @@ func listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
-}
-
-// clockState returns what tells whether NTP keeps the clock right.
-func clockState(how string) (func() bool, error) {
-	switch how {
-	case "kernel":
-		return func() bool {
-			var t unix.Timex
-			state, err := unix.Adjtimex(&t)
-			return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
-		}, nil
-	case "synchronised":
-		return func() bool { return true }, nil
-	case "free":
-		return func() bool { return false }, nil
-	}
-	return nil, usageError{fmt.Errorf("clock %q is none of kernel, synchronised and free", how)}
 }
 
 // packets shows a live capture to the daemon in the daemon's words.

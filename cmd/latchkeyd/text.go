@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/clock"
 	"github.com/latchkey/latchkey/pkgs/control"
 )
 
@@ -22,10 +23,7 @@ func printJSON(w io.Writer, v any) error {
 // printStatus shows a status to a person.
 func printStatus(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "latchkeyd %s has been running for %s", s.Version, lasting(int(s.Now.Sub(s.Since)/time.Second)))
-	if s.Clock == "free" {
-		fmt.Fprint(w, "; the router's clock is not set by NTP (yet)")
-	}
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nthe router's clock %s\n", clockLine(s))
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "listens on %s (%s)", d.Name, d.State)
 		if d.Problem != "" {
@@ -49,6 +47,34 @@ func printStatus(w io.Writer, s control.Status) {
 	if len(s.Doors) == 0 {
 		fmt.Fprintln(w, "\nno doors are configured")
 	}
+}
+
+// clockLine says whether the clock is right, and why.
+func clockLine(s control.Status) string {
+	ago := ""
+	if s.ClockSince != nil {
+		ago = lasting(int(s.Now.Sub(*s.ClockSince)/time.Second)) + " ago"
+	}
+	switch clock.Reason(s.ClockReason) {
+	case clock.NTP:
+		return "is right: NTP said so " + ago
+	case clock.Kernel:
+		return "is right: the kernel says so"
+	case clock.Unsync:
+		return "may be wrong: " + ago + " NTP said that no time server answers"
+	case clock.Silent:
+		return "may be wrong: NTP was heard of last " + ago
+	case clock.Moved:
+		return "may be wrong: it was set by something else than NTP, which said that it was right " + ago
+	case clock.Unset:
+		return "may be wrong: it has not been set by NTP (yet)"
+	case clock.Given:
+		return "is taken as " + s.Clock + ", as option --clock says"
+	}
+	if s.Clock == "synchronised" { // it changes just now
+		return "is right"
+	}
+	return "may be wrong"
 }
 
 func doorLine(d control.Door) string {

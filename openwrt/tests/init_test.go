@@ -107,6 +107,7 @@ func TestInstance(t *testing.T) {
 		"procd_add_jail\tlatchkey",
 		"procd_add_jail_mount\t/var/run/latchkey.init",
 		"procd_add_jail_mount_rw\t/var/run/latchkey\t/etc/latchkey",
+		"procd_add_jail_mount\t/var/run/latchkey.clock",
 	}
 	warning := "logger\t-t\tlatchkey\t-p\tdaemon.warn\tlatchkeyd runs as root: there is no user latchkey"
 	tests := []struct {
@@ -134,6 +135,11 @@ func TestInstance(t *testing.T) {
 			want := slices.Concat(common, tt.extra, data)
 			if diff := cmp.Diff(want, instance(calls, "main")); diff != "" {
 				t.Errorf("instance main (-want +got):\n%s", diff)
+			}
+			// A folder that is not there when the jail is made never comes into it.
+			info, err := os.Stat(r.path("var/run/latchkey.clock"))
+			if tt.name == "jailed" && (err != nil || info.Mode() != os.ModeDir|0o755) {
+				t.Errorf("the jail's folder of what NTP said: %v, %v", info, err)
 			}
 			if hooks := instance(calls, "hooks"); hooks != nil {
 				t.Errorf("there are no scripts, but an instance for them: %q", hooks)

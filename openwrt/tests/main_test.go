@@ -24,8 +24,7 @@ const programVariable = "LATCHKEY_TEST_PROGRAM"
 // TestMain builds latchkeyd, and lets the test's own binary be the other programs that the scripts call.
 func TestMain(m *testing.M) {
 	programs := map[string]func([]string) error{
-		"uci":  standInUCI,
-		"ubus": standInUbus,
+		"uci": standInUCI,
 	}
 	program := programs[filepath.Base(os.Args[0])]
 	if program == nil {
@@ -120,11 +119,6 @@ func exportShell(file string) error {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// standInUbus records its arguments.
-func standInUbus(args []string) error {
-	return appendTo(os.Getenv("RECORD"), "ubus\t"+strings.Join(args, "\t")+"\n")
-}
-
 func appendTo(name, text string) error {
 	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -173,7 +167,7 @@ func newRouter(t *testing.T) *router {
 			t.Fatal(err)
 		}
 	}
-	for name, program := range map[string]string{"uci": self, "ubus": self, "latchkeyd": os.Getenv(programVariable)} {
+	for name, program := range map[string]string{"uci": self, "latchkeyd": os.Getenv(programVariable)} {
 		if err := os.Symlink(program, r.path("bin/"+name)); err != nil {
 			t.Fatal(err)
 		}

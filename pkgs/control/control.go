@@ -31,7 +31,7 @@ type Status struct {
 	Run     string    `json:"run"`               // names this run of the daemon: event numbers begin anew with each
 	Since   time.Time `json:"since"`             // start of the daemon
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
-	Clock   string    `json:"clock"`             // "synchronised" or "free" (no NTP yet)
+	Clock   string    `json:"clock"`             // "synchronised" (it is right) or "free" (that is not known)
 	Problem string    `json:"problem,omitempty"` // why the last reload was refused
 	Cut     string    `json:"cut,omitempty"`     // why sessions cannot be ended
 	Packets uint64    `json:"packets"`           // that passed the kernel's filter
@@ -39,6 +39,11 @@ type Status struct {
 	Doors   []Door    `json:"doors"`
 	Clients []Client  `json:"clients"`
 	Last    uint64    `json:"last"` // number of the newest event
+
+	// Why the clock is right: "ntp", "kernel" or "given"; or why that is not known: "unset", "unsync",
+	// "silent", "moved" or "given" (see package clock). And when NTP said something last.
+	ClockReason string     `json:"clock_reason,omitempty"`
+	ClockSince  *time.Time `json:"clock_since,omitempty"`
 }
 
 // Device is a network device that is listened to.

@@ -22,7 +22,7 @@ func samples() []any {
 	return []any{
 		control.Request{}, control.Request{Method: "check", Text: "config door 'a'\n\toption title '\"<é\u2028😀\\\x01'\n", Follow: true},
 		control.Status{}, control.Status{
-			Version: "1", Running: true, Since: at, Now: at, Packets: 1<<64 - 1, Last: 3,
+			Version: "1", Running: true, Since: at, Now: at, Packets: 1<<64 - 1, Last: 3, ClockReason: "ntp", ClockSince: &at,
 			Devices: []control.Device{{Name: "wan", State: "up", Since: at}},
 			Doors:   []control.Door{{Name: "nas", OpenFor: -1, Grants: []control.Grant{grant, {}}}, {}},
 			Clients: []control.Client{{Name: "phone", Doors: []string{"nas", ""}, Expires: &at}, {Doors: []string{}}},

@@ -214,7 +214,6 @@ func (d *Daemon) Status() control.Status {
 		// Start by what has passed since then: the wall clock may have been set meanwhile.
 		Since:   now.Add(-now.Sub(d.start)).Round(0),
 		Now:     now.Round(0),
-		Clock:   "free",
 		Problem: d.problem,
 		Cut:     d.uncut,
 		Packets: d.packets,
@@ -222,9 +221,7 @@ func (d *Daemon) Status() control.Status {
 		Doors:   []control.Door{},
 		Clients: []control.Client{},
 	}
-	if d.clockRight {
-		s.Clock = "synchronised"
-	}
+	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
 	if len(list) > 0 {
 		s.Last = list[len(list)-1].Number
 	}
@@ -237,6 +234,23 @@ func (d *Daemon) Status() control.Status {
 		s.Clients = append(s.Clients, d.tellClient(now, &c))
 	}
 	return s
+}
+
+// tellClock says in the words of a status whether the clock is taken as right. The reason is told as
+// soon as the daemon goes by it.
+func (d *Daemon) tellClock() (word, reason string, since *time.Time) {
+	if d.sys.Clock != nil {
+		if v := d.sys.Clock(); v.Right == d.clockRight {
+			reason = string(v.Reason)
+			if !v.Since.IsZero() {
+				since = &v.Since
+			}
+		}
+	}
+	if d.clockRight {
+		return "synchronised", reason, since
+	}
+	return "free", reason, since
 }
 
 // tellDoor tells of a door that the firewall can serve, waits for, or cannot serve: then broken says why.

@@ -13,7 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey/latchkey/pkgs/clock"
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -48,6 +50,41 @@ func TestStatus(t *testing.T) {
 	}
 	if strings.Contains(string(b), "AAECAw") {
 		t.Error("status shows a key")
+	}
+}
+
+// status tells the clock's state that the daemon goes by, and its reason.
+func TestStatus_tells_of_the_clock(t *testing.T) {
+	r := newRig(t, home)
+	sys := r.system()
+	verdict := clock.Verdict{}
+	sys.ClockSynced = func() bool { return verdict.Right }
+	sys.Clock = func() clock.Verdict { return verdict }
+	d, err := daemon.New(sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := start.Add(-3 * time.Minute)
+	for _, tt := range []struct {
+		verdict clock.Verdict
+		state   string
+		since   *time.Time
+	}{
+		{clock.Verdict{Right: true, Reason: clock.NTP, Since: said}, "synchronised", &said},
+		{clock.Verdict{Reason: clock.Unsync, Since: said}, "free", &said},
+		{clock.Verdict{Right: true, Reason: clock.Kernel}, "synchronised", nil},
+		{clock.Verdict{Reason: clock.Unset}, "free", nil},
+	} {
+		before := verdict
+		verdict = tt.verdict
+		if s := d.Status(); before.Right != verdict.Right && (s.Clock == tt.state || s.ClockReason != "" || s.ClockSince != nil) {
+			t.Errorf("%+v is told as %s, %s, %v before the daemon goes by it", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
+		}
+		d.Tick()
+		s := d.Status()
+		if s.Clock != tt.state || s.ClockReason != string(tt.verdict.Reason) || !cmp.Equal(s.ClockSince, tt.since) {
+			t.Errorf("%+v is told as %s, %s, %v", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/clock"
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
@@ -24,7 +25,7 @@ import (
 )
 
 // lookAgain is how often the clock's state is looked at, and what failed is tried again: it bounds
-// how long a clock that was set by NTP goes unnoticed.
+// how long it goes unnoticed that the clock is right now, or is no more.
 const lookAgain = 5 * time.Second
 
 // System is what the daemon is given of the world outside.
@@ -39,7 +40,8 @@ type System struct {
 	Rules       func() (func(door string, six bool) bool, error)
 	Capture     Capture
 	Memory      Memory
-	ClockSynced func() bool // whether NTP keeps the clock right
+	ClockSynced func() bool          // whether the clock is right
+	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is told
 	Now         func() time.Time
 	Wake        func(card net.HardwareAddr, host netip.Addr) error
 

@@ -7,7 +7,7 @@ globalThis.scenes = (function() {
 	const at = seconds => new Date(NOW - seconds * 1000).toISOString();
 
 	const status = {
-		version: '0.1.0', running: true, since: at(9999), now: at(0), clock: 'synchronised', problem: '', last: 7,
+		version: '0.1.0', running: true, since: at(9999), now: at(0), clock: 'synchronised', clock_reason: 'ntp', clock_since: at(181), problem: '', last: 7,
 		devices: [ { name: 'eth1', state: 'up', since: at(9999) }, { name: 'pppoe-wan', state: 'missing', since: at(60) } ],
 		doors: [
 			{ name: 'nas_ssh', title: 'NAS – SSH', state: 'ready', open_for: 600, max_open: 3600, grants: [

@@ -36,6 +36,29 @@ function unreachable() {
 		todo: _('If you installed it a moment ago, log in again or restart the router once.') } ];
 }
 
+// Why the router's clock is right or may be wrong, by the daemon's words (package clock).
+const CLOCK = {
+	ntp: function() { return _('The router’s clock is right: set by NTP {ago}.'); },
+	kernel: function() { return _('The router’s clock is right, says its kernel.'); },
+	unset: function() { return _('The router’s clock is not set yet.'); },
+	unsync: function() { return _('The router’s clock may be wrong: NTP said {ago} that no time server answers.'); },
+	silent: function() { return _('The router’s clock may be wrong: the last word of NTP came {ago}.'); },
+	moved: function() { return _('The router’s clock may be wrong: it was set by something else than NTP.'); },
+	given: function(right) { return right ? _('The router’s clock is right.') : _('The router’s clock may be wrong.'); }
+};
+
+function clockFact(status) {
+	const right = status.clock == 'synchronised';
+	const sentence = CLOCK[status.clock_reason] || CLOCK.given; // without a reason while it changes
+	const fact = { level: right ? 'good' : 'warn', text: text.say(sentence(right), {
+		ago: text.ago((new Date(status.now) - new Date(status.clock_since || status.now)) / 1000) }) };
+
+	if (!right)
+		fact.todo = _('Knocks work, but cannot be told from old ones by their time until the router has reached a time server.');
+
+	return fact;
+}
+
 // What the owner should know before anything else: [{ level: 'good'|'warn'|'bad', text, todo, action }].
 // action 'enable' or 'restart' is what would mend it.
 function facts(status) {
@@ -59,9 +82,7 @@ function facts(status) {
 	else
 		out.push({ level: 'bad', text: _('Running, but no network device is there to listen on.'),
 			todo: _('Check the interfaces under Network.') });
-	if (status.clock == 'free')
-		out.push({ level: 'warn', text: _('The router’s clock is not set yet.'),
-			todo: _('Knocks work, but cannot be told from old ones by their time until the router has reached a time server.') });
+	out.push(clockFact(status));
 
 	return out.concat(up.length ? deviceNotes(status) : []);
 }
@@ -266,7 +287,7 @@ function replace(root, nodes) {
 
 // What of a status a person can see, without what only counts down: if it is the same, nothing is drawn anew.
 function fingerprint(status, events) {
-	return JSON.stringify([ status.running, status.reason, status.problem, status.clock, status.cut, status.devices, status.clients,
+	return JSON.stringify([ status.running, status.reason, status.problem, clockFact(status), status.cut, status.devices, status.clients,
 		(status.doors || []).map(function(d) {
 			return [ d.name, d.title, d.state, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
 				return [ g.address, g.until, g.client, g.knock, g.pending ];
