@@ -20,13 +20,15 @@ const html = field => HTML + '{' + field + '}';
 const NOW = '2026-11-22T12:00:00Z';
 
 const status = {
-	version: '1', running: true, enabled: true, now: NOW, since: NOW, run: 'r', clock: bad('clock'), problem: bad('status.problem'), packets: 1, last: 9,
+	version: '1', running: true, enabled: true, now: NOW, since: NOW, run: 'r', clock: bad('clock'), cut: bad('status.cut'), problem: bad('status.problem'), packets: 1, last: 9,
 	devices: [ { name: bad('device.up'), state: 'up' }, { name: bad('device.missing'), state: 'missing' }, { name: bad('device.down'), state: 'down', problem: bad('device.problem') } ],
 	doors: [
 		{ name: 'nas', title: bad('door.title'), state: 'ready', open_for: 600, max_open: 3600,
 			grants: [ { address: bad('grant.address'), until: NOW, left: 60, client: 'anna', knock: 'sequence ' + bad('grant.knock') },
 				{ address: '203.0.113.9', until: NOW, left: 60, client: bad('grant.client'), knock: bad('grant.other') } ] },
-		{ name: bad('door.name'), state: bad('door.state'), open_for: 60, max_open: 60, grants: [] }
+		{ name: bad('door.name'), state: bad('door.state'), open_for: 60, max_open: 60, grants: [] },
+		{ name: 'torn', title: 'torn', state: 'broken', reason: bad('door.reason'), open_for: 60, max_open: 60, grants: [] },
+		{ name: 'zoneless', title: 'zoneless', state: 'broken', reason: 'the firewall has no zone \'' + bad('door.zone').replace(/'/g, '’') + '\'', open_for: 60, max_open: 60, grants: [] }
 	],
 	clients: [ { name: 'anna', title: bad('client.title'), kind: bad('client.kind'), state: bad('client.state'), doors: [ 'nas', joined('client.door') ], last: NOW, expires: '2027-01-01T00:00:00Z' } ]
 };
@@ -37,7 +39,7 @@ const event = (number, kind, more) => Object.assign({ number, time: NOW, kind },
 const everything = kind => ({ kind, door: bad(kind + '.door'), client: bad(kind + '.client'), address: bad(kind + '.address'), knock: 'sequence ' + bad(kind + '.knock'),
 	detail: bad(kind + '.detail'), reason: bad(kind + '.reason') });
 
-export const KINDS = [ 'opened', 'extended', 'closed', 'expired', 'refused', 'pending', 'ready', 'link', 'reload', 'started', 'trouble', 'new-kind' ];
+export const KINDS = [ 'opened', 'extended', 'closed', 'expired', 'refused', 'pending', 'ready', 'broken', 'link', 'reload', 'started', 'trouble', 'new-kind' ];
 
 const events = KINDS.map((kind, i) => event(i + 1, kind, everything(kind))).concat([
 	event(20, bad('event.kind'), {}),
@@ -86,7 +88,7 @@ export function router(mode = {}) {
 		case 'latchkey import':
 			return mode.translate ? { config: '# ' + bad('import.comment') + '\nconfig door \'web\'\n\toption title "t"\n\toption proto \'tcp\'\n\toption port \'443\'\n\toption dest_ip \'10.0.0.1\'\n' +
 				'config sequence \'knocks\'\n\tlist step \'<img/class=evil/src=/evil>{import.step}\'\n' } : refused('import');
-		case 'latchkey open': case 'latchkey close': case 'latchkey forget': return refused(method);
+		case 'latchkey open': case 'latchkey close': case 'latchkey forget': case 'latchkey silence': return refused(method);
 		case 'uci get': return args.config in configs ? { values: configs[args.config] } : { code: 4 };
 		case 'uci apply': return { rpc: { code: -32000, message: bad('apply.message') } };
 		case 'luci-rpc getHostHints': return hints;

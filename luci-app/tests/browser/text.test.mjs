@@ -80,13 +80,15 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 
 	test('overview', () => on('view.latchkey.overview', {}, async s => {
 		await s.see('status.problem', 'device.up', 'door.title', 'door.name', 'grant.address', 'grant.knock', 'grant.client', 'refused.door', 'refused.client',
-			'refused.address', 'refused.knock', 'refused.detail', 'expired.detail', 'reason.alone', 'lease');
+			'refused.address', 'refused.knock', 'refused.detail', 'expired.detail', 'reason.alone', 'lease', 'door.reason', shown('door.zone').replace(/'/g, '’'));
 		await s.press('Open for an address… \u2068' + shown('door.title') + '\u2069');
 		await s.see('opened.address');
 		await s.modal.getByRole('button', { name: 'Open', exact: true }).click();
 		await s.see('open.error', 'open.hint');
 		await s.modal.getByRole('button', { name: 'Cancel' }).click();
 		await s.page.locator('[data-key^="close/nas/"]').first().click();
+		await s.see('door.title', 'grant.address', 'status.cut');
+		await s.modal.getByRole('button', { name: 'Close', exact: true }).click();
 		await s.see('close.error', 'close.hint');
 	}));
 
@@ -192,7 +194,7 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 	}));
 
 	test('events', () => on('view.latchkey.events', {}, async s => {
-		const untold = { pending: [ 'address', 'client', 'detail' ], ready: [ 'address', 'client', 'detail' ], reload: [ 'door', 'address', 'client', 'detail' ],
+		const untold = { pending: [ 'address', 'client', 'detail' ], broken: [ 'address', 'client' ], ready: [ 'address', 'client', 'detail' ], reload: [ 'door', 'address', 'client', 'detail' ],
 			closed: [ 'client' ], expired: [ 'client' ], link: [ 'door', 'address', 'client' ], started: [ 'door', 'address', 'client' ], trouble: [ 'door', 'address', 'client' ],
 			'new-kind': [ 'door', 'address', 'client' ] };
 
@@ -212,6 +214,9 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 			await s.see();
 			await s.modal.getByRole('button', { name: 'Cancel' }).click();
 		}
+		await s.page.getByText('Make silent…').first().click();
+		await s.modal.getByRole('button', { name: 'Save & Apply' }).click();
+		await s.see('silence.error', 'silence.hint');
 	}));
 
 	test('the card of the status page', () => on('view.status.include.70_latchkey', {}, async s => {

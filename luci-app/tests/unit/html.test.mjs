@@ -23,6 +23,7 @@ const RULES = [
 	[ /\brawhtml\b|\.tooltip\b|\bcreate_markup\b/, [], 'LuCI reads it as HTML' ],
 	[ /'require tools\./, [], 'LuCI’s widgets read names as HTML: use form.ListValue and grid.choice' ],
 	[ /\bview\.extend\b/, [ 'latchkey/page.js' ], 'use page.makeView: LuCI shows errors as HTML' ],
+	[ /\.textContent = (e|err|error)\b/, [], 'use element.say, which shows what cannot be seen' ],
 	[ /\beval\b|new Function\b|setAttribute\('on/, [], 'it runs texts as scripts' ],
 	[ /\bL\.(error|raise)\b/, [], 'LuCI shows errors as HTML: use page.failed' ],
 	[ /(?<!-)\bE = (?!element\.make;)/, [], 'E is element.make' ]

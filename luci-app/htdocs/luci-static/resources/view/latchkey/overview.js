@@ -135,7 +135,7 @@ function closeDialog(data, d, grant) {
 
 					return refresh();
 				}, function(err) {
-					error.textContent = err.message;
+					element.say(error, err.message);
 
 					return refresh();
 				});
