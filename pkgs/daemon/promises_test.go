@@ -66,7 +66,6 @@ type life struct {
 	history []string
 
 	truth    time.Time // the time that it is
-	unsaved  time.Duration
 	phone    seal.Sent
 	ahead    time.Duration // of the phone's clock
 	presses  []*press
@@ -85,7 +84,6 @@ type sealed struct {
 	press    *press
 	stamp    uint64
 	bytes    []byte
-	opens    bool // what it wishes can be had
 	received bool
 	at       time.Duration // first
 	by       []bool        // is IPv4, of each time that it counted

@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { core } from './page.mjs';
 
-const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'nextStamp', 'parseLink', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
 const hex = b => Buffer.from(b).toString('hex');
 const dir = new URL('../vectors/', import.meta.url);
 
@@ -79,10 +79,34 @@ test('SHA-256 and HMAC agree with OpenSSL at every length of padding', () => {
 	}
 });
 
-test('stamps never repeat and never go back', () => {
-	assert.equal(page.nextStamp(1000, 0), 1000);
-	assert.equal(page.nextStamp(1000, 1000), 1001);
-	assert.equal(page.nextStamp(5, 1000), 1001);
+test('a press takes stamps that are apart from all others, and the present where the clock was set back', () => {
+	const day = 86400e3, at = 1795348812345;
+	let used = [];
+	const press = now => {
+		const starts = page.presses(now, used);
+		used = [...used, ...starts].sort((a, b) => a - b);
+		return starts.map(s => s - at);
+	};
+
+	assert.deepEqual(press(at), [0]);
+	assert.deepEqual(press(at), [200]);
+	assert.deepEqual(press(at + 60e3), [60e3]);
+	assert.deepEqual(press(at + day), [day]);
+	assert.deepEqual(press(at + 1000), [1000, 60200, day + 200]);
+	assert.deepEqual(press(at + 1000), [1200, 60400, day + 400]);
+	assert.deepEqual(press(at + 2 * day), [2 * day]);
+});
+
+test('whatever the clock does, no two presses are near each other', () => {
+	let used = [], now = 1795348812345;
+	for (let i = 0; i < 60; i++) {
+		now += i % 4 ? 1000 * (i % 7) : (i % 8 ? 1 : -1) * 5e6 * (i % 5);
+		for (const start of page.presses(now, used)) {
+			assert.ok(used.every(u => Math.abs(u - start) >= 200), `${start} after ${used}`);
+			used.push(start);
+		}
+		used.sort((a, b) => a - b);
+	}
 });
 
 const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
