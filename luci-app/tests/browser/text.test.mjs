@@ -171,6 +171,23 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 		await s.see('apply.message');
 	}));
 
+	test('a code that the router does not make', () => on('view.latchkey.clients', {}, async s => {
+		await s.press('Show code…');
+		await s.see('uci.client.title');
+		assert.match(await s.modal.locator('h4').textContent(), /^Code for \u2068<img/);
+		await s.press('Show the code');
+		await s.see('offer.error', 'offer.hint');
+	}));
+
+	test('a code of which nothing may be believed', () => on('view.latchkey.clients', { mode: { offer: true } }, async s => {
+		await s.press('Show code…');
+		await s.press('Show the code');
+		await s.see('offer.minutes');
+		assert.equal(await s.modal.getByText('Open the knock page here').getAttribute('href'), null);
+		await s.press('Show the link itself');
+		await s.see('link.error', 'link.hint');
+	}));
+
 	test('sequences', () => on('view.latchkey.sequences', {}, async s => {
 		await s.see(html('step').replace(/\s/g, '/'), 'uci.door.title', joined('uci.sequence.door'));
 		for (const i of [ 0, 1 ]) {
@@ -182,13 +199,13 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 		await s.press('Hand out…');
 		await s.see();
 		await s.modal.getByRole('button', { name: 'Done' }).click();
-		await s.press('Import knockd.conf…');
+		await s.press('Import from knockd or fwknop…');
 		await s.press('Translate');
 		await s.see('import.error', 'import.hint');
 	}));
 
 	test('what an import found', () => on('view.latchkey.sequences', { mode: { translate: true } }, async s => {
-		await s.press('Import knockd.conf…');
+		await s.press('Import from knockd or fwknop…');
 		await s.press('Translate');
 		await s.see('import.comment', '<img/class=evil/src=/evil>{import.step}');
 	}));
