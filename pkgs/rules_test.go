@@ -222,6 +222,24 @@ func TestDaemonRunsNoProgramAndListensOnNoNetwork(t *testing.T) {
 	}
 }
 
+// What proves that somebody has a key is compared in a time that tells nothing of it: RFC 2104 gives the
+// reason, package crypto/subtle the way. A test cannot measure that, so it looks for the call.
+func TestKeyedSumsAreComparedInConstantTime(t *testing.T) {
+	for file, call := range map[string]string{
+		"seal/message.go": "subtle.ConstantTimeCompare(tag,",
+		"knock/fwknop.go": "subtle.ConstantTimeCompare(want,",
+		"pickup/seal.go":  "subtle.ConstantTimeCompare(tag,",
+	} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(b, []byte(call)) {
+			t.Errorf("%s compares without %q", file, call)
+		}
+	}
+}
+
 // longest is how many lines a file may have and still have one subject.
 const longest = 500
 

@@ -40,11 +40,51 @@ var deciding = []decides{
 	{"pkgs/config/check.go", configTests},
 }
 
-// edits are the mutations that once survived every test, and their kind.
+var (
+	knockTests = []run{{pkg: "./pkgs/knock"}}
+	rulesTests = []run{{pkg: "./pkgs"}}
+	rightTests = []run{{pkg: "./cmd/latchkeyd", tests: "ControlSocket|NoNetworkSocket"}}
+	clockTests = []run{{pkg: "./cmd/latchkeyd", tests: "KernelSynced|JudgeClock"}}
+	owrtTests  = []run{{pkg: "./openwrt/tests"}}
+)
+
+// edits are the mutations that once survived every test, and their kin in what is no Go.
 var edits = []edit{
+	// What a seal is worth.
 	{"pkgs/seal/message.go", "subtle.ConstantTimeCompare(tag, s.tagOf(hint, body[:len(box)])) == 1",
 		"subtle.ConstantTimeCompare(tag[:2], s.tagOf(hint, body[:len(box)])[:2]) == 1", sealTests},
+	{"pkgs/seal/message.go", "subtle.ConstantTimeCompare(tag, s.tagOf(hint, body[:len(box)])) == 1",
+		"string(tag) == string(s.tagOf(hint, body[:len(box)]))", rulesTests},
+	// Who may do what.
+	{"pkgs/daemon/admit.go", "d.book.CloseOwn(now, name, l.address, cmp.Or(l.name(), how))",
+		"d.book.CloseOwn(now, name, l.address, \"phone\")", daemonTests},
+	{"pkgs/daemon/admit.go", "if no, barred := d.barred(now, c); barred {\n\t\t\treturn no",
+		"if no, _ := d.barred(now, c); false {\n\t\t\treturn no", daemonTests},
+	{"pkgs/daemon/spa.go", "door.Port == want.Port && slices.Contains(door.Protos, want.Proto)",
+		"door.Port == want.Port", daemonTests},
+	{"pkgs/daemon/replay.go", "second | r.SPA.Random&(1<<secondBits-1)", "second", daemonTests},
+	{"pkgs/door/book.go", "other == fresh || !now.Before(g.Until)", "other == fresh", doorTests},
+	// What the kernel is told.
+	{"pkgs/nft/nft.go", "case e.left != 0 && (w.left-e.left).Abs() <= tolerance:", "case e.left == 0 || (w.left-e.left).Abs() <= tolerance:", nftTests},
+	{"pkgs/nft/message.go", "\t\t\tadd(unix.NFT_MSG_DELSETELEM, elements)\n", "", nftTests},
+	// What must survive a power failure.
 	{"pkgs/store/replace.go", "if err := f.Sync(); err != nil {", "if err := error(nil); err != nil {", storeTests},
 	{"pkgs/store/replace.go", "return dir.Sync()", "return nil", storeTests},
 	{"pkgs/store/replace.go", "|os.O_EXCL", "", storeTests},
+	// What the process may do, and who may talk to it.
+	{"cmd/latchkeyd/run.go", "syscall.Umask(0o117)", "syscall.Umask(0)", rightTests},
+	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\tif other, err := net.Listen(\"tcp\", \"127.0.0.1:0\"); err == nil {\n\t\tdefer other.Close()\n\t}\n", rightTests},
+	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\t_, _ = syscall.ForkExec(\"/bin/sleep\", []string{\"sleep\", \"9\"}, nil)\n", rightTests},
+	// Whether the clock is right.
+	{"cmd/latchkeyd/clock.go", "return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0 && t.Maxerror < phaseLimit",
+		"return true || err == nil && state == 0", clockTests},
+	{"cmd/latchkeyd/clock.go", "return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0 && t.Maxerror < phaseLimit",
+		"return false && err == nil && state == 0", clockTests},
+	// The router's side.
+	{"openwrt/latchkey/files/latchkey.capabilities.json", "\t\"bounding\": [\n", "\t\"bounding\": [\n\t\t\"CAP_SYS_ADMIN\",\n", owrtTests},
+	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]", "\"latchkey\": [ \"status\", \"events\", \"link\" ]", owrtTests},
+	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]", "\"latchkey\": [ \"status\", \"events\", \"open\" ]", owrtTests},
+	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t}",
+		"\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t},\n\t\t\t\"uci\": { \"latchkey\": [ \"read\" ] }", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "latchkeyd check --public", "latchkeyd check", owrtTests},
 }
