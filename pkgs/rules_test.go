@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"pkgs/knock":     {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"pkgs/capture":   {"pkgs/wire"},
 	"pkgs/hooks":     {"pkgs/control"},
+	"pkgs/history":   {"pkgs/control"},
 	"pkgs/nfnetlink": {},
 	"pkgs/nft":       {"pkgs/door", "pkgs/nfnetlink"},
 	"pkgs/conntrack": {"pkgs/door", "pkgs/nfnetlink"},
@@ -49,7 +50,7 @@ var arrows = map[string][]string{
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/hooks", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
 		"pkgs/offer", "pkgs/pickup", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 

@@ -28,7 +28,7 @@ func TestMemoryBudget(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	d := startProgram(t, program, sealed, "--clock", "synchronised")
+	d := startProgram(t, program, atHome, "--clock", "synchronised")
 	idle := memory(t, d.cmd.Process.Pid)
 	if idle > idleMemory {
 		t.Errorf("%d kB resident, the limit is %d kB", idle, idleMemory)

@@ -64,7 +64,8 @@ type position struct {
 }
 
 // catchUp finds the daemon that runs now. What happened before this process began is not for the
-// scripts, but all that a daemon tells which begins later.
+// scripts, but all that comes later, also from a daemon that begins later. Such a one knows what the
+// former told, as far as that was saved in time: numbers go on from there.
 func (p *position) catchUp(socket string) error {
 	var s control.Status
 	if err := ask(socket, control.Request{Method: "status"}, &s); err != nil {
@@ -75,7 +76,7 @@ func (p *position) catchUp(socket string) error {
 	case "":
 		p.last = s.Last
 	default:
-		p.last = 0
+		p.last = min(p.last, s.Former)
 	}
 	p.run = s.Run
 	return nil

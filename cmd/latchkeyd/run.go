@@ -18,9 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/capture"
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/conntrack"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/history"
 	"github.com/latchkey/latchkey/pkgs/nft"
 	"github.com/latchkey/latchkey/pkgs/store"
 	"github.com/latchkey/latchkey/pkgs/wake"
@@ -36,11 +38,13 @@ const (
 
 func run(e env, args []string) error {
 	f := newFlags(e, "run")
-	config := f.String("config", configFile, "configuration file (UCI)")
+	file := f.String("config", configFile, "configuration file (UCI)")
 	state := f.String("state", stateFile, "file of what must survive a reboot")
 	table := f.String("table", nft.DefaultTable, "nftables table (family inet) that has the doors' sets")
 	how := f.String("clock", "auto", "whether the clock is right: auto (as NTP and the kernel say), synchronised or free")
 	record := f.String("ntp", ntpFile, "what NTP said last, as latchkeyd ntp keeps it")
+	events := f.String("events", "", "file in RAM that keeps the last events over a restart (default: events beside the socket; none: keep none)")
+	syslog := f.String("syslog", "", "socket of the system log, such as /dev/log (default: standard output and error)")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
@@ -90,15 +94,24 @@ func run(e env, args []string) error {
 		return err
 	}
 	defer live.Close()
+	inside, err := capture.Listen(
+		func(now time.Time, device string, packets [][]byte) { d.FromInside(now, device, packets) },
+		func(capture.Link) {})
+	if err != nil {
+		return err
+	}
+	defer inside.Close()
 	d, err = daemon.New(daemon.System{
 		Version:         version,
-		Config:          func() (string, error) { return readConfig(*config) },
+		Config:          func() (string, error) { return readConfig(*file) },
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
 		Sessions:        conntrack.Table{},
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
+		Inside:          packets{inside},
 		Memory:          memory,
+		History:         historyAt(*events, *socket),
 		ClockSynced:     func() bool { return clock().Right },
 		Clock:           clock,
 		Now:             time.Now,
@@ -107,14 +120,25 @@ func run(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, stop, d, l, reloads, logTo(e.err))
+	return serve(ctx, stop, d, l, reloads, logTo(*syslog, e.out, e.err))
+}
+
+// historyAt returns where events are kept; nil = nowhere.
+func historyAt(path, socket string) daemon.History {
+	switch path {
+	case "none":
+		return nil
+	case "":
+		path = filepath.Join(filepath.Dir(socket), "events")
+	}
+	return history.File(path)
 }
 
 // lastWords is how long the log may take to write the rest when the daemon ends.
 const lastWords = time.Second
 
 // serve runs the daemon, its control socket and its log until ctx ends or one of them fails.
-func serve(ctx context.Context, stop func(), d *daemon.Daemon, l net.Listener, reloads <-chan struct{}, write func(control.Event)) error {
+func serve(ctx context.Context, stop func(), d *daemon.Daemon, l net.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
 	logging, endLog := context.WithCancel(context.Background())
 	logged := make(chan struct{})
 	go func() {

@@ -132,7 +132,7 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 		}
 	}
 	add("%s", e.Door)
-	if e.Reason == "" {
+	if e.Reason == "" && e.Kind != "inside" {
 		add("to %s", e.Address)
 	} else {
 		add("from %s", e.Address)
@@ -141,18 +141,26 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 		add("until %s", say(*e.Until, true))
 	}
 	if e.Knock != "" {
-		add("(%s)", by(e.Client, e.Knock))
+		add("(%s)", by(e.Client, ways(e)))
 	}
 	add("%s:", e.Reason)
 	add("%s", e.Detail)
 	add("%s", sessions("(", e.Sessions, ")"))
-	if e.Count > 1 {
+	if e.Count > 1 && e.Also == "" {
 		add("(%s times)", strconv.Itoa(e.Count))
 	}
 	if e.Hidden > 0 {
 		add("(and %s refusals before it that are not shown)", strconv.Itoa(e.Hidden))
 	}
 	fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
+}
+
+// ways says with what somebody knocked who may have done so in two ways: "message stun + ports".
+func ways(e control.Event) string {
+	if e.Also == "" {
+		return e.Knock
+	}
+	return e.Knock + " + " + e.Also[strings.LastIndexByte(e.Also, ' ')+1:]
 }
 
 func by(client, knock string) string {

@@ -3,6 +3,7 @@
 package openwrt_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -136,6 +137,59 @@ config door 'off'
 	if text := r.read("var/run/latchkey.init/config"); strings.Contains(text, "missing_zone 'wanb'") || !strings.Contains(text, "missing_zone 'attic'") {
 		t.Errorf("after the zone came:\n%s", text)
 	}
+}
+
+// Knocks from the networks inside are explained: those of the zones that no knock comes in at.
+func TestInside(t *testing.T) {
+	const firewall = `
+config zone
+	option name 'lan'
+	list network 'lan'
+	list network 'office'
+
+config zone
+	option name 'wan'
+	list network 'modem'
+	list network 'wan'
+
+config zone
+	option name 'guest'
+	option network 'guest down'
+
+config zone
+	option name 'old'
+	option enabled '0'
+	option network 'old'
+
+config zone
+	option name 'vpn'
+`
+	r := newRouter(t)
+	r.write("etc/config/firewall", firewall)
+	r.write("etc/config/latchkey", enabled+"\tlist interface 'wan'\n")
+	_, out, err := r.initScript("start", "DEVICE_lan=br-lan", "DEVICE_office=br-office", "DEVICE_modem=eth1.7", "DEVICE_guest=br-guest", "DEVICE_old=br-old")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	_, found, _ := strings.Cut(r.read("var/run/latchkey.init/config"), "\nconfig latchkey 'main'\n")
+	want := "\tlist device 'eth1' # wan\n\tlist inside 'br-lan' # lan\n\tlist inside 'br-office' # office\n\tlist inside 'br-guest' # guest\n"
+	if diff := cmp.Diff(want, found); diff != "" {
+		t.Errorf("what was found (-want +got):\n%s", diff)
+	}
+	t.Run("no_more_than_the_daemon_takes", func(t *testing.T) {
+		networks, devices := "", []string{}
+		for i := range 20 {
+			networks += fmt.Sprintf("\tlist network 'n%d'\n", i)
+			devices = append(devices, fmt.Sprintf("DEVICE_n%d=br%d", i, i))
+		}
+		r.write("etc/config/firewall", "config zone\n\toption name 'lan'\n"+networks)
+		if _, out, err := r.initScript("start", devices...); err != nil {
+			t.Fatalf("start: %v\n%s", err, out)
+		}
+		if n := strings.Count(r.read("var/run/latchkey.init/config"), "list inside"); n != 16 {
+			t.Errorf("%d devices inside", n)
+		}
+	})
 }
 
 func TestSwitchedOff(t *testing.T) {

@@ -90,7 +90,7 @@ func instance(calls []string, name string) []string {
 func TestInstance(t *testing.T) {
 	common := []string{
 		"procd_open_instance\tmain",
-		"procd_set_param\tcommand\t/usr/bin/latchkeyd\trun",
+		"procd_set_param\tcommand\t/usr/bin/latchkeyd\trun\t--syslog\t/dev/log",
 		"procd_set_param\tenv\tGOMEMLIMIT=12MiB",
 		"procd_set_param\tfile\t/var/run/latchkey.init/config",
 		"procd_set_param\treload_signal\tHUP",
@@ -104,7 +104,7 @@ func TestInstance(t *testing.T) {
 		"procd_set_param\tgroup\tlatchkey",
 		"procd_set_param\tcapabilities\t/etc/capabilities/latchkey.json",
 		"procd_set_param\tno_new_privs\t1",
-		"procd_add_jail\tlatchkey",
+		"procd_add_jail\tlatchkey\tlog",
 		"procd_add_jail_mount\t/var/run/latchkey.init",
 		"procd_add_jail_mount_rw\t/var/run/latchkey\t/etc/latchkey",
 		"procd_add_jail_mount\t/var/run/latchkey.clock",

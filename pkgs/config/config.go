@@ -38,6 +38,7 @@ type Main struct {
 	Enabled    bool
 	Interfaces []string // logical names, as the user wrote them: "wan", "wan6"
 	Devices    []string // resolved by the init script, or Interfaces where nobody resolved them
+	Inside     []string // devices of the networks inside, from which no door is opened; filled in by the init script
 	// What the init script looked for and did not find: interfaces, and firewall zones of doors.
 	MissingInterfaces []string
 	MissingZones      []string

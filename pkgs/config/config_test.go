@@ -56,6 +56,7 @@ func TestParse_full(t *testing.T) {
 			Interfaces: []string{"wan", "wwan"},
 			Devices:    []string{"pppoe-wan", "wwan0"},
 
+			Inside:            []string{"br-lan"},
 			MissingInterfaces: []string{"wan6"},
 			MissingZones:      []string{"attic"},
 

@@ -36,6 +36,7 @@ func (m *Main) options() []option {
 		{"enabled", single, to(&m.Enabled, parseBool)},
 		{"interface", words, addNew(&m.Interfaces, MaxInterfaces, parseInterface)},
 		{"device", words, addNew(&m.Devices, MaxInterfaces, parseInterface)},
+		{"inside", words, addNew(&m.Inside, MaxInterfaces, parseInterface)},
 		{"missing_interface", words, addNew(&m.MissingInterfaces, MaxInterfaces, parseInterface)},
 		{"missing_zone", words, addNew(&m.MissingZones, 2*MaxDoors, parseZone)},
 		{"stun_port", single, to(&m.STUNPort, parsePortOrOff)},
@@ -108,6 +109,7 @@ func (m *Main) complete() {
 	if m.Devices == nil {
 		m.Devices = slices.Clone(m.Interfaces)
 	}
+	m.Inside = slices.DeleteFunc(m.Inside, func(name string) bool { return slices.Contains(m.Devices, name) })
 }
 
 func newDoor(name string) Door {

@@ -28,7 +28,8 @@ type Response struct {
 type Status struct {
 	Version string    `json:"version"`
 	Running bool      `json:"running"`
-	Run     string    `json:"run"`               // names this run of the daemon: event numbers begin anew with each
+	Run     string    `json:"run"`               // names this run of the daemon
+	Former  uint64    `json:"former,omitempty"`  // number of the newest event that is kept of former runs; 0 = none is, and numbers began anew
 	Since   time.Time `json:"since"`             // start of the daemon
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
 	Clock   string    `json:"clock"`             // "synchronised" (it is right) or "free" (that is not known)
@@ -98,7 +99,7 @@ type Forgotten struct {
 type Event struct {
 	Number   uint64     `json:"number"`
 	Time     time.Time  `json:"time"`
-	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, pending, ready, broken, link, reload, started, trouble
+	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, inside, pending, ready, broken, link, reload, started, trouble
 	Door     string     `json:"door,omitempty"`
 	Client   string     `json:"client,omitempty"`
 	Address  string     `json:"address,omitempty"`
@@ -108,7 +109,9 @@ type Event struct {
 	Detail   string     `json:"detail,omitempty"`   // a sentence for a person
 	Skew     int        `json:"skew,omitempty"`     // of stale: seconds by which the sender's clock is ahead
 	Sessions int        `json:"sessions,omitempty"` // of closed and expired: how many were ended
-	Count    int        `json:"count,omitempty"`    // how many alike this one stands for, if more than one
+	Usual    bool       `json:"usual,omitempty"`    // of refused: good knocks bring this about, too
+	Also     string     `json:"also,omitempty"`     // of opened and extended: the other knock of the same press of a button
+	Count    int        `json:"count,omitempty"`    // how many alike, or of one press, this one stands for, if more than one
 	Hidden   int        `json:"hidden,omitempty"`   // how many refusals before this one were too many to show
 }
 

@@ -26,6 +26,7 @@ type leave struct {
 	reason   knock.Reason   // OK = yes
 	detail   string         // of a refusal, a sentence for a person
 	skew     time.Duration  // of a stale knock, by how much the client's clock is ahead
+	usual    bool           // of a refusal, whether good knocks bring it about, too
 	unserved []string       // of a refusal, doors that lead nowhere for the address: see hold
 	client   *config.Client // nil = nobody's in particular
 	doors    []string
@@ -120,6 +121,12 @@ func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was sea
 	switch was {
 	case seal.Replayed:
 		return refuse(c, knock.Replayed, "a copy of a message that was received before"), false
+	case seal.Elsewhere:
+		// A thief who is as quick looks the same. It opens nothing either way.
+		no = refuse(c, knock.Replayed, "a copy of a message that came from another address within %s before: "+
+			"usually the same device, which has two addresses or two ways here", pressTime)
+		no.usual = true
+		return no, false
 	case seal.Overtaken:
 		return refuse(c, knock.Replayed, "a message that is older than one that counted"), false
 	}
@@ -202,7 +209,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 	}
 	refusal := control.Event{Kind: refused, Client: l.name(), Address: f.From.String(), Knock: knockName(f.Request)}
 	if l.reason != knock.OK {
-		refusal.Reason, refusal.Detail, refusal.Skew = string(l.reason), l.detail, int(l.skew/time.Second)
+		refusal.Reason, refusal.Detail, refusal.Skew, refusal.Usual = string(l.reason), l.detail, int(l.skew/time.Second), l.usual
 		if l.unserved != nil {
 			d.hold(now, refusal, l.unserved)
 		} else {

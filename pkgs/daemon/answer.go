@@ -211,6 +211,7 @@ func (d *Daemon) Status() control.Status {
 		Version: d.sys.Version,
 		Running: true,
 		Run:     strconv.FormatInt(d.start.UnixNano(), 36),
+		Former:  d.events.former,
 		// Start by what has passed since then: the wall clock may have been set meanwhile.
 		Since:   now.Add(-now.Sub(d.start)).Round(0),
 		Now:     now.Round(0),

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -26,7 +27,7 @@ var debug = strings.Replace(home, "option enabled '1'", "option enabled '1'\n\to
 func (r *rig) logged() (list []control.Event) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	cancel()
-	r.Log(ctx, func(e control.Event) { list = append(list, e) })
+	r.Log(ctx, func(_ config.Level, e control.Event) { list = append(list, e) })
 	return list
 }
 

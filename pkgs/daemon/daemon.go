@@ -39,7 +39,9 @@ type System struct {
 	// IPv4. nil = it is not known, and no door is called broken for want of one.
 	Rules       func() (func(door string, six bool) bool, error)
 	Capture     Capture
+	Inside      Capture // of the devices inside; nil = knocks from there are not recognised
 	Memory      Memory
+	History     History              // nil = events are forgotten with the daemon
 	ClockSynced func() bool          // whether the clock is right
 	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is told
 	Now         func() time.Time
@@ -102,6 +104,9 @@ type Daemon struct {
 	packet  wire.Packet
 	now     time.Time
 	emit    func(knock.Finding)
+
+	inside     string // the device that packet came in at, if that is inside
+	emitInside func(knock.Finding)
 }
 
 // New reads the configuration and returns a daemon that is ready for packets.
@@ -120,12 +125,14 @@ func New(sys System) (*Daemon, error) {
 	}
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
+	d.emitInside = func(f knock.Finding) { d.foundInside(d.now, d.inside, f) }
 	p, err := d.prepare(d.start)
 	if err != nil {
 		return nil, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.restoreEvents()
 	d.adopt(d.start, p)
 	return d, nil
 }
@@ -138,7 +145,9 @@ func (d *Daemon) Run(ctx context.Context, reloads <-chan struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return d.stop()
+			err := d.stop()
+			d.saveEvents(true)
+			return err
 		case <-reloads:
 			d.Reload()
 		case <-d.sys.FirewallChanged:
@@ -262,7 +271,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 func (d *Daemon) Tick() {
 	d.mu.Lock()
 	now := d.sys.Now()
-	changed := d.passTime(now) || d.failing["capture"] != ""
+	changed := d.passTime(now) || d.failing["capture"] != "" || d.failing["capture inside"] != ""
 	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
 		d.sync(now)
 	}
@@ -271,6 +280,7 @@ func (d *Daemon) Tick() {
 	if changed {
 		d.capture()
 	}
+	d.saveEvents(false)
 }
 
 // passTime ends grants and epochs, and notices a clock that was set. It tells whether the capture's
@@ -322,13 +332,15 @@ func (d *Daemon) nextWake() time.Duration {
 // capture tells the capture what to read. What fails is tried again by Tick.
 func (d *Daemon) capture() {
 	d.mu.Lock()
-	devices := d.policy.cfg.Main.Devices
-	f := d.policy.filter()
+	main := &d.policy.cfg.Main
+	f, inside := d.policy.filter(), filterOf(d.policy.inside)
 	d.mu.Unlock()
-	err := d.sys.Capture.Set(devices, f)
+	err := d.sys.Capture.Set(main.Devices, f)
+	insideErr := d.captureInside(main.Inside, inside)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tellFailing(d.sys.Now(), "capture", err)
+	d.tellFailing(d.sys.Now(), "capture inside", insideErr)
 }
 
 // syncFirewall puts back what is left of each grant after somebody changed the firewall.
@@ -385,24 +397,25 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
 }
 
-// Log calls write, never twice at once, for every event that matters enough by the configuration's log
-// level, until ctx has ended and all were written.
-func (d *Daemon) Log(ctx context.Context, write func(control.Event)) {
+// Log calls write, never twice at once, for every event of this run that matters enough by the
+// configuration's log level, until ctx has ended and all were written. It is called as soon as a door
+// opens: what comes later of the same press of a button is no line of its own.
+func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event)) {
 	var writing sync.Mutex
 	each := func(e control.Event) error {
 		d.mu.Lock()
 		wanted := d.policy.cfg.Main.LogLevel
 		d.mu.Unlock()
-		if level(e.Kind) >= wanted {
+		if l := level(e); l >= wanted {
 			writing.Lock()
 			defer writing.Unlock()
-			write(e)
+			write(l, e)
 		}
 		return nil
 	}
 	var lists sync.WaitGroup
 	for _, list := range []*events{d.events, d.attempts} {
-		lists.Go(func() { list.follow(ctx, 0, each) })
+		lists.Go(func() { list.follow(ctx, list.former, each) })
 	}
 	lists.Wait()
 }

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ const (
 	closed   = "closed"  // early: by a knock, by the owner, or because the configuration changed
 	expired  = "expired" // on time
 	refused  = "refused"
+	inside   = "inside"  // a knock that came from inside, where it opens nothing
 	pending  = "pending" // the firewall has no set for a door
 	ready    = "ready"   // it has one again
 	broken   = "broken"  // the firewall cannot serve a door, and time will not heal it
@@ -32,11 +34,14 @@ const (
 // Limits of the event list.
 const (
 	keepEvents  = 256 // events that are kept for later readers …
-	keepRefused = 128 // … of which refusals, which strangers can cause
+	keepRefused = 128 // … of which refusals, which strangers can cause …
+	keepSystem  = 64  // … and what a restart or a reload brings
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
-	extendedAlike = 2 * time.Second  // so does an extension: one press of a button is several messages
+	extendedAlike = 2 * time.Second  // so does an extension, of a message within pressTime
 	lookBack      = 8                // events among which a former one is looked for
+
+	saveEvents = 5 * time.Second // how often events are saved at the most
 )
 
 // shownRefusals limits what strangers can put into a list, and each client by itself: a flood must
@@ -50,8 +55,11 @@ type events struct {
 
 	mu      sync.Mutex
 	list    []entry // oldest first, at most keepEvents
-	refused int     // refusals in list
 	last    uint64
+	former  uint64                  // number of the newest event of former runs
+	changes uint64                  // of the list
+	saved   uint64                  // changes when it was saved last …
+	savedAt time.Duration           // … and when that was, since start
 	changed chan struct{}           // closed when there is news
 	shown   map[string]*rate.Bucket // by client; "" = strangers. At most as many as clients
 	hidden  int                     // refusals not shown since the last one that was
@@ -91,52 +99,87 @@ func (l *events) add(now time.Time, e control.Event) {
 	e.Number, e.Time = l.last, now.Round(0)
 	l.makeRoom(e.Kind)
 	l.list = append(l.list, entry{e, at})
+	l.changes++
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// makeRoom drops the oldest event, or the oldest refusal where those have their share.
+// makeRoom drops the oldest event, or the oldest of those that have a share of the list and fill it.
 func (l *events) makeRoom(kind string) {
-	isRefused := func(e entry) bool { return e.Kind == refused }
-	drop := -1
-	if kind == refused && l.refused == keepRefused {
-		drop = slices.IndexFunc(l.list, isRefused)
-	} else if len(l.list) == keepEvents {
-		drop = 0
-	}
-	if drop >= 0 {
-		if isRefused(l.list[drop]) {
-			l.refused--
+	most := share(kind)
+	first, n := 0, 0
+	for i, e := range l.list {
+		if share(e.Kind) == most {
+			if n == 0 {
+				first = i
+			}
+			n++
 		}
-		l.list = slices.Delete(l.list, drop, drop+1)
 	}
-	if kind == refused {
-		l.refused++
+	switch {
+	case n == most:
+		l.list = slices.Delete(l.list, first, first+1)
+	case len(l.list) == keepEvents:
+		l.list = slices.Delete(l.list, 0, 1)
 	}
 }
 
-// countAlike counts e on a recent event that tells the same.
-func (l *events) countAlike(at time.Duration, e control.Event) bool {
-	within := extendedAlike
-	switch e.Kind {
+// share is how much of the list is for events of a kind and those like it.
+func share(kind string) int {
+	switch kind {
 	case refused:
-		within = refusedAlike
-	case extended:
-	default:
-		return false
+		return keepRefused
+	case started, pending, ready, link, reload:
+		return keepSystem
 	}
+	return keepEvents
+}
+
+// countAlike counts e on a recent event that tells the same, or that is of the same press.
+func (l *events) countAlike(at time.Duration, e control.Event) bool {
 	for i := len(l.list) - 1; i >= max(len(l.list)-lookBack, 0); i-- {
 		old := &l.list[i]
-		alike := old.Kind == e.Kind || e.Kind == extended && old.Kind == opened
-		if alike && old.Reason == e.Reason && old.Address == e.Address && old.Client == e.Client && old.Door == e.Door && old.Knock == e.Knock &&
-			at-old.at <= within {
-			old.Count = max(old.Count, 1) + 1
+		age := at - old.at
+		switch {
+		case old.Number <= l.former:
+			return false
+		case e.Kind == refused && age <= refusedAlike && said(old.Event) == said(e):
+		case e.Kind == extended && age <= sameTime(e) && samePress(old.Event, e):
 			old.Until = cmp.Or(e.Until, old.Until)
-			return true
+			if e.Knock != old.Knock {
+				old.Also = e.Knock
+			}
+		default:
+			continue
 		}
+		old.Count = max(old.Count, 1) + 1
+		l.changes++
+		return true
 	}
 	return false
 }
+
+// said is what an event says, whenever it happened and how often.
+func said(e control.Event) control.Event {
+	e.Number, e.Time, e.Count, e.Hidden = 0, time.Time{}, 0, 0
+	return e
+}
+
+// samePress tells whether what opened a door and what extended it may be one press of a button.
+func samePress(old, e control.Event) bool {
+	return (old.Kind == opened || old.Kind == extended) && old.Door == e.Door && old.Client == e.Client &&
+		old.Address == e.Address && old.Detail == e.Detail && (old.Knock == e.Knock || isMessage(old) && isMessage(e))
+}
+
+// sameTime is how long after an event an extension may be of the same press.
+func sameTime(e control.Event) time.Duration {
+	if isMessage(e) {
+		return pressTime
+	}
+	return extendedAlike
+}
+
+func isMessage(e control.Event) bool { return strings.HasPrefix(e.Knock, messagePrefix) }
 
 // since returns the events after number n, and a channel that is closed when there are more.
 func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
@@ -149,6 +192,30 @@ func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 		}
 	}
 	return list, l.changed
+}
+
+// restore takes the events of former runs, oldest first, before anything is added. Numbers go on.
+func (l *events) restore(list []control.Event) {
+	for _, e := range list[max(len(list)-keepEvents, 0):] {
+		l.list = append(l.list, entry{Event: e})
+		l.last, l.former = e.Number, e.Number
+	}
+}
+
+// toSave returns the events if they have changed since they were last taken to be saved and that is long
+// enough ago, or at once if this is the end.
+func (l *events) toSave(now time.Time, end bool) (list []control.Event, is bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at := now.Sub(l.start)
+	if l.changes == l.saved || !end && l.saved > 0 && at-l.savedAt < saveEvents {
+		return nil, false
+	}
+	l.saved, l.savedAt = l.changes, at
+	for _, e := range l.list {
+		list = append(list, e.Event)
+	}
+	return list, true
 }
 
 // follow calls each for every event after number n until each fails, or ctx ends and there is no

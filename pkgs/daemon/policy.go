@@ -27,8 +27,9 @@ type policy struct {
 	ring      *seal.Ring     // nil = no client sends messages
 	members   []knock.Client // whose keys are in the ring
 	detectors []knock.Detector
-	onceUsed  int  // how many one-time sequences were used when the detectors were made
-	outdated  bool // a one-time sequence was used: the next one is due
+	inside    []knock.Detector // of knocks that open nothing
+	onceUsed  int              // how many one-time sequences were used when the detectors were made
+	outdated  bool             // a one-time sequence was used: the next one is due
 
 	follow     int   // see knock.Config
 	unfollowed error // why attempts cannot be followed, nil if they can or nobody wants it
@@ -63,7 +64,7 @@ func (p *policy) detect(now time.Time, synced bool, used func(text string) bool)
 	k := p.recognise(used)
 	p.ring, p.members = k.Ring, k.Clients
 	p.advance(now, synced)
-	p.detectors = knock.New(k, now)
+	p.detectors, p.inside = knock.New(k, now), knock.New(fromInside(k), now)
 }
 
 // remind tells the ring what each client's clock said last: while ours is not known to be right, its
@@ -130,9 +131,11 @@ func (p *policy) advance(now time.Time, synced bool) bool {
 }
 
 // filter is what the detectors have to see.
-func (p *policy) filter() wire.Filter {
+func (p *policy) filter() wire.Filter { return filterOf(p.detectors) }
+
+func filterOf(detectors []knock.Detector) wire.Filter {
 	var f wire.Filter
-	for _, d := range p.detectors {
+	for _, d := range detectors {
 		d.AddFilter(&f)
 	}
 	f.Normalize()

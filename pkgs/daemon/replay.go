@@ -24,6 +24,7 @@ type device struct {
 	last   time.Time // of the last accepted knock
 	from   netip.Addr
 	closed time.Time // of the last one that closed
+	inside time.Time // when a knock from inside was told last
 }
 
 // device returns what is remembered of a client's device.

@@ -89,6 +89,8 @@ type rig struct {
 	now      time.Time
 	synced   bool
 	filter   wire.Filter
+	inside   insideCapture
+	history  daemon.History
 	tooBig   error  // what Check says
 	while    func() // happens while a configuration is prepared; nil = nothing
 	woken    []string
@@ -135,6 +137,8 @@ func (r *rig) system() daemon.System {
 		Firewall:    r.fw,
 		Sessions:    &r.sessions,
 		Capture:     r,
+		Inside:      &r.inside,
+		History:     r.history,
 		Memory:      r.memory,
 		ClockSynced: func() bool { return r.synced },
 		Now:         func() time.Time { return r.now },
@@ -157,6 +161,19 @@ func (r *rig) Check(f wire.Filter) error {
 }
 func (r *rig) Set(_ []string, f wire.Filter) error { r.filter = f; return nil }
 func (r *rig) Devices() []control.Device           { return []control.Device{{Name: "wan", State: "up"}} }
+
+// insideCapture is the daemon.Capture of the devices inside.
+type insideCapture struct {
+	devices []string
+	filter  wire.Filter
+}
+
+func (c *insideCapture) Check(wire.Filter) error { return nil }
+func (c *insideCapture) Set(devices []string, f wire.Filter) error {
+	c.devices, c.filter = devices, f
+	return nil
+}
+func (c *insideCapture) Devices() []control.Device { return nil }
 
 func (r *rig) packet(b []byte) {
 	r.sent = append(r.sent, sent{r.now, b})
@@ -196,14 +213,17 @@ func number(t *testing.T, s string) uint16 {
 }
 
 // message sends sealed bytes in a STUN packet.
-func (r *rig) message(from netip.Addr, msg []byte) {
+func (r *rig) message(from netip.Addr, msg []byte) { r.packet(r.stun(from, msg)) }
+
+// stun makes a STUN packet to the router with sealed bytes.
+func (r *rig) stun(from netip.Addr, msg []byte) []byte {
 	to := router
 	if from.Is6() {
 		to = router6
 	}
 	r.port++
 	payload := wire.AppendBindingRequest(nil, [12]byte{byte(r.port), byte(r.port >> 8)}, base64Of(msg)+":abcd", "a password of 22 chars")
-	r.packet(wire.AppendUDP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, stunPort), payload))
+	return wire.AppendUDP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, stunPort), payload)
 }
 
 // seal makes a message of client phone at the rig's time.

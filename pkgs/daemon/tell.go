@@ -14,14 +14,21 @@ import (
 	"github.com/latchkey/latchkey/pkgs/knock"
 )
 
-// sequencePrefix begins the name of a knock that was a sequence.
-const sequencePrefix = "sequence "
+// What the names of knocks begin with.
+const (
+	sequencePrefix = "sequence "
+	messagePrefix  = "message "
+)
 
 // level is how much an event matters to a log.
-func level(kind string) config.Level {
-	switch kind {
-	case refused, pending, broken, trouble:
-		return config.LevelWarn
+func level(e control.Event) config.Level {
+	switch e.Kind {
+	case trouble:
+		return config.LevelError
+	case refused, pending, broken:
+		if !e.Usual {
+			return config.LevelWarn
+		}
 	case attempt:
 		return config.LevelDebug
 	}
@@ -34,7 +41,7 @@ func knockName(r knock.Request) string {
 	case knock.KindSequence:
 		return sequencePrefix + r.Name
 	case knock.KindMessage:
-		return "message " + string(r.Carrier)
+		return messagePrefix + string(r.Carrier)
 	}
 	return string(r.Kind)
 }

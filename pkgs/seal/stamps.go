@@ -52,6 +52,7 @@ const (
 	Copy                     // a retransmission of what came before: neither a knock nor a refusal
 	Replayed                 // used up, or its press is
 	Overtaken                // older than what counted already; it may never have come before
+	Elsewhere                // used up, by a copy that came from another address within pressWindow before
 )
 
 // Window is what the router's clock, if it is right, allows: stamps from First to Last. The zero
@@ -118,6 +119,8 @@ func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr)
 		case age <= twinWindow && !u.from[1].IsValid() && u.from[0].Is4() != from.Is4() && !s.dead(w, stamp):
 			u.from[1] = from
 			return Fresh
+		case age <= pressWindow:
+			return Elsewhere
 		}
 		return Replayed
 	}

@@ -29,7 +29,7 @@ type step struct {
 }
 
 const (
-	fresh, dup, replayed, overtaken = seal.Fresh, seal.Copy, seal.Replayed, seal.Overtaken
+	fresh, dup, replayed, overtaken, elsewhere = seal.Fresh, seal.Copy, seal.Replayed, seal.Overtaken, seal.Elsewhere
 
 	ms  = time.Millisecond
 	sec = time.Second
@@ -51,7 +51,7 @@ func TestStamps(t *testing.T) {
 		}},
 		"a refused one is used up too": {steps: []step{
 			{0, 5000, phone4, false, free, fresh},
-			{50 * ms, 5000, thief4, false, free, replayed},
+			{50 * ms, 5000, thief4, false, free, elsewhere},
 			{61 * sec, 5000, thief4, false, free, replayed},
 		}},
 		"zero is no stamp": {steps: []step{{0, 0, phone4, false, free, overtaken}}},
@@ -72,17 +72,19 @@ func TestStamps(t *testing.T) {
 			{15 * sec, 5000, phone4, false, free, dup},
 			{61 * sec, 5000, phone4, false, free, replayed},
 		}},
-		"a thief is no copy": {steps: []step{
+		"a thief is no copy, and for five seconds like another address of the client": {steps: []step{
 			{0, 5000, phone4, true, free, fresh},
-			{60 * ms, 5000, thief4, false, free, replayed},
+			{60 * ms, 5000, thief4, false, free, elsewhere},
+			{5000 * ms, 5000, thief4, false, free, elsewhere},
+			{5001 * ms, 5000, thief4, false, free, replayed},
 		}},
 		"once per family": {steps: []step{
 			{0, 5000, phone6, true, free, fresh},
 			{300 * ms, 5000, phone4, true, free, fresh},
 			{350 * ms, 5000, phone6, false, free, dup},
 			{350 * ms, 5000, phone4, false, free, dup},
-			{400 * ms, 5000, thief4, false, free, replayed},
-			{400 * ms, 5000, thief6, false, free, replayed},
+			{400 * ms, 5000, thief4, false, free, elsewhere},
+			{400 * ms, 5000, thief6, false, free, elsewhere},
 		}},
 		"the other family also after a refusal": {steps: []step{
 			{0, 5000, phone6, false, free, fresh},
@@ -90,12 +92,12 @@ func TestStamps(t *testing.T) {
 		}},
 		"the other family only soon": {steps: []step{
 			{0, 5000, phone6, true, free, fresh},
-			{2001 * ms, 5000, phone4, false, free, replayed},
+			{2001 * ms, 5000, phone4, false, free, elsewhere},
 		}},
 		"the other family not when the press is over": {steps: []step{
 			{0, 5000, phone4, true, free, fresh},
 			{4900 * ms, 5001, phone6, true, free, fresh},
-			{5000 * ms, 5001, phone4, true, free, replayed},
+			{5000 * ms, 5001, phone4, true, free, elsewhere},
 		}},
 		"time that goes back excuses nothing": {steps: []step{
 			{0, 5000, phone6, true, free, fresh},

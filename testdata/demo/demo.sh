@@ -53,7 +53,7 @@ prepare() {
 	mkdir -p $run
 	"$lab" up && "$lab" sshd || exit 1
 	ip netns exec router "$root/build/latchkeyd" run --config "$root/testdata/demo/latchkey.uci" \
-		--state $run/state --socket $run/latchkey.sock --table fw4 2>$run/latchkeyd.log &
+		--state $run/state --socket $run/latchkey.sock --table fw4 >$run/latchkeyd.log 2>&1 &
 	for _ in {1..100}; do
 		"$root/build/latchkeyd" status --socket $run/latchkey.sock >/dev/null 2>&1 && return
 		sleep 0.1

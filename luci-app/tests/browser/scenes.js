@@ -7,7 +7,7 @@ globalThis.scenes = (function() {
 	const at = seconds => new Date(NOW - seconds * 1000).toISOString();
 
 	const status = {
-		version: '0.1.0', running: true, since: at(9999), now: at(0), clock: 'synchronised', clock_reason: 'ntp', clock_since: at(181), problem: '', last: 7,
+		version: '0.1.0', running: true, since: at(9999), now: at(0), clock: 'synchronised', clock_reason: 'ntp', clock_since: at(181), problem: '', last: 9,
 		devices: [ { name: 'eth1', state: 'up', since: at(9999) }, { name: 'pppoe-wan', state: 'missing', since: at(60) } ],
 		doors: [
 			{ name: 'nas_ssh', title: 'NAS – SSH', state: 'ready', open_for: 600, max_open: 3600, grants: [
@@ -24,12 +24,14 @@ globalThis.scenes = (function() {
 	};
 	const events = [
 		{ number: 1, time: at(90000), kind: 'started', detail: 'latchkeyd 0.1.0 listens on eth1 (up)' },
-		{ number: 2, time: at(700), kind: 'opened', door: 'nas_ssh', client: 'anna', address: '203.0.113.7', knock: 'message stun' },
+		{ number: 2, time: at(700), kind: 'opened', door: 'nas_ssh', client: 'anna', address: '203.0.113.7', knock: 'message stun', also: 'message ports', count: 2 },
 		{ number: 3, time: at(500), kind: 'refused', door: 'nas_ssh', client: 'anna', address: '203.0.113.7', knock: 'message stun', reason: 'stale', skew: 540 },
 		{ number: 4, time: at(300), kind: 'refused', address: '2001:db8:ffff:ffff:ffff:ffff:ffff:ffff', knock: 'sequence home', reason: 'trip-wire', count: 14, hidden: 2 },
 		{ number: 5, time: at(200), kind: 'link', detail: 'device pppoe-wan is missing' },
 		{ number: 6, time: at(100), kind: 'expired', door: 'nas_ssh', client: 'anna', address: '203.0.113.7' },
-		{ number: 7, time: at(40), kind: 'trouble', detail: 'firewall: a very long complaint of the kernel about /var/run/latchkey/something' }
+		{ number: 7, time: at(40), kind: 'trouble', detail: 'firewall: a very long complaint of the kernel about /var/run/latchkey/something' },
+		{ number: 8, time: at(30), kind: 'inside', door: 'nas_ssh', client: 'anna', address: '192.168.1.33', knock: 'message stun' },
+		{ number: 9, time: at(20), kind: 'refused', client: 'anna', address: '203.0.113.8', knock: 'message stun', reason: 'replayed', usual: true }
 	];
 	const doors = [
 		{ '.name': 'nas_ssh', '.type': 'door', title: 'NAS – SSH', src: 'wan', proto: 'tcp', port: '2022', dest: 'lan', dest_ip: '192.168.1.100', dest_port: '22', open_for: '10m' },

@@ -84,6 +84,29 @@ test('how a knock came is told for each kind', () => {
 	for (const [ knock, words ] of [ [ 'sequence home', 'by sequence “home”' ], [ 'message stun', 'by key, over UDP' ],
 		[ 'message ports', 'by key, over TCP ports' ], [ 'fwknop', 'by fwknop packet' ], [ 'control', 'by hand at the router' ], [ '', '' ] ])
 		assert.equal(event.how(knock), words);
+	assert.equal(event.how('message stun', 'message ports'), 'by key, over UDP and TCP ports');
+});
+
+test('a press of two messages did not happen twice', () => {
+	assert.deepEqual(event.notes({ kind: 'opened', knock: 'message stun', also: 'message ports', count: 2 }), []);
+});
+
+test('a copy from another address of the same press is told without alarm', () => {
+	const usual = { kind: 'refused', reason: 'replayed', client: 'anna', address: '203.0.113.8', usual: true };
+
+	assert.equal(event.tone(usual), 'quiet');
+	assert.match(event.refusal(usual).todo, /two addresses/);
+	assert.equal(event.tone({ ...usual, usual: false }), 'bad');
+	assert.match(event.refusal({ ...usual, usual: false }).todo, /recorded/);
+});
+
+test('a knock from inside says how to try the door', () => {
+	const inside = { kind: 'inside', client: 'anna', address: '192.168.1.33', knock: 'message stun', detail: 'it came from inside (br-lan)' };
+
+	assert.equal(said(inside), 'Anna’s phone knocked from inside, from 192.168.1.33');
+	assert.equal(said({ ...inside, door: 'nas_ssh' }), 'Anna’s phone knocked at NAS from inside, from 192.168.1.33');
+	assert.match(event.notes(inside).join(' '), /switch Wi-Fi off/);
+	assert.equal(event.group(inside), 'refused');
 });
 
 test('alike and hidden refusals are counted', () => {

@@ -93,8 +93,18 @@ function otherFamily(event) {
 	};
 }
 
+// What a second address or a second way of the same phone looks like. A thief as quick as that looks the same.
+function copyFromElsewhere() {
+	return {
+		what: _('This is a copy of a knock that came from another address a moment before. It opened nothing.'),
+		todo: _('Usually it is the same device, which has two addresses or two ways to the router. If yours has one only, somebody on the way copied the knock, in vain.')
+	};
+}
+
 // { what, todo } of a refusal, both of them sentences.
 function refusal(event) {
+	if (event.reason == 'replayed' && event.usual)
+		return copyFromElsewhere();
 	if (event.reason == 'not-allowed' && (/leads nowhere/).test(event.detail))
 		return otherFamily(event);
 
@@ -107,7 +117,11 @@ function refusal(event) {
 }
 
 // How somebody knocked. The daemon's words: "sequence NAME", "message stun", "message ports", "fwknop", "control".
-function how(knock) {
+// One press of a button is two messages: also is the other one.
+function how(knock, also) {
+	if (also)
+		return _('by key, over UDP and TCP ports');
+
 	const m = String(knock || '').match(/^(\S+)(?: (.*))?$/) || [];
 
 	switch (m[1]) {
@@ -124,13 +138,14 @@ function how(knock) {
 	}
 }
 
-function templates() {
+function templates(event) {
 	return {
 		opened: _('{client} opened {door} for {address}'),
 		extended: _('{client} extended {door} for {address}'),
 		closed: _('{door} was closed for {address}'),
 		expired: _('{door} closed by itself for {address}'),
 		refused: _('{client} was refused at {door}, from {address}'),
+		inside: event.door ? _('{client} knocked at {door} from inside, from {address}') : _('{client} knocked from inside, from {address}'),
 		pending: _('{door} waits for the firewall'),
 		ready: _('{door} is ready'),
 		broken: _('{door} cannot be opened'),
@@ -143,7 +158,7 @@ function templates() {
 
 function refusedTemplate(event) {
 	if (event.client)
-		return event.door ? templates().refused : _('{client} was refused, from {address}');
+		return event.door ? templates(event).refused : _('{client} was refused, from {address}');
 
 	return event.address ? _('A knock from {address} was refused') : _('A knock was refused');
 }
@@ -166,7 +181,7 @@ function sentence(event, names, wrap) {
 		return [ deviceNote(event.detail) ];
 
 	const w = wrap || function(kind, value) { return value; };
-	const template = (event.kind == 'refused') ? refusedTemplate(event) : templates()[event.kind];
+	const template = (event.kind == 'refused') ? refusedTemplate(event) : templates(event)[event.kind];
 
 	return text.rich(template || event.kind, {
 		client: event.client ? w('client', names.clients[event.client] || event.client)
@@ -183,6 +198,7 @@ function tone(event) {
 	case 'extended':
 		return 'good';
 	case 'refused':
+		return event.usual ? 'quiet' : 'bad';
 	case 'broken':
 	case 'trouble':
 		return 'bad';
@@ -194,7 +210,7 @@ function tone(event) {
 function outcome(event) {
 	return {
 		opened: _('opened'), extended: _('extended'), closed: _('closed'), expired: _('expired'),
-		refused: _('refused'), pending: _('waiting'), ready: _('ready'), broken: _('broken'), link: _('network'),
+		refused: _('refused'), inside: _('inside'), pending: _('waiting'), ready: _('ready'), broken: _('broken'), link: _('network'),
 		reload: _('loaded'), started: _('started'), trouble: _('trouble')
 	}[event.kind] || event.kind;
 }
@@ -208,6 +224,7 @@ function group(event) {
 	case 'expired':
 		return 'doors';
 	case 'refused':
+	case 'inside':
 		return 'refused';
 	default:
 		return 'system';
@@ -239,12 +256,16 @@ function notes(event) {
 		if (r.todo)
 			out.push(r.todo);
 	}
+	else if (event.kind == 'inside') {
+		out.push(_('It opened nothing: doors are for the outside.'));
+		out.push(_('To try a door, switch Wi-Fi off on the device and knock again. At home no knock is needed: use the address that the service has in your network.'));
+	}
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
 		out.push(closings()[event.detail] || event.detail);
 	}
 	if (event.sessions > 0)
 		out.push(text.say(N_(event.sessions, '{n} open connection was ended.', '{n} open connections were ended.'), { n: event.sessions }));
-	if (event.count > 1)
+	if (event.count > 1 && event.kind == 'refused')
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));
 	if (event.hidden > 0)
 		out.push(text.say(N_(event.hidden, '{n} more refusal before it is not shown.', '{n} more refusals before it are not shown.'),

@@ -225,15 +225,17 @@ function doorCards(status, ctx) {
 
 function clock(time, now) {
 	const t = new Date(time);
-	const sameDay = t.toDateString() == new Date(now).toDateString();
-	const hours = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+	const form = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' };
 
-	return new Intl.DateTimeFormat(text.locale(), sameDay ? hours : Object.assign({ day: 'numeric', month: 'short' }, hours)).format(t);
+	if (t.getFullYear() != new Date(now).getFullYear())
+		form.year = 'numeric'; // a router without a clock has a year of its own
+
+	return new Intl.DateTimeFormat(text.locale(), form).format(t);
 }
 
 function eventRow(e, known, now) {
 	const notes = event.notes(e);
-	const way = (e.knock != 'control' && (e.kind == 'refused' || e.kind == 'opened' || e.kind == 'extended')) ? event.how(e.knock) : '';
+	const way = (e.knock != 'control' && (e.kind == 'refused' || e.kind == 'inside' || e.kind == 'opened' || e.kind == 'extended')) ? event.how(e.knock, e.also) : '';
 	const ago = text.ago((new Date(now) - new Date(e.time)) / 1000);
 
 	return E('li', { 'class': 'lk-event lk-tone-' + event.tone(e), 'data-number': String(e.number) }, [

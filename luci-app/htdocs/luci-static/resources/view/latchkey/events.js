@@ -28,7 +28,7 @@ function draw(data) {
 	seen = print;
 	now = data;
 	status.replace(root, [ status.eventList(data[1].filter(passes), status.names(data[0]), data[0].now || Date.now(),
-		data[1].length ? _('No event fits this choice.') : _('Nothing has happened since Latchkey started.')) ]);
+		data[1].length ? _('No event fits this choice.') : _('Nothing has happened since the router started.')) ]);
 }
 
 function refresh() {
@@ -65,7 +65,7 @@ return page.makeView({
 		return E('div', { 'class': 'lk' }, [
 			E('h2', [ _('Events') ]),
 			E('div', { 'class': 'cbi-map-descr' }, [
-				_('What happened since Latchkey started, newest first. A refused knock is never answered; its reason stands here only.')
+				_('What happened, newest first; a reboot of the router forgets it. A refused knock is never answered; its reason stands here only.')
 			]),
 			E('div', { 'class': 'lk-filter' }, [
 				filter('group', _('Show'), [ [ 'doors', _('doors opening and closing') ], [ 'refused', _('refused knocks') ], [ 'system', _('system') ] ]),

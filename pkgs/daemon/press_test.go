@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon_test
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+const portsBase = 20480
+
+// twoWays is home with both carriers of messages.
+var twoWays = strings.Replace(home, "option stun_port '41641'\n", "option stun_port '41641'\n\toption ports '20480-26623'\n", 1)
+
+// byPorts sends a message as SYNs.
+func (r *rig) byPorts(from netip.Addr, msg []byte) {
+	for _, port := range knock.Slots(msg, portsBase) {
+		r.port++
+		r.packet(wire.AppendTCP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(router, port), uint32(r.port)*7919, wire.SYN, nil))
+	}
+}
+
+// press presses the button for the nas: a message by UDP and another one by TCP.
+func (r *rig) press(from netip.Addr) {
+	stamp := uint64(r.now.UnixMilli())
+	r.message(from, r.sealAt(stamp))
+	r.byPorts(from, r.sealAt(stamp+1))
+}
+
+func TestOnePressIsOneEvent(t *testing.T) {
+	r := newRig(t, twoWays)
+	r.press(phone)
+	told := r.told()
+	if len(told) != 1 {
+		t.Fatalf("events %+v, want one", told)
+	}
+	if e := told[0]; e.Kind != "opened" || e.Knock != "message stun" || e.Also != "message ports" || e.Count != 2 {
+		t.Errorf("event %+v", e)
+	}
+	first := *told[0].Until
+
+	t.Run("the_next_press_is_another_one", func(t *testing.T) {
+		r.now = r.now.Add(6 * time.Second)
+		r.press(phone)
+		told := r.told()
+		if len(told) != 2 {
+			t.Fatalf("events %+v, want two", told)
+		}
+		if e := told[1]; e.Kind != "extended" || e.Also != "message ports" || e.Count != 2 || !e.Until.After(first) {
+			t.Errorf("event %+v", e)
+		}
+	})
+	t.Run("the_same_of_another_address_is_told_of_that_address", func(t *testing.T) {
+		r := newRig(t, twoWays)
+		msg := r.sealAt(uint64(r.now.UnixMilli()))
+		r.message(phone6, msg)
+		r.message(phone, msg) // a browser that falls back to IPv4
+		r.now = r.now.Add(6 * time.Second)
+		msg = r.sealAt(uint64(r.now.UnixMilli()))
+		r.message(phone6, msg)
+		r.message(phone, msg)
+		var told []string
+		for _, e := range r.told() {
+			told = append(told, e.Kind+" "+e.Address)
+		}
+		six, four := phone6.String(), phone.String()
+		if want := []string{"opened " + six, "opened " + four, "extended " + six, "extended " + four}; !slices.Equal(told, want) {
+			t.Errorf("events %q, want %q", told, want)
+		}
+	})
+	t.Run("another_door_is_told_of_that_door", func(t *testing.T) {
+		r := newRig(t, twoWays)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()) + 1, Door: seal.Tag("web")}))
+		if told := r.told(); len(told) != 2 || told[0].Door != "nas" || told[1].Door != "web" {
+			t.Errorf("events %+v", told)
+		}
+	})
+	t.Run("a_sequence_is_no_part_of_it", func(t *testing.T) {
+		r := newRig(t, twoWays)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("web")}))
+		r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp") // the same client's
+		if told := r.told(); len(told) != 2 || told[1].Knock != "sequence once" || told[1].Kind != "extended" {
+			t.Errorf("events %+v", told)
+		}
+	})
+}
+
+// Two things that differ in a word of what is told are two events, however fast they follow.
+func TestRefusalsThatDifferAreNotCountedTogether(t *testing.T) {
+	r := newRig(t, home)
+	stamp := func(ahead time.Duration) seal.Body { return seal.Body{Stamp: uint64(r.now.Add(ahead).UnixMilli())} }
+	for _, b := range []seal.Body{stamp(-10 * time.Minute), stamp(-11 * time.Minute), stamp(10 * time.Minute), {Door: seal.Tag("attic")}} {
+		r.message(phone, r.seal(b))
+	}
+	told := r.told()
+	if len(told) != 4 {
+		t.Fatalf("%d events, want 4: %+v", len(told), told)
+	}
+	for _, e := range told {
+		if e.Count != 0 || e.Detail == "" {
+			t.Errorf("event %+v", e)
+		}
+	}
+}
+
+func TestCopyFromAnotherAddressIsNoAlarmForSomeSeconds(t *testing.T) {
+	r := newRig(t, home)
+	msg := r.sealAt(uint64(r.now.UnixMilli()))
+	r.message(phone, msg)
+	for _, tt := range []struct {
+		after time.Duration // since the message
+		from  string
+		usual bool
+	}{
+		{100 * time.Millisecond, "203.0.113.8", true},
+		{5 * time.Second, "203.0.113.9", true},
+		{5001 * time.Millisecond, "203.0.113.10", false},
+		{time.Hour, "203.0.113.11", false},
+	} {
+		r.now = start.Add(tt.after)
+		r.message(netip.MustParseAddr(tt.from), msg)
+		e := r.newest()
+		if e.Kind != "refused" || e.Reason != "replayed" || e.Address != tt.from || e.Usual != tt.usual {
+			t.Errorf("after %s: %+v", tt.after, e)
+		}
+		if strings.Contains(e.Detail, "two addresses") != tt.usual {
+			t.Errorf("after %s: %q", tt.after, e.Detail)
+		}
+	}
+	if got := r.fw.Elements(r.now, "nas"); len(got) > 1 {
+		t.Errorf("open for %v", got)
+	}
+}
+
+// Log tells each event of this run once, with its level.
+func TestLogHasLevels(t *testing.T) {
+	r := newRig(t, twoWays)
+	r.press(phone)
+	r.message(neighbour, r.sealAt(uint64(r.now.UnixMilli())))                             // the phone's other address, or a thief
+	r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.Add(-time.Hour).UnixMilli())})) // stale
+	r.text += "\nconfig door 'x'\n"                                                       // no port
+	r.Reload()
+	r.text = twoWays
+	r.now = r.now.Add(time.Hour)
+	r.Tick()
+	var got []string
+	levels := map[config.Level]string{config.LevelInfo: "info", config.LevelWarn: "warn", config.LevelError: "error"}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	r.Log(ended, func(l config.Level, e control.Event) { got = append(got, levels[l]+" "+e.Kind+" "+e.Knock) })
+	want := []string{"info opened message stun", "info refused message stun", "warn refused message stun", "error trouble ", "info expired message ports"}
+	if !slices.Equal(got, want) {
+		t.Errorf("log %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package history_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/history"
+)
+
+var at = time.Date(2026, 11, 25, 17, 20, 1, 5e6, time.FixedZone("", 3600))
+
+func eventsUpTo(n int, detail string) []control.Event {
+	var list []control.Event
+	for i := range n {
+		list = append(list, control.Event{Number: uint64(i + 1), Time: at, Kind: "refused", Reason: "stale", Skew: -600, Detail: detail})
+	}
+	return list
+}
+
+func TestWhatWasWrittenLastIsRead(t *testing.T) {
+	f := history.File(filepath.Join(t.TempDir(), "events"))
+	if list, err := f.Read(); list != nil || err != nil {
+		t.Fatalf("without a file: %v, %v", list, err)
+	}
+	until := at.Add(time.Minute)
+	want := []control.Event{
+		{Number: 41, Time: at, Kind: "opened", Door: "nas", Client: "phone", Address: "2001:db8::7", Until: &until, Knock: "message stun",
+			Also: "message ports", Count: 2},
+		{Number: 44, Time: at, Kind: "trouble", Detail: "a \"word\"\nin two lines"},
+	}
+	for _, list := range [][]control.Event{eventsUpTo(3, ""), want} {
+		if err := f.Write(list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := f.Read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if list, err := os.ReadDir(filepath.Dir(string(f))); err != nil || len(list) != 1 {
+		t.Errorf("%d files in the folder, %v", len(list), err)
+	}
+}
+
+func TestFileStaysSmall(t *testing.T) {
+	f := history.File(filepath.Join(t.TempDir(), "events"))
+	if err := f.Write(eventsUpTo(256, strings.Repeat("x", 5000))); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(string(f))
+	if err != nil || info.Size() > 128<<10 {
+		t.Fatalf("%v, %v", info.Size(), err)
+	}
+	list, err := f.Read()
+	if err != nil || len(list) < 20 || list[len(list)-1].Number != 256 || list[0].Number != uint64(257-len(list)) {
+		t.Errorf("%d events, %v: want the newest in a row", len(list), err)
+	}
+}
+
+func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	f := history.File(path)
+	if err := f.Write(eventsUpTo(3, "")); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"empty":                "",
+		"of_another_version":   strings.Replace(string(good), " 1\n", " 2\n", 1),
+		"of_somebody_else":     "root:x:0:0:root:/root:/bin/ash\n",
+		"cut_off":              string(good[:len(good)-9]),
+		"with_a_damaged_line":  strings.Replace(string(good), `"number":2`, `"number":"2"`, 1),
+		"out_of_order":         strings.Replace(string(good), `"number":2`, `"number":7`, 1),
+		"with_a_number_twice":  strings.Replace(string(good), `"number":2`, `"number":1`, 1),
+		"with_a_number_beyond": strings.Replace(string(good), `"number":3`, `"number":18446744073709551615`, 1),
+		"without_a_kind":       strings.Replace(string(good), `"kind":"refused"`, `"kind":""`, 1),
+		"too_large":            string(good) + strings.Repeat("\n", 128<<10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if list, err := f.Read(); err == nil || list != nil {
+				t.Errorf("%d events, error %v", len(list), err)
+			}
+			if err := f.Write(eventsUpTo(1, "")); err != nil {
+				t.Error(err)
+			}
+			if list, err := f.Read(); err != nil || len(list) != 1 {
+				t.Errorf("after a write: %v, %v", list, err)
+			}
+		})
+	}
+	t.Run("no_file_at_all", func(t *testing.T) { // opening it would wait for a writer
+		os.Remove(path)
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Read(); err == nil {
+			t.Error("no error")
+		}
+	})
+}
