@@ -4,6 +4,9 @@ package seal_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -166,6 +169,35 @@ func TestRing_refuses_every_changed_bit(t *testing.T) {
 		}
 		if _, _, err := ring.Open(append(slices.Clone(message), make([]byte, 10)...)[:n]); err == nil {
 			t.Errorf("opens at %d bytes", n)
+		}
+	}
+}
+
+// A changed tag also changes what it encrypts. Here the body is put right again, so that nothing but the
+// bytes of the tag tells: each of the eleven counts.
+func TestRing_compares_every_byte_of_the_tag(t *testing.T) {
+	ring := seal.NewRing(keys(2))
+	ring.Advance(noon, true)
+	k := key(1)
+	sum := func(key []byte, parts ...[]byte) []byte {
+		mac := hmac.New(sha256.New, key)
+		for _, p := range parts {
+			mac.Write(p)
+		}
+		return mac.Sum(nil)
+	}
+	box := sum(k[:], []byte("latchkey1 box"))
+	message := seal.Seal(k, seal.Body{Stamp: millis(noon)})
+	body := make([]byte, len(message)-14)
+	subtle.XORBytes(body, message[14:], sum(box, message[3:14]))
+	for i := 3; i < 14; i++ {
+		for _, flip := range []byte{1, 0x80} {
+			changed := slices.Clone(message)
+			changed[i] ^= flip
+			subtle.XORBytes(changed[14:], body, sum(box, changed[3:14]))
+			if _, _, err := ring.Open(changed); !errors.Is(err, seal.ErrBadMessage) {
+				t.Errorf("byte %d of the tag: %v, want %v", i-3, err, seal.ErrBadMessage)
+			}
 		}
 	}
 }
