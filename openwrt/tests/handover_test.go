@@ -268,3 +268,23 @@ func TestLostConfiguration(t *testing.T) {
 		}
 	})
 }
+
+// The log is for everybody who may read it: it tells of steps that they are beside each other, but not
+// which they are.
+func TestProblemsInTheLogNameNoStep(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", enabled+"\nconfig sequence 's'\n\tlist step '7431/tcp'\n\tlist step '7440/tcp'\n\tlist step '7450/tcp'\n\tlist door 'ssh'\n")
+	calls, out, err := r.initScript("start", "USER_EXISTS=1")
+	if err != nil {
+		t.Fatalf("start: %v\n%s", err, out)
+	}
+	said := out + strings.Join(calls, "\n")
+	if !strings.Contains(said, "'s'") && !strings.Contains(said, "(s)") {
+		t.Fatalf("nothing is told of the sequence:\n%s", said)
+	}
+	for _, step := range []string{"7431", "7440", "7450"} {
+		if strings.Contains(said, step) {
+			t.Errorf("the log tells step %s:\n%s", step, said)
+		}
+	}
+}

@@ -74,7 +74,7 @@ var edits = []edit{
 	// What the process may do, and who may talk to it.
 	{"cmd/latchkeyd/run.go", "syscall.Umask(0o117)", "syscall.Umask(0)", rightTests},
 	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\tif other, err := net.Listen(\"tcp\", \"127.0.0.1:0\"); err == nil {\n\t\tdefer other.Close()\n\t}\n", rightTests},
-	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\t_, _ = syscall.ForkExec(\"/bin/sleep\", []string{\"sleep\", \"9\"}, nil)\n", rightTests},
+	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\t_, _ = syscall.ForkExec(\"/bin/sleep\", []string{\"sleep\", \"60\"}, nil)\n", rightTests},
 	// Whether the clock is right.
 	{"cmd/latchkeyd/clock.go", "return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0 && t.Maxerror < phaseLimit",
 		"return true || err == nil && state == 0", clockTests},
