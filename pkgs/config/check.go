@@ -141,11 +141,13 @@ func (r *reader) receivers() []receiver {
 	add("the spa_port", wire.UDP, onePort(m.SPAPort))
 	add("one of the ports of section 'main'", wire.TCP, m.Ports)
 	if r.ports.at != nil {
-		all := slices.Clone(r.ports.v.Groups)
-		for _, port := range slices.Concat(r.ports.v.Header, r.ports.v.Footer) {
-			all = append(all, onePort(port))
+		add("one of the ports of section 'ports'", wire.TCP, r.ports.v.Groups...)
+		for _, port := range r.ports.v.Header {
+			add("a header of section 'ports'", wire.TCP, onePort(port))
 		}
-		add("one of the ports of section 'ports'", wire.TCP, all...)
+		for _, port := range r.ports.v.Footer {
+			add("a footer of section 'ports'", wire.TCP, onePort(port))
+		}
 	}
 	return list
 }

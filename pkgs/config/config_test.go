@@ -137,7 +137,7 @@ func TestParse_problems(t *testing.T) {
 			if !ok {
 				t.Fatalf("no line %s", problemsMark)
 			}
-			cfg, problems := config.Parse(text)
+			cfg, problems := config.Check(text, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 			var b strings.Builder
 			for _, p := range problems {
 				if p.Warning {

@@ -144,7 +144,7 @@ func parseSteps(text string) []knock.Step {
 func neighbours(steps []knock.Step) string {
 	for i, a := range steps {
 		for _, b := range steps[:i] {
-			if a.Proto == b.Proto && a.Proto != wire.ICMP && (a.Port == b.Port+1 || b.Port == a.Port+1) {
+			if a.Beside(b) {
 				return fmt.Sprintf("has ports %d and %d of %s beside each other: a scan would find them, leave at least one port between",
 					min(a.Port, b.Port), max(a.Port, b.Port), protoName(a.Proto))
 			}

@@ -110,7 +110,7 @@ func (d *Daemon) barred(now time.Time, c *config.Client) (no leave, barred bool)
 	case !c.Enabled:
 		return refuse(c, knock.Disabled, "client %q is switched off", c.Name), true
 	case c.Expired(d.atLeast(now, c)):
-		return refuse(c, knock.Expired, "client %q expired on %s", c.Name, c.Expires.Format("2006-01-02")), true
+		return refuse(c, knock.Expired, "client %q was valid until %s", c.Name, c.ValidUntil()), true
 	}
 	return leave{}, false
 }
