@@ -72,6 +72,9 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 	if err != nil {
 		return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "such as 203.0.113.7 or 2001:db8::7"}
 	}
+	if !connects(a) {
+		return &control.Error{Text: fmt.Sprintf("address %s is not that of a host: %s", a, nobodyThere), Hint: "such as 203.0.113.7 or 2001:db8::7"}
+	}
 	var wish time.Duration
 	if r.For != "" {
 		if wish, err = config.ParseDuration(r.For); err != nil {
