@@ -3,6 +3,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -123,10 +124,23 @@ func (r *reader) adviseClients() {
 		case c.v.Kind == knock.KindMessage && m.STUNPort == 0 && m.Ports.Last == 0 && r.ports.at == nil && !r.hasSequence(c.v.Name):
 			r.warn(c.at, "", "cannot knock: section 'main' has neither stun_port nor ports")
 		}
+		for _, o := range [...]struct{ option, text, name string }{{"key", c.v.key, "KEY"}, {"hmac_key", c.v.hmacKey, "HMAC_KEY"}} {
+			if c.v.Kind == knock.KindFwknop && looksLikeText(o.text) {
+				r.warn(c.at, o.option, "looks like text: if fwknop has it as %s and not as %s_BASE64, it belongs into option '%s_text'", o.name, o.name, o.option)
+			}
+		}
 		if c.v.Kind == knock.KindFwknop && min(len(c.v.SPA.Key), len(c.v.SPA.HMAC)) < shortKey {
 			r.warn(c.at, "", "has a key of less than %d bytes, which can be guessed: make new ones with fwknop --key-gen", shortKey)
 		}
 	}
+}
+
+// looksLikeText tells whether a key in base64 is more likely a text that happens to be base64 too: a
+// short one, or one of a length that a key has which is all in lower or upper case.
+func looksLikeText(encoded string) bool {
+	encoded = strings.TrimRight(encoded, "=")
+	return encoded != "" && (base64.RawStdEncoding.DecodedLen(len(encoded)) < shortKey ||
+		strings.ToLower(encoded) == encoded || strings.ToUpper(encoded) == encoded)
 }
 
 func (r *reader) hasSequence(client string) bool {
