@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/daemon"
 )
@@ -35,7 +36,7 @@ func check(e env, args []string) error {
 // configuration cannot be used.
 func tellProblems(w io.Writer, path, text string, reader daemon.Reader) error {
 	bad := 0
-	for _, p := range daemon.Check(text, reader) {
+	for _, p := range daemon.Check(text, time.Now(), reader) {
 		grade := "warning"
 		if !p.Warning {
 			grade = "error"

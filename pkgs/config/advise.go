@@ -3,6 +3,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,11 +30,14 @@ func (r *reader) advise() {
 	r.adviseMain()
 	r.adviseDoors()
 	r.adviseClients()
+	others := r.othersKnocks()
+	doors := r.doorPorts()
 	for i := range r.sequences {
-		q := &r.sequences[i]
-		r.adviseSequence(q)
-		r.adviseSequencePorts(q)
-		r.adviseOthers(q, r.sequences[:i])
+		if q := &r.sequences[i]; q.v.Enabled {
+			r.adviseSequence(q)
+			r.adviseTraffic(i, doors, others)
+			r.adviseContained(i)
+		}
 	}
 }
 
@@ -41,8 +45,12 @@ func (r *reader) adviseMain() {
 	if p := r.main.v.Ports; p.Last != 0 && p.First < firstFreePort {
 		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort)
 	}
-	for _, name := range r.main.v.Interfaces {
-		if slices.Contains(r.main.v.MissingInterfaces, name) {
+	m := &r.main.v
+	isMissing := func(name string) bool { return slices.Contains(m.MissingInterfaces, name) }
+	// Of those that hold if none is named, one is enough: many have no wan6.
+	named := r.main.at != nil && has(r.main.at, "interface")
+	for _, name := range m.Interfaces {
+		if isMissing(name) && (named || !slices.ContainsFunc(m.Interfaces, func(n string) bool { return !isMissing(n) })) {
 			r.warn(r.main.at, "interface", "names '%s', which does not exist: no knock comes in there", printable(name))
 		}
 	}
@@ -77,7 +85,7 @@ func (r *reader) adviseDoors() {
 			}
 		}
 		if !r.opened(d.v.Name) {
-			r.warn(d.at, "", "is opened by no enabled client or sequence")
+			r.warn(d.at, "", "is opened by nobody: no client that may knock now, and no sequence, names it")
 		}
 	}
 }
@@ -85,9 +93,10 @@ func (r *reader) adviseDoors() {
 // opened tells whether anybody may open a door.
 func (r *reader) opened(door string) bool {
 	return slices.ContainsFunc(r.clients, func(c place[clientSection]) bool {
-		return c.v.Enabled && slices.Contains(c.v.Doors, door)
+		return c.v.Enabled && !c.v.Expired(r.now) && slices.Contains(c.v.Doors, door)
 	}) || slices.ContainsFunc(r.sequences, func(q place[Sequence]) bool {
-		return q.v.Enabled && slices.Contains(q.v.Doors, door)
+		c := r.client(q.v.Client)
+		return q.v.Enabled && (c == nil || c.v.Enabled && !c.v.Expired(r.now)) && slices.Contains(q.v.Doors, door)
 	})
 }
 
@@ -99,6 +108,9 @@ func (r *reader) adviseClients() {
 		}
 		if len(c.v.Doors) == 0 {
 			r.warn(c.at, "", "has no door that it may open")
+		}
+		if c.v.Expired(r.now) {
+			r.warn(c.at, "expires", "let the client knock until %s, which is over: give it more time, or delete it", c.v.ValidUntil())
 		}
 		for _, name := range c.v.Doors {
 			if d := r.door(name); d != nil && !d.v.Enabled {
@@ -112,10 +124,23 @@ func (r *reader) adviseClients() {
 		case c.v.Kind == knock.KindMessage && m.STUNPort == 0 && m.Ports.Last == 0 && r.ports.at == nil && !r.hasSequence(c.v.Name):
 			r.warn(c.at, "", "cannot knock: section 'main' has neither stun_port nor ports")
 		}
+		for _, o := range [...]struct{ option, text, name string }{{"key", c.v.key, "KEY"}, {"hmac_key", c.v.hmacKey, "HMAC_KEY"}} {
+			if c.v.Kind == knock.KindFwknop && looksLikeText(o.text) {
+				r.warn(c.at, o.option, "looks like text: if fwknop has it as %s and not as %s_BASE64, it belongs into option '%s_text'", o.name, o.name, o.option)
+			}
+		}
 		if c.v.Kind == knock.KindFwknop && min(len(c.v.SPA.Key), len(c.v.SPA.HMAC)) < shortKey {
 			r.warn(c.at, "", "has a key of less than %d bytes, which can be guessed: make new ones with fwknop --key-gen", shortKey)
 		}
 	}
+}
+
+// looksLikeText tells whether a key in base64 is more likely a text that happens to be base64 too: a
+// short one, or one of a length that a key has which is all in lower or upper case.
+func looksLikeText(encoded string) bool {
+	encoded = strings.TrimRight(encoded, "=")
+	return encoded != "" && (base64.RawStdEncoding.DecodedLen(len(encoded)) < shortKey ||
+		strings.ToLower(encoded) == encoded || strings.ToUpper(encoded) == encoded)
 }
 
 func (r *reader) hasSequence(client string) bool {
@@ -123,9 +148,6 @@ func (r *reader) hasSequence(client string) bool {
 }
 
 func (r *reader) adviseSequence(q *place[Sequence]) {
-	if !q.v.Enabled {
-		return
-	}
 	if len(q.v.Doors) == 0 {
 		r.warn(q.at, "", "has no door that it opens")
 	}
@@ -134,8 +156,13 @@ func (r *reader) adviseSequence(q *place[Sequence]) {
 			r.warn(q.at, "door", "names '%s', which is disabled", name)
 		}
 	}
-	if c := r.client(q.v.Client); q.v.Client != "" && c != nil && !c.v.Enabled {
-		r.warn(q.at, "client", "names '%s', which is disabled", q.v.Client)
+	if c := r.client(q.v.Client); q.v.Client != "" && c != nil {
+		switch {
+		case !c.v.Enabled:
+			r.warn(q.at, "client", "names '%s', which is disabled: the sequence opens nothing", q.v.Client)
+		case c.v.Expired(r.now):
+			r.warn(q.at, "client", "names '%s', whose time is over: the sequence opens nothing", q.v.Client)
+		}
 	}
 	if weak := weaknesses(q.v.Steps); weak != "" {
 		r.warn(q.at, "step", "%s", weak)
@@ -194,72 +221,4 @@ func nearStep(steps []knock.Step) int {
 		}
 	}
 	return 0
-}
-
-// adviseSequencePorts tells where packets of a sequence mean something else too.
-func (r *reader) adviseSequencePorts(q *place[Sequence]) {
-	if !q.v.Enabled {
-		return
-	}
-	option, steps := "step", slices.Clone(q.v.Steps)
-	if len(q.v.Once) > 0 {
-		option = "once"
-		for _, text := range q.v.Once {
-			steps = append(steps, parseSteps(text)...)
-		}
-	}
-	told := map[string]bool{} // bounded by the number of doors and receivers
-	tell := func(step knock.Step, what string) {
-		if !told[what] {
-			told[what] = true
-			r.warn(q.at, option, "has %s, which is %s too", step, what)
-		}
-	}
-	receivers := r.receivers()
-	for _, step := range steps {
-		for i := range r.doors {
-			d := &r.doors[i].v
-			if d.Enabled && d.Port == step.Port && slices.Contains(d.Protos, step.Proto) {
-				tell(step, "the port of door '"+d.Name+"'")
-			}
-		}
-		for _, k := range receivers {
-			if k.proto == step.Proto && inRanges(k.ranges, step.Port) {
-				tell(step, k.what)
-			}
-		}
-	}
-}
-
-// adviseOthers tells where a sequence and an earlier one get in each other's way.
-func (r *reader) adviseOthers(q *place[Sequence], before []place[Sequence]) {
-	if !q.v.Enabled || len(q.v.Steps) == 0 {
-		return
-	}
-	for i := range before {
-		o := &before[i].v
-		if !o.Enabled || len(o.Steps) == 0 {
-			continue
-		}
-		if n := min(len(o.Steps), len(q.v.Steps)); slices.Equal(o.Steps[:n], q.v.Steps[:n]) {
-			r.warn(q.at, "step", "begins like sequence '%s': the longer one of the two opens the doors of both", o.Name)
-		} else if a, b, ok := beside(q.v.Steps, o.Steps); ok {
-			r.warn(q.at, "step", "has %s, which is a trip wire beside %s of sequence '%s': who knocks one of the two is shut out of the other for a while", a, b, o.Name)
-		}
-	}
-}
-
-// beside returns the first step of a that is next to one of b, and is not itself in b.
-func beside(a, b []knock.Step) (x, y knock.Step, ok bool) {
-	for _, x := range a {
-		if slices.ContainsFunc(b, func(o knock.Step) bool { return o.Proto == x.Proto && o.Port == x.Port }) {
-			continue
-		}
-		for _, y := range b {
-			if x.Proto == y.Proto && x.Proto != wire.ICMP && (x.Port == y.Port+1 || y.Port == x.Port+1) {
-				return x, y, true
-			}
-		}
-	}
-	return x, y, false
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/uci"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -40,12 +41,15 @@ func (r *reader) checkKeys() {
 	first := map[string]*uci.Section{} // by kind and key; bounded by MaxClients
 	for i := range r.clients {
 		c := &r.clients[i]
-		if r.failed(c.at, "kind") || r.failed(c.at, "key") || r.failed(c.at, "hmac_key") {
-			continue
-		}
 		option, key := "key", "m"+string(c.v.Key[:])
-		if c.v.SPA.HMAC != nil {
+		if c.v.Kind == knock.KindFwknop {
 			option, key = "hmac_key", "f"+string(c.v.SPA.HMAC) // this one tells fwknop clients apart
+			if has(c.at, "hmac_key_text") {
+				option = "hmac_key_text"
+			}
+		}
+		if r.failed(c.at, "kind") || r.failed(c.at, option) || !has(c.at, option) {
+			continue
 		}
 		if other, ok := first[key]; ok {
 			r.refuse(c.at, option, "is the same as that of client '%s': each needs a key of its own", other.Name)
@@ -141,11 +145,13 @@ func (r *reader) receivers() []receiver {
 	add("the spa_port", wire.UDP, onePort(m.SPAPort))
 	add("one of the ports of section 'main'", wire.TCP, m.Ports)
 	if r.ports.at != nil {
-		all := slices.Clone(r.ports.v.Groups)
-		for _, port := range slices.Concat(r.ports.v.Header, r.ports.v.Footer) {
-			all = append(all, onePort(port))
+		add("one of the ports of section 'ports'", wire.TCP, r.ports.v.Groups...)
+		for _, port := range r.ports.v.Header {
+			add("a header of section 'ports'", wire.TCP, onePort(port))
 		}
-		add("one of the ports of section 'ports'", wire.TCP, all...)
+		for _, port := range r.ports.v.Footer {
+			add("a footer of section 'ports'", wire.TCP, onePort(port))
+		}
 	}
 	return list
 }

@@ -140,6 +140,16 @@ func (c *Client) ID() string {
 // Expired tells whether the client's time is over.
 func (c *Client) Expired(now time.Time) bool { return !c.Expires.IsZero() && !now.Before(c.Expires) }
 
+// ValidUntil tells people when the client's time ends: the last day on which it may knock, in UTC, or
+// a moment of a day.
+func (c *Client) ValidUntil() string {
+	end := c.Expires.UTC()
+	if end.Equal(end.Truncate(24 * time.Hour)) {
+		return end.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return end.Format("2006-01-02 15:04:05 UTC")
+}
+
 // KindWord returns the client's kind as configurations write it.
 func (c *Client) KindWord() string {
 	if c.Kind == knock.KindFwknop {

@@ -80,6 +80,9 @@ func TestParse_full(t *testing.T) {
 		}, {
 			Name: "old_phone", Kind: knock.KindFwknop, SPA: knock.SPAKeys{Key: counting(32, 32), HMAC: counting(64, 64)},
 			Doors: []string{"nas_ssh"}, Enabled: true,
+		}, {
+			Name: "text_phone", Kind: knock.KindFwknop, SPA: knock.SPAKeys{Key: []byte("correct horse battery"), HMAC: []byte("battery staple of 32 characters!")},
+			Doors: []string{"nas_ssh"}, Enabled: true,
 		}},
 		Sequences: []config.Sequence{{
 			Sequence: knock.Sequence{Name: "laptop", Within: 20 * time.Second, Steps: []knock.Step{
@@ -137,7 +140,7 @@ func TestParse_problems(t *testing.T) {
 			if !ok {
 				t.Fatalf("no line %s", problemsMark)
 			}
-			cfg, problems := config.Parse(text)
+			cfg, problems := config.Check(text, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 			var b strings.Builder
 			for _, p := range problems {
 				if p.Warning {
@@ -270,6 +273,10 @@ func TestParse_never_shows_a_key(t *testing.T) {
 		"option key % %",
 		"option key\n%",
 		"option key '%",
+		"option key_text '%'",
+		"option kind fwknop\noption key_text '%'\noption key '%'\noption hmac_key '%'",
+		"option kind fwknop\noption key_text '%%'\noption hmac_key_text '%%%%%%%%'",
+		"option kind fwknop\nlist key_text '%'\noption hmac_key_text '%'",
 		"option kye '%'",
 		"option '%!' key",
 		"key %",
@@ -336,7 +343,7 @@ config client 'lost'
 				t.Errorf("message of client %d opened as that of %d: %v", i, got, err)
 			}
 		}
-		if len(k.SPA) != 1 || k.SPA[0].Name != "old_phone" {
+		if len(k.SPA) != 2 || k.SPA[0].Name != "old_phone" {
 			t.Errorf("fwknop clients %v", k.SPA)
 		}
 	})

@@ -70,7 +70,9 @@ func (c *clientSection) options() []option {
 		{"title", single, to(&c.Title, parseTitle)},
 		{"kind", single, to(&c.Kind, parseKind)},
 		{"key", secret, to(&c.key, parseAny)},
+		{"key_text", secret, to(&c.keyText, parseAny)},
 		{"hmac_key", secret, to(&c.hmacKey, parseAny)},
+		{"hmac_key_text", secret, to(&c.hmacKeyText, parseAny)},
 		{"door", words, addNew(&c.Doors, MaxDoors, parseAny)},
 		{"expires", single, to(&c.Expires, parseExpires)},
 		{"enabled", single, to(&c.Enabled, parseBool)},
@@ -140,7 +142,7 @@ func newSequence(name string) Sequence {
 // clientSection is a client whose keys wait until it is known what kind they must be of.
 type clientSection struct {
 	Client
-	key, hmacKey string
+	key, keyText, hmacKey, hmacKeyText string
 }
 
 type portsSection struct {

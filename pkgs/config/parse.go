@@ -7,15 +7,19 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
 // Parse reads a whole configuration. It lists everything that is wrong or doubtful, in the order
 // of the lines. If only warnings are among that, it returns the configuration, else nil.
-func Parse(text string) (*Config, Problems) {
+func Parse(text string) (*Config, Problems) { return Check(text, time.Time{}) }
+
+// Check is Parse that also tells what is doubtful at a time: clients whose time is over.
+func Check(text string, now time.Time) (*Config, Problems) {
 	file, errs := uci.Parse(text)
-	r := reader{count: map[string]int{}}
+	r := reader{count: map[string]int{}, now: now}
 	for _, e := range errs {
 		r.add(Problem{Line: e.Line, Reason: e.Reason})
 	}
@@ -50,6 +54,7 @@ type reader struct {
 	ports     place[portsSection]
 	count     map[string]int // sections of each known type
 	problems  Problems
+	now       time.Time
 	more      int // problems beyond MaxProblems
 }
 

@@ -63,23 +63,40 @@ func (r *reader) finishClient(p *place[clientSection]) {
 	if r.failed(s, "kind") {
 		return
 	}
-	fwknop := c.Kind == knock.KindFwknop
-	r.decodeKey(s, "key", c.key, func() (err error) {
-		if fwknop {
-			c.SPA.Key, err = decodeSecret(c.key, MaxSPAKey)
-		} else {
-			c.Key, err = seal.ParseKey(c.key)
+	if c.Kind == knock.KindFwknop {
+		c.SPA.Key = r.spaKey(s, "key", c.key, "key_text", c.keyText, MaxSPAKey)
+		c.SPA.HMAC = r.spaKey(s, "hmac_key", c.hmacKey, "hmac_key_text", c.hmacKeyText, MaxSPAHMAC)
+		return
+	}
+	for _, option := range []string{"key_text", "hmac_key", "hmac_key_text"} {
+		if has(s, option) {
+			r.refuse(s, option, "is for clients of kind 'fwknop' only")
 		}
+	}
+	r.decodeKey(s, "key", c.key, func() (err error) {
+		c.Key, err = seal.ParseKey(c.key)
 		return err
 	})
-	if fwknop {
-		r.decodeKey(s, "hmac_key", c.hmacKey, func() (err error) {
-			c.SPA.HMAC, err = decodeSecret(c.hmacKey, MaxSPAHMAC)
+}
+
+// spaKey reads a key of a fwknop client, which is given in base64 or as text.
+func (r *reader) spaKey(s *uci.Section, option, encoded, textOption, text string, most int) (key []byte) {
+	if !has(s, textOption) {
+		r.decodeKey(s, option, encoded, func() (err error) {
+			key, err = decodeSecret(encoded, most)
 			return err
 		})
-	} else if has(s, "hmac_key") {
-		r.refuse(s, "hmac_key", "is for clients of kind 'fwknop' only")
+		return key
 	}
+	if has(s, option) {
+		r.refuse(s, textOption, "is instead of option '%s', not beside it", option)
+		return nil
+	}
+	r.decodeKey(s, textOption, text, func() (err error) {
+		key, err = textSecret(text, most)
+		return err
+	})
+	return key
 }
 
 func (r *reader) decodeKey(s *uci.Section, option, text string, decode func() error) {
@@ -98,14 +115,50 @@ func (r *reader) decodeKey(s *uci.Section, option, text string, decode func() er
 // decodeSecret reads a key of a fwknop client as fwknop writes it (KEY_BASE64, HMAC_KEY_BASE64).
 // Its errors do not repeat the text.
 func decodeSecret(text string, most int) ([]byte, error) {
+	if isPlaceholder(text) {
+		return nil, errPlaceholder
+	}
 	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(text), "="))
 	if err != nil {
-		return nil, errors.New("want base64, as KEY_BASE64 and HMAC_KEY_BASE64 have it")
+		return nil, errors.New("want base64, as KEY_BASE64 and HMAC_KEY_BASE64 have it; for the text of KEY or HMAC_KEY there is 'key_text' or 'hmac_key_text'")
 	}
 	if len(b) == 0 || len(b) > most {
 		return nil, fmt.Errorf("want 1 to %d bytes in base64, got %d bytes", most, len(b))
 	}
 	return b, nil
+}
+
+// textSecret reads a key of a fwknop client that is a text (KEY, HMAC_KEY).
+func textSecret(text string, most int) ([]byte, error) {
+	switch {
+	case isPlaceholder(text):
+		return nil, errPlaceholder
+	case len(text) > most:
+		return nil, fmt.Errorf("want 1 to %d bytes of text, got %d bytes", most, len(text))
+	case strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' }):
+		return nil, errors.New("want printable ASCII characters")
+	}
+	return []byte(text), nil
+}
+
+var errPlaceholder = errors.New("this is a placeholder that everybody knows, no key: make keys with fwknop --key-gen")
+
+// isPlaceholder tells whether a key is what stands in examples and fresh files until somebody writes a
+// key there: fwknop's own __CHANGEME__, and what others write.
+func isPlaceholder(text string) bool {
+	word := strings.Map(func(c rune) rune {
+		if isNameRune(c) && c != '_' {
+			return c
+		}
+		return -1
+	}, strings.ToLower(text))
+	switch word = strings.TrimSuffix(word, "here"); word {
+	case "changeme", "changethis", "replaceme", "replacethis", "placeholder", "example", "password", "secret", "todo", "fixme",
+		"key", "yourkey", "mykey", "secretkey", "yoursecretkey", "insertkey", "hmackey", "yourhmackey",
+		"keybase64", "yourkeybase64", "base64key", "hmackeybase64", "yourhmackeybase64", "base64hmackey":
+		return true
+	}
+	return word != "" && strings.Trim(word, "x") == ""
 }
 
 func (r *reader) finishSequence(p *place[Sequence]) {
@@ -144,7 +197,7 @@ func parseSteps(text string) []knock.Step {
 func neighbours(steps []knock.Step) string {
 	for i, a := range steps {
 		for _, b := range steps[:i] {
-			if a.Proto == b.Proto && a.Proto != wire.ICMP && (a.Port == b.Port+1 || b.Port == a.Port+1) {
+			if a.Beside(b) {
 				return fmt.Sprintf("has ports %d and %d of %s beside each other: a scan would find them, leave at least one port between",
 					min(a.Port, b.Port), max(a.Port, b.Port), protoName(a.Proto))
 			}

@@ -110,7 +110,7 @@ func (d *Daemon) barred(now time.Time, c *config.Client) (no leave, barred bool)
 	case !c.Enabled:
 		return refuse(c, knock.Disabled, "client %q is switched off", c.Name), true
 	case c.Expired(d.atLeast(now, c)):
-		return refuse(c, knock.Expired, "client %q expired on %s", c.Name, c.Expires.Format("2006-01-02")), true
+		return refuse(c, knock.Expired, "client %q was valid until %s", c.Name, c.ValidUntil()), true
 	}
 	return leave{}, false
 }
@@ -143,6 +143,9 @@ func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was sea
 // doors says yes, unless the client has no such door, every one is switched off or leads nowhere for
 // the address, or the client knocks too often.
 func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
+	if !connects(l.address) {
+		return refuse(l.client, knock.NotAllowed, "%s is not the address of a host: %s", l.address, nobodyThere)
+	}
 	if len(l.doors) == 0 {
 		return refuse(l.client, knock.NotAllowed, "client %q may not open the door it asks for", l.name())
 	}
@@ -169,6 +172,22 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 	l.doors = open
 	l.reason = knock.OK
 	return l
+}
+
+// nobodyThere says why a door is not opened for an address that connects refuses.
+const nobodyThere = "nobody can connect from there"
+
+// connects tells whether somebody with an address can connect to a router. Nobody has one of "this
+// network" (0.0.0.0/8), of a loopback or a group of hosts, one that is reserved (240.0.0.0/4), or the
+// broadcast address, by RFC 6890; the firewall would let in nobody.
+func connects(a netip.Addr) bool {
+	a = a.Unmap()
+	if a.Is4() {
+		if first := a.As4()[0]; first == 0 || first >= 240 {
+			return false
+		}
+	}
+	return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast()
 }
 
 func (d *Daemon) rate(knocker string) *rate.Bucket {

@@ -32,7 +32,7 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 		list, _ := d.events.since(r.Since)
 		return reply(list)
 	case "check":
-		return reply(Check(r.Text, ForOwner))
+		return reply(Check(r.Text, d.sys.Now(), ForOwner))
 	case "forget":
 		return d.answerForget(r, reply)
 	}
@@ -51,9 +51,9 @@ const (
 	ForEverybody Reader = false
 )
 
-// Check tells what is wrong with a configuration.
-func Check(text string, reader Reader) []control.Problem {
-	_, problems := config.Parse(text)
+// Check tells what is wrong or doubtful in a configuration at a time.
+func Check(text string, now time.Time, reader Reader) []control.Problem {
+	_, problems := config.Check(text, now)
 	list := make([]control.Problem, 0, len(problems))
 	for _, p := range problems {
 		words := p.Public()
@@ -71,6 +71,9 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 	a, err := netip.ParseAddr(r.Address)
 	if err != nil {
 		return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "such as 203.0.113.7 or 2001:db8::7"}
+	}
+	if !connects(a) {
+		return &control.Error{Text: fmt.Sprintf("address %s is not that of a host: %s", a, nobodyThere), Hint: "such as 203.0.113.7 or 2001:db8::7"}
 	}
 	var wish time.Duration
 	if r.For != "" {

@@ -202,7 +202,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg, problems := config.Parse(text)
+	cfg, problems := config.Check(text, now)
 	if cfg == nil {
 		return nil, problems.Errors()
 	}

@@ -251,7 +251,7 @@ func TestClock(t *testing.T) {
 		r := newRig(t, home)
 		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.Add(-10 * time.Minute).UnixMilli())}))
 		e := r.newest()
-		if e.Reason != "stale" || e.Skew != -600 || !strings.Contains(e.Detail, "10m0s behind the router's") {
+		if e.Reason != "stale" || e.Skew != -600 || !strings.Contains(e.Detail, "10 minutes behind the router's") {
 			t.Errorf("event %+v", e)
 		}
 		if r.open("nas") != "" {

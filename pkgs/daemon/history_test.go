@@ -56,7 +56,9 @@ func TestEventsSurviveARestart(t *testing.T) {
 	w := newWrites(t)
 	r := newRigThat(t, home, withHistory(w, start))
 	r.message(phone, r.sealAt(uint64(r.now.UnixMilli())))
-	attic := func() { r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()) + 1, Door: seal.Tag("attic")})) }
+	attic := func() {
+		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()) + 1, Door: seal.Tag("attic")}))
+	}
 	attic()
 	r.end()
 	before := r.Events(0)

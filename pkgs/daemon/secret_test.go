@@ -66,7 +66,7 @@ func TestTheOwnerIsToldTheStepsOfAProblem(t *testing.T) {
 	r := newRig(t, home)
 	for name, problems := range map[string][]control.Problem{
 		"check on the socket": r.ask(t, control.Request{Method: "check", Text: text}).([]control.Problem),
-		"latchkeyd check":     daemon.Check(text, daemon.ForOwner),
+		"latchkeyd check":     daemon.Check(text, r.now, daemon.ForOwner),
 	} {
 		if len(problems) == 0 || !strings.Contains(problems[0].Text, "has ports 7431 and 7432 of tcp beside each other") {
 			t.Errorf("%s: %v", name, problems)

@@ -3,16 +3,18 @@
 package daemon
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // admitSPA maps a fwknop packet onto configured doors: each port it names must be the outside port
-// of a door of its client. What else it wishes (a target behind NAT, another port) does not count:
-// the router decides.
+// of a door of its client. A target to forward to must be where that door leads anyway: the router
+// decides, and who asks for another machine must not believe that he got it.
 func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leave {
 	c := d.policy.clients[r.Name]
 	if no, barred := d.barred(now, c); barred {
@@ -37,9 +39,37 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 		if i < 0 {
 			return refuse(c, knock.NotAllowed, "client %q has no door with %s port %d", c.Name, want.Proto, want.Port)
 		}
+		if door := d.policy.doors[c.Doors[i]]; !leadsTo(door, r.SPA.Target) {
+			return refuse(c, knock.NotAllowed, "client %q asks to be forwarded to %s, but door %q leads to %s",
+				c.Name, tellTarget(r.SPA.Target), door.Name, tellTarget(targetOf(door)))
+		}
 		if !slices.Contains(yes.doors, c.Doors[i]) {
 			yes.doors = append(yes.doors, c.Doors[i])
 		}
 	}
 	return d.doors(now, r, yes)
+}
+
+// targetOf says where a door leads, over IPv4, in the words of a fwknop packet.
+func targetOf(door *config.Door) knock.SPATarget {
+	if door.Dest == "" {
+		return knock.SPATarget{Port: door.DestPort, Local: true}
+	}
+	return knock.SPATarget{Host: door.DestIP.String(), Port: door.DestPort}
+}
+
+// leadsTo tells whether a door leads to the target of a fwknop packet, if it has one. What a client
+// calls the router does not count. Of a door that leads nowhere over IPv4 there is more to tell.
+func leadsTo(door *config.Door, want knock.SPATarget) bool {
+	if want.Local {
+		want.Host = ""
+	}
+	return want.Port == 0 || want == targetOf(door) || !door.ServesFamily(false)
+}
+
+func tellTarget(t knock.SPATarget) string {
+	if t.Local {
+		return fmt.Sprintf("port %d of the router", t.Port)
+	}
+	return fmt.Sprintf("port %d of %s", t.Port, t.Host)
 }

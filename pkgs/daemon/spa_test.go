@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,7 +41,12 @@ var spaTime = time.Unix(1795314019, 0).Add(5 * time.Second)
 
 func spaRig(t *testing.T, door string, now time.Time) *rig {
 	t.Helper()
-	text := spaHome
+	return spaRigWith(t, spaHome, door, now)
+}
+
+// spaRigWith is spaRig for a configuration in which the keys are still to be filled in.
+func spaRigWith(t *testing.T, text, door string, now time.Time) *rig {
+	t.Helper()
 	keys, err := os.ReadFile("../../testdata/fwknop/keys.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +122,54 @@ func TestSPA(t *testing.T) {
 			}
 		})
 	}
+	t.Run("opens_for_two_packets_of_one_second", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		r.spa(neighbour, "basic.spa")
+		r.spa(neighbour, "src.spa")
+		if got := r.fw.Elements(r.now, "nas"); len(got) != 2 {
+			t.Errorf("open for %v, last event %q", got, r.last())
+		}
+	})
+	for name, tt := range map[string]struct{ from, to, file, detail string }{
+		"the_port_of_another_protocol": {"option port '22'", "option port '22'\n\toption proto 'udp'", "basic.spa",
+			`client "old" has no door with tcp port 22`},
+		"a_target_that_is_not_the_door_s_host": {"", "", "nat.spa",
+			`client "old" asks to be forwarded to port 22 of 192.168.1.50, but door "nas" leads to port 22 of 192.168.1.22`},
+		"a_target_that_is_not_the_door_s_port": {"192.168.1.22'", "192.168.1.50'\n\toption dest_port '23'", "nat.spa",
+			`client "old" asks to be forwarded to port 22 of 192.168.1.50, but door "nas" leads to port 23 of 192.168.1.50`},
+		"a_target_behind_a_door_of_the_router": {"\toption dest 'lan'\n\toption dest_ip '192.168.1.22'\n", "", "nat.spa",
+			`client "old" asks to be forwarded to port 22 of 192.168.1.50, but door "nas" leads to port 22 of the router`},
+		"the_router_at_a_door_to_another_host": {"option port '22'", "option port '2222'\n\toption dest_port '22'", "f2_local.pkt",
+			`client "old" asks to be forwarded to port 22 of the router, but door "nas" leads to port 22 of 192.168.1.22`},
+		"another_port_of_the_router": {"option port '22'\n\toption dest 'lan'\n\toption dest_ip '192.168.1.22'\n", "option port '2222'\n", "f2_local.pkt",
+			`client "old" asks to be forwarded to port 22 of the router, but door "nas" leads to port 2222 of the router`},
+	} {
+		t.Run("refuses_"+name, func(t *testing.T) {
+			at := spaTime
+			if strings.HasPrefix(tt.file, "f2_") {
+				at = time.Unix(1795314926, 0)
+			}
+			r := spaRigWith(t, strings.Replace(spaHome, tt.from, tt.to, 1), "nas", at)
+			r.spa(neighbour, tt.file)
+			if e := r.newest(); r.last() != "refused not-allowed old" || e.Detail != tt.detail || r.open("nas") != "" {
+				t.Errorf("last event %+v, want %s", e, tt.detail)
+			}
+		})
+	}
+	t.Run("opens_the_target_that_is_the_door_s_own", func(t *testing.T) {
+		r := spaRigWith(t, strings.Replace(spaHome, "192.168.1.22", "192.168.1.50", 1), "nas", spaTime)
+		r.spa(neighbour, "nat.spa")
+		if got := r.open("nas"); got != "203.0.113.7 10m0s" {
+			t.Errorf("open for %q, last event %+v", got, r.newest())
+		}
+	})
+	t.Run("tells_its_client_that_only_the_HMAC_key_is_right", func(t *testing.T) {
+		r := spaRigWith(t, strings.Replace(spaHome, "'KEY'", "'c29tZSBvdGhlciBrZXkh'", 1), "nas", spaTime)
+		r.spa(neighbour, "basic.spa")
+		if e := r.newest(); r.last() != "refused bad-message old" || !strings.Contains(e.Detail, "the encryption key is another one") {
+			t.Errorf("last event %+v", e)
+		}
+	})
 	t.Run("refuses_a_copy_also_after_a_restart", func(t *testing.T) {
 		r := spaRig(t, "nas", spaTime)
 		r.spa(phone, "src.spa")

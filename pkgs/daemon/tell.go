@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -48,6 +49,9 @@ func knockName(r knock.Request) string {
 
 // tellGivenUp explains a knock that its detector gave up.
 func tellGivenUp(f knock.Finding) string {
+	if f.Fault != nil {
+		return f.Fault.Error()
+	}
 	switch f.Reason {
 	case knock.TripWire:
 		if f.Whole {
@@ -74,7 +78,36 @@ func tellSkew(skew time.Duration) string {
 	if skew < 0 {
 		direction = "behind"
 	}
-	return fmt.Sprintf("the client's clock is %s %s the router's", skew.Abs().Round(time.Second), direction)
+	return fmt.Sprintf("the client's clock is %s %s the router's", tellTime(skew.Abs()), direction)
+}
+
+// timeUnits are those of tellTime.
+var timeUnits = [...]struct {
+	long time.Duration
+	name string
+}{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
+
+// tellTime says a time as people do, in its two largest units: "3 days 4 hours". Years are enough alone.
+func tellTime(d time.Duration) string {
+	var words []string
+	left := d.Round(time.Second)
+	for _, u := range timeUnits {
+		n := left / u.long
+		left %= u.long
+		if n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, u.name))
+		}
+		if n > 1 {
+			words[len(words)-1] += "s"
+		}
+		if len(words) == 2 || len(words) == 1 && (n == 0 || u.name == "year") {
+			break
+		}
+	}
+	if words == nil {
+		return "0 seconds"
+	}
+	return strings.Join(words, " ")
 }
 
 // closeGrant ends one grant before its time, tells why, and ends its sessions if cut says so.

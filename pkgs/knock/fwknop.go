@@ -9,6 +9,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha3"
 	"crypto/sha512"
 	"crypto/subtle"
 	"hash"
@@ -43,12 +44,19 @@ const (
 )
 
 // spaHashes are the hashes of the HMAC and of the inner digest, the usual one first. Which one was
-// used is told only by the length of its text, in characters. work is what a block of 64 bytes costs,
-// in units; SHA-512 is dear on processors of 32 bits.
+// used is told only by the length of its text, in characters; where that is the same, SHA-2 comes first,
+// as for fwknopd. work is what a block of 64 bytes costs, in units; SHA-512 and SHA-3 are dear on
+// processors of 32 bits.
 var spaHashes = [...]struct {
 	make       func() hash.Hash
 	text, work int
-}{{sha256.New, 43, 2}, {md5.New, 22, 1}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6}}
+}{
+	{sha256.New, 43, 2}, {md5.New, 22, 1}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6},
+	{func() hash.Hash { return sha3.New256() }, 43, 8}, {func() hash.Hash { return sha3.New512() }, 86, 15},
+}
+
+// spaDearest is the place of the hash that costs the most.
+const spaDearest = len(spaHashes) - 1
 
 // spaCost is the work of one HMAC over a text of some length: its blocks, and two for the key and
 // the end.
@@ -90,7 +98,7 @@ func newFwknop(cfg Config, now time.Time) Detector {
 		port: cfg.SPAPort,
 		base: now,
 	}
-	dearest := len(cfg.SPA) * spaCost(len(spaHashes)-1, spaMax)
+	dearest := len(cfg.SPA) * spaCost(spaDearest, spaMax)
 	d.tried = newBudget(now, spaWork, spaWorkBurst, dearest)
 	for i := range d.other {
 		d.other[i] = newBudget(now, spaOtherWork, spaOtherWorkBurst, dearest)
@@ -119,7 +127,14 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		c := &d.clients[client]
 		at, _ := split(text, kind)
 		f.Name = c.name
-		f.SPA, reason = c.read(text[:at])
+		f.SPA, f.Fault = c.read(text[:at])
+		switch f.Fault {
+		case nil:
+		case errCommand:
+			reason = NotAllowed
+		default:
+			reason = BadMessage
+		}
 		if reason == OK && f.SPA.Stamp > c.newest { // an old packet that somebody sends again is not
 			c.newest, c.kind = f.SPA.Stamp, kind
 			d.reserve.heard(client, p.Src)
@@ -213,10 +228,10 @@ func (d *fwknop) fits(client, kind int, text []byte, at int) bool {
 }
 
 // read decrypts and parses what an HMAC has proved to come from the client.
-func (c *spaClient) read(sealed []byte) (SPA, Reason) {
+func (c *spaClient) read(sealed []byte) (SPA, error) {
 	plain, ok := c.decrypt(sealed)
 	if !ok {
-		return SPA{}, BadMessage
+		return SPA{}, errDecrypt
 	}
 	return parseSPA(plain)
 }

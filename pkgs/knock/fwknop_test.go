@@ -7,7 +7,11 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha3"
+	"crypto/sha512"
 	"encoding/base64"
 	"hash"
 	"math/rand/v2"
@@ -19,6 +23,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -60,21 +65,21 @@ func TestFwknopVectors(t *testing.T) {
 	ssh := []SPAPort{{wire.TCP, 22}}
 	const base, app = 1795314019000, 1795314926000
 	want := map[string]Finding{
-		"basic.spa":      {Reason: OK, Request: Request{SPA: SPA{allow, base, 1990130374513027, ssh, 0}}},
-		"multi.spa":      {Reason: OK, Request: Request{SPA: SPA{allow, base, 3206800589570169, []SPAPort{{wire.TCP, 22}, {wire.UDP, 1194}}, 0}}},
-		"nat.spa":        {Reason: OK, Request: Request{SPA: SPA{allow, base, 1812247814245340, ssh, 0}}},
-		"natport.spa":    {Reason: OK, Request: Request{SPA: SPA{allow, base, 1468426638205641, []SPAPort{{wire.TCP, 40022}}, 0}}},
-		"natlocalto.spa": {Reason: OK, Request: Request{SPA: SPA{allow, base, 3559176002052825, []SPAPort{{wire.TCP, 40022}}, time.Minute}}},
-		"nattimeout.spa": {Reason: OK, Request: Request{SPA: SPA{allow, base, 1406611221896067, ssh, 10 * time.Minute}}},
-		"timeout.spa":    {Reason: OK, Request: Request{SPA: SPA{allow, base, 1897415192707480, ssh, 10 * time.Minute}}},
-		"src.spa":        {Reason: OK, Request: Request{SPA: SPA{netip.Addr{}, base, 1989121860140279, ssh, 0}}},
-		"pw.spa":         {Reason: OK, Request: Request{Name: "text", SPA: SPA{allow, base + 1000, 3987156864591464, ssh, 0}}},
-		"cmd.spa":        {Reason: NotAllowed},
-		"sha512.spa":     {Reason: OK, Request: Request{SPA: SPA{allow, base, 1039206061160109, ssh, 0}}},
-		"md5.spa":        {Reason: OK, Request: Request{SPA: SPA{allow, base, 8093195781049416, ssh, 0}}},
-		"f2_open.pkt":    {Reason: OK, Request: Request{SPA: SPA{netip.Addr{}, app, 1534458821800238, ssh, time.Minute}}},
-		"f2_nat.pkt":     {Reason: OK, Request: Request{SPA: SPA{allow, app, 1299633064125791, []SPAPort{{wire.TCP, 2222}}, time.Minute}}},
-		"f2_local.pkt":   {Reason: OK, Request: Request{SPA: SPA{allow, app, 1986719269378458, []SPAPort{{wire.TCP, 2222}}, time.Minute}}},
+		"basic.spa":      {Reason: OK, Request: Request{SPA: SPA{allow, base, 1990130374513027, ssh, 0, SPATarget{}}}},
+		"multi.spa":      {Reason: OK, Request: Request{SPA: SPA{allow, base, 3206800589570169, []SPAPort{{wire.TCP, 22}, {wire.UDP, 1194}}, 0, SPATarget{}}}},
+		"nat.spa":        {Reason: OK, Request: Request{SPA: SPA{allow, base, 1812247814245340, ssh, 0, SPATarget{"192.168.1.50", 22, false}}}},
+		"natport.spa":    {Reason: OK, Request: Request{SPA: SPA{allow, base, 1468426638205641, []SPAPort{{wire.TCP, 40022}}, 0, SPATarget{"192.168.1.50", 22, false}}}},
+		"natlocalto.spa": {Reason: OK, Request: Request{SPA: SPA{allow, base, 3559176002052825, []SPAPort{{wire.TCP, 40022}}, time.Minute, SPATarget{"192.0.2.1", 22, true}}}},
+		"nattimeout.spa": {Reason: OK, Request: Request{SPA: SPA{allow, base, 1406611221896067, ssh, 10 * time.Minute, SPATarget{"192.168.1.50", 22, false}}}},
+		"timeout.spa":    {Reason: OK, Request: Request{SPA: SPA{allow, base, 1897415192707480, ssh, 10 * time.Minute, SPATarget{}}}},
+		"src.spa":        {Reason: OK, Request: Request{SPA: SPA{netip.Addr{}, base, 1989121860140279, ssh, 0, SPATarget{}}}},
+		"pw.spa":         {Reason: OK, Request: Request{Name: "text", SPA: SPA{allow, base + 1000, 3987156864591464, ssh, 0, SPATarget{}}}},
+		"cmd.spa":        {Reason: NotAllowed, Fault: errCommand},
+		"sha512.spa":     {Reason: OK, Request: Request{SPA: SPA{allow, base, 1039206061160109, ssh, 0, SPATarget{}}}},
+		"md5.spa":        {Reason: OK, Request: Request{SPA: SPA{allow, base, 8093195781049416, ssh, 0, SPATarget{}}}},
+		"f2_open.pkt":    {Reason: OK, Request: Request{SPA: SPA{netip.Addr{}, app, 1534458821800238, ssh, time.Minute, SPATarget{}}}},
+		"f2_nat.pkt":     {Reason: OK, Request: Request{SPA: SPA{allow, app, 1299633064125791, []SPAPort{{wire.TCP, 2222}}, time.Minute, SPATarget{"192.168.1.50", 22, false}}}},
+		"f2_local.pkt":   {Reason: OK, Request: Request{SPA: SPA{allow, app, 1986719269378458, []SPAPort{{wire.TCP, 2222}}, time.Minute, SPATarget{"127.0.0.1", 22, true}}}},
 		"tamper.pkt":     {Reason: UnknownKey},
 	}
 	for name, want := range want {
@@ -86,7 +91,7 @@ func TestFwknopVectors(t *testing.T) {
 			y := play(spaConfig(t))
 			y.send(y.udp(phone, spaPort, readSPA(t, name)))
 			sameAddr := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-			if diff := cmp.Diff([]Finding{want}, y.found, sameAddr); diff != "" {
+			if diff := cmp.Diff([]Finding{want}, y.found, sameAddr, cmpopts.EquateErrors()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -251,6 +256,75 @@ func TestFwknopPlainText(t *testing.T) {
 	})
 }
 
+// TestFwknopNamesWhatIsWrong has packets whose HMAC is right, so that the owner can be told what the
+// rest lacks.
+func TestFwknopNamesWhatIsWrong(t *testing.T) {
+	cfg := spaConfig(t)
+	client := cfg.SPA[1]
+	const head = "1234567890123456:YW5u:1795314019:3.0.0:"
+	access := b64("192.0.2.9,tcp/22")
+	stranger := client
+	stranger.Keys.Key = []byte("another key")
+	pack := func(msg string) []byte { return sealSPA(client, withDigest(msg), padding(withDigest(msg))) }
+	good := withDigest(head + "1:" + access)
+	ports := "192.0.2.9" + strings.Repeat(",tcp/22", 30)
+	for name, tt := range map[string]struct {
+		packet []byte
+		want   string
+	}{
+		"another_key":           {sealSPA(stranger, good, padding(good)), "the encryption key is another one, or the cipher mode (only CBC is understood)"},
+		"another_key_by_chance": {sealSPA(client, "\x80"+good[1:], padding(good)), "the encryption key is another one, or the cipher mode (only CBC is understood)"},
+		"digest":                {sealSPA(client, good[:len(good)-1]+"A", padding(good)), "its inner digest does not fit"},
+		"kind_of_digest":        {sealSPA(client, good+"A", padding(good+"A")), "its inner digest has 44 characters: want one of MD5, SHA-1, SHA-2 or SHA-3"},
+		"30_ports":              {pack(head + "1:" + b64(ports)), "its access request has 292 characters of base64, 256 are the limit"},
+		"timeout":               {pack(head + "3:" + access + ":65537"), `its wished time is "65537", 0 to 65536 seconds are the limits`},
+		"type":                  {pack(head + "7:" + access), `its message type is "7", 0 to 6 are known`},
+		"address":               {pack(head + "1:" + b64("2001:db8::1,tcp/22")), `its address to be let in is "2001:db8::1", which is no IPv4 address`},
+		"port":                  {pack(head + "1:" + b64("192.0.2.9,icmp/0")), `it asks for "icmp/0": a port is written as tcp/22 or udp/1194, from 1 to 65535`},
+		"target":                {pack(head + "2:" + access + ":" + b64("192.168.1.50")), "its target to forward to is not one of the form host,port"},
+		"command":               {pack(head + "0:" + b64("192.0.2.9,reboot")), "it asks the router to run a command: no knock does that"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			y := play(cfg)
+			y.send(y.udp(phone, spaPort, tt.packet))
+			if len(y.found) != 1 || y.found[0].Name != "main" || y.found[0].Fault == nil || !strings.Contains(y.found[0].Fault.Error(), tt.want) {
+				t.Errorf("found %+v, want %q", y.found, tt.want)
+			}
+		})
+	}
+}
+
+// TestFwknopHashes has each hash as HMAC, and each as inner digest.
+func TestFwknopHashes(t *testing.T) {
+	cfg := spaConfig(t)
+	const msg = "1234567890123456:YW5u:1795314019:3.0.0:1:" // the access request follows
+	for name, make := range map[string]func() hash.Hash{
+		"md5": md5.New, "sha1": sha1.New, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
+		"sha3_256": func() hash.Hash { return sha3.New256() },
+		"sha3_512": func() hash.Hash { return sha3.New512() },
+	} {
+		inner := make()
+		text := msg + b64("192.0.2.9,tcp/22")
+		inner.Write([]byte(text))
+		digested := text + ":" + spaEncoding.EncodeToString(inner.Sum(nil))
+		for kind, packet := range map[string][]byte{
+			"HMAC":         sealSPAWith(make, cfg.SPA[1], withDigest(text), padding(withDigest(text))),
+			"inner digest": sealSPA(cfg.SPA[1], digested, padding(digested)),
+		} {
+			y := play(cfg)
+			y.send(y.udp(phone, spaPort, packet))
+			if got := y.reasons(); got != "main ok" {
+				t.Errorf("%s as %s: found %q", name, kind, got)
+			}
+		}
+	}
+	for i := range spaHashes {
+		if spaCost(i, spaMax) > spaCost(spaDearest, spaMax) {
+			t.Errorf("hash %d is dearer than the dearest", i)
+		}
+	}
+}
+
 // TestFwknopFlood knocks while 10 000 packets arrive per second.
 func TestFwknopFlood(t *testing.T) {
 	flood := func(t *testing.T, next func() (from netip.Addr, payload []byte)) {
@@ -358,19 +432,20 @@ func FuzzFwknopPlainText(f *testing.F) {
 	f.Add("1234567890123456:YW5u:1795314019:3.0.0:1:" + b64("192.0.2.9,tcp/22"))
 	f.Add("1234567890123456:YW5u:1795314019:3.0.0:6:" + b64("192.0.2.9,tcp/22") + ":" + b64("10.0.0.1,22") + ":60")
 	f.Fuzz(func(t *testing.T, msg string) {
-		spa, why := parseSPA([]byte(withDigest(msg)))
-		switch why {
-		case OK:
+		spa, err := parseSPA([]byte(withDigest(msg)))
+		switch err {
+		case nil:
 			if len(spa.Ports) == 0 || spa.Random >= 1e16 || spa.Timeout > spaTimeoutMax*time.Second ||
 				spa.Allow.IsValid() && !spa.Allow.Is4() {
 				t.Errorf("%q asks for %+v", msg, spa)
 			}
-		case BadMessage, NotAllowed:
+		default:
 			if diff := cmp.Diff(SPA{}, spa, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 				t.Errorf("%q is refused and asks for something: %s", msg, diff)
 			}
-		default:
-			t.Errorf("%q: reason %q", msg, why)
+			if words := err.Error(); !printable(words) || len(words) > 200 {
+				t.Errorf("%q: the error is %q", msg, words)
+			}
 		}
 	})
 }

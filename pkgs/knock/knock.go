@@ -73,6 +73,14 @@ type SPA struct {
 	Random  uint64        // the packet's 16 decimal digits: with Stamp they tell a copy from a new packet
 	Ports   []SPAPort     // what shall be opened
 	Timeout time.Duration // wished time; 0 is the door's own
+	Target  SPATarget     // where the ports shall lead; zero = it does not say
+}
+
+// SPATarget is where a fwknop packet wants to be forwarded.
+type SPATarget struct {
+	Host  string // an address or a name; if Local, what the client calls the router
+	Port  uint16 // 0 = there is no target
+	Local bool   // to the router itself
 }
 
 // SPAPort is one proto/port pair of a fwknop access message.
@@ -88,6 +96,7 @@ type Finding struct {
 	Step    int     // of a sequence: how many steps were right before it ended
 	Whole   bool    // of a sequence: every step was right; with TripWire it opens when it comes once more
 	Attempt Attempt // if its Steps are not 0, this is no end of a knock
+	Fault   error   // of a fwknop packet that has a client's HMAC: what is wrong inside, without secrets
 }
 
 // Detector recognises one kind of knock. It is called from one goroutine at a time.

@@ -39,25 +39,11 @@ const toldFrom = 2
 // 84 672 scans for 3 steps, far behind what a scan finds who waits for the end of each lock.
 type sequences struct {
 	list    []Sequence
-	roles   map[target][]role // not more than three for each step
+	roles   Reactions
 	table   *table[attempt]
 	marks   []mark // as many as the longest sequence has steps, for each place in the table
 	longest int
 	stories *stories // nil = attempts are not followed
-}
-
-// target is what a packet is aimed at.
-type target struct {
-	proto wire.Proto
-	port  uint16 // of TCP and UDP; the payload size of ICMP
-}
-
-// role is what a target means to one sequence.
-type role struct {
-	sequence    uint16
-	steps       uint16 // bit i: this is the port of step i
-	wire        bool   // this is the neighbour of a step's port
-	flags, mask wire.TCPFlags
 }
 
 var _ Detector = (*sequences)(nil)
@@ -68,11 +54,10 @@ func newSequences(cfg Config, now time.Time) Detector {
 	}
 	d := &sequences{
 		list:  cfg.Sequences,
-		roles: make(map[target][]role),
+		roles: ReactionsOf(cfg.Sequences),
 		table: newTable[attempt](now, attemptSets),
 	}
-	for i, s := range cfg.Sequences {
-		d.addRoles(uint16(i), s.Steps)
+	for _, s := range cfg.Sequences {
 		d.longest = max(d.longest, len(s.Steps))
 	}
 	d.marks = make([]mark, attemptSets*ways*d.longest)
@@ -82,85 +67,26 @@ func newSequences(cfg Config, now time.Time) Detector {
 	return d
 }
 
-func (d *sequences) addRoles(sequence uint16, steps []Step) {
-	for i, s := range steps {
-		d.addRole(target{s.Proto, s.port()},
-			role{sequence: sequence, steps: 1 << i, flags: s.Flags, mask: s.Mask})
-		if s.Proto == wire.ICMP {
-			continue
-		}
-		for _, neighbour := range [...]uint16{s.Port - 1, s.Port + 1} {
-			isStep := func(o Step) bool { return o.Proto == s.Proto && o.Port == neighbour }
-			if neighbour == 0 || slices.ContainsFunc(steps, isStep) {
-				continue
-			}
-			d.addRole(target{s.Proto, neighbour},
-				role{sequence: sequence, wire: true, flags: s.Flags, mask: s.Mask})
-		}
-	}
-}
-
-// addRole joins roles that differ only in their steps. The roles of one target stay sorted by
-// sequence, because addRoles is called in that order.
-func (d *sequences) addRole(at target, r role) {
-	for i := range d.roles[at] {
-		o := &d.roles[at][i]
-		if o.sequence == r.sequence && o.flags == r.flags && o.mask == r.mask {
-			o.steps |= r.steps
-			o.wire = o.wire || r.wire
-			return
-		}
-	}
-	d.roles[at] = append(d.roles[at], r)
-}
-
-// port is the number that a step is aimed at: a port, or the payload size of ICMP.
-func (s Step) port() uint16 {
-	if s.Proto == wire.ICMP {
-		return s.Size
-	}
-	return s.Port
-}
-
 // Observe implements Detector.
 func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
-	at, ok := aim(p)
-	if !ok {
-		return
-	}
-	clock, roles := d.table.clock(now), d.roles[at]
-	for i := 0; i < len(roles); {
-		sequence, steps, tripped := roles[i].sequence, uint16(0), false
-		for ; i < len(roles) && roles[i].sequence == sequence; i++ {
-			if r := &roles[i]; p.Flags&r.mask == r.flags {
-				steps |= r.steps
-				tripped = tripped || r.wire
-			}
-		}
-		switch {
-		case tripped:
+	clock := d.table.clock(now)
+	for r := range d.roles.To(p) {
+		sequence := uint16(r.Sequence)
+		if r.Wires != 0 {
 			d.trip(clock, sequence, p.Src, emit)
 			if d.stories != nil {
-				d.stories.trip(clock, sequence, p, emit)
+				d.stories.trip(clock, sequence, r.Wires, p, emit)
 			}
-		case steps != 0:
-			v := d.step(clock, sequence, steps, p, emit)
-			if d.stories != nil {
-				d.stories.step(clock, sequence, steps, v, p, emit)
-			}
+			continue
+		}
+		v := d.step(clock, sequence, r.Steps, p, emit)
+		if d.stories != nil {
+			d.stories.step(clock, sequence, r.Steps, v, p, emit)
 		}
 	}
-	if d.stories != nil {
+	if at, ok := aim(p); ok && d.stories != nil {
 		d.stories.wrongProtocol(clock, at, p, emit)
 	}
-}
-
-// aim tells what a packet is aimed at, and false if it can be no step.
-func aim(p *wire.Packet) (target, bool) {
-	if p.Proto == wire.TCP || p.Proto == wire.UDP {
-		return target{p.Proto, p.DstPort}, true
-	}
-	return target{wire.ICMP, uint16(p.Size)}, p.IsEcho() && p.Size <= MaxEchoSize
 }
 
 // AddFilter implements Detector.

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -97,39 +99,54 @@ func sextet(c byte) (byte, bool) {
 	return 0, false
 }
 
-// parseSPA reads the plain text of a fwknop packet. The reason is OK, NotAllowed for commands, or
-// BadMessage.
-func parseSPA(plain []byte) (SPA, Reason) {
-	if len(plain) < spaPlainMin || len(plain) > spaPlainMax || !printable(plain) {
-		return SPA{}, BadMessage
+// errDecrypt is for text that is none. CBC is what every client uses unless it is told otherwise; that
+// another mode was used cannot be told from another key.
+var errDecrypt = errors.New("the HMAC key fits, but decrypting gives no text: the encryption key is another one, " +
+	"or the cipher mode (only CBC is understood)")
+
+// errCommand is for packets that want a program to run.
+var errCommand = errors.New("it asks the router to run a command: no knock does that")
+
+// parseSPA reads the plain text of a fwknop packet. The error, which is errCommand, errDecrypt or names
+// the field that is wrong, is for the client's owner: the HMAC was right.
+func parseSPA(plain []byte) (SPA, error) {
+	// What decrypts wrongly is noise, whose padding is right by chance once in 256 times.
+	if !printable(plain) {
+		return SPA{}, errDecrypt
+	}
+	if len(plain) < spaPlainMin || len(plain) > spaPlainMax {
+		return SPA{}, fmt.Errorf("its text has %d characters, %d to %d are the limits", len(plain), spaPlainMin, spaPlainMax)
 	}
 	end := bytes.LastIndexByte(plain, ':')
-	if end < 0 || !digestFits(plain[:end], plain[end+1:]) {
-		return SPA{}, BadMessage
+	if err := checkDigest(plain[:end], plain[end+1:]); err != nil {
+		return SPA{}, err
 	}
 	fields := strings.Split(string(plain[:end]), ":")
 	if len(fields) < spaFieldsMin || len(fields) > spaFieldsMax {
-		return SPA{}, BadMessage
+		return SPA{}, fmt.Errorf("it has %d fields, %d to %d are the limits", len(fields), spaFieldsMin, spaFieldsMax)
 	}
-	spa, ok := parseHead(fields)
-	kind, okKind := parseNumber(fields[4], 2, spaLocalTimeout)
-	if !ok || !okKind {
-		return SPA{}, BadMessage
+	spa, err := parseHead(fields)
+	if err != nil {
+		return SPA{}, err
 	}
-	message, ok := decodeField(fields[5], spaText)
+	kind, ok := parseNumber(fields[4], 2, spaLocalTimeout)
 	if !ok {
-		return SPA{}, BadMessage
+		return SPA{}, fmt.Errorf("its message type is %q, 0 to %d are known", fields[4], spaLocalTimeout)
 	}
-	if spa.Timeout, ok = parseTail(kind, fields[6:]); !ok {
-		return SPA{}, BadMessage
+	message, err := decodeField("access request", fields[5], spaText)
+	if err != nil {
+		return SPA{}, err
+	}
+	if err := spa.parseTail(kind, fields[6:]); err != nil {
+		return SPA{}, err
 	}
 	if kind == spaCommand {
-		return SPA{}, NotAllowed // never a command from the Internet
+		return SPA{}, errCommand
 	}
-	if spa.Allow, spa.Ports, ok = parseAccess(message); !ok {
-		return SPA{}, BadMessage
+	if spa.Allow, spa.Ports, err = parseAccess(message); err != nil {
+		return SPA{}, err
 	}
-	return spa, OK
+	return spa, nil
 }
 
 func printable[T string | []byte](s T) bool {
@@ -141,88 +158,111 @@ func printable[T string | []byte](s T) bool {
 	return true
 }
 
-// digestFits checks the inner digest. It is not keyed, so it proves nothing that the HMAC has not.
-func digestFits(msg, digest []byte) bool {
+// checkDigest checks the inner digest. It is not keyed, so it proves nothing that the HMAC has not.
+func checkDigest(msg, digest []byte) error {
+	known := false
 	for _, h := range spaHashes {
-		state := h.make()
-		if spaEncoding.EncodedLen(state.Size()) != len(digest) {
+		if h.text != len(digest) {
 			continue
 		}
+		known = true
+		state := h.make()
 		state.Write(msg)
-		want := spaEncoding.AppendEncode(nil, state.Sum(nil))
-		return subtle.ConstantTimeCompare(want, digest) == 1
+		if want := spaEncoding.AppendEncode(nil, state.Sum(nil)); subtle.ConstantTimeCompare(want, digest) == 1 {
+			return nil
+		}
 	}
-	return false
+	if !known {
+		return fmt.Errorf("its inner digest has %d characters: want one of MD5, SHA-1, SHA-2 or SHA-3", len(digest))
+	}
+	return errors.New("its inner digest does not fit")
 }
 
 // parseHead reads what comes before the type: random digits, user, time and version. User and
 // version are checked and not used.
-func parseHead(fields []string) (spa SPA, ok bool) {
-	if len(fields[0]) != spaRandom {
-		return SPA{}, false
+func parseHead(fields []string) (spa SPA, err error) {
+	var ok bool
+	if spa.Random, ok = parseNumber(fields[0], spaRandom, 1e16-1); !ok || len(fields[0]) != spaRandom {
+		return SPA{}, fmt.Errorf("its random number has not %d digits", spaRandom)
 	}
-	if spa.Random, ok = parseNumber(fields[0], spaRandom, 1e16-1); !ok {
-		return SPA{}, false
+	user, err := decodeField("user name", fields[1], spaUserText)
+	if err != nil {
+		return SPA{}, err
 	}
-	user, ok := decodeField(fields[1], spaUserText)
-	if !ok || user == "" || len(user) > spaUser || strings.ContainsAny(user, `"/\[]:;|=,+*?<>`) {
-		return SPA{}, false
+	if user == "" || len(user) > spaUser || strings.ContainsAny(user, `"/\[]:;|=,+*?<>`) {
+		return SPA{}, fmt.Errorf("its user name has to be 1 to %d characters without punctuation", spaUser)
 	}
 	seconds, ok := parseNumber(fields[2], spaStamp, 1e12-1)
-	if !ok || len(fields[3]) > spaVersion {
-		return SPA{}, false
+	if !ok {
+		return SPA{}, fmt.Errorf("its time is no number of seconds of up to %d digits", spaStamp)
+	}
+	if len(fields[3]) > spaVersion {
+		return SPA{}, fmt.Errorf("its version has %d characters, %d are the limit", len(fields[3]), spaVersion)
 	}
 	spa.Stamp = seconds * 1000
-	return spa, true
+	return spa, nil
 }
 
 // parseTail reads what may come behind the message: where to forward to, the server's
-// authentication (both are checked and not used: the router decides where a door leads) and the
-// wished time.
-func parseTail(kind uint64, fields []string) (timeout time.Duration, ok bool) {
-	hasNAT := kind == spaNAT || kind == spaNATTimeout || kind == spaLocalNAT || kind == spaLocalTimeout
-	hasTimeout := kind == spaAccessTimeout || kind == spaNATTimeout || kind == spaLocalTimeout
-	if hasNAT {
-		if len(fields) == 0 || !natTarget(fields[0]) {
-			return 0, false
+// authentication (checked and not used) and the wished time.
+func (spa *SPA) parseTail(kind uint64, fields []string) (err error) {
+	switch kind {
+	case spaNAT, spaNATTimeout, spaLocalNAT, spaLocalTimeout:
+		if len(fields) == 0 {
+			return errors.New("it asks to be forwarded, and does not say where to")
 		}
+		if spa.Target, err = parseTarget(fields[0]); err != nil {
+			return err
+		}
+		spa.Target.Local = kind == spaLocalNAT || kind == spaLocalTimeout
 		fields = fields[1:]
 	}
-	if hasTimeout {
+	switch kind {
+	case spaAccessTimeout, spaNATTimeout, spaLocalTimeout:
 		if len(fields) == 0 {
-			return 0, false
+			return errors.New("its wished time is missing")
 		}
 		last := len(fields) - 1
 		seconds, ok := parseNumber(fields[last], 5, spaTimeoutMax)
 		if !ok {
-			return 0, false
+			return fmt.Errorf("its wished time is %.12q, 0 to %d seconds are the limits", fields[last], spaTimeoutMax)
 		}
-		timeout, fields = time.Duration(seconds)*time.Second, fields[:last]
+		spa.Timeout, fields = time.Duration(seconds)*time.Second, fields[:last]
 	}
-	if len(fields) == 1 {
-		_, ok := decodeField(fields[0], spaText)
-		return timeout, ok
+	switch len(fields) {
+	case 0:
+		return nil
+	case 1:
+		_, err = decodeField("server authentication", fields[0], spaText)
+		return err
 	}
-	return timeout, len(fields) == 0
+	return fmt.Errorf("it has %d fields more than its message type has", len(fields)-1)
 }
 
-func natTarget(field string) bool {
-	text, ok := decodeField(field, spaText)
-	host, port, comma := strings.Cut(text, ",")
-	_, okPort := parsePort(port)
-	return ok && comma && okPort && host != "" && len(host) <= spaHost && !strings.ContainsAny(host, ` /?"'\`)
+// parseTarget reads "host,port".
+func parseTarget(field string) (SPATarget, error) {
+	text, err := decodeField("target to forward to", field, spaText)
+	if err != nil {
+		return SPATarget{}, err
+	}
+	host, number, _ := strings.Cut(text, ",")
+	port, ok := parsePort(number)
+	if !ok || host == "" || len(host) > spaHost || strings.ContainsAny(host, ` /?"'\`) {
+		return SPATarget{}, errors.New("its target to forward to is not one of the form host,port")
+	}
+	return SPATarget{Host: host, Port: port}, nil
 }
 
 // parseAccess reads "address,proto/port[,proto/port...]"; the address is dotted IPv4, and 0.0.0.0
 // stands for the sender.
-func parseAccess(message string) (allow netip.Addr, ports []SPAPort, ok bool) {
+func parseAccess(message string) (allow netip.Addr, ports []SPAPort, err error) {
 	address, rest, ok := strings.Cut(message, ",")
 	if !ok {
-		return netip.Addr{}, nil, false
+		return netip.Addr{}, nil, errors.New("its access request names no port")
 	}
-	allow, err := netip.ParseAddr(address)
+	allow, err = netip.ParseAddr(address)
 	if err != nil || !allow.Is4() {
-		return netip.Addr{}, nil, false
+		return netip.Addr{}, nil, fmt.Errorf("its address to be let in is %.40q, which is no IPv4 address", address)
 	}
 	if allow.IsUnspecified() {
 		allow = netip.Addr{}
@@ -236,10 +276,10 @@ func parseAccess(message string) (allow netip.Addr, ports []SPAPort, ok bool) {
 		case ok && name == "udp":
 			ports = append(ports, SPAPort{wire.UDP, port})
 		default:
-			return netip.Addr{}, nil, false
+			return netip.Addr{}, nil, fmt.Errorf("it asks for %.24q: a port is written as tcp/22 or udp/1194, from 1 to 65535", pair)
 		}
 	}
-	return allow, ports, true
+	return allow, ports, nil
 }
 
 func parsePort(s string) (uint16, bool) {
@@ -257,10 +297,13 @@ func parseNumber(s string, size int, largest uint64) (uint64, bool) {
 }
 
 // decodeField decodes base64 text of at most size characters into printable text.
-func decodeField(field string, size int) (string, bool) {
+func decodeField(name, field string, size int) (string, error) {
 	if len(field) > size {
-		return "", false
+		return "", fmt.Errorf("its %s has %d characters of base64, %d are the limit", name, len(field), size)
 	}
 	b, err := spaEncoding.DecodeString(field)
-	return string(b), err == nil && printable(b)
+	if err != nil || !printable(b) {
+		return "", fmt.Errorf("its %s is no printable text in base64", name)
+	}
+	return string(b), nil
 }

@@ -80,7 +80,7 @@ const linger = time.Minute
 const sweepEvery = time.Second
 
 // newStories makes a table of so many sets. roles are what packets mean to the sequences.
-func newStories(list []Sequence, roles map[target][]role, now time.Time, sets int) *stories {
+func newStories(list []Sequence, roles Reactions, now time.Time, sets int) *stories {
 	s := &stories{list: list, table: newTable[story](now, sets), other: make(map[target][]otherProtocol)}
 	for i, q := range list {
 		for n, step := range q.Steps {
@@ -210,13 +210,13 @@ func (s *stories) wrongProtocol(clock time.Duration, at target, p *wire.Packet, 
 	}
 }
 
-// trip takes a packet to a trip wire beside a step, which locks its sender out for a time.
-func (s *stories) trip(clock time.Duration, sequence uint16, p *wire.Packet, emit func(Finding)) {
+// trip takes a packet to a trip wire beside steps, which locks its sender out for a time.
+func (s *stories) trip(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) {
 	e := s.find(clock, sequence, p.Src, emit)
 	if e == nil {
 		e = s.begin(clock, sequence, p.Src, emit)
 	}
-	t, at := &e.state, touch{aimed(p), s.beside(sequence, p.DstPort)}
+	t, at := &e.state, touch{aimed(p), uint8(1 + bits.TrailingZeros16(steps))}
 	if !t.told && t.right > 0 && clock-e.since <= s.list[sequence].Within {
 		t.reason, t.end, t.last = TripWire, at, clock
 	}
@@ -224,13 +224,6 @@ func (s *stories) trip(clock time.Duration, sequence uint16, p *wire.Packet, emi
 	*t = story{lock: at, locked: clock + s.list[sequence].Within}
 	e.since = clock
 	s.touched(e, clock)
-}
-
-// beside returns the number of the first step that a port stands beside.
-func (s *stories) beside(sequence, port uint16) uint8 {
-	return 1 + uint8(slices.IndexFunc(s.list[sequence].Steps, func(o Step) bool {
-		return o.Proto != wire.ICMP && (o.Port+1 == port || o.Port-1 == port)
-	}))
 }
 
 // whole is for a sender of whom the whole sequence came, which opens unless he is locked out. Other

@@ -68,6 +68,17 @@ test('a door without an address of the sender’s family is told apart from one 
 		assert.ok(go.includes('leads nowhere for'), 'the daemon says it in other words now');
 });
 
+test('what is wrong in a fwknop packet with the right HMAC is told in the daemon’s words', t => {
+	const go = daemonPackage('pkgs/daemon');
+
+	assert.match(event.refusal({ reason: 'bad-message', knock: 'fwknop', detail: 'its inner digest does not fit' }).what, /cannot be read: .*its inner digest does not fit/);
+	assert.match(event.refusal({ reason: 'not-allowed', knock: 'fwknop', detail: 'client "a" asks to be forwarded' }).what, /does not get: .*asks to be forwarded/);
+	assert.match(event.refusal({ reason: 'bad-message', knock: 'message stun', detail: 'x' }).what, /by guessing/);
+	assert.match(event.refusal({ reason: 'not-allowed', knock: 'message stun', detail: '127.0.0.1 is not the address of a host: nobody can connect from there' }).what, /Nobody can connect/);
+	if (go)
+		assert.ok(go.includes('nobody can connect from there'), 'the daemon says it in other words now');
+});
+
 test('an unknown reason shows what the daemon said', () => {
 	assert.deepEqual(event.refusal({ reason: 'new-word', detail: 'something new' }), { what: 'something new', todo: '' });
 });

@@ -19,7 +19,7 @@ test('rich keeps nodes apart from text', () => {
 
 test('durations are said with their two largest units', () => {
 	for (const [ seconds, words ] of [ [ 0, '0 seconds' ], [ 1, '1 second' ], [ 30, '30 seconds' ], [ 600, '10 minutes' ],
-		[ 5400, '1 hour 30 minutes' ], [ 28800, '8 hours' ], [ 90061, '1 day 1 hour' ], [ 3601, '1 hour' ] ])
+		[ 5400, '1 hour 30 minutes' ], [ 28800, '8 hours' ], [ 90061, '1 day 1 hour' ], [ 56 * 31536000 + 86400 * 300, '56 years' ], [ 3601, '1 hour' ] ])
 		assert.equal(text.duration(seconds), words);
 });
 

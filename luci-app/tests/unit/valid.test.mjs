@@ -52,6 +52,8 @@ test('keys', () => {
 
 	check(valid.key, [ of(32).toString('base64'), of(32).toString('base64url') ], [ '', 'short', of(31).toString('base64'), of(33).toString('base64') ]);
 	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', of(33).toString('base64'), of(32).toString('base64url') ]);
+	check(valid.fwknopKeyText, [ 'a', 'correct horse', 'x'.repeat(32) ], [ '', 'x'.repeat(33), 'schöner Schlüssel', 'CHANGEME', '__CHANGE_ME__', 'a\tb' ]);
+	check(valid.fwknopHmacText, [ 'x'.repeat(136) ], [ '', 'x'.repeat(137), '<changeme>' ]);
 	check(valid.fwknopHmac, [ of(64).toString('base64'), of(136).toString('base64') ], [ '', of(140).toString('base64'), '!' ]);
 });
 

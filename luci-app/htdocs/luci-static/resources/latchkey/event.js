@@ -110,6 +110,15 @@ function refusal(event) {
 
 	const r = reasons()[event.reason];
 
+	// Who has the HMAC key is told what else is wrong, in the daemon's words.
+	if (event.knock == 'fwknop' && event.detail && (event.reason == 'bad-message' || event.reason == 'not-allowed'))
+		return {
+			what: text.say((event.reason == 'bad-message') ? _('This fwknop packet has the client’s HMAC key, but cannot be read: {why}.')
+				: _('This fwknop packet asks for something that it does not get: {why}.'), { why: event.detail }),
+			todo: _('Compare keys, ports and addresses in the fwknop client with those under Clients and Doors.')
+		};
+	if (event.reason == 'not-allowed' && (/nobody can connect/).test(event.detail))
+		return { what: _('Nobody can connect from the address that was to be let in.'), todo: _('Let the device ask for its own address.') };
 	if (!r)
 		return { what: event.detail || event.reason || _('No reason was given.'), todo: '' };
 

@@ -51,10 +51,18 @@ function timeRow(section) {
 	]);
 }
 
+// Whether a client has all the keys that its kind needs.
+function hasKeys(section) {
+	if (section.kind != 'fwknop')
+		return !!section.key;
+
+	return !!(section.key || section.key_text) && !!(section.hmac_key || section.hmac_key_text);
+}
+
 function clientKind(section) {
 	return E('div', { 'class': 'lk lk-row' }, [
 		E('div', [ (section.kind == 'fwknop') ? _('fwknop keys') : _('a Latchkey key') ]),
-		(section.key && (section.kind != 'fwknop' || section.hmac_key)) ? '' : E('small', { 'class': 'lk-error' }, [ _('has no key yet') ])
+		hasKeys(section) ? '' : E('small', { 'class': 'lk-error' }, [ _('has no key yet') ])
 	]);
 }
 

@@ -34,8 +34,11 @@ function save(answers) {
 		addSection('door', answers.door);
 	if (answers.client)
 		addSection('client', answers.client);
-	if (answers.keys)
+	if (answers.keys) {
 		setAll(answers.keys.client, { key: answers.keys.key, hmac_key: answers.keys.hmac_key });
+		uci.unset('latchkey', answers.keys.client, 'key_text');
+		uci.unset('latchkey', answers.keys.client, 'hmac_key_text');
+	}
 	(answers.openers || []).forEach(function(name) {
 		const has = [].concat(uci.get('latchkey', name, 'door') || []);
 

@@ -83,6 +83,7 @@ function rich(template, values) {
 }
 
 const UNITS = [
+	[ 365 * 86400, function(n) { return N_(n, '{n} year', '{n} years'); } ],
 	[ 86400, function(n) { return N_(n, '{n} day', '{n} days'); } ],
 	[ 3600, function(n) { return N_(n, '{n} hour', '{n} hours'); } ],
 	[ 60, function(n) { return N_(n, '{n} minute', '{n} minutes'); } ],
@@ -100,17 +101,17 @@ function duration(seconds) {
 		if (n > 0 && words.length < 2)
 			words.push(say(UNITS[i][1](n), { n: n }));
 		left -= n * UNITS[i][0];
-		if (n == 0 && words.length)
+		if (words.length && (n == 0 || i == 0)) // years are enough alone
 			break;
 	}
 
-	return words.length ? words.join(' ') : say(UNITS[3][1](0), { n: 0 });
+	return words.length ? words.join(' ') : say(UNITS[UNITS.length - 1][1](0), { n: 0 });
 }
 
 // One unit only, for "9 minutes ahead".
 function roughly(seconds) {
 	const s = Math.abs(seconds);
-	const unit = UNITS.find(function(u) { return s >= u[0]; }) || UNITS[3];
+	const unit = UNITS.find(function(u) { return s >= u[0]; }) || UNITS[UNITS.length - 1];
 	const n = Math.round(s / unit[0]);
 
 	return say(unit[1](n), { n: n });

@@ -169,6 +169,24 @@ function fwknopHmac(value) {
 	return keyWithin(value, LIMITS.fwknopHmacBytes);
 }
 
+// A key of fwknop that is a text: KEY and HMAC_KEY.
+function keyTextWithin(value, most) {
+	if (!(/^[ -~]+$/).test(value) || value.length > most)
+		return text.say(_('Write 1 to {most} characters without accents.'), { most: most });
+	if ((/^[^a-z0-9]*change[^a-z0-9]*me[^a-z0-9]*$/i).test(value))
+		return _('This is a placeholder that everybody knows.');
+
+	return true;
+}
+
+function fwknopKeyText(value) {
+	return keyTextWithin(value, LIMITS.fwknopKeyBytes);
+}
+
+function fwknopHmacText(value) {
+	return keyTextWithin(value, LIMITS.fwknopHmacBytes);
+}
+
 // A day, as YYYY-MM-DD, which counts to its end in UTC, or a time with its zone.
 function expires(value) {
 	if ((/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})$/).test(value) && !isNaN(Date.parse(value)))
@@ -235,6 +253,8 @@ return baseclass.extend({
 	key: key,
 	fwknopKey: fwknopKey,
 	fwknopHmac: fwknopHmac,
+	fwknopKeyText: fwknopKeyText,
+	fwknopHmacText: fwknopHmacText,
 	expires: expires,
 	ip6: ip6,
 	host: host

@@ -91,6 +91,29 @@ function addEditor(s) {
 	o.modalonly = true;
 	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
 	o.write = o.remove = function() {};
+
+	keyText(s.option(form.Value, 'key_text', _('Encryption key as text'),
+		_('To go on with a key that the fwknop client has as KEY, a text. Empty: the key stays as it is.')), 'key', valid.fwknopKeyText);
+	keyText(s.option(form.Value, 'hmac_key_text', _('HMAC key as text'),
+		_('To go on with a key that the fwknop client has as HMAC_KEY, a text. Empty: the key stays as it is.')), 'hmac_key', valid.fwknopHmacText);
+}
+
+// Makes o a field that replaces a key of a fwknop client by a text, and never shows the one that is there.
+function keyText(o, replaced, check) {
+	const widget = o.renderWidget;
+
+	o.modalonly = true;
+	o.password = true;
+	o.cfgvalue = function() { return ''; };
+	o.validate = function(id, v) { return v ? check(v) : true; };
+	o.renderWidget = function(id) {
+		return (uci.get('latchkey', id, 'kind') == 'fwknop') ? widget.apply(this, arguments) : E('em', [ _('for fwknop only') ]);
+	};
+	o.write = function(id, v) {
+		uci.set('latchkey', id, o.option, v);
+		uci.unset('latchkey', id, replaced);
+	};
+	o.remove = function() {};
 }
 
 function rowButton(label, cls, title, click) {

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/uci"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// What else comes to the ports of a sequence. Whether a packet means something to it is asked of the
+// detector's own rule, knock.Reactions.
+
+// visitor is what comes to some port besides the knocks of a sequence.
+type visitor struct {
+	where   string // the port's name
+	who     string // whose packets these are
+	mayMeet bool   // that it comes to the very port of a step is no mistake
+	packets []wire.Packet
+}
+
+// visit is what a visitor means to a step of a sequence.
+type visit struct {
+	visitor
+	step           knock.Step
+	taken, tripped bool // it is taken for the step, it touches a trip wire beside its port
+}
+
+// connection is what a sequence may see of a connection to a door, by TCP or UDP: it looks at the
+// flags of packets only, so one of each kind is enough.
+func connection(proto wire.Proto, port uint16) []wire.Packet {
+	if proto != wire.TCP {
+		return []wire.Packet{{Proto: proto, DstPort: port}}
+	}
+	var list []wire.Packet
+	for _, flags := range [...]wire.TCPFlags{
+		wire.SYN, wire.ACK, wire.PSH | wire.ACK, wire.FIN | wire.ACK, wire.FIN | wire.PSH | wire.ACK, wire.RST, wire.RST | wire.ACK,
+	} {
+		list = append(list, wire.Packet{Proto: proto, DstPort: port, Flags: flags})
+	}
+	return list
+}
+
+// endpoint is a port outside.
+type endpoint struct {
+	proto wire.Proto
+	port  uint16
+}
+
+// doorPorts lists who comes to each port of an enabled door. Bounded by twice MaxDoors.
+func (r *reader) doorPorts() map[endpoint][]visitor {
+	ports := map[endpoint][]visitor{}
+	for i := range r.doors {
+		d := &r.doors[i].v
+		if !d.Enabled {
+			continue
+		}
+		for _, proto := range d.Protos {
+			at := endpoint{proto, d.Port}
+			ports[at] = append(ports[at], visitor{
+				where:   "the port of door '" + d.Name + "'",
+				who:     "who connects to that door",
+				packets: connection(proto, d.Port),
+			})
+		}
+	}
+	return ports
+}
+
+// step is one of a sequence.
+type step struct {
+	sequence int // its place in the reader
+	step     knock.Step
+}
+
+// othersKnocks lists the steps of all enabled sequences by their ports. Its size is that of the text.
+func (r *reader) othersKnocks() map[endpoint][]step {
+	knocks := map[endpoint][]step{}
+	for i := range r.sequences {
+		if q := &r.sequences[i].v; q.Enabled {
+			for steps := range q.lists {
+				for _, s := range steps {
+					at, is := endpoint{s.Proto, s.Port}, step{i, s}
+					if s.Proto != wire.ICMP && !slices.Contains(knocks[at], is) {
+						knocks[at] = append(knocks[at], is)
+					}
+				}
+			}
+		}
+	}
+	return knocks
+}
+
+// lists goes through the steps of the sequence: its own, or those of each entry of its one-time list.
+func (q *Sequence) lists(yield func([]knock.Step) bool) {
+	if len(q.Steps) > 0 && !yield(q.Steps) {
+		return
+	}
+	for _, text := range q.Once {
+		if !yield(parseSteps(text)) {
+			return
+		}
+	}
+}
+
+// adviseTraffic tells what a sequence takes for its own steps, and what touches its trip wires, in the
+// traffic of doors, of messages and of other sequences. A step that two sequences have is no mistake.
+func (r *reader) adviseTraffic(at int, doors map[endpoint][]visitor, others map[endpoint][]step) {
+	q := &r.sequences[at]
+	option, once := "step", len(q.v.Once) > 0
+	if once {
+		option = "once"
+	}
+	receivers := r.receivers()
+	var visits []visit // bounded by the number of doors, sequences and receivers, and of steps outside of one-time lists
+	for steps := range q.v.lists {
+		reactions := knock.ReactionsOf([]knock.Sequence{{Steps: steps}})
+		for _, proto := range [...]wire.Proto{wire.TCP, wire.UDP} {
+			for _, port := range slices.Sorted(reactions.Ports(proto)) {
+				here := endpoint{proto, port}
+				for _, v := range doors[here] {
+					visits = note(visits, v, steps, once, reactions)
+				}
+				for _, k := range receivers {
+					if k.proto == proto && inRanges(k.ranges, port) {
+						knocks := connection(proto, port)[:1] // nobody answers them
+						visits = note(visits, visitor{k.what, "who knocks there", false, knocks}, steps, once, reactions)
+					}
+				}
+				for _, o := range others[here] {
+					if o.sequence == at {
+						continue
+					}
+					name := "a step of sequence '" + r.sequences[o.sequence].v.Name + "'"
+					visits = note(visits, visitor{name, "who knocks that one", true, []wire.Packet{o.step.Packet()}}, steps, once, reactions)
+				}
+			}
+		}
+	}
+	for _, v := range visits {
+		locked := fmt.Sprintf("%s is locked out of this sequence for %s", v.who, formatDuration(q.v.Within))
+		switch {
+		case v.taken && v.tripped:
+			r.warnStep(q.at, option, v.step, "which is %s too: %s", v.where, locked)
+		case v.taken:
+			r.warnStep(q.at, option, v.step, "which is %s too", v.where)
+		default:
+			r.warnStep(q.at, option, v.step, "beside which is %s: %s, leave a port between", v.where, locked)
+		}
+	}
+}
+
+// note adds what a visitor means to the steps of a sequence. Of a one-time list one step is enough.
+func note(visits []visit, from visitor, steps []knock.Step, once bool, reactions knock.Reactions) []visit {
+	for p := range from.packets {
+		for x := range reactions.To(&from.packets[p]) {
+			if x.Wires == 0 && from.mayMeet {
+				continue
+			}
+			step := steps[bits.TrailingZeros16(cmp.Or(x.Wires, x.Steps))]
+			i := slices.IndexFunc(visits, func(v visit) bool { return v.where == from.where && (once || v.step == step) })
+			if i < 0 {
+				i = len(visits)
+				visits = append(visits, visit{visitor: from, step: step})
+			}
+			visits[i].tripped = visits[i].tripped || x.Wires != 0
+			visits[i].taken = visits[i].taken || x.Wires == 0
+		}
+	}
+	return visits
+}
+
+// warnStep warns about one step of a sequence, where that stands.
+func (r *reader) warnStep(s *uci.Section, option string, of knock.Step, format string, args ...any) {
+	p := aboutOption(s, option, "has "+of.String()+", "+fmt.Sprintf(format, args...))
+	if at := valueOf(s, option, of.String()).Line; at > s.Line {
+		p.Line = at
+	}
+	r.doubt(p)
+}
+
+// adviseContained tells which other sequences walk the whole of this one on their way. Entries of
+// one-time lists are left out: they are drawn at random, and gone when they were used.
+func (r *reader) adviseContained(at int) {
+	q := &r.sequences[at]
+	if len(q.v.Steps) == 0 {
+		return
+	}
+	for i := range r.sequences {
+		o := &r.sequences[i].v
+		if i == at || !o.Enabled || !knock.Opens(o.Steps, &q.v.Sequence) {
+			continue
+		}
+		if knock.Opens(q.v.Steps, &o.Sequence) {
+			if i < at {
+				r.warn(q.at, "step", "has the steps of sequence '%s': who knocks one opens the doors of both", o.Name)
+			}
+			continue
+		}
+		r.warn(q.at, "step", "is a part of sequence '%s': who knocks that one opens the doors of both", o.Name)
+	}
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/seal"
+)
+
+func TestTimesAreToldAsPeopleDo(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for behind, want := range map[time.Duration]string{
+		91 * time.Second:                              "1 minute 31 seconds behind",
+		10 * time.Minute:                              "10 minutes behind",
+		time.Hour + 5*time.Second:                     "1 hour behind",
+		3*24*time.Hour + 4*time.Hour + 59*time.Minute: "3 days 4 hours behind",
+		-(24*time.Hour + time.Hour):                   "1 day 1 hour ahead of",
+		56*year + 300*24*time.Hour:                    "56 years behind",
+		year - time.Second:                            "364 days 23 hours behind",
+	} {
+		r := spaRig(t, "nas", time.Unix(1795314019, 0).Add(behind))
+		r.spa(phone, "basic.spa")
+		if e := r.newest(); e.Detail != "the client's clock is "+want+" the router's" {
+			t.Errorf("%s behind: %+v, want %s", behind, e, want)
+		}
+	}
+}
+
+func TestTheLastDayOfAClientIsTold(t *testing.T) {
+	for expires, want := range map[string]string{
+		"2026-11-21":                `client "phone" was valid until 2026-11-21`,
+		"2026-11-22T03:00:00+01:00": `client "phone" was valid until 2026-11-22 02:00:00 UTC`,
+	} {
+		r := newRig(t, strings.Replace(home, "config client 'phone'", "config client 'phone'\n\toption expires '"+expires+"'", 1))
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+		if e := r.newest(); e.Reason != "expired" || e.Detail != want {
+			t.Errorf("%s: %+v, want %s", expires, e, want)
+		}
+	}
+}
+
+// TestNobodyConnectsFrom asks for doors for addresses that are not a host's.
+func TestNobodyConnectsFrom(t *testing.T) {
+	for address, why := range map[string]string{
+		"255.255.255.255": "not-allowed", "240.0.0.1": "not-allowed", "0.1.2.3": "not-allowed", "127.0.0.1": "not-allowed", "::1": "not-allowed",
+		"224.0.0.1": "bad-message", "ff02::1": "bad-message", // by the message's own rules
+		"192.168.1.7": "", "100.64.0.1": "", "169.254.1.1": "", "223.255.255.255": "", "fe80::1": "", "2001:db8::7": "",
+	} {
+		a := netip.MustParseAddr(address)
+		r := newRig(t, home)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Address: a}))
+		if e := r.newest(); e.Reason != why || (r.open("nas") == "") != (why != "") {
+			t.Errorf("a message for %s: %+v, want reason %q", address, e, why)
+		}
+		err := r.Answer(t.Context(), control.Request{Method: "open", Door: "web", Address: address}, func(any) error { return nil })
+		if (err != nil) != (why != "") || (r.open("web") == "") != (why != "") {
+			t.Errorf("the owner opens for %s: %v", address, err)
+		}
+	}
+}
