@@ -103,6 +103,10 @@ func TestStamps(t *testing.T) {
 			{0, 5000, phone6, true, free, fresh},
 			{-3 * sec, 5000, phone4, false, free, replayed},
 		}},
+		"by two seconds neither": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{-2 * sec, 5000, phone4, false, free, replayed},
+		}},
 		"another device's packets are handled late": {steps: []step{
 			{0, 5000, phone6, true, free, fresh},
 			{-sec, 5000, phone4, true, free, fresh},
@@ -225,6 +229,20 @@ func TestStamps_many_messages_at_once(t *testing.T) {
 	for stamp, want := range map[uint64]seal.Verdict{5000: replayed, 5001: dup, 5099: replayed} {
 		if got := s.Receive(now, free, stamp, phone4); got != want {
 			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, want)
+		}
+	}
+}
+
+func TestStamps_of_seventeen_presses_at_once_the_first_is_over(t *testing.T) {
+	for n, want := range map[uint64]seal.Verdict{16: fresh, 17: replayed} {
+		now, s := time.Now(), seal.NewStamps(seal.Millis, seal.Past{})
+		for i := range n {
+			if got := s.Receive(now, seal.Window{}, 1000*(i+1), phone4); got != fresh {
+				t.Fatalf("press %d: verdict %d", i, got)
+			}
+		}
+		if got := s.Receive(now, seal.Window{}, 1001, phone4); got != want {
+			t.Errorf("of %d presses the first: verdict %d, want %d", n, got, want)
 		}
 	}
 }
