@@ -40,6 +40,9 @@ type run struct {
 
 func (m mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
 
+// kind names a mutant as known.go does: lines move.
+func (m mutant) kind() string { return m.file + ": " + m.what }
+
 // patience is how long the tests of one mutant may take: one that hangs was noticed.
 const patience = 4 * time.Minute
 
@@ -94,7 +97,7 @@ func mutate(ctx context.Context, only string, jobs int, list bool) (survivors in
 				mu.Lock()
 				done++
 				left := time.Duration(float64(time.Since(began)) / float64(done) * float64(len(wanted)-done))
-				switch why := known[m.String()]; {
+				switch why := known[m.kind()]; {
 				case err != nil:
 					failed = errors.Join(failed, fmt.Errorf("%s: %w", m, err))
 				case noticed && why != "":
