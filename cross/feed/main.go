@@ -10,8 +10,6 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -21,6 +19,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey/latchkey/cross/dense"
 	"github.com/latchkey/latchkey/cross/index"
 	"github.com/latchkey/latchkey/cross/signify"
 )
@@ -149,20 +148,9 @@ func write(folder string, packages []index.IPK, key *signify.Key) error {
 	if err != nil {
 		return err
 	}
-	var packed bytes.Buffer
-	z, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	if _, err := z.Write(text); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
 	files := slices.Concat(packages, []index.IPK{
 		{Name: "Packages", Data: text},
-		{Name: "Packages.gz", Data: packed.Bytes()},
+		{Name: "Packages.gz", Data: dense.Gzip(text)},
 		{Name: "Packages.sig", Data: key.Sign(text)},
 	})
 	if err := os.MkdirAll(folder, 0o755); err != nil {

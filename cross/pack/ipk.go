@@ -5,12 +5,13 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"path"
 	"strings"
 	"time"
+
+	"github.com/latchkey/latchkey/cross/dense"
 )
 
 // The first and last steps of opkg are the same for all packages of OpenWrt:
@@ -51,11 +52,8 @@ func (p *Package) WriteIPK(w io.Writer) error {
 		return fmt.Errorf("package %q: control: %w", p.Name, err)
 	}
 
-	z, err := newGzip(w)
-	if err != nil {
-		return err
-	}
-	t := tar.NewWriter(z)
+	var members bytes.Buffer
+	t := tar.NewWriter(&members)
 	for _, f := range []File{
 		{Path: "/debian-binary", Mode: 0o644, Data: []byte("2.0\n")},
 		{Path: "/data.tar.gz", Mode: 0o644, Data: data},
@@ -68,11 +66,12 @@ func (p *Package) WriteIPK(w io.Writer) error {
 	if err := t.Close(); err != nil {
 		return err
 	}
-	return z.Close()
+	_, err = w.Write(dense.Gzip(members.Bytes()))
+	return err
 }
 
 // control returns the members of control.tar.gz, sorted.
-func (p *Package) control(installedSize int64) []File {
+func (p *Package) control(installedSize int) []File {
 	var files []File
 	add := func(name string, executable bool, text string) {
 		f := File{Path: "/" + name, Mode: 0o644, Data: []byte(text)}
@@ -98,14 +97,9 @@ func (p *Package) control(installedSize int64) []File {
 
 // archive returns a gzip'd tar archive of the files, which must be sorted by
 // path, and of the folders they are in; and its size before compression.
-func archive(files []File, mtime time.Time) (compressed []byte, size int64, err error) {
+func archive(files []File, mtime time.Time) (compressed []byte, size int, err error) {
 	var out bytes.Buffer
-	z, err := newGzip(&out)
-	if err != nil {
-		return nil, 0, err
-	}
-	counted := &countingWriter{w: z}
-	t := tar.NewWriter(counted)
+	t := tar.NewWriter(&out)
 	written := make(map[string]bool) // bounded by the folders of one package
 	for _, f := range files {
 		if err := writeFolders(t, path.Dir(f.Path), mtime, written); err != nil {
@@ -118,10 +112,7 @@ func archive(files []File, mtime time.Time) (compressed []byte, size int64, err 
 	if err := t.Close(); err != nil {
 		return nil, 0, err
 	}
-	if err := z.Close(); err != nil {
-		return nil, 0, err
-	}
-	return out.Bytes(), counted.n, nil
+	return dense.Gzip(out.Bytes()), out.Len(), nil
 }
 
 // writeFolders writes the folder and those above it that are not written yet.
@@ -155,21 +146,4 @@ func writeFile(t *tar.Writer, f File, mtime time.Time) error {
 // script looks for them so.
 func header(kind byte, name string, mode int64, mtime time.Time) *tar.Header {
 	return &tar.Header{Typeflag: kind, Name: name, Mode: mode, ModTime: mtime, Format: tar.FormatGNU}
-}
-
-// newGzip compresses as "gzip -9n" does: without name and time.
-func newGzip(w io.Writer) (*gzip.Writer, error) {
-	return gzip.NewWriterLevel(w, gzip.BestCompression)
-}
-
-// countingWriter counts the bytes that pass.
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
 }

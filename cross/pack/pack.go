@@ -137,7 +137,7 @@ func (p *Package) contents() []File {
 
 // fields returns the text that describes the package, in OpenWrt's order.
 // Fields without a value are left out: opkg crashes on an empty Depends.
-func (p *Package) fields(installedSize int64) string {
+func (p *Package) fields(installedSize int) string {
 	var b strings.Builder
 	for _, f := range []struct{ name, value string }{
 		{"Package", p.Name},
