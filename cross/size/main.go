@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command size tells how big the router's program is for each architecture of
-// OpenWrt, and fails if one is above its budget.
+// Command size tells how big the router's program and package are for each
+// architecture of OpenWrt, and fails if a package is above its budget.
 //
 //	go run ./cross/size [ARCH...]
 //
@@ -10,7 +10,6 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"flag"
@@ -20,6 +19,7 @@ import (
 	"os/signal"
 	"text/tabwriter"
 
+	"github.com/latchkey/latchkey/cross/recipe"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
@@ -50,7 +50,7 @@ func run(ctx context.Context, root string, archs []string, w io.Writer) error {
 	defer os.RemoveAll(folder)
 
 	b := &target.Builder{Root: root, Version: rel.Version, Folder: folder, Progress: w}
-	tooBig, err := sizes(ctx, b, targets, w)
+	tooBig, err := sizes(ctx, rel, b, targets, w)
 	if err != nil {
 		return err
 	}
@@ -62,42 +62,34 @@ func run(ctx context.Context, root string, archs []string, w io.Writer) error {
 }
 
 // sizes prints a table of sizes. TooBig tells which are above their budget.
-func sizes(ctx context.Context, b *target.Builder, targets []target.Target, w io.Writer) (tooBig, err error) {
+func sizes(ctx context.Context, rel release.Release, b *target.Builder, targets []target.Target, w io.Writer) (tooBig, err error) {
 	var over []error
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "\narchitecture\tprogram\tin the .ipk\tbudget\tused\t\n")
+	fmt.Fprintf(table, "\narchitecture\tprogram\t.ipk file\tbudget\tused\t\n")
 	for _, t := range targets {
 		name, err := b.Build(ctx, t)
 		if err != nil {
 			return nil, err
 		}
-		program, err := os.ReadFile(name)
+		program, err := os.Stat(name)
 		if err != nil {
 			return nil, err
 		}
-		packed, err := compressed(program)
+		p, err := recipe.Router(b.Root, rel, t.Arch, name)
 		if err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d %%\t\n", t.Arch, len(program), packed, t.Budget, 100*packed/t.Budget)
-		if packed > t.Budget {
-			over = append(over, fmt.Errorf("%s: %d bytes compressed, the budget is %d", t.Arch, packed, t.Budget))
+		var file bytes.Buffer
+		if err := p.WriteIPK(&file); err != nil {
+			return nil, err
+		}
+		size := file.Len()
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d %%\t\n", t.Arch, program.Size(), size, t.Budget, 100*size/t.Budget)
+		if size > t.Budget {
+			over = append(over, fmt.Errorf("%s: the .ipk file has %d bytes, the budget is %d", t.Arch, size, t.Budget))
 		}
 	}
 	return errors.Join(over...), table.Flush()
-}
-
-// compressed returns the size that the program has in a package.
-func compressed(program []byte) (int, error) {
-	var out bytes.Buffer
-	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := z.Write(program); err != nil {
-		return 0, err
-	}
-	return out.Len(), z.Close()
 }
 
 // imports prints what the program for a target is made of.

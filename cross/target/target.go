@@ -21,7 +21,7 @@ type Target struct {
 	GOARCH string
 	Option string // the variable that chooses the processor within GOARCH, "GOMIPS=softfloat"
 	QEMU   string // the user-mode emulator that runs the program, as Debian names it; may be empty
-	Budget int    // bytes that the program may have in the package, compressed
+	Budget int    // bytes that the .ipk file with the program may have
 }
 
 // All returns the architectures that packages are built for. Go's settings
@@ -32,7 +32,7 @@ type Target struct {
 // code for the other processors is by these parts bigger.
 func All() []Target {
 	const (
-		mips  = 1_300_000
+		mips  = 1_400_000
 		big   = mips * 102 / 100 // its code compresses a little worse
 		other = mips * 110 / 100
 		amd64 = mips * 115 / 100

@@ -22,6 +22,16 @@ func TestAll(t *testing.T) {
 	}
 }
 
+// TestRoutersWithLeastFlashGetAtMost1400000Bytes keeps a budget from growing
+// along with the program.
+func TestRoutersWithLeastFlashGetAtMost1400000Bytes(t *testing.T) {
+	for _, tg := range target.All() {
+		if tg.GOARCH == "mipsle" && tg.Budget > 1_400_000 {
+			t.Errorf("%s: the budget is %d bytes, more than 1.4 MB", tg.Arch, tg.Budget)
+		}
+	}
+}
+
 func TestSelect(t *testing.T) {
 	got, err := target.Select([]string{"x86_64", "mips_24kc"})
 	if err != nil || len(got) != 2 || got[0].GOARCH != "amd64" || got[1].GOARCH != "mips" {
