@@ -69,9 +69,13 @@ func openPort(t testing.TB, device string) *wirePort {
 }
 
 // send sends an IP packet to everyone. It allocates nothing from the second packet on.
-func (p *wirePort) send(packet []byte) {
+func (p *wirePort) send(packet []byte) { p.sendTagged(packet) }
+
+// sendTagged puts a tag of IEEE 802.1Q before the packet's EtherType.
+func (p *wirePort) sendTagged(packet []byte, tag ...byte) {
 	p.t.Helper()
 	p.frame = append(p.frame[:0], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1)
+	p.frame = append(p.frame, tag...)
 	if len(packet) > 0 && packet[0]>>4 == 6 {
 		p.frame = append(p.frame, 0x86, 0xdd)
 	} else {

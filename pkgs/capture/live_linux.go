@@ -106,7 +106,7 @@ func (l *Live) Set(devices []string, f wire.Filter) error {
 	if err != nil {
 		return err
 	}
-	filter, err := bpf.Assemble(program)
+	filter, err := bpf.Assemble(append(untagged(), program...))
 	if err != nil {
 		return fmt.Errorf("assemble filter: %w", err)
 	}

@@ -150,6 +150,26 @@ func TestLive_ignores_outgoing(t *testing.T) {
 	}
 }
 
+// What is tagged belongs to the VLAN's device, above this one; a tag with the number 0 is a priority.
+func TestLive_leaves_the_packets_of_a_VLAN_to_its_device(t *testing.T) {
+	lab.Enter(t)
+	addPair(t, "lk0", "lk1")
+	var r recorder
+	if err := listen(t, r.handle, r.notify).Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+		t.Fatal(err)
+	}
+	port := openPort(t, "lk1")
+	for i, tag := range [][]byte{{0x81, 0, 0, 2}, {0x88, 0xa8, 0, 2}, {0x81, 0, 0xe0, 0}, nil} {
+		port.sendTagged(syn(7000, uint32(i)), tag...)
+	}
+	eventually(t, "the untagged packet is heard", func() bool { return r.count(syn(7000, 3)) == 1 })
+	for i, want := range []int{0, 0, 1} {
+		if n := r.count(syn(7000, uint32(i))); n != want {
+			t.Errorf("packet %d was heard %d times, want %d", i, n, want)
+		}
+	}
+}
+
 // TestLive_filters_as_Match_says sends the packets of the differential test through the kernel.
 func TestLive_filters_as_Match_says(t *testing.T) {
 	lab.Enter(t)

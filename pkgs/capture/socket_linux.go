@@ -53,6 +53,18 @@ func mayListen() error {
 	return unix.Close(fd)
 }
 
+// untagged begins a filter that drops what belongs to a VLAN: a socket on a device sees that of the
+// devices above it, too, before it is theirs. A tag with the number 0 is none but a priority (IEEE 802.1Q).
+func untagged() []bpf.Instruction {
+	const number = 0xfff // of the tag, in SKF_AD_VLAN_TAG of <linux/filter.h>
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtVLANTag},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: number},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		drop,
+	}
+}
+
 // openSocket starts to listen on a device. Packets count from the moment when it returns.
 func openSocket(device string, index int, filter []bpf.RawInstruction) (*socket, error) {
 	// The socket drops everything until its options are set, and so from before it is bound: no

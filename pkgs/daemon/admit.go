@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -70,7 +71,7 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) leave {
 	var c *config.Client
 	if s.Client != "" {
 		c = d.policy.clients[s.Client]
-		if no, barred := d.barred(now, c); barred {
+		if no, barred := d.barred(d.saidBy(now, c, r), c); barred {
 			return no
 		}
 	}
@@ -83,7 +84,7 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) leave {
 // admitMessage checks what the seal cannot: copies, the time, and whether the client has the door.
 func (d *Daemon) admitMessage(now time.Time, r knock.Request, was seal.Verdict) leave {
 	c := d.policy.clients[r.Name]
-	if no, barred := d.barred(now, c); barred {
+	if no, barred := d.barred(d.saidBy(now, c, r), c); barred {
 		return no
 	}
 	if no, stands := d.fresh(now, c, r, was); !stands {
@@ -102,14 +103,14 @@ func (d *Daemon) admitMessage(now time.Time, r knock.Request, was seal.Verdict) 
 	return d.doors(now, r, yes)
 }
 
-// barred says why a client may not knock at all.
-func (d *Daemon) barred(now time.Time, c *config.Client) (no leave, barred bool) {
+// barred says why a client may not knock at all; at is the time, as far as it is known: see saidBy.
+func (d *Daemon) barred(at time.Time, c *config.Client) (no leave, barred bool) {
 	switch {
 	case c == nil:
 		return refuse(nil, knock.UnknownKey, "no such client"), true
 	case !c.Enabled:
 		return refuse(c, knock.Disabled, "client %q is switched off", c.Name), true
-	case c.Expired(d.atLeast(now, c)):
+	case c.Expired(at):
 		return refuse(c, knock.Expired, "client %q was valid until %s", c.Name, c.ValidUntil()), true
 	}
 	return leave{}, false
@@ -228,7 +229,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 	}
 	refusal := control.Event{Kind: refused, Client: l.name(), Address: f.From.String(), Knock: knockName(f.Request)}
 	if l.reason != knock.OK {
-		refusal.Reason, refusal.Detail, refusal.Skew, refusal.Usual = string(l.reason), l.detail, int(l.skew/time.Second), l.usual
+		refusal.Reason, refusal.Detail, refusal.Skew, refusal.Usual = string(l.reason), l.detail, inSeconds(l.skew), l.usual
 		if l.unserved != nil {
 			d.hold(now, refusal, l.unserved)
 		} else {
@@ -262,9 +263,15 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 func (d *Daemon) timeFor(now time.Time, name string, l leave) time.Duration {
 	long := cmp.Or(l.wish, d.policy.doors[name].OpenFor)
 	if l.client != nil && !l.client.Expires.IsZero() {
-		long = min(long, l.client.Expires.Sub(d.atLeast(now, l.client)))
+		// What the knock said of the time is remembered by now; barred saw that it is not over.
+		long = max(min(long, l.client.Expires.Sub(d.atLeast(now, l.client).Round(0))), time.Millisecond)
 	}
 	return long
+}
+
+// inSeconds fits into an int of 32 bits, too.
+func inSeconds(d time.Duration) int {
+	return int(min(max(d/time.Second, math.MinInt32), math.MaxInt32))
 }
 
 func reasonOf(err error) knock.Reason {

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,8 +69,9 @@ type Memory interface {
 	// Used tells whether a one-time sequence was used, under whatever name.
 	Used(text string) bool
 	Use(text string) error
-	// Keep says which one-time sequences there are: others may be dropped where there is no room.
-	Keep(texts []string)
+	// Keep says which one-time sequences and clients there are: of others less may be remembered where
+	// there is no room, but never so that a message counts again.
+	Keep(texts, clients []string)
 }
 
 // Daemon takes packets and opens doors. Make one with New; its methods may be called from any
@@ -214,12 +214,17 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	d.mu.Lock()
 	p.onceUsed = d.onceUsed
 	d.mu.Unlock()
-	p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+	used := func(text string) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return d.sys.Memory.Used(text)
+	}
+	p.detect(now, d.sys.ClockSynced(), used)
 	err = d.sys.Capture.Check(p.filter())
 	if err != nil && p.follow > 0 {
 		// To follow attempts takes more ports than to recognise knocks, and only the log wants it.
 		p.follow, p.unfollowed = 0, err
-		p.detect(now, d.sys.ClockSynced(), d.sys.Memory.Used)
+		p.detect(now, d.sys.ClockSynced(), used)
 		err = d.sys.Capture.Check(p.filter())
 	}
 	if err != nil {
@@ -246,15 +251,12 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)
 	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)
-	for _, g := range d.book.Grants(now) {
-		if why := cmp.Or(p.revoked(g), p.noZone(g.Door)); why != "" {
-			d.closeGrant(now, g, why, cut)
-		}
-	}
-	d.endMoved(now, cut)
 	d.clockRight = d.sys.ClockSynced()
-	d.endExpired(now)
-	d.sys.Memory.Keep(p.oneTime())
+	d.endOldKeys(now, was, cut)
+	d.endRevoked(now, cut)
+	d.endMoved(now, cut)
+	d.keepDevices()
+	d.sys.Memory.Keep(p.oneTime(), p.clientIDs())
 	if p.onceUsed != d.onceUsed { // while it was prepared
 		p.renew(now, d.sys.Memory.Used)
 	}
@@ -301,7 +303,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	d.now = now
 	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
-	d.endExpired(now)
+	d.endRevoked(now, d.byOption)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
 		d.tellFailing(now, "memory", d.save(now))
 	}

@@ -141,4 +141,4 @@ func (m *shortMemory) Use(text string) error {
 	return nil
 }
 
-func (m *shortMemory) Keep([]string) {}
+func (m *shortMemory) Keep([]string, []string) {}

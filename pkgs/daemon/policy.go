@@ -98,6 +98,15 @@ func (p *policy) oneTime() []string {
 	return texts
 }
 
+// clientIDs returns what the clients are called in the daemon's memory.
+func (p *policy) clientIDs() []string {
+	var ids []string
+	for i := range p.cfg.Clients {
+		ids = append(ids, p.cfg.Clients[i].ID())
+	}
+	return ids
+}
+
 // revoked says why a grant that was given under a former configuration is not given under this one;
 // "" = it stays. What the owner opened himself stays as long as the door does.
 func (p *policy) revoked(g door.Grant) string {

@@ -3,6 +3,8 @@
 package daemon
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -178,18 +180,56 @@ func (d *Daemon) atLeast(now time.Time, c *config.Client) time.Time {
 	return now
 }
 
-// endExpired ends the grants of clients whose time is over, and shortens those that would outlast it.
-func (d *Daemon) endExpired(now time.Time) {
+// saidBy is atLeast, and what a knock itself says of the time, while the router's clock is not right.
+func (d *Daemon) saidBy(now time.Time, c *config.Client, r knock.Request) time.Time {
+	if c == nil || d.clockRight {
+		return now
+	}
+	at := d.atLeast(now, c)
+	if s, ok := stampOf(r); ok {
+		if said := time.UnixMilli(int64(min(s.millis, seal.MaxStamp))); said.After(at) {
+			at = said
+		}
+	}
+	return at
+}
+
+// endRevoked ends the grants that this configuration would not give, and those of clients whose time is
+// over; it shortens those that would outlast it. What the firewall refuses is tried again by Tick.
+func (d *Daemon) endRevoked(now time.Time, cut cutter) {
 	for _, g := range d.book.Grants(now) {
+		if why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door)); why != "" {
+			d.closeGrant(now, g, why, cut)
+			continue
+		}
 		c := d.policy.clients[g.Client]
 		if c == nil || c.Expires.IsZero() {
 			continue
 		}
 		left := c.Expires.Sub(d.atLeast(now, c).Round(0))
 		if left <= 0 {
-			d.closeGrant(now, g, "the client has expired", d.byOption)
+			d.closeGrant(now, g, "the client has expired", cut)
 		} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
-			d.tellFailing(now, "firewall", err)
+			d.tellFailing(now, closing, err)
 		}
 	}
+}
+
+// endOldKeys ends the grants of clients that have a new key: whoever has the old one is not the client.
+func (d *Daemon) endOldKeys(now time.Time, was *policy, cut cutter) {
+	for _, g := range d.book.Grants(now) {
+		before, c := was.clients[g.Client], d.policy.clients[g.Client]
+		if before != nil && c != nil && before.ID() != c.ID() {
+			d.closeGrant(now, g, "the client has a new key", cut)
+		}
+	}
+}
+
+// keepDevices drops what is remembered of devices that no client has any more and that is saved.
+func (d *Daemon) keepDevices() {
+	ids := map[string]bool{}
+	for i := range d.policy.cfg.Clients {
+		ids[d.policy.cfg.Clients[i].ID()] = true
+	}
+	maps.DeleteFunc(d.devices, func(id string, _ *device) bool { return !ids[id] && !d.unsaved[id] })
 }

@@ -347,6 +347,13 @@ func TestExpiryEndsGrants(t *testing.T) {
 			t.Errorf("open for %q", got)
 		}
 	})
+	t.Run("and_nothing_opens_by_a_message_from_after_it", func(t *testing.T) {
+		c := newClocks(t, until(start.Format(time.RFC3339)), time.Unix(34, 0), false)
+		c.message(phone, made(start.Add(time.Hour)))
+		if c.open("nas") != "" || c.last() != "refused expired phone" {
+			t.Errorf("open for %q, last event %q", c.open("nas"), c.last())
+		}
+	})
 	t.Run("when_NTP_tells_the_time", func(t *testing.T) {
 		c := newClocks(t, until(start.Format(time.RFC3339)), time.Unix(34, 0), false)
 		c.message(phone, made(start.Add(-time.Hour)))
@@ -409,4 +416,29 @@ func (c *clocks) stop() {
 	if err := c.Run(ctx, nil); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+func TestGrantsThatAReloadRevokes(t *testing.T) {
+	t.Run("end_also_where_the_firewall_refuses_at_first", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		c.fw.Fail(errFull)
+		c.text = strings.Replace(home, "client 'phone'\n", "client 'phone'\n\toption enabled '0'\n", 1)
+		c.Reload()
+		c.fw.Fail(nil)
+		c.pass(5 * time.Second)
+		if got := c.open("nas"); got != "" {
+			t.Errorf("open for %q", got)
+		}
+	})
+	t.Run("are_those_of_an_old_key", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		k := key(0x40)
+		c.text = strings.Replace(home, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", k.Text(), 1)
+		c.Reload()
+		if got := c.open("nas"); got != "" {
+			t.Errorf("open for %q", got)
+		}
+	})
 }

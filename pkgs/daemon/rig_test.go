@@ -324,4 +324,4 @@ func (m *memory) Use(text string) error {
 	return nil
 }
 
-func (m *memory) Keep([]string) {}
+func (m *memory) Keep([]string, []string) {}

@@ -17,7 +17,7 @@ import (
 // decides, and who asks for another machine must not believe that he got it.
 func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leave {
 	c := d.policy.clients[r.Name]
-	if no, barred := d.barred(now, c); barred {
+	if no, barred := d.barred(d.saidBy(now, c, r), c); barred {
 		return no
 	}
 	if r.From.Is6() {

@@ -110,11 +110,15 @@ func tellTime(d time.Duration) string {
 	return strings.Join(words, " ")
 }
 
+// closing is what fails when the firewall ends or shortens no grant, though it may take others.
+const closing = "firewall, closing"
+
 // closeGrant ends one grant before its time, tells why, and ends its sessions if cut says so.
 func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string, cut cutter) {
 	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Address, g.Holder()); err != nil {
-		d.tellFailing(now, "firewall", err)
+		d.tellFailing(now, closing, err)
 	} else if ended {
+		d.tellFailing(now, closing, nil)
 		d.tellEnded(now, closed, []door.Grant{g}, why, cut)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -21,7 +22,8 @@ var ErrDamaged = errors.New("the file is damaged")
 // Limits on what the file holds. They are above what a configuration can need.
 const (
 	maxSize    = 1 << 20 // bytes
-	maxEntries = 10_000  // clients, their ranges of stamps, and used sequences together
+	maxEntries = 16_384  // clients, their ranges of stamps, and used sequences together
+	crowded    = 13_000  // of these, from where on less is remembered of clients that are gone
 	maxUsed    = 4096    // used sequences; above it those go that no configuration has any more
 	maxName    = 128     // bytes
 )
@@ -106,18 +108,36 @@ func (f *File) Use(text string) error {
 	return f.write(next)
 }
 
-// Keep drops, where more one-time sequences were used than 4096, those that are not among these. It
-// writes nothing: the file shrinks with the next change. Others may come back with the list that they
-// were in, as clients may with their old keys; so nothing is dropped without need.
-func (f *File) Keep(texts []string) {
-	if len(f.state.used) <= maxUsed {
+// Keep drops, where more one-time sequences were used than 4096, those that are not among these. Of
+// clients that are not among these it remembers no more, where there is little room left, than that
+// nothing up to their highest stamp counts. It writes nothing: the file shrinks with the next change.
+// Others may come back with the list that they were in, as clients may with their old keys; so nothing is
+// dropped without need.
+func (f *File) Keep(texts, clients []string) {
+	if len(f.state.used) > maxUsed {
+		here := make(map[string]bool, len(texts))
+		for _, text := range texts {
+			here[digestOf(text)] = true
+		}
+		maps.DeleteFunc(f.state.used, func(digest string, _ bool) bool { return !here[digest] })
+	}
+	if f.state.entries() < crowded {
 		return
 	}
-	here := make(map[string]bool, len(texts))
-	for _, text := range texts {
-		here[digestOf(text)] = true
+	for client, past := range f.state.pasts {
+		if n := len(past.Spans); n > 0 && !slices.Contains(clients, client) {
+			f.state.pasts[client] = seal.Past{Floor: max(past.Floor, past.Spans[n-1].Last)}
+		}
 	}
-	maps.DeleteFunc(f.state.used, func(digest string, _ bool) bool { return !here[digest] })
+}
+
+// entries is what maxEntries limits.
+func (s state) entries() int {
+	n := len(s.pasts) + len(s.used)
+	for _, past := range s.pasts {
+		n += len(past.Spans)
+	}
+	return n
 }
 
 func (s state) clone() state { return state{maps.Clone(s.pasts), maps.Clone(s.used)} }

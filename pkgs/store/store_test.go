@@ -77,7 +77,7 @@ func TestOpen_missing_file_is_empty(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	f := open(t, path)
 	must(t, f.Remember(map[string]seal.Past{"nobody": {}}))
-	f.Keep(nil)
+	f.Keep(nil, nil)
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("nothing changed, but there is a file: %v", err)
 	}
@@ -237,16 +237,53 @@ func TestOpen_refuses_damage(t *testing.T) {
 func TestKeep(t *testing.T) {
 	f := open(t, filled(t))
 	f.replace = func(string, []byte) error { return nil }
-	f.Keep([]string{"x"})
+	f.Keep([]string{"x"}, nil)
 	if !f.Used("7001/tcp 7003/udp") {
 		t.Error("dropped without need: the list may come back")
 	}
 	for i := range maxUsed {
 		f.state.used[digestOf(strconv.Itoa(i))] = true
 	}
-	f.Keep([]string{"0", "1"})
+	f.Keep([]string{"0", "1"}, nil)
 	if len(f.state.used) != 2 || !f.Used("0") || f.Past("phone").Floor == 0 {
 		t.Errorf("kept %d and clients %v", len(f.state.used), f.state.pasts)
+	}
+}
+
+// As many clients as a configuration may have, each with all the ranges that are kept of one, and many
+// that are gone: there is room for what comes next, and nothing of what was used counts again.
+func TestKeep_makes_room_for_the_clients_that_there_are(t *testing.T) {
+	f := open(t, filepath.Join(t.TempDir(), "state"))
+	f.replace = func(string, []byte) error { return nil }
+	var spans []seal.Span
+	for i := range uint64(32) {
+		spans = append(spans, seal.Span{First: 1000 * (i + 1), Last: 1000*(i+1) + 200})
+	}
+	var here []string
+	all := map[string]seal.Past{}
+	for i := range 400 {
+		name := "client" + strconv.Itoa(i)
+		if i < 256 {
+			here = append(here, name)
+		}
+		all[name] = seal.Past{Floor: 500, Spans: spans}
+	}
+	f.state.pasts = all
+	for i := range maxUsed {
+		f.state.used[digestOf(strconv.Itoa(i))] = true
+	}
+	f.Keep(nil, here)
+	must(t, f.Use("one more"))
+	must(t, floor(f, "client0", 2_000_000))
+	if got := f.Past("client300"); got.Floor != 32_200 || got.Spans != nil {
+		t.Errorf("of a client that is gone: %+v", got)
+	}
+	if got := f.Past("client1"); got.Floor != 500 || len(got.Spans) != 32 {
+		t.Errorf("of a client that is there: %+v", got)
+	}
+	text, err := f.state.text()
+	if err != nil || len(text) > maxSize {
+		t.Errorf("%d bytes, %v", len(text), err)
 	}
 }
 

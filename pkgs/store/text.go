@@ -36,7 +36,9 @@ func checksum(text string) string {
 
 // text renders the state; equal states give equal texts.
 func (s state) text() ([]byte, error) {
-	entries := len(s.pasts) + len(s.used)
+	if entries := s.entries(); entries > maxEntries {
+		return nil, fmt.Errorf("%d entries are more than %d", entries, maxEntries)
+	}
 	var b bytes.Buffer
 	fmt.Fprintln(&b, firstLine)
 	for _, client := range slices.Sorted(maps.Keys(s.pasts)) {
@@ -44,7 +46,6 @@ func (s state) text() ([]byte, error) {
 			return nil, err
 		}
 		past := s.pasts[client]
-		entries += len(past.Spans)
 		fmt.Fprintf(&b, "floor %s %d\n", client, past.Floor)
 		if len(past.Spans) > 0 {
 			fmt.Fprintf(&b, "heard %s", client)
@@ -59,9 +60,6 @@ func (s state) text() ([]byte, error) {
 	}
 	for _, digest := range slices.Sorted(maps.Keys(s.used)) {
 		fmt.Fprintf(&b, "used %s\n", digest)
-	}
-	if entries > maxEntries {
-		return nil, fmt.Errorf("%d entries are more than %d", entries, maxEntries)
 	}
 	fmt.Fprintf(&b, "%s%s\n", sumWord, checksum(b.String()))
 	return b.Bytes(), nil
