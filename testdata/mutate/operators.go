@@ -17,7 +17,11 @@ import (
 // mutants returns the table of mutants, then those of the operators over every file that decides.
 func mutants(root string) ([]mutant, error) {
 	var all []mutant
-	for _, e := range edits {
+	table := edits
+	if os.Getenv("LATCHKEY_UCODE") != "" {
+		table = append(slices.Clip(table), withUcode...)
+	}
+	for _, e := range table {
 		m, err := e.apply(root)
 		if err != nil {
 			return nil, err

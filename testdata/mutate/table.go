@@ -38,14 +38,23 @@ var deciding = []decides{
 	{"pkgs/store/text.go", storeTests},
 	{"pkgs/store/replace.go", storeTests},
 	{"pkgs/config/check.go", configTests},
+	{"pkgs/knock/attempt.go", knockTests},
+	{"pkgs/knock/fwknop.go", knockTests},
+	{"pkgs/knock/message.go", knockTests},
+	{"pkgs/knock/reaction.go", knockTests},
+	{"pkgs/knock/reserve.go", knockTests},
+	{"pkgs/knock/sequence.go", knockTests},
+	{"pkgs/knock/slots.go", knockTests},
+	{"pkgs/knock/spa.go", knockTests},
 }
 
 var (
-	knockTests = []run{{pkg: "./pkgs/knock"}}
-	rulesTests = []run{{pkg: "./pkgs"}}
-	rightTests = []run{{pkg: "./cmd/latchkeyd", tests: "ControlSocket|NoNetworkSocket"}}
-	clockTests = []run{{pkg: "./cmd/latchkeyd", tests: "KernelSynced|JudgeClock"}}
-	owrtTests  = []run{{pkg: "./openwrt/tests"}}
+	knockTests  = []run{{pkg: "./pkgs/knock"}}
+	rulesTests  = []run{{pkg: "./pkgs"}}
+	rightTests  = []run{{pkg: "./cmd/latchkeyd", tests: "ControlSocket|NoNetworkSocket"}}
+	clockTests  = []run{{pkg: "./cmd/latchkeyd", tests: "KernelSynced|JudgeClock"}}
+	pluginTests = []run{{pkg: "./openwrt/tests", tests: "Plugin"}}
+	owrtTests   = []run{{pkg: "./openwrt/tests"}}
 )
 
 // edits are the mutations that once survived every test, and their kin in what is no Go.
@@ -87,4 +96,15 @@ var edits = []edit{
 	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t}",
 		"\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t},\n\t\t\t\"uci\": { \"latchkey\": [ \"read\" ] }", owrtTests},
 	{"openwrt/latchkey/files/latchkey.init", "latchkeyd check --public", "latchkeyd check", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "chown latchkey:latchkey \"$folder\"", "chown -R latchkey:latchkey \"$folder\"", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "chmod 0440 \"$OWN/new/config\"", "chmod 0444 \"$OWN/new/config\"", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "procd_add_jail_mount \"$OWN\"", "procd_add_jail_mount_rw \"$OWN\"", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "\tprocd_set_param no_new_privs 1\n", "", owrtTests},
+	{"openwrt/latchkey/files/latchkey.init", "mv -f \"$OWN/new/config\" \"$OWN/config\"", "cat \"$OWN/new/config\" >\"$OWN/config\"", owrtTests},
+}
+
+// withUcode are mutations of the plugin, whose tests take OpenWrt's ucode (LATCHKEY_UCODE).
+var withUcode = []edit{
+	{"openwrt/latchkey/files/latchkey.uc", "const end = now() + PATIENCE;", "const end = now() + 100 * PATIENCE;", pluginTests},
+	{"openwrt/latchkey/files/latchkey.uc", "if (!matches(args.name, NAME))", "if (false)", pluginTests},
 }
