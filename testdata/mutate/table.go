@@ -67,8 +67,8 @@ var edits = []edit{
 	// Who may do what.
 	{"pkgs/daemon/admit.go", "d.book.CloseOwn(now, name, l.address, cmp.Or(l.name(), how))",
 		"d.book.CloseOwn(now, name, l.address, \"phone\")", daemonTests},
-	{"pkgs/daemon/admit.go", "if no, barred := d.barred(now, c); barred {\n\t\t\treturn no",
-		"if no, _ := d.barred(now, c); false {\n\t\t\treturn no", daemonTests},
+	{"pkgs/daemon/admit.go", "\t\tif no, barred := d.barred(d.saidBy(now, c, r), c); barred {\n\t\t\treturn no",
+		"\t\tif no, _ := d.barred(d.saidBy(now, c, r), c); false {\n\t\t\treturn no", daemonTests},
 	{"pkgs/daemon/spa.go", "door.Port == want.Port && slices.Contains(door.Protos, want.Proto)",
 		"door.Port == want.Port", daemonTests},
 	{"pkgs/daemon/replay.go", "second | r.SPA.Random&(1<<secondBits-1)", "second", daemonTests},
