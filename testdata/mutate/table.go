@@ -95,7 +95,7 @@ var edits = []edit{
 	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]", "\"latchkey\": [ \"status\", \"events\", \"open\" ]", owrtTests},
 	{"luci-app/root/usr/share/rpcd/acl.d/luci-app-latchkey.json", "\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t}",
 		"\"latchkey\": [ \"status\", \"events\" ]\n\t\t\t},\n\t\t\t\"uci\": { \"latchkey\": [ \"read\" ] }", owrtTests},
-	{"openwrt/latchkey/files/latchkey.init", "latchkeyd check --public", "latchkeyd check", owrtTests},
+	{"cmd/latchkeyd/firewall.go", "daemon.ForEverybody", "daemon.ForOwner", owrtTests},
 	{"openwrt/latchkey/files/latchkey.init", "chown latchkey:latchkey \"$folder\"", "chown -R latchkey:latchkey \"$folder\"", owrtTests},
 	{"openwrt/latchkey/files/latchkey.init", "chmod 0440 \"$OWN/new/config\"", "chmod 0444 \"$OWN/new/config\"", owrtTests},
 	{"openwrt/latchkey/files/latchkey.init", "procd_add_jail_mount \"$OWN\"", "procd_add_jail_mount_rw \"$OWN\"", owrtTests},
