@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+// The years that logs may be of.
+const (
+	FirstYear = 1970
+	LastYear  = 2199
+)
+
 // Calendar is what the times of a log may leave out.
 type Calendar struct {
 	Now  time.Time      // when the log is read: its first line is not from later
@@ -65,12 +71,15 @@ func (c *logClock) resolve(t logTime) Stamp {
 		at, ok = t.in(t.year)
 	case !c.last.IsZero():
 		at, ok = c.nearest(t)
-	case c.Year != 0:
-		at, ok = t.in(c.Year)
-		c.guessed = c.Year
 	default:
-		at, ok = c.latest(t)
-		c.guessed = at.Year()
+		if c.Year == 0 {
+			at, ok = c.latest(t)
+		} else {
+			at, ok = t.in(c.Year)
+		}
+		if ok {
+			c.guessed = at.Year()
+		}
 	}
 	if !ok {
 		return Stamp{Worth: Unknown}
@@ -212,7 +221,7 @@ const maxSeconds = math.MaxInt64/int64(time.Second) - 1
 
 // valid tells whether a time can be: days of months are looked at when the year is known.
 func (t logTime) valid() bool {
-	return (t.year == 0 || t.year >= 1970 && t.year < 2200) && 1 <= t.day && t.day <= 31 && t.hour < 24 && t.minute < 60 && t.seconds <= 60
+	return (t.year == 0 || FirstYear <= t.year && t.year <= LastYear) && 1 <= t.day && t.day <= 31 && t.hour < 24 && t.minute < 60 && t.seconds <= 60
 }
 
 // scanner reads from the start of a text. A method that is not ok may have read a part.

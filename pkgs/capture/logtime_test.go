@@ -150,7 +150,7 @@ func TestReadLog_finds_the_year_that_lines_do_not_say(t *testing.T) {
 }
 
 func TestReadLog_says_which_year_it_took(t *testing.T) {
-	for head, want := range map[string]int{"Nov 27 05:06:15 r ": 2025, "2026-11-22T05:06:15Z ": 0, "[ 1.5] ": 0, "": 0} {
+	for head, want := range map[string]int{"Nov 27 05:06:15 r ": 2025, "2026-11-22T05:06:15Z ": 0, "[ 1.5] ": 0, "": 0, "Feb 30 05:06:15 r ": 0} {
 		text := head + logSYN + "\n" + head + logSYN
 		summary, err := ReadLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) {})
 		if err != nil || summary.Year != want {
