@@ -97,6 +97,10 @@ func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
 	}
 }
 
+// Off tells whether the configuration is switched off as a whole. On paper it is tried all the same: so
+// is what `import` writes before its owner has looked at it.
+func (p *Paper) Off() bool { return !p.daemon.policy.cfg.Main.Enabled }
+
 // Bodiless returns how many packets to the ports of messages and of fwknop came without their whole
 // content, of which a log has nothing: what they were cannot be told.
 func (p *Paper) Bodiless() int { return p.bodiless }
