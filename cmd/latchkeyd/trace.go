@@ -57,7 +57,7 @@ func trace(e env, args []string) error {
 	cal := capture.Calendar{Now: time.Now(), Zone: time.Local, Year: int(*year)}
 	sum, err := capture.ReadFile(file, cal, func(now capture.Stamp, p *wire.Packet) {
 		at = now
-		d.Replay(now.Time, p)
+		d.Replay(now.Time, now.Device, p)
 	})
 	d.End()
 	if err == nil && sum.Packets == 0 {
@@ -66,6 +66,9 @@ func trace(e env, args []string) error {
 	tellSummary(e.out, sum)
 	if told == 0 {
 		fmt.Fprintln(e.out, "no knock was in them: neither the first step of a sequence that is in use, nor a whole message")
+	}
+	if n := d.Inside(); n > 0 {
+		fmt.Fprintf(e.out, "%d of the packets came from inside, where no knock opens anything\n", n)
 	}
 	if d.Off() {
 		fmt.Fprintln(e.out, "the configuration is switched off (option enabled): this is what would have been if it were on")

@@ -282,14 +282,14 @@ func TestReadPcap_knows_blocks_and_their_times(t *testing.T) {
 			"packet":                {[][]byte{interfaceBlock(order, linkRaw, 0), packetBlock(order, 0, micro, anyPacket4)}, Stamp{Time: stamp}},
 			"old packet":            {[][]byte{interfaceBlock(order, linkRaw, 0), oldPacketBlock(order, 0, micro, anyPacket4)}, Stamp{Time: stamp}},
 			"old packet, nano":      {[][]byte{interfaceBlock(order, linkNull, 0), interfaceBlock(order, linkRaw, 0, option(order, 9, []byte{9})), oldPacketBlock(order, 1, nano, anyPacket6)}, Stamp{Time: stamp}},
-			"simple packet":         {[][]byte{interfaceBlock(order, linkRaw, 0), simpleBlock(order, len(anyPacket4), anyPacket4)}, Stamp{time.Unix(0, 0), Unknown}},
-			"simple packet, cut":    {[][]byte{interfaceBlock(order, linkRaw, uint32(len(anyPacket4))), simpleBlock(order, 1500, anyPacket4)}, Stamp{time.Unix(0, 0), Unknown}},
+			"simple packet":         {[][]byte{interfaceBlock(order, linkRaw, 0), simpleBlock(order, len(anyPacket4), anyPacket4)}, Stamp{Time: time.Unix(0, 0), Worth: Unknown}},
+			"simple packet, cut":    {[][]byte{interfaceBlock(order, linkRaw, uint32(len(anyPacket4))), simpleBlock(order, 1500, anyPacket4)}, Stamp{Time: time.Unix(0, 0), Worth: Unknown}},
 			"offset":                {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 14, signed(1_795_000_000))), packetBlock(order, 0, micro-1_795_000_000_000_000, anyPacket4)}, Stamp{Time: stamp}},
 			"negative offset":       {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 14, signed(-3600))), packetBlock(order, 0, micro+3600_000_000, anyPacket4)}, Stamp{Time: stamp}},
 			"offset and seconds":    {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 9, []byte{0}), option(order, 14, signed(-1))), packetBlock(order, 0, uint64(whole.Unix()+1), anyPacket4)}, Stamp{Time: whole}},
 			"binary fractions":      {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 9, []byte{0x80 | 20})), packetBlock(order, 0, uint64(whole.Unix())<<20+1<<19, anyPacket4)}, Stamp{Time: whole.Add(time.Second / 2)}},
-			"an offset to before 0": {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 14, signed(-1<<62))), packetBlock(order, 0, micro, anyPacket4)}, Stamp{time.Unix(0, 0), Unknown}},
-			"no time":               {[][]byte{interfaceBlock(order, linkRaw, 0), packetBlock(order, 0, 0, anyPacket4)}, Stamp{time.Unix(0, 0), Unknown}},
+			"an offset to before 0": {[][]byte{interfaceBlock(order, linkRaw, 0, option(order, 14, signed(-1<<62))), packetBlock(order, 0, micro, anyPacket4)}, Stamp{Time: time.Unix(0, 0), Worth: Unknown}},
+			"no time":               {[][]byte{interfaceBlock(order, linkRaw, 0), packetBlock(order, 0, 0, anyPacket4)}, Stamp{Time: time.Unix(0, 0), Worth: Unknown}},
 		} {
 			t.Run(fmt.Sprintf("%s/%v", name, order), func(t *testing.T) {
 				var got []Stamp
