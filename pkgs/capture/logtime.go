@@ -328,8 +328,18 @@ func (s *scanner) fraction(nanoseconds *int) bool {
 	return true
 }
 
-// offset reads a zone: Z, UTC, +01:00, +0100, +01, right behind the time or behind a space. Other
-// names are those of the log's own zone in summer and winter, so they are only passed over.
+// zoneHours are the names of zones that mean one offset from UTC only, in hours.
+var zoneHours = [...]struct {
+	name  string
+	hours int
+}{
+	{"UTC", 0}, {"GMT", 0}, {"WET", 0}, {"WEST", 1}, {"CET", 1}, {"CEST", 2}, {"EET", 2}, {"EEST", 3}, {"MSK", 3},
+	{"EST", -5}, {"EDT", -4}, {"CDT", -5}, {"MST", -7}, {"MDT", -6}, {"PDT", -7}, {"HST", -10},
+	{"JST", 9}, {"KST", 9}, {"AWST", 8}, {"AEST", 10}, {"AEDT", 11}, {"NZST", 12}, {"NZDT", 13},
+}
+
+// offset reads a zone: Z, +01:00, +0100, +01 or a name, right behind the time or behind a space. Names
+// that are not known, or of several zones (IST), are taken for the zone where the log is.
 func (s *scanner) offset(t *logTime) {
 	zone := *s
 	apart := zone.spaces()
@@ -358,10 +368,15 @@ func (s *scanner) offset(t *logTime) {
 	zone.rest = zone.rest[n:]
 	switch {
 	case !zone.ends():
-	case name == "UTC", name == "GMT", name == "Z" && !apart:
+	case name == "Z" && !apart:
 		t.zone = time.UTC
 		*s = zone
 	case n >= 3 && n <= 5:
 		*s = zone
+		for _, z := range zoneHours {
+			if z.name == name {
+				t.zone = time.FixedZone(name, z.hours*3600)
+			}
+		}
 	}
 }
