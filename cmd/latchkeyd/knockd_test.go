@@ -210,7 +210,7 @@ func translated(t *testing.T, text string, row judged) (opens []string, heard bo
 			t.Fatal(err)
 		}
 		now = now.Add(50 * time.Millisecond)
-		paper.Replay(now, &p)
+		paper.Replay(now, "", &p)
 	}
 	return opens, heard
 }

@@ -25,6 +25,9 @@ func trace(e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if *year != 0 && (*year < capture.FirstYear || *year > capture.LastYear) {
+		return usageError{fmt.Errorf("year %d is not %d to %d", *year, capture.FirstYear, capture.LastYear)}
+	}
 	given, err := givenClock(*how)
 	if err != nil {
 		return err
@@ -40,23 +43,36 @@ func trace(e env, args []string) error {
 	defer file.Close()
 
 	var at capture.Stamp // of the newest packet
+	told := 0            // events and attempts
 	right := func() bool { return at.Worth == capture.Dated && given.Right }
 	d, err := daemon.OnPaper(text, right,
 		func(t time.Time) string { return sayer(at.Worth)(t, true) },
-		func(ev control.Event) { printEventAt(e.out, ev, sayer(at.Worth)) })
+		func(ev control.Event) {
+			told++
+			printEventAt(e.out, ev, sayer(at.Worth))
+		})
 	if err != nil {
 		return err
 	}
 	cal := capture.Calendar{Now: time.Now(), Zone: time.Local, Year: int(*year)}
 	sum, err := capture.ReadFile(file, cal, func(now capture.Stamp, p *wire.Packet) {
 		at = now
-		d.Replay(now.Time, p)
+		d.Replay(now.Time, now.Device, p)
 	})
 	d.End()
 	if err == nil && sum.Packets == 0 {
 		return nothingRead(words[0], sum)
 	}
 	tellSummary(e.out, sum)
+	if told == 0 {
+		fmt.Fprintln(e.out, "no knock was in them: neither the first step of a sequence that is in use, nor a whole message")
+	}
+	if n := d.Inside(); n > 0 {
+		fmt.Fprintf(e.out, "%d of the packets came from inside, where no knock opens anything\n", n)
+	}
+	if d.Off() {
+		fmt.Fprintln(e.out, "the configuration is switched off (option enabled): this is what would have been if it were on")
+	}
 	if n := d.Bodiless(); n > 0 {
 		fmt.Fprintf(e.out, "%d of the packets to the port of messages have no content here (a log keeps none): whether they were knocks cannot be told\n", n)
 	}

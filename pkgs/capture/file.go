@@ -42,7 +42,11 @@ var foreign = [...]struct{ start, is string }{
 	{"snoop\x00\x00\x00", "a capture of snoop, which is not supported: editcap turns it into a pcap"},
 	{"\xfd7zXZ\x00", "compressed by xz: give what `xz -dc` writes"},
 	{"\x28\xb5\x2f\xfd", "compressed by zstd: give what `zstd -dc` writes"},
+	{"\xa1\xb2\xcd\x34", "a pcap of the modified kind, which is not supported: editcap turns it into a pcap"},
+	{"\x34\xcd\xb2\xa1", "a pcap of the modified kind, which is not supported: editcap turns it into a pcap"},
 	{"BZh", "compressed by bzip2: give what `bzip2 -dc` writes"},
+	{"\xff\xfe", "text in UTF-16: give what `iconv -f UTF-16 -t UTF-8` writes"},
+	{"\xfe\xff", "text in UTF-16: give what `iconv -f UTF-16 -t UTF-8` writes"},
 	{"\x1f\x8b", "compressed by gzip: give what `gzip -dc` writes"},
 }
 

@@ -18,7 +18,8 @@ const (
 	linkRaw       linkType = 101
 	linkLoop      linkType = 108
 	linkCooked    linkType = 113
-	linkPPPWays   linkType = 166 // PPP behind a byte that says the direction
+	linkPPPD      linkType = 166 // PPP of pppd, whose address byte says the direction instead
+	linkPPPWays   linkType = 204 // PPP behind a byte that says the direction
 	linkIPv4      linkType = 228
 	linkIPv6      linkType = 229
 	linkNFLog     linkType = 239
@@ -78,6 +79,16 @@ func (l linkType) strip(order binary.ByteOrder, frame []byte) (ip []byte, why Un
 		}
 	case linkPPP, linkPPPHDLC:
 		return stripPPP(frame)
+	case linkPPPD: // direction (1): 0 = received; control (1)
+		if len(frame) >= 2 {
+			if frame[0] != 0 {
+				return nil, Sent
+			}
+			if frame[1] != 0x03 {
+				return nil, NotIP
+			}
+			return stripPPP(frame[2:])
+		}
 	case linkPPPWays: // 0 = received
 		if len(frame) >= 1 {
 			if frame[0] != 0 {

@@ -66,6 +66,7 @@ func ReadLog(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, 
 		default:
 			at = clock.stamp(head)
 		}
+		at.Device = f.in
 		out.packet(at, &p)
 	}
 }
@@ -154,7 +155,7 @@ type logFields struct {
 	bad      bool // a number or address is none
 	cut      bool // the packet ended within its headers
 	fragment bool
-	in       bool
+	in       string // the device that it came in at, "" = it only went out
 	src, dst netip.Addr
 	named    bool // PROTO was there
 	proto    wire.Proto
@@ -186,7 +187,7 @@ func (f *logFields) address(to *netip.Addr, value string) {
 func (f *logFields) set(key, value string) {
 	switch key {
 	case "IN":
-		f.in = value != ""
+		f.in = value
 	case "SRC":
 		f.address(&f.src, value)
 	case "DST":
@@ -247,7 +248,7 @@ func (f *logFields) flag(word string) {
 // packet fills p from the fields, or tells why they make no packet.
 func (f *logFields) packet(p *wire.Packet) Unread {
 	switch {
-	case !f.in:
+	case f.in == "":
 		return Sent
 	case f.bad || !f.named || !f.src.IsValid() || !f.dst.IsValid() || f.src.Is4() != f.dst.Is4():
 		return Damaged

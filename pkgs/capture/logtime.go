@@ -8,6 +8,12 @@ import (
 	"time"
 )
 
+// The years that logs may be of.
+const (
+	FirstYear = 1970
+	LastYear  = 2199
+)
+
 // Calendar is what the times of a log may leave out.
 type Calendar struct {
 	Now  time.Time      // when the log is read: its first line is not from later
@@ -65,12 +71,15 @@ func (c *logClock) resolve(t logTime) Stamp {
 		at, ok = t.in(t.year)
 	case !c.last.IsZero():
 		at, ok = c.nearest(t)
-	case c.Year != 0:
-		at, ok = t.in(c.Year)
-		c.guessed = c.Year
 	default:
-		at, ok = c.latest(t)
-		c.guessed = at.Year()
+		if c.Year == 0 {
+			at, ok = c.latest(t)
+		} else {
+			at, ok = t.in(c.Year)
+		}
+		if ok {
+			c.guessed = at.Year()
+		}
 	}
 	if !ok {
 		return Stamp{Worth: Unknown}
@@ -212,7 +221,7 @@ const maxSeconds = math.MaxInt64/int64(time.Second) - 1
 
 // valid tells whether a time can be: days of months are looked at when the year is known.
 func (t logTime) valid() bool {
-	return (t.year == 0 || t.year >= 1970 && t.year < 2200) && 1 <= t.day && t.day <= 31 && t.hour < 24 && t.minute < 60 && t.seconds <= 60
+	return (t.year == 0 || FirstYear <= t.year && t.year <= LastYear) && 1 <= t.day && t.day <= 31 && t.hour < 24 && t.minute < 60 && t.seconds <= 60
 }
 
 // scanner reads from the start of a text. A method that is not ok may have read a part.
@@ -319,8 +328,18 @@ func (s *scanner) fraction(nanoseconds *int) bool {
 	return true
 }
 
-// offset reads a zone: Z, UTC, +01:00, +0100, +01, right behind the time or behind a space. Other
-// names are those of the log's own zone in summer and winter, so they are only passed over.
+// zoneHours are the names of zones that mean one offset from UTC only, in hours.
+var zoneHours = [...]struct {
+	name  string
+	hours int
+}{
+	{"UTC", 0}, {"GMT", 0}, {"WET", 0}, {"WEST", 1}, {"CET", 1}, {"CEST", 2}, {"EET", 2}, {"EEST", 3}, {"MSK", 3},
+	{"EST", -5}, {"EDT", -4}, {"CDT", -5}, {"MST", -7}, {"MDT", -6}, {"PDT", -7}, {"HST", -10},
+	{"JST", 9}, {"KST", 9}, {"AWST", 8}, {"AEST", 10}, {"AEDT", 11}, {"NZST", 12}, {"NZDT", 13},
+}
+
+// offset reads a zone: Z, +01:00, +0100, +01 or a name, right behind the time or behind a space. Names
+// that are not known, or of several zones (IST), are taken for the zone where the log is.
 func (s *scanner) offset(t *logTime) {
 	zone := *s
 	apart := zone.spaces()
@@ -349,10 +368,15 @@ func (s *scanner) offset(t *logTime) {
 	zone.rest = zone.rest[n:]
 	switch {
 	case !zone.ends():
-	case name == "UTC", name == "GMT", name == "Z" && !apart:
+	case name == "Z" && !apart:
 		t.zone = time.UTC
 		*s = zone
 	case n >= 3 && n <= 5:
 		*s = zone
+		for _, z := range zoneHours {
+			if z.name == name {
+				t.zone = time.FixedZone(name, z.hours*3600)
+			}
+		}
 	}
 }

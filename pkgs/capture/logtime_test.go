@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func at(year int, month time.Month, day, hour, minute, second, nanosecond int) S
 	return Stamp{Time: time.Date(year, month, day, hour, minute, second, nanosecond, malta)}
 }
 
-func up(d time.Duration) Stamp { return Stamp{time.Unix(0, 0).Add(d), SinceStart} }
+func up(d time.Duration) Stamp { return Stamp{Time: time.Unix(0, 0).Add(d), Worth: SinceStart} }
 
 var (
 	six     = at(2026, 11, 22, 5, 6, 15, 0)
@@ -62,6 +63,9 @@ var heads = []struct {
 	{"iso 8601, slashes", "2026/11/22 05:06:15 router kernel: ", six},
 	{"iso 8601, finer than a nanosecond", "2026-11-22T05:06:15.8266160004+01:00 ", sixth},
 	{"journalctl -o short-full", "Sun 2026-11-22 05:06:15 CET router kernel: ", six},
+	{"journalctl -o short-full, east of here", "Sun 2026-11-22 06:06:15 EET router kernel: ", six},
+	{"journalctl -o short-full, west of here", "Sat 2026-11-21 23:06:15 EST router kernel: ", six},
+	{"journalctl -o short-full, a name of several zones", "Sun 2026-11-22 05:06:15 IST router kernel: ", six},
 	{"journalctl -o short-unix", "1795320375.826616 router kernel: ", sixth},
 	{"journalctl -o short-monotonic", "[ 8123.826616] router kernel: ", up(8123826616 * time.Microsecond)},
 	{"journalctl -o json", `{"__REALTIME_TIMESTAMP":"1795320375826616","MESSAGE":"drop `, sixth},
@@ -149,8 +153,19 @@ func TestReadLog_finds_the_year_that_lines_do_not_say(t *testing.T) {
 	}
 }
 
+func TestReadLog_says_where_a_packet_came_in(t *testing.T) {
+	for _, device := range []string{"wan", "br-lan"} {
+		var got []string
+		text := "Nov 25 05:06:15 r " + strings.Replace(logSYN, "IN=wan", "IN="+device, 1) + "\n" + logSYN // the second has no time
+		_, err := ReadLog(strings.NewReader(text), november, func(at Stamp, _ *wire.Packet) { got = append(got, at.Device) })
+		if err != nil || !slices.Equal(got, []string{device, "wan"}) {
+			t.Errorf("devices %q, error %v, want %s and wan", got, err, device)
+		}
+	}
+}
+
 func TestReadLog_says_which_year_it_took(t *testing.T) {
-	for head, want := range map[string]int{"Nov 27 05:06:15 r ": 2025, "2026-11-22T05:06:15Z ": 0, "[ 1.5] ": 0, "": 0} {
+	for head, want := range map[string]int{"Nov 27 05:06:15 r ": 2025, "2026-11-22T05:06:15Z ": 0, "[ 1.5] ": 0, "": 0, "Feb 30 05:06:15 r ": 0} {
 		text := head + logSYN + "\n" + head + logSYN
 		summary, err := ReadLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) {})
 		if err != nil || summary.Year != want {
@@ -166,8 +181,8 @@ func TestReadLog_reads_records_of_a_journal(t *testing.T) {
 		want Stamp // of the last packet
 	}{
 		"json that ends in a number":   {`{"__REALTIME_TIMESTAMP":"1795320375826616","MESSAGE":"drop ` + udp + `","PRIORITY":"4"}`, sixth},
-		"export without a second time": {"__REALTIME_TIMESTAMP=1795320375826616\nMESSAGE=" + udp + "\n\nMESSAGE=" + udp, Stamp{sixth.Time, Unknown}},
-		"a time of 19 digits":          {"__REALTIME_TIMESTAMP=1795320375826616000\nMESSAGE=" + udp, Stamp{time.Unix(0, 0), Unknown}},
+		"export without a second time": {"__REALTIME_TIMESTAMP=1795320375826616\nMESSAGE=" + udp + "\n\nMESSAGE=" + udp, Stamp{Time: sixth.Time, Worth: Unknown}},
+		"a time of 19 digits":          {"__REALTIME_TIMESTAMP=1795320375826616000\nMESSAGE=" + udp, Stamp{Time: time.Unix(0, 0), Worth: Unknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var last Stamp
@@ -186,20 +201,20 @@ func TestReadLog_stops_the_clock_at_a_line_without_a_time(t *testing.T) {
 		want    []Stamp
 		untimed int
 	}{
-		"none at all": {[]string{"", "drop "}, []Stamp{{time.Unix(0, 0), Unknown}, {time.Unix(0, 0), Unknown}}, 2},
+		"none at all": {[]string{"", "drop "}, []Stamp{{Time: time.Unix(0, 0), Worth: Unknown}, {Time: time.Unix(0, 0), Worth: Unknown}}, 2},
 		"none after one": {
 			[]string{"Nov 22 05:06:15 r ", "drop: ", "Nov 22 06:06:15 r "},
-			[]Stamp{six, {six.Time, Unknown}, {six.Time, Unknown}},
+			[]Stamp{six, {Time: six.Time, Worth: Unknown}, {Time: six.Time, Worth: Unknown}},
 			1,
 		},
 		"one after none": {
 			[]string{"drop: ", "Nov 22 05:06:15 r "},
-			[]Stamp{{time.Unix(0, 0), Unknown}, {time.Unix(0, 0), Unknown}},
+			[]Stamp{{Time: time.Unix(0, 0), Worth: Unknown}, {Time: time.Unix(0, 0), Worth: Unknown}},
 			1,
 		},
 		"another kind of time": {
 			[]string{"Nov 22 05:06:15 r ", "[ 8123.826616] ", "[ 8124.826616] ", "Nov 22 05:06:15 r "},
-			[]Stamp{six, {six.Time, Unknown}, {six.Time, Unknown}, {six.Time, Unknown}},
+			[]Stamp{six, {Time: six.Time, Worth: Unknown}, {Time: six.Time, Worth: Unknown}, {Time: six.Time, Worth: Unknown}},
 			2,
 		},
 	} {

@@ -25,10 +25,11 @@ const (
 	Unknown
 )
 
-// Stamp is when a packet was seen.
+// Stamp is when a packet was seen, and where.
 type Stamp struct {
-	Time  time.Time
-	Worth Worth
+	Time   time.Time
+	Worth  Worth
+	Device string // where it came in; "" = the file does not say it
 }
 
 // Unread is why a record or line was not handed over.
@@ -139,6 +140,7 @@ func (s *sink) packet(at Stamp, p *wire.Packet) {
 	case s.last.Worth != Unknown:
 		s.last = at
 	}
+	s.last.Device = at.Device
 	s.summary.Packets++
 	s.fn(s.last, p)
 }

@@ -34,24 +34,41 @@ func (c *Config) Knock(used func(once string) bool) knock.Config {
 		k.Ring.MaxSkew = c.Main.MaxSkew
 	}
 	for i := range c.Sequences {
-		if s, ok := c.Sequences[i].next(used); ok {
+		if s, ok := c.Sequences[i].Due(used); ok {
 			k.Sequences = append(k.Sequences, s)
 		}
 	}
 	return k
 }
 
-// next returns the sequence that is to be recognised now, if there is one.
-func (s *Sequence) next(used func(once string) bool) (knock.Sequence, bool) {
+// All returns the sequence as if it were enabled, of a one-time list all.
+func (s *Sequence) All() []knock.Sequence {
+	if len(s.Once) == 0 {
+		return []knock.Sequence{s.Sequence}
+	}
+	list := make([]knock.Sequence, len(s.Once))
+	for i, text := range s.Once {
+		list[i] = s.once(text)
+	}
+	return list
+}
+
+// once returns one of the one-time sequences.
+func (s *Sequence) once(text string) knock.Sequence {
 	q := s.Sequence
+	q.Once, q.Steps = text, parseSteps(text)
+	return q
+}
+
+// Due returns the sequence that is to be recognised now, if there is one.
+func (s *Sequence) Due(used func(once string) bool) (knock.Sequence, bool) {
 	if !s.Enabled || len(s.Once) == 0 {
-		return q, s.Enabled
+		return s.Sequence, s.Enabled
 	}
 	for _, text := range s.Once {
 		if !used(text) {
-			q.Once, q.Steps = text, parseSteps(text)
-			return q, true
+			return s.once(text), true
 		}
 	}
-	return q, false
+	return s.Sequence, false
 }

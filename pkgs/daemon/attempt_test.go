@@ -53,7 +53,7 @@ func (r *rig) trace(t *testing.T, say func(time.Time) string) (told []control.Ev
 		if err := p.Decode(s.b); err != nil {
 			t.Fatal(err)
 		}
-		paper.Replay(s.at, &p)
+		paper.Replay(s.at, "", &p)
 	}
 	paper.End()
 	return told

@@ -206,7 +206,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	if cfg == nil {
 		return nil, problems.Errors()
 	}
-	if !cfg.Main.Enabled {
+	if !cfg.Main.Enabled && d.sys.paper == nil {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
@@ -24,7 +25,10 @@ type Paper struct {
 	tell     func(control.Event)
 	say      func(time.Time) string
 	attempts []control.Event // to be told
+	asides   asides
+	whole    bool // a whole sequence came with the newest packet
 	bodiless int
+	inside   int // packets from there
 }
 
 // followOnPaper is for how many senders at once attempts are followed, in sets of 8: 1.8 MB. They are
@@ -51,6 +55,12 @@ func OnPaper(text string, synced func() bool, say func(time.Time) string, tell f
 		return nil, err
 	}
 	p.daemon = d
+	p.asides = d.policy.newAsides(p.now)
+	emit := d.emit
+	d.emit = func(f knock.Finding) {
+		p.whole = p.whole || f.Whole
+		emit(f)
+	}
 	// What it says of the configuration is no event of the past: `check` says it.
 	for _, e := range d.Events(0) {
 		p.first, p.told = e.Number, e.Number
@@ -78,8 +88,9 @@ func (p *Paper) End() {
 	p.tellNew()
 }
 
-// Replay takes a packet that was seen at now. Packets come in the order of their times.
-func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
+// Replay takes a packet that was seen at now, if it is known on which device. Packets come in the order
+// of their times. Those from inside open nothing.
+func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 	d := p.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -89,13 +100,33 @@ func (p *Paper) Replay(now time.Time, packet *wire.Packet) {
 	}
 	p.now = now
 	d.passTime(now)
-	d.observe(now, packet)
-	p.tellNew()
 	main := &d.policy.cfg.Main
+	if !slices.Contains(main.Inside, device) {
+		device = ""
+	}
+	p.asides.observe(now, packet)
+	p.whole = false
+	explained := p.explain(now, device)
+	if device == "" {
+		d.observe(now, packet)
+	} else {
+		p.inside++
+	}
+	if !p.whole {
+		p.attempts = append(p.attempts, explained...)
+	}
+	p.tellNew()
 	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (packet.DstPort == main.STUNPort || packet.DstPort == main.SPAPort) {
 		p.bodiless++
 	}
 }
+
+// Off tells whether the configuration is switched off as a whole. On paper it is tried all the same: so
+// is what `import` writes before its owner has looked at it.
+func (p *Paper) Off() bool { return !p.daemon.policy.cfg.Main.Enabled }
+
+// Inside returns how many packets came in at devices inside.
+func (p *Paper) Inside() int { return p.inside }
 
 // Bodiless returns how many packets to the ports of messages and of fwknop came without their whole
 // content, of which a log has nothing: what they were cannot be told.

@@ -52,6 +52,7 @@ const (
 
 	// Only of an Attempt, never of a knock that was refused.
 	WrongProtocol Reason = "wrong-protocol" // a step's port, but UDP instead of TCP or the other way round
+	WrongFlags    Reason = "wrong-flags"    // every step's port in its order, but not with the steps' TCP flags
 	Unfinished    Reason = "unfinished"     // the next step did not come
 )
 
