@@ -25,10 +25,11 @@ func check(e env, args []string) error {
 	if *public {
 		reader = daemon.ForEverybody
 	}
-	if err := tellProblems(e.err, words[0], text, reader); err != nil {
+	name := shownName(words[0])
+	if err := tellProblems(e.err, name, text, reader); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "%s can be used\n", words[0])
+	fmt.Fprintf(e.out, "%s can be used\n", name)
 	return nil
 }
 
@@ -43,6 +44,9 @@ func tellProblems(w io.Writer, path, text string, reader daemon.Reader) error {
 			bad++
 		}
 		fmt.Fprintf(w, "%s: %s\n", grade, p.Text)
+	}
+	if bad == 1 {
+		return fmt.Errorf("%s has an error", path)
 	}
 	if bad > 0 {
 		return fmt.Errorf("%s has %d errors", path, bad)

@@ -32,13 +32,13 @@ func importForeign(e env, args []string) error {
 	}
 	result, err := foreign.Translate(text, foreign.Options{ReadFile: readRegular, Base: base})
 	if err != nil {
-		return fmt.Errorf("%s: %w", words[0], err)
+		return fmt.Errorf("%s: %w", shownName(words[0]), err)
 	}
 	if _, err := fmt.Fprint(e.out, result.Text); err != nil {
 		return err
 	}
 	if result.Usable == 0 {
-		return nothingError{fmt.Errorf("nothing in %s can be used as it is: the comments say why", words[0])}
+		return nothingError{fmt.Errorf("nothing in %s can be used as it is: the comments say why", shownName(words[0]))}
 	}
 	return nil
 }

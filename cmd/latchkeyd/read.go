@@ -13,12 +13,20 @@ import (
 // maxConfig bounds what is read of a configuration file, in bytes.
 const maxConfig = 1 << 20
 
-// openInput opens a file that the command line names; "-" is standard input.
+// openInput opens a file that the command line names; "-" is standard input, if there is one in e.
 func openInput(e env, name string) (io.ReadCloser, error) {
-	if name == "-" {
+	if name == "-" && e.in != nil {
 		return io.NopCloser(e.in), nil
 	}
 	return os.Open(name)
+}
+
+// shownName is what messages call such a file.
+func shownName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return name
 }
 
 // readInput reads a whole text that the command line names, as openInput does.
@@ -28,7 +36,7 @@ func readInput(e env, name string) (string, error) {
 		return "", fmt.Errorf("configuration: %w", err)
 	}
 	defer r.Close()
-	return readText(r, name)
+	return readText(r, shownName(name))
 }
 
 // readConfig reads a configuration file.

@@ -224,7 +224,7 @@ func TestBadConfiguration(t *testing.T) {
 				t.Errorf("start: %v", err)
 			}
 			for where, text := range map[string]string{"log": out, "problems": r.read("var/run/latchkey.init/problems")} {
-				if !strings.Contains(text, tt.want) || !strings.Contains(text, "/etc/config/latchkey has 1 errors") {
+				if !strings.Contains(text, tt.want) || !strings.Contains(text, "/etc/config/latchkey has an error") {
 					t.Errorf("%s is %q, without %q and the name of the user's file", where, text, tt.want)
 				}
 			}

@@ -234,7 +234,7 @@ func joinForwards(pieces []Piece) {
 func (o Opening) isForwarded(pieces []Piece) bool {
 	for _, p := range pieces {
 		for _, d := range p.Opens {
-			if p.Kind == Open && !p.forward && o.isBehind(d) {
+			if p.Kind == Open && !p.forward && o.IsBehind(d) {
 				return true
 			}
 		}
@@ -242,8 +242,8 @@ func (o Opening) isForwarded(pieces []Piece) bool {
 	return false
 }
 
-// isBehind tells whether d, a port forward, leads to what o lets through.
-func (o Opening) isBehind(d Opening) bool {
+// IsBehind tells whether d, a port forward, leads to what o lets through.
+func (o Opening) IsBehind(d Opening) bool {
 	port := d.HostPort
 	if port == 0 {
 		port = d.Port

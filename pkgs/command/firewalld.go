@@ -10,7 +10,7 @@ import (
 // firewalldOptions are the options of firewall-cmd(1) that are understood, without --add- or --remove-.
 var firewalldOptions = []choice{
 	{'q', " --quiet -q --direct "}, {'l', " --reload "}, {'P', " --permanent "}, {'T', " --timeout "}, {'z', " --zone "},
-	{'p', " port "}, {'s', " service "}, {'r', " rich-rule "}, {'d', " rule "}, {'D', " passthrough --passthrough "},
+	{'p', " port "}, {'f', " forward-port "}, {'s', " service "}, {'r', " rich-rule "}, {'d', " rule "}, {'D', " passthrough --passthrough "},
 }
 
 // firewalld reads the arguments of firewall-cmd(1).
@@ -53,8 +53,16 @@ func (r *reader) firewalld(words []string) Piece {
 			if f.port(a.next()); isNumber(f.ports[:min(len(f.ports), 1)]) {
 				f.failFor("service %s is not known here", f.ports)
 			}
+		case 'f':
+			// port=2222:proto=tcp:toport=22:toaddr=192.168.1.22, where an address may have colons too.
+			parts, address, _ := strings.Cut(a.next(), ":toaddr=")
+			if address != "" {
+				address = " toaddr=" + address
+			}
+			parts = "forward-port " + strings.ReplaceAll(parts, ":", " ") + address
+			f.rich(&arguments{tokens(strings.ReplaceAll(parts, "=", " = "), "")})
 		case 'r':
-			f.rich(&arguments{tokens(strings.ReplaceAll(a.next(), "=", " = "))})
+			f.rich(&arguments{tokens(strings.ReplaceAll(a.next(), "=", " = "), `"'`)})
 		case 'd', 'D':
 			p = r.direct(do == 'd', removes, &a)
 			a.words = nil
@@ -131,8 +139,8 @@ var richWords = []choice{
 	{'-', " rule source destination port service forward-port log audit rule_priority log_prefix log_level reject_type "},
 	{'a', " accept "}, {'b', " drop reject "}, {'!', " NOT not "}, {'l', " limit "},
 	{'f', " rule_family "}, {'s', " source_address "}, {'d', " destination_address "},
-	{'p', " port_port forward-port_port service_name "}, {'t', " port_protocol forward-port_protocol "},
-	{'P', " forward-port_to-port "}, {'A', " forward-port_to-addr "},
+	{'p', " port_port forward-port_port service_name "}, {'t', " port_protocol forward-port_protocol forward-port_proto "},
+	{'P', " forward-port_to-port forward-port_toport "}, {'A', " forward-port_to-addr forward-port_toaddr "},
 }
 
 // rich reads such a rule.

@@ -14,6 +14,7 @@ var iptablesOptions = []choice{
 	{'c', " --comment "}, {'w', " -w --wait -W --wait-interval "}, {'v', " -v --verbose -n --numeric "},
 	{'4', " -4 --ipv4 "}, {'6', " -6 --ipv6 "}, {'y', " --syn "}, {'!', " ! "},
 	{'g', " --to --to-dest --to-destination "}, {'r', " --to-ports --to-port "}, {'x', " --reject-with "},
+	{'S', " --sport --source-port --sports --source-ports "},
 }
 
 // iptables reads the arguments of iptables(8) or, with v6, of ip6tables(8).
@@ -111,6 +112,8 @@ func (t *iptablesRule) option(a *arguments) {
 		t.fail(redirects)
 	case 'x':
 		a.next()
+	case 'S':
+		t.fail(fromPort)
 	default:
 		t.failFor("its option %s is not known here", name)
 	}

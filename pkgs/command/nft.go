@@ -15,7 +15,7 @@ func (r *reader) nft(words []string) Piece {
 		}
 		words = words[1:]
 	}
-	a := arguments{tokens(strings.Join(words, " "))}
+	a := arguments{tokens(strings.Join(words, " "), `"`)}
 	op := a.next()
 	if op == "list" {
 		return Piece{Kind: Check}
@@ -74,18 +74,19 @@ func hint(timeout string) string {
 	return ""
 }
 
-// tokens cuts nft's own language into words. Quotes are taken off; braces and commas are words.
-func tokens(text string) []string {
+// tokens cuts the language of nft or of firewalld's rich rules into words. What stands in one of quotes
+// is a word, without them; braces and commas are words.
+func tokens(text, quotes string) []string {
 	var list []string
 	for text != "" {
-		n := strings.IndexAny(text, " \t\"{},;")
+		n := strings.IndexAny(text, " \t{},;"+quotes)
 		switch {
 		case n < 0:
 			return append(list, text)
 		case n > 0:
 			list, text = append(list, text[:n]), text[n:]
-		case text[0] == '"':
-			quoted, rest, _ := strings.Cut(text[1:], `"`)
+		case strings.IndexByte(quotes, text[0]) >= 0:
+			quoted, rest, _ := strings.Cut(text[1:], text[:1])
 			list, text = append(list, quoted), rest
 		case text[0] == ' ' || text[0] == '\t':
 			text = text[1:]
@@ -136,7 +137,7 @@ func upper(s string) string {
 var nftWords, nftWord = []choice{
 	{'s', " ip_saddr ip6_saddr "}, {'d', " ip_daddr ip6_daddr "}, {'p', " tcp_dport udp_dport th_dport "},
 	{'4', " ip_protocol ip6_nexthdr "}, {'l', " meta_l4proto "}, {'f', " meta_nfproto "}, {'i', " meta_iifname meta_iif "},
-	{'c', " ct_state "}, {'r', " limit_rate "},
+	{'c', " ct_state "}, {'r', " limit_rate "}, {'S', " tcp_sport udp_sport th_sport "},
 }, []choice{
 	{'i', " iifname iif "}, {'n', " counter "}, {'g', " log "}, {'m', " comment "},
 	{'a', " accept "}, {'b', " drop "}, {'B', " reject "}, {'t', " dnat "}, {'R', " redirect "},
@@ -172,6 +173,8 @@ func (n *nftRule) statement(a *arguments) {
 		n.states(n.value(a))
 	case 'r':
 		n.fail("it limits how often, which a door does not")
+	case 'S':
+		n.fail(fromPort)
 	case 'i':
 		for _, device := range strings.Split(n.value(a), ",") {
 			n.device(device)
@@ -242,6 +245,9 @@ func (n *nftRule) value(a *arguments) string {
 	a.take(" == eq ")
 	if among(" != ne not ", a.peek()) {
 		n.fail("it says what must not be (!=), which a door cannot")
+	}
+	if a.peek() == "." {
+		n.fail("it looks for addresses and ports together (.), not for one port")
 	}
 	if w := a.peek(); among(" vmap & ", w) || strings.HasPrefix(w, "@") || strings.HasPrefix(w, "$") {
 		n.failFor("%s stands for something that is not in the command", w)

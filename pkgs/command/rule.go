@@ -83,6 +83,9 @@ func (r *rule) note(text string) {
 	r.notes = append(r.notes, text)
 }
 
+// fromPort is what there is to say of a port that a packet must come from.
+const fromPort = "it is for packets from a certain port of the sender, at which a door does not look"
+
 // everybody are the ways to say that an address does not matter.
 const everybody = " any 0.0.0.0/0 ::/0 0/0 "
 

@@ -67,6 +67,10 @@ func (r *rule) ufwRule(a *arguments) {
 			r.to(value)
 		case among(" port app ", word) && end == "to":
 			r.ufwPort(value)
+		case word == "port" && end == "from":
+			r.fail(fromPort)
+		case word == "out":
+			r.fail("it is for what goes out")
 		case word == "comment":
 		default:
 			r.failFor("the word %s is not known here", word+" "+value)

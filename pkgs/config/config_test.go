@@ -427,3 +427,20 @@ func TestParse_shows_long_values_cut(t *testing.T) {
 		}
 	}
 }
+
+func TestParse_says_why_a_date_is_none(t *testing.T) {
+	const want = "want a day such as 2027-01-31, or a time such as 2027-01-31T18:00:00+01:00"
+	for text, want := range map[string]string{
+		"2029-02-29":           "there is no such day or time",
+		"2029-13-01":           "there is no such day or time",
+		"2029-06-31T08:00:00Z": "there is no such day or time",
+		"2029-06-30T24:10:00Z": "there is no such day or time",
+		"30.6.2029":            want,
+		"2029-02-29 noon":      want,
+	} {
+		_, problems := config.Parse("config latchkey main\nconfig client phone\n\toption expires '" + text + "'\n")
+		if !strings.Contains(problems.Error(), "option 'expires' specifies an invalid value: "+want) {
+			t.Errorf("%s: %v", text, problems)
+		}
+	}
+}

@@ -32,6 +32,7 @@ var (
 	errIPv6     = errors.New("want the IPv6 address of one host, or the end of one, such as ::22")
 	errMAC      = errors.New("want the hardware address of one device, such as 00:11:22:33:44:55")
 	errExpires  = errors.New("want a day such as 2027-01-31, or a time such as 2027-01-31T18:00:00+01:00")
+	errNoDay    = errors.New("there is no such day or time")
 	errRange    = errors.New("want ports such as 500-600")
 	errSpan     = fmt.Errorf("want %d ports (%d times %d), such as 20480-%d", spanPorts, spanSlots, slotPorts, 20480+spanPorts-1)
 )
@@ -174,15 +175,22 @@ func formatDuration(d time.Duration) string {
 // parseExpires reads the time at which a client's right ends. A day counts to its end, in UTC:
 // the router's time zone is not known here.
 func parseExpires(s string) (time.Time, error) {
-	if day, err := time.Parse(time.DateOnly, s); err == nil {
+	day, err := time.Parse(time.DateOnly, s)
+	if err == nil {
 		return day.AddDate(0, 0, 1), nil
 	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}, errExpires
+	t, err2 := time.Parse(time.RFC3339, s)
+	if err2 == nil {
+		return t, nil
 	}
-	return t, nil
+	if outOfRange(err) || outOfRange(err2) {
+		return time.Time{}, errNoDay
+	}
+	return time.Time{}, errExpires
 }
+
+// outOfRange tells whether a time is written as it should be, but is none, such as February 30.
+func outOfRange(err error) bool { return strings.HasSuffix(err.Error(), "out of range") }
 
 func parseLevel(s string) (Level, error) {
 	switch s {

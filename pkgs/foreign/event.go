@@ -18,7 +18,7 @@ const openUntold = 10 * time.Minute
 // effects is what the commands of an event come to.
 type effects struct {
 	opens    []command.Piece
-	closes   bool
+	closes   []command.Piece
 	wake     string
 	problems []command.Piece
 }
@@ -33,7 +33,9 @@ func read(lines []string, near func(string) bool) effects {
 			if p.Problem != "" {
 				e.problems = append(e.problems, p)
 			}
-			e.closes = e.closes || p.Kind == command.Close
+			if p.Kind == command.Close {
+				e.closes = append(e.closes, p)
+			}
 			if p.MAC != "" {
 				e.wake = p.MAC
 			}
@@ -42,10 +44,41 @@ func read(lines []string, near func(string) bool) effects {
 	return e
 }
 
+// closesAll tells whether everything that is in opens is closed. What a command closes is not always known.
+func (e *effects) closesAll(opens []command.Opening) bool {
+	for _, o := range opens {
+		closed := false
+		for _, p := range e.closes {
+			closed = closed || p.Opens == nil || slices.ContainsFunc(p.Opens, func(c command.Opening) bool { return c == o || c.IsBehind(o) })
+		}
+		if !closed {
+			return false
+		}
+	}
+	return len(e.closes) > 0
+}
+
+// others returns what closes something else than what is in opens.
+func (e *effects) others(opens []command.Piece) (list []command.Piece) {
+	for _, p := range e.closes {
+		other := p.Opens != nil
+		for _, o := range opens {
+			one := effects{closes: []command.Piece{p}}
+			other = other && !slices.ContainsFunc(o.Opens, func(o command.Opening) bool { return one.closesAll([]command.Opening{o}) })
+		}
+		if other {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
 // event translates one knock of knockd.
 func (t *translation) event(e *event, near func(string) bool) {
 	t.out.WriteString("\n")
-	if e.line > 0 {
+	if e.name == "" {
+		t.comment("The section without a name in line %d", e.line)
+	} else if e.line > 0 {
 		t.comment("[%s] in line %d", e.name, e.line)
 	}
 	for _, line := range e.shown {
@@ -59,7 +92,7 @@ func (t *translation) event(e *event, near func(string) bool) {
 
 // knock writes what an event comes to, and tells which outcome that is.
 func (t *translation) knock(e *event, start, stop effects) outcome {
-	if len(start.opens) == 0 && start.closes && len(start.problems) == 0 {
+	if len(start.opens) == 0 && len(start.closes) > 0 && len(start.problems) == 0 {
 		if len(stop.opens) > 0 {
 			t.comment("It closes a port for a while, which has no counterpart.")
 			return refused
@@ -86,7 +119,7 @@ func (t *translation) knock(e *event, start, stop effects) outcome {
 		}
 		return t.added(nil, sequence+"\toption enabled '0'\n", waiting)
 	}
-	doors := t.open(e, start, stop)
+	doors, whole := t.open(e, start, stop)
 	for _, d := range doors {
 		sequence += "\tlist door " + quote(d.name) + "\n"
 	}
@@ -94,7 +127,7 @@ func (t *translation) knock(e *event, start, stop effects) outcome {
 		t.comment("With target, knockd takes knocks that are addressed to another host than the router. Latchkey takes those to the router: enable this if that is right.")
 		return t.added(doors, sequence+"\toption enabled '0'\n", waiting)
 	}
-	if len(start.problems) > 0 {
+	if len(start.problems) > 0 || !whole {
 		return t.added(doors, sequence, partly)
 	}
 	return t.added(doors, sequence, translated)
@@ -173,21 +206,29 @@ func (t *translation) once(e *event) ([]string, error) {
 	return entries, nil
 }
 
-// open returns the doors for what an event opens.
-func (t *translation) open(e *event, start, stop effects) []door {
-	var doors []door
+// open returns the doors for what an event opens. whole tells whether they stand for all that it does.
+func (t *translation) open(e *event, start, stop effects) (doors []door, whole bool) {
 	told := map[string]bool{} // bounded by the notes of package command
 	tell := func(text string) {
 		if !told[text] {
 			told[text] = true
-			t.comment("%s", text)
+			for _, line := range strings.Split(text, "\n") {
+				t.comment("%s", line)
+			}
 		}
+	}
+	for _, p := range stop.problems {
+		tell("Not translated: " + p.Text + "\n  because " + p.Problem)
+	}
+	others := append(start.others(start.opens), stop.others(start.opens)...)
+	for _, p := range others {
+		tell("Not translated: " + p.Text + "\n  because it closes something else than what is opened")
 	}
 	for _, p := range start.opens {
 		for _, note := range p.Notes {
 			tell(note)
 		}
-		openFor := t.openFor(e, p.For, stop, tell)
+		openFor := t.openFor(e, p, stop, tell)
 		for _, o := range p.Opens {
 			doors = gather(doors, newDoor(o, openFor, 0, start.wake))
 		}
@@ -199,19 +240,19 @@ func (t *translation) open(e *event, start, stop effects) []door {
 	if !woken {
 		tell("It wakes a host, but its doors are the router's own: give the door of that host option wake '" + start.wake + "'.")
 	}
-	return t.named(doors)
+	return t.named(doors), woken && len(stop.problems)+len(others) == 0
 }
 
 // openFor tells how long a door is open: as the command itself says, or until the stop command.
-func (t *translation) openFor(e *event, own time.Duration, stop effects, tell func(string)) time.Duration {
+func (t *translation) openFor(e *event, p command.Piece, stop effects, tell func(string)) time.Duration {
 	what, d := "cmd_timeout", time.Duration(e.cmdTimeout)*time.Second
 	switch {
-	case own > 0:
-		what, d = "the time in the command", own.Round(time.Second)
-	case e.cmdTimeout < 0, !stop.closes && len(stop.problems) == 0:
+	case p.For > 0:
+		what, d = "the time in the command", p.For.Round(time.Second)
+	case e.cmdTimeout < 0, !stop.closesAll(p.Opens) && len(stop.problems) == 0:
 		tell(fmt.Sprintf("knockd left this open. A door closes by itself, this one after %s; open connections live on.", formatTime(openUntold)))
 		return openUntold
-	case !stop.closes:
+	case !stop.closesAll(p.Opens):
 		tell("What stop_command does is not known here. It is taken to close what was opened.")
 	}
 	got := min(max(d, config.MinOpenFor), config.MaxOpenFor)

@@ -5,6 +5,7 @@ package foreign
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -120,6 +121,7 @@ type section struct {
 	line int // 0 = not known
 	list []directive
 	odd  []string // lines that are none
+	port uint16   // to which a client of fwknop sends; 0 = not known
 }
 
 type directive struct {
@@ -135,6 +137,11 @@ func (s *section) get(name string) (value string, ok bool) {
 		}
 	}
 	return value, ok
+}
+
+// counts tells whether no line behind line i has the same name.
+func (s *section) counts(i int) bool {
+	return !slices.ContainsFunc(s.list[i+1:], func(d directive) bool { return d.name == s.list[i].name })
 }
 
 // uciSections reads UCI text, with names as norm makes them.

@@ -205,12 +205,33 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(got.Text, "config sequence"); n != foreign.MaxSections || !strings.Contains(got.Text, "2744 more sections are not here: 256 are the limit.") {
+	if n := strings.Count(got.Text, "config sequence"); n != foreign.MaxSections || !strings.Contains(got.Text, "2744 more sections are not here: 256 are the limit.") ||
+		!strings.Contains(got.Text, "not translated: 2744\n") {
 		t.Errorf("%d sequences, %d bytes", n, len(got.Text))
 	}
 	got, err = foreign.Translate("SOURCE ANY\n"+strings.Repeat("A_B x\n", 10000), foreign.Options{})
 	if n := strings.Count(got.Text, "\n# "); err != nil || n > 4010 {
 		t.Errorf("error %v, %d comments", err, n)
+	}
+}
+
+func TestDoorsThatAMessageCouldNotTellApart(t *testing.T) {
+	const text = "[a]\nsequence = 7301,4402,9103\ncommand = iptables -A INPUT -s %IP% -p udp --dport 30 -j ACCEPT\n" +
+		"[b]\nsequence = 7302,4403,9104\ncommand = iptables -A INPUT -s %IP% -p udp --dport 269 -j ACCEPT\n" // udp30, udp269
+	for _, base := range []string{"", "config latchkey 'main'\nconfig door 'udp269'\n\toption proto 'udp'\n\toption port '7000'\n"} {
+		got, err := foreign.Translate(text, foreign.Options{Base: base})
+		if err != nil || got.Usable != 2 {
+			t.Errorf("error %v, %d usable:\n%s", err, got.Usable, got.Text)
+		}
+	}
+}
+
+func TestPortOfFwknopIsNotThatOfTheClient(t *testing.T) {
+	const text = "[home]\nACCESS tcp/22\nSPA_SERVER_PORT 61501\nKEY rain on the roof all night\nHMAC_KEY snow on the roof at noon\n"
+	got, err := foreign.Translate(text, foreign.Options{Base: running + "config latchkey 'main'\n\toption spa_port '61000'\n"})
+	if err != nil || !strings.Contains(got.Text, "sends to UDP port 61501. Here all clients of fwknop send to one port, which is 61000:") ||
+		!strings.Contains(got.Text, "usable in part: 1\n") {
+		t.Errorf("error %v:\n%s", err, got.Text)
 	}
 }
 
@@ -259,7 +280,8 @@ func TestKeysAreNowhereElse(t *testing.T) {
 }
 
 func isKeyOption(line string) bool {
-	return strings.HasPrefix(line, "\toption key '") || strings.HasPrefix(line, "\toption hmac_key '")
+	option, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(line, "\toption "), "hmac_"), " ")
+	return option == "key" || option == "key_text"
 }
 
 func FuzzTranslate(f *testing.F) {

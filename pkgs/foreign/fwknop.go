@@ -25,14 +25,14 @@ const (
 	spaKeys = " KEY KEY_BASE64 HMAC_KEY HMAC_KEY_BASE64 "
 	// These have no counterpart, and nothing gets wider by that.
 	spaNotes = " REQUIRE_SOURCE_ADDRESS ENABLE_CMD_EXEC CMD_EXEC_USER CMD_EXEC_GROUP SUDO_EXE FORCE_SNAT FORCE_MASQUERADE SPA_SERVER " +
-		"SPA_SERVER_PROTO SPA_SOURCE_PORT ALLOW_IP SPOOF_USER RAND_PORT RESOLVE_IP_HTTPS KEYTYPE HKEYTYPE DIGEST_TYPE TIME_OFFSET " +
+		"SPA_SOURCE_PORT ALLOW_IP SPOOF_USER RESOLVE_IP_HTTPS KEYTYPE HKEYTYPE DIGEST_TYPE TIME_OFFSET " +
 		"RESOLVE_URL VERBOSE NO_SAVE_ARGS CMD_CYCLE_CLOSE CMD_CYCLE_TIMER GPG_NO_SIGNING_PW GPG_DECRYPT_ID GPG_DECRYPT_PW " +
 		"GPG_REMOTE_ID GPG_HOME_DIR GPG_ALLOW_NO_PW GPG_REQUIRE_SIG GPG_DISABLE_SIG GPG_IGNORE_SIG_VERIFY_ERROR GPG_FINGERPRINT_ID " +
 		"GPG_RECIPIENT GPG_SIGNER GPG_SIGNING_PW GPG_EXE "
 	// These limit who may knock, or say what happens instead of opening: their client is switched off.
-	spaLimits = " DESTINATION REQUIRE_USERNAME CMD_CYCLE_OPEN "
+	spaLimits = " DESTINATION REQUIRE_USERNAME CMD_CYCLE_OPEN SPA_SERVER_PROTO "
 	// These do so if they are set to yes.
-	spaSwitches = " FORWARD_ALL DISABLE_DNAT NAT_LOCAL NAT_RAND_PORT USE_GPG "
+	spaSwitches = " FORWARD_ALL DISABLE_DNAT NAT_LOCAL NAT_RAND_PORT RAND_PORT USE_GPG "
 	spaWords    = spaValues + spaKeys + spaNotes + spaLimits + spaSwitches
 )
 
@@ -120,7 +120,8 @@ func (t *translation) include(d directive, depth int, left *int, list *[]section
 
 // fwknopUCI reads /etc/config/fwknopd of OpenWrt.
 func (t *translation) fwknopUCI(text string) {
-	port := uint16(defaultSPAPort)
+	sniffed, served := uint16(defaultSPAPort), uint16(defaultSPAPort)
+	serves := false // it listens itself, instead of reading along
 	var list []section
 	for _, s := range t.uciSections(text, upper) {
 		if s.kind == "access" {
@@ -130,16 +131,34 @@ func (t *translation) fwknopUCI(text string) {
 		for _, d := range s.list {
 			switch d.name {
 			case "UDPSERV_PORT":
-				port = portOr(d.value, port)
+				served = portOr(d.value, served)
+			case "ENABLE_UDP_SERVER":
+				serves = isYes(d.value)
 			case "PCAP_FILTER": // udp port 62201
-				port = portOr(d.value[strings.LastIndexByte(d.value, ' ')+1:], port)
-			case "UCI_ENABLED", "NETWORK", "PCAP_INTF": // of OpenWrt's scripts, and where knocks come from
+				port, isPort := strings.CutPrefix(strings.Join(strings.Fields(d.value), " "), "udp port ")
+				if sniffed = portOr(port, 0); !isPort || sniffed == 0 {
+					sniffed = defaultSPAPort
+					t.comment("PCAP_FILTER is more than a port, or another one: UDP port %d is taken.", sniffed)
+				}
+			case "PCAP_INTF":
+				t.takenFrom(d, "device", d.value)
+			case "NETWORK":
+				if !among(" wan wan6 ", d.value) {
+					t.takenFrom(d, "interface", d.value)
+				}
+			case "UCI_ENABLED": // of OpenWrt's scripts
 			default:
-				t.comment("%s of section '%s' has no counterpart.", printableName(d.name), s.kind)
+				t.comment("%s of section '%s' has no counterpart.", d.shown(), s.kind)
 			}
 		}
 	}
-	t.stanzas(list, port)
+	if serves {
+		sniffed = served
+	}
+	for i := range list {
+		list[i].port = sniffed
+	}
+	t.stanzas(list, sniffed)
 }
 
 func portOr(text string, otherwise uint16) uint16 {
@@ -147,6 +166,15 @@ func portOr(text string, otherwise uint16) uint16 {
 		return uint16(n)
 	}
 	return otherwise
+}
+
+// shown is printableName, with the line of a name that is not shown.
+func (d directive) shown() string {
+	name := printableName(d.name)
+	if name != d.name && d.line > 0 {
+		name += fmt.Sprintf(" (line %d)", d.line)
+	}
+	return name
 }
 
 // printableName returns the name of a directive, unless it may be a piece of a key in the wrong place.
@@ -190,10 +218,14 @@ func (t *translation) fwknopRC(text string) {
 		}
 	}
 	t.comment("This is the file of a client: its doors are what it asks for (ACCESS), which the server may see otherwise.")
-	port := uint16(defaultSPAPort)
+	// The port is that of the first client that can be used.
+	port, best := uint16(defaultSPAPort), 0
 	for i := range list {
-		if p, ok := list[i].get("SPA_SERVER_PORT"); ok {
-			port = portOr(p, port)
+		s := &list[i]
+		text, _ := s.get("SPA_SERVER_PORT")
+		s.port = portOr(text, defaultSPAPort)
+		if use := s.use(); use > best {
+			port, best = s.port, use
 		}
 	}
 	t.stanzas(list, port)

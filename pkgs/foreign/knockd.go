@@ -4,6 +4,7 @@ package foreign
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -109,16 +110,12 @@ func (t *translation) knockd(list []section) {
 	near := func(name string) bool {
 		return name == device || strings.HasPrefix(name, "ppp") || strings.HasPrefix(name, "wan")
 	}
-	n := 0
+	list = slices.DeleteFunc(list, func(s section) bool { return s.name == "options" && !s.isKnock() })
 	for i := range list {
-		if list[i].name == "options" && !list[i].isKnock() {
-			continue
-		}
-		if t.full(n, len(list)) {
+		if t.full(i, len(list)) {
 			return
 		}
 		t.event(newEvent(&list[i]), near)
-		n++
 	}
 }
 
@@ -129,15 +126,20 @@ func (t *translation) knockdOptions(s *section, device *string) {
 	for _, d := range s.list {
 		if d.name == "interface" {
 			*device, _, _ = strings.Cut(d.value, " ")
-			t.comment("  interface = %s   (knocks are taken from wan and wan6 here; on other systems than OpenWrt, and for another one, write into section main:)", d.value)
-			t.comment("	list device %s", quote(*device))
+			t.takenFrom(d, "device", *device)
 			continue
 		}
-		t.comment("  %s   (no counterpart)", printableName(d.name))
+		t.comment("  %s   (no counterpart)", d.shown())
 	}
 	for _, line := range s.odd {
 		t.comment("  %s   (no counterpart)", line)
 	}
+}
+
+// takenFrom tells how knocks are taken from an interface or a device that d names.
+func (t *translation) takenFrom(d directive, option, name string) {
+	t.comment("  %s = %s   (knocks are taken from wan and wan6 here; on other systems than OpenWrt, and for another one, write into section main:)", d.name, d.value)
+	t.comment("	list %s %s", option, quote(name))
 }
 
 // event is one knock of knockd, and what it does.
@@ -162,7 +164,7 @@ func newEvent(s *section) *event {
 	for i, d := range s.list {
 		name := knockdName(d.name)
 		if name == "" {
-			e.show("%s   (no counterpart)", printableName(d.name))
+			e.show("%s   (no counterpart)", d.shown())
 			continue
 		}
 		if _, twice := last[name]; twice && name != "usesyslog" {

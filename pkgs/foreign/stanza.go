@@ -23,13 +23,14 @@ const (
 
 // client is a fwknop client that was written.
 type client struct {
-	name, keys string
+	name string
+	keys [2]string
 }
 
 // stanzas translates what all of fwknop's files come to.
 func (t *translation) stanzas(list []section, port uint16) {
-	t.spaPort = port
-	if !t.hasPort {
+	if t.spaPort = t.basePort; t.basePort == 0 {
+		t.spaPort = port
 		t.valid += fmt.Sprintf("%s\toption spa_port '%d'\n", emptyMain, port)
 		if cfg, _ := config.Parse(t.valid); cfg == nil {
 			t.valid, t.spaPort = t.base, 0
@@ -55,8 +56,8 @@ type spa struct {
 	lost    bool // a part of it is not translated
 	openFor time.Duration
 	maxOpen time.Duration
-	key     string // base64
-	hmac    string
+	key     spaKey
+	hmac    spaKey
 }
 
 func (t *translation) stanza(s *section) outcome {
@@ -68,11 +69,19 @@ func (t *translation) stanza(s *section) outcome {
 	case s.line > 0:
 		t.comment("The stanza in line %d %s", s.line, s.name)
 	}
-	for _, d := range s.list {
-		x.tell(d)
+	for i, d := range s.list {
+		if !among(spaWords, d.name) || s.counts(i) {
+			x.tell(d)
+		}
 	}
-	if !x.keys() {
+	var why string
+	if x.key, x.hmac, why = s.keys(); why != "" {
+		x.comment("It is no client for Latchkey: %s.", why)
 		return refused
+	}
+	if s.port != 0 && x.spaPort != 0 && s.port != x.spaPort {
+		x.lost = true
+		x.comment("It sends to UDP port %d. Here all clients of fwknop send to one port, which is %d: set SPA_SERVER_PORT of the client.", s.port, x.spaPort)
 	}
 	x.times()
 	doors := x.doors()
@@ -84,14 +93,35 @@ func (x *spa) tell(d directive) {
 	_, remark, _ := strings.Cut(remarks, "\n"+d.name+": ")
 	remark, _, _ = strings.Cut(remark, "\n")
 	switch {
-	case among(spaLimits, d.name) && !isAny(d.value), among(spaSwitches, d.name) && isYes(d.value):
+	case d.limits():
 		x.off = true
 		x.comment("%s has no counterpart, so this client is switched off. %s", d.name, remark)
 	case !among(spaWords, d.name):
 		x.comment("Line %d: %s has no counterpart.", d.line, printableName(d.name))
-	case remark != "":
+	case remark != "" && !among(spaLimits+spaSwitches, d.name):
 		x.comment("%s: %s", d.name, remark)
 	}
+}
+
+// limits tells whether d limits who may knock, or how, in a way that has no counterpart.
+func (d directive) limits() bool {
+	if d.name == "SPA_SERVER_PROTO" {
+		return !among(" udp udpraw ", lower(d.value))
+	}
+	return among(spaLimits, d.name) && !isAny(d.value) || among(spaSwitches, d.name) && isYes(d.value)
+}
+
+// use is 2 if a stanza becomes a client, 1 if that is switched off, and 0 if it becomes none.
+func (s *section) use() int {
+	if _, _, why := s.keys(); why != "" {
+		return 0
+	}
+	for i, d := range s.list {
+		if d.limits() && s.counts(i) {
+			return 1
+		}
+	}
+	return 2
 }
 
 // remarks say more of what has no counterpart. What is not in it changes nothing for the router.
@@ -103,6 +133,8 @@ FORCE_MASQUERADE: the host sees the address of the client here.
 CMD_CYCLE_OPEN: A script in /etc/hotplug.d/latchkey can run the command when a door opens.
 GPG_DECRYPT_ID: GnuPG has no counterpart.
 GPG_RECIPIENT: GnuPG has no counterpart.
+SPA_SERVER_PROTO: Its packets come over UDP here.
+RAND_PORT: Its packets come to one port here.
 REQUIRE_USERNAME: Its keys say who knocks; the name in a packet is not looked at.
 `
 
@@ -112,50 +144,58 @@ func isAny(s string) bool { return lower(s) == "any" || s == "0.0.0.0/0" }
 // isYes takes what fwknop takes for yes.
 func isYes(s string) bool { return s != "" && (s[0] == 'y' || s[0] == 'Y' || s == "1") }
 
-// keys looks for the two keys. It is false if they are of no use here.
-func (x *spa) keys() bool {
-	var why string
-	if x.key, why = x.secret("KEY", 32); why == "" {
-		x.hmac, why = x.secret("HMAC_KEY", 136)
-	}
-	if mode, ok := x.s.get("ENCRYPTION_MODE"); ok && lower(mode) != "cbc" {
-		why = "only ENCRYPTION_MODE CBC is known here, which is the default of fwknop"
-	}
-	if hmac, ok := x.s.get("USE_HMAC"); ok && !isYes(hmac) {
-		why = "without an HMAC its packets prove nothing"
-	}
-	if why != "" {
-		x.comment("It is no client for Latchkey: %s.", why)
-		return false
-	}
-	if kind, ok := x.s.get("HMAC_DIGEST_TYPE"); ok && strings.HasPrefix(lower(kind), "sha3") {
-		x.comment("HMAC_DIGEST_TYPE SHA3 may not be known here: try the client, or let it use SHA256.")
-	}
-	return true
+// spaKey is one of the two keys of a client.
+type spaKey struct {
+	option string // of config: as text where that can be, else in base64
+	bytes  string
 }
 
-// secret returns a key of up to most bytes in base64, or why there is none. The last line of either form counts.
-func (x *spa) secret(name string, most int) (key, why string) {
-	text := false
-	for _, d := range x.s.list {
+func (k spaKey) String() string {
+	value := k.bytes
+	if !strings.HasSuffix(k.option, "_text") {
+		value = base64.StdEncoding.EncodeToString([]byte(value))
+	}
+	return "\toption " + k.option + " " + quote(value) + "\n"
+}
+
+// keys returns the two keys, or why the stanza is of no use here.
+func (s *section) keys() (key, hmac spaKey, why string) {
+	if key, why = s.secret("KEY", 32); why == "" {
+		hmac, why = s.secret("HMAC_KEY", 136)
+	}
+	if mode, ok := s.get("ENCRYPTION_MODE"); ok && lower(mode) != "cbc" {
+		why = "only ENCRYPTION_MODE CBC is known here, which is the default of fwknop"
+	}
+	if use, ok := s.get("USE_HMAC"); ok && !isYes(use) {
+		why = "without an HMAC its packets prove nothing"
+	}
+	return key, hmac, why
+}
+
+// secret returns a key of up to most bytes, or why there is none. The last line of either form counts.
+func (s *section) secret(name string, most int) (key spaKey, why string) {
+	value, isText := "", false
+	for _, d := range s.list {
 		if d.name == name || d.name == name+"_BASE64" {
-			key, text = d.value, d.name == name
+			value, isText = d.value, d.name == name
 		}
 	}
+	option := lower(name)
 	switch {
-	case key == "":
-		return "", "it has no " + name + ": make new keys with fwknop --key-gen"
-	case strings.Contains(key, "CHANGEME"):
-		return "", "its " + name + " is the placeholder that it came with: make keys with fwknop --key-gen"
-	case text:
-		x.comment("%s was a text. The option here has the same bytes in base64, so the client stays as it is.", name)
-		return base64.StdEncoding.EncodeToString([]byte(key)), ""
+	case value == "":
+		return key, "it has no " + name + ": make new keys with fwknop --key-gen"
+	case strings.Contains(value, "CHANGEME"):
+		return key, "its " + name + " is the placeholder that it came with: make keys with fwknop --key-gen"
+	case isText && !strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' }):
+		return spaKey{option + "_text", value}, ""
+	case isText:
+		return spaKey{option, value}, ""
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(key, "="))
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
 	if err != nil || len(b) == 0 || len(b) > most {
-		return "", fmt.Sprintf("its %s_BASE64 is not 1 to %d bytes in base64", name, most)
+		return key, fmt.Sprintf("its %s_BASE64 is not 1 to %d bytes in base64", name, most)
 	}
-	return key, ""
+	return spaKey{option, string(b)}, ""
 }
 
 // times sets how long doors are open.
@@ -251,7 +291,7 @@ func (x *spa) write(doors []door) outcome {
 	case x.lost:
 		result = partly
 	}
-	keys := x.key + " " + x.hmac
+	keys := [2]string{x.key.bytes, x.hmac.bytes}
 	for _, c := range x.clients {
 		switch {
 		case c.keys != keys:
@@ -269,7 +309,7 @@ func (x *spa) write(doors []door) outcome {
 	}
 	c := client{x.name(name), keys}
 	var b strings.Builder
-	fmt.Fprintf(&b, "config client '%s'\n\toption kind 'fwknop'\n\toption key %s\n\toption hmac_key %s\n", c.name, quote(x.key), quote(x.hmac))
+	fmt.Fprintf(&b, "config client '%s'\n\toption kind 'fwknop'\n%s%s", c.name, x.key, x.hmac)
 	b.WriteString(doorList(doors))
 	b.WriteString(expires)
 	if result == waiting {

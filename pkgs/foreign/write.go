@@ -4,11 +4,14 @@ package foreign
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/command"
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
@@ -16,11 +19,12 @@ import (
 type translation struct {
 	readFile func(string) (string, error)
 	base     string          // a configuration that can be used
-	hasPort  bool            // spa_port is set in it
+	basePort uint16          // spa_port in it; 0 = not set
 	valid    string          // base, and behind it the sections that were added
 	out      strings.Builder // sections and comments
 	comments int
-	names    map[string]bool // of sections; bounded by MaxSize and MaxSections
+	names    map[string]bool       // of sections; bounded by MaxSize and MaxSections
+	tags     map[seal.DoorTag]bool // of doors, likewise
 	doors    []door
 	clients  []client
 	spaPort  uint16 // 0 = no fwknop clients
@@ -50,10 +54,13 @@ var outcomes = [...]string{
 const emptyMain = "config latchkey 'main'\n"
 
 func newTranslation(o Options) *translation {
-	t := &translation{readFile: o.ReadFile, base: emptyMain, names: map[string]bool{"main": true}}
+	t := &translation{readFile: o.ReadFile, base: emptyMain, names: map[string]bool{"main": true}, tags: map[seal.DoorTag]bool{{}: true}}
 	if cfg, _ := config.Parse(o.Base); cfg != nil {
 		t.base = strings.TrimSuffix(o.Base, "\n") + "\n"
-		t.hasPort = cfg.Main.SPAPort != 0
+		t.basePort = cfg.Main.SPAPort
+		for _, name := range cfg.DoorNames() {
+			t.tags[seal.Tag(name)] = true
+		}
 		file, _ := uci.Parse(o.Base)
 		for i := range file.Sections {
 			t.names[file.Sections[i].Name] = true
@@ -68,8 +75,11 @@ func (t *translation) finish(from string) (Result, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Translated from %s. Look it through; then option enabled '1' in section main switches it on.\n", from)
 	b.WriteString("# A door of the router serves IPv4 and IPv6, one of a host those families of which the host's address is here.\n")
+	if slices.ContainsFunc(t.doors, func(d door) bool { return !d.isLocal() }) {
+		b.WriteString("# Hosts are taken to be in zone lan: for one in another zone, put that into option dest of its doors.\n")
+	}
 	b.WriteString(emptyMain)
-	if t.spaPort != 0 && !t.hasPort {
+	if t.spaPort != 0 && t.basePort == 0 {
 		fmt.Fprintf(&b, "\toption spa_port '%d'\n", t.spaPort)
 	}
 	b.WriteString(t.out.String())
@@ -96,6 +106,7 @@ func (t *translation) full(n, total int) bool {
 	if n == MaxSections {
 		t.out.WriteString("\n")
 		t.comment("%d more sections are not here: %d are the limit.", total-n, MaxSections)
+		t.count[refused] += total - n
 	}
 	return n >= MaxSections
 }
@@ -135,11 +146,13 @@ func gather(doors []door, want door) []door {
 	return append(doors, want)
 }
 
+// isLocal tells whether d is of the router itself.
+func (d door) isLocal() bool { return d.ip4 == "" && d.ip6 == "" }
+
 // joins tells whether d and o can be one door: the same, or the IPv4 and the IPv6 side of it.
 func (d door) joins(o door) bool {
-	local := d.ip4 == "" && d.ip6 == ""
 	return d.proto == o.proto && d.port == o.port && d.inner == o.inner && d.openFor == o.openFor && d.maxOpen == o.maxOpen &&
-		local == (o.ip4 == "" && o.ip6 == "") &&
+		d.isLocal() == o.isLocal() &&
 		(d.ip4 == "" || o.ip4 == "" || d.ip4 == o.ip4) && (d.ip6 == "" || o.ip6 == "" || d.ip6 == o.ip6)
 }
 
@@ -153,8 +166,17 @@ func (t *translation) named(doors []door) []door {
 				break
 			}
 		}
-		if doors[i].name == "" {
+		if doors[i].name != "" {
+			continue
+		}
+		tag := seal.DoorTag{}
+		for t.tags[tag] { // which a message could not tell apart
 			doors[i].name = t.name(fmt.Sprintf("%s%d", strings.ReplaceAll(doors[i].proto, " ", "_"), doors[i].port))
+			tag = seal.Tag(doors[i].name)
+		}
+		t.tags[tag] = true
+		if a, err := netip.ParseAddr(doors[i].ip4); err == nil && !a.IsPrivate() {
+			t.comment("%s is no address of a LAN: option dest must be the zone in which this host is.", a)
 		}
 	}
 	return doors
@@ -173,7 +195,7 @@ func (d door) String() string {
 		}
 	}
 	option("port", fmt.Sprint(d.port))
-	if d.ip4 != "" || d.ip6 != "" {
+	if !d.isLocal() {
 		option("dest", "lan")
 		option("dest_ip", d.ip4)
 		option("dest_ip6", d.ip6)
@@ -237,8 +259,11 @@ func (t *translation) name(wish string) string {
 	const suffix = 6 // room for _65536; there cannot be more sections
 	base := strings.Map(plain, wish)
 	base = base[:min(len(base), config.MaxName-suffix)]
+	if base == "" {
+		base = "knock"
+	}
 	name := base
-	for n := 2; t.names[name] || name == ""; n++ {
+	for n := 2; t.names[name]; n++ {
 		name = fmt.Sprintf("%s_%d", base, n)
 	}
 	t.names[name] = true
