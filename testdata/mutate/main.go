@@ -3,7 +3,7 @@
 // Mutate changes the code in small ways, one at a time, and looks whether a test notices. It prints the
 // changes that no test noticed, and ends with 1 if there is one that known.go does not explain.
 //
-//	go run ./testdata/mutate [-list] [-only TEXT] [-jobs N]
+//	go run ./testdata/mutate [-list] [-more] [-only TEXT] [-jobs N]
 //
 // It works on copies of the tree, in a temporary folder.
 package main
@@ -48,12 +48,13 @@ const patience = 4 * time.Minute
 
 func main() {
 	list := flag.Bool("list", false, "print the mutants, run nothing")
+	more := flag.Bool("more", false, "also what recognises knocks, which takes twice the time")
 	only := flag.String("only", "", "only mutants whose name contains this")
 	jobs := flag.Int("jobs", runtime.GOMAXPROCS(0), "how many at a time")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	survivors, err := mutate(ctx, *only, *jobs, *list)
+	survivors, err := mutate(ctx, *only, *jobs, *list, *more)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate: error:", err)
 		os.Exit(2)
@@ -63,8 +64,8 @@ func main() {
 	}
 }
 
-func mutate(ctx context.Context, only string, jobs int, list bool) (survivors int, err error) {
-	all, err := mutants(".")
+func mutate(ctx context.Context, only string, jobs int, list, more bool) (survivors int, err error) {
+	all, err := mutants(".", more)
 	if err != nil {
 		return 0, err
 	}

@@ -14,8 +14,9 @@ import (
 	"strings"
 )
 
-// mutants returns the table of mutants, then those of the operators over every file that decides.
-func mutants(root string) ([]mutant, error) {
+// mutants returns the table of mutants, then those of the operators over every file that decides and, if
+// more are wanted, that recognises.
+func mutants(root string, more bool) ([]mutant, error) {
 	var all []mutant
 	table := edits
 	if os.Getenv("LATCHKEY_UCODE") != "" {
@@ -28,7 +29,11 @@ func mutants(root string) ([]mutant, error) {
 		}
 		all = append(all, m)
 	}
-	for _, d := range deciding {
+	files := deciding
+	if more {
+		files = append(slices.Clip(files), recognising...)
+	}
+	for _, d := range files {
 		list, err := operate(root, d)
 		if err != nil {
 			return nil, err

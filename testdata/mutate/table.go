@@ -38,6 +38,10 @@ var deciding = []decides{
 	{"pkgs/store/text.go", storeTests},
 	{"pkgs/store/replace.go", storeTests},
 	{"pkgs/config/check.go", configTests},
+}
+
+// recognising are the files that say what a knock is; they authorise nothing (-more).
+var recognising = []decides{
 	{"pkgs/knock/attempt.go", knockTests},
 	{"pkgs/knock/fwknop.go", knockTests},
 	{"pkgs/knock/message.go", knockTests},
