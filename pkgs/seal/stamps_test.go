@@ -70,7 +70,8 @@ func TestStamps(t *testing.T) {
 			{0, 5000, phone4, true, free, fresh},
 			{60 * ms, 5000, phone4, false, free, dup},
 			{15 * sec, 5000, phone4, false, free, dup},
-			{61 * sec, 5000, phone4, false, free, replayed},
+			{60 * sec, 5000, phone4, false, free, dup},
+			{60*sec + 1, 5000, phone4, false, free, replayed},
 		}},
 		"a thief is no copy, and for five seconds like another address of the client": {steps: []step{
 			{0, 5000, phone4, true, free, fresh},

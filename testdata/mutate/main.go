@@ -25,11 +25,12 @@ import (
 
 // mutant is one change of one file.
 type mutant struct {
-	file string // from the root of the tree, with slashes
-	line int    // where it is, from 1; 0 = somewhere
-	what string // for a person
-	text string // of the whole file, changed
-	runs []run  // the tests that must notice, in the order in which they are run
+	file   string // from the root of the tree, with slashes
+	line   int    // where it is, from 1; 0 = somewhere
+	what   string // for a person
+	source string // the line as it was, without spaces around it
+	text   string // of the whole file, changed
+	runs   []run  // the tests that must notice, in the order in which they are run
 }
 
 // run is one call of go test.
@@ -41,7 +42,7 @@ type run struct {
 func (m mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
 
 // kind names a mutant as known.go does: lines move.
-func (m mutant) kind() string { return m.file + ": " + m.what }
+func (m mutant) kind() string { return m.file + ": " + m.what + " | " + m.source }
 
 // patience is how long the tests of one mutant may take: one that hangs was noticed.
 const patience = 4 * time.Minute

@@ -59,10 +59,16 @@ func (e edit) apply(root string) (mutant, error) {
 		return mutant{}, fmt.Errorf("%s has %q %d times, it must be there once: mend the table", e.file, e.old, n)
 	}
 	before, _, _ := strings.Cut(text, e.old)
+	line := strings.Count(before, "\n") + 1
 	return mutant{
-		file: e.file, line: strings.Count(before, "\n") + 1, what: fmt.Sprintf("%q for %q", e.new, e.old),
+		file: e.file, line: line, source: lineOf(text, line), what: fmt.Sprintf("%q for %q", e.new, e.old),
 		text: strings.Replace(text, e.old, e.new, 1), runs: e.runs,
 	}, nil
+}
+
+// lineOf returns a line of a text, from 1, without spaces around it.
+func lineOf(text string, line int) string {
+	return strings.TrimSpace(strings.Split(text, "\n")[line-1])
 }
 
 // source is a Go file while it is changed.
@@ -114,7 +120,7 @@ func operate(root string, d decides) ([]mutant, error) {
 func (s *source) add(n ast.Node, what, replacement string) {
 	from, to := s.set.Position(n.Pos()), s.set.Position(n.End())
 	m := mutant{
-		file: s.name, line: from.Line, what: what, runs: s.runs,
+		file: s.name, line: from.Line, source: lineOf(s.text, from.Line), what: what, runs: s.runs,
 		text: s.text[:from.Offset] + replacement + s.text[to.Offset:],
 	}
 	if !slices.ContainsFunc(s.made, func(o mutant) bool { return o.text == m.text }) {
@@ -173,8 +179,9 @@ func (s *source) swapArguments(c *ast.CallExpr) {
 		}
 		from, to := s.set.Position(a.Pos()).Offset, s.set.Position(b.End()).Offset
 		between := s.text[s.set.Position(a.End()).Offset:s.set.Position(b.Pos()).Offset]
+		line := s.set.Position(a.Pos()).Line
 		m := mutant{
-			file: s.name, line: s.set.Position(a.Pos()).Line, runs: s.runs,
+			file: s.name, line: line, source: lineOf(s.text, line), runs: s.runs,
 			what: fmt.Sprintf("swap %s and %s", s.short(a), s.short(b)),
 			text: s.text[:from] + s.of(b) + between + s.of(a) + s.text[to:],
 		}
