@@ -91,6 +91,10 @@ func TestStamps(t *testing.T) {
 			{0, 5000, phone6, false, free, fresh},
 			{300 * ms, 5000, phone4, true, free, fresh},
 		}},
+		"the other family for two seconds": {steps: []step{
+			{0, 5000, phone6, true, free, fresh},
+			{2000 * ms, 5000, phone4, true, free, fresh},
+		}},
 		"the other family only soon": {steps: []step{
 			{0, 5000, phone6, true, free, fresh},
 			{2001 * ms, 5000, phone4, false, free, elsewhere},
@@ -213,6 +217,25 @@ func TestStamps_after_a_restart(t *testing.T) {
 	} {
 		if got := again.Receive(start, free, stamp, phone4); got != verdict {
 			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, verdict)
+		}
+	}
+}
+
+func TestStamps_forget(t *testing.T) {
+	now, w := time.Now(), seal.Window{First: 49_000, Last: 51_000}
+	s := seal.NewStamps(seal.Millis, seal.Past{})
+	s.Receive(now, w, 50_500, phone4)
+	s.Accept(50_500)
+	now = now.Add(6 * sec)
+	if got := s.Receive(now, w, 49_000, phone4); got != overtaken {
+		t.Fatalf("verdict %d, want %d", got, overtaken)
+	}
+	s.Forget(seal.Window{First: 49_000, Last: 49_500})
+	for stamp, want := range map[uint64]seal.Verdict{
+		48_999: replayed, 49_000: replayed, 49_100: replayed, 50_500: replayed, 50_600: replayed, 49_101: fresh,
+	} {
+		if got := s.Receive(now.Add(time.Minute), seal.Window{First: 49_000, Last: 49_500}, stamp, thief4); got != want {
+			t.Errorf("stamp %d: verdict %d, want %d", stamp, got, want)
 		}
 	}
 }
