@@ -28,7 +28,7 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build
-	go test ./...
+	go test -timeout 30m ./...
 	testdata/check.sh pages
 
 # check is what CI runs: the README's test command is `make test`, and here it may skip nothing.

@@ -32,7 +32,7 @@ expected='no optmem_max of each network namespace|cannot become a second user|no
 # `make test`, but a test that was skipped is an error: here everything is at hand.
 tests() {
 	log=build/test.log
-	if ! go test -v ./... >$log 2>&1; then
+	if ! go test -v -timeout 30m ./... >$log 2>&1; then
 		grep -E '^( *--- FAIL|FAIL|panic:|# )' $log >&2 || true
 		echo "check: error: tests failed; the whole log:" >&2
 		cat $log >&2
@@ -49,7 +49,7 @@ tests() {
 
 # The promises of replay and clocks, over as many lives as it takes to meet what is rare.
 promises() {
-	go test ./pkgs/daemon -run '^TestPromises$' -lives 100000
+	go test ./pkgs/daemon -timeout 30m -run '^TestPromises$' -lives 100000
 }
 
 # The knock page and the LuCI pages, in real browsers.
