@@ -147,7 +147,7 @@ func (l *life) step() {
 	case 9:
 		l.wait(time.Duration(l.random.IntN(3000)) * time.Millisecond)
 	case 10:
-		l.wait(time.Duration(l.random.IntN(int(10 * time.Second))))
+		l.wait(time.Duration(l.random.Int64N(int64(10 * time.Second))))
 	case 11:
 		l.wait(time.Duration(l.random.Int64N(int64(48 * time.Hour))))
 	case 12: // the phone's clock is set, or loses its mind
