@@ -78,7 +78,7 @@ pot: ## collect the texts of the LuCI pages for translators
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
 	@testdata/setup.sh test
-	CGO_ENABLED=0 GOARCH=mips GOMIPS=softfloat go test -short -exec qemu-mips-static $(PURE:%=./pkgs/%)
+	CGO_ENABLED=0 GOARCH=mips GOMIPS=softfloat go test -short -timeout 30m -exec qemu-mips-static $(PURE:%=./pkgs/%)
 
 .PHONY: test-guest
 test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three hours of its time take some minutes
