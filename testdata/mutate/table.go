@@ -9,7 +9,7 @@ type decides struct {
 }
 
 var (
-	sealTests   = []run{{pkg: "./pkgs/seal", tests: "^Test(Stamps|Past|Sent|Ring|Seal|Vectors|Skew|Tag|Key|ParseKey)"}, {pkg: "./pkgs/daemon"}}
+	sealTests   = []run{{pkg: "./pkgs/seal", tests: "^Test(Stamps|Spans|Past|Sent|Ring|Seal|Vectors|Skew|Tag|Key|ParseKey)"}, {pkg: "./pkgs/daemon"}}
 	daemonTests = []run{{pkg: "./pkgs/daemon"}}
 	doorTests   = []run{{pkg: "./pkgs/door/..."}, {pkg: "./pkgs/daemon"}}
 	storeTests  = []run{{pkg: "./pkgs/store"}}
