@@ -15,7 +15,7 @@ type spans []Span
 
 // has tells whether a stamp is in one of the ranges.
 func (l spans) has(stamp uint64) bool {
-	i, found := slices.BinarySearchFunc(l, stamp, func(s Span, stamp uint64) int {
+	_, found := slices.BinarySearchFunc(l, stamp, func(s Span, stamp uint64) int {
 		switch {
 		case s.Last < stamp:
 			return -1
@@ -24,7 +24,7 @@ func (l spans) has(stamp uint64) bool {
 		}
 		return 0
 	})
-	return found && i < len(l)
+	return found
 }
 
 // add puts a range in and joins it with those that it meets. Where there are more than most then, the

@@ -8,4 +8,7 @@ var known = map[string]string{
 	"pkgs/seal/stamps.go: one more than 0 | if -twinWindow < age && age < 0 {":                                                               "it is set to 0, or is 0 or 1 ns",
 	"pkgs/seal/stamps.go: one more than 0 | age = 0 // two devices' packets are not handled in the order of their arrival":                   "a nanosecond",
 	"pkgs/seal/stamps.go: swap s.count.Reach and stamp | return Span{First: stamp - min(s.count.Reach, stamp), Last: stamp + s.count.Reach}": "the lesser of two is the same",
+	"pkgs/seal/spans.go: one more than 1 | return -1":                                                                                        "only its sign counts",
+	"pkgs/seal/spans.go: one more than 1 | return 1":                                                                                         "only its sign counts",
+	"pkgs/seal/spans.go: <= for < in old.Last < first | if old.Last < first && first-old.Last > 1 {":                                         "equal numbers are not more than 1 apart",
 }
