@@ -27,6 +27,12 @@ func TestSpans_add(t *testing.T) {
 		"one too many: the nearest become one": {
 			spans{{First: 10, Last: 12}, {First: 30, Last: 32}, {First: 40, Last: 42, Accepted: true}}, Span{First: 90, Last: 92}, 3,
 			spans{{First: 10, Last: 12}, {First: 30, Last: 42, Accepted: true}, {First: 90, Last: 92}}},
+		"as many as may be": {
+			spans{{First: 10, Last: 12}, {First: 30, Last: 32}}, Span{First: 90, Last: 92}, 3,
+			spans{{First: 10, Last: 12}, {First: 30, Last: 32}, {First: 90, Last: 92}}},
+		"one too many: the first two": {
+			spans{{First: 10, Last: 12}, {First: 15, Last: 16}}, Span{First: 35, Last: 36}, 2,
+			spans{{First: 10, Last: 16}, {First: 35, Last: 36}}},
 		"one too many: the last two": {
 			spans{{First: 10, Last: 12}, {First: 30, Last: 32}}, Span{First: 35, Last: 36}, 2,
 			spans{{First: 10, Last: 12}, {First: 30, Last: 36}}},
