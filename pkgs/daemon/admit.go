@@ -125,7 +125,7 @@ func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was sea
 	case seal.Elsewhere:
 		// A thief who is as quick looks the same. It opens nothing either way.
 		no = refuse(c, knock.Replayed, "a copy of a message that came from another address within %s before: "+
-			"usually the same device, which has two addresses or two ways here", pressTime)
+			"usually the same device, which has two addresses or two ways here", seal.PressWindow)
 		no.usual = true
 		return no, false
 	case seal.Overtaken:

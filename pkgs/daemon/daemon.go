@@ -255,8 +255,9 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.endOldKeys(now, was, cut)
 	d.endRevoked(now, cut)
 	d.endMoved(now, cut)
-	d.keepDevices()
-	d.sys.Memory.Keep(p.oneTime(), p.clientIDs())
+	ids := p.clientIDs()
+	d.keepDevices(ids)
+	d.sys.Memory.Keep(p.oneTime(), ids)
 	if p.onceUsed != d.onceUsed { // while it was prepared
 		p.renew(now, d.sys.Memory.Used)
 	}

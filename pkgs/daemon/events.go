@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/rate"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // Kinds of events, the same words in the log, the control protocol and LuCI.
@@ -38,7 +39,7 @@ const (
 	keepSystem  = 64  // … and what a restart or a reload brings
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
-	extendedAlike = 2 * time.Second  // so does an extension, of a message within pressTime
+	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
 	lookBack      = 8                // events among which a former one is looked for
 
 	saveEvents = 5 * time.Second // how often events are saved at the most
@@ -174,7 +175,7 @@ func samePress(old, e control.Event) bool {
 // sameTime is how long after an event an extension may be of the same press.
 func sameTime(e control.Event) time.Duration {
 	if isMessage(e) {
-		return pressTime
+		return seal.PressWindow
 	}
 	return extendedAlike
 }

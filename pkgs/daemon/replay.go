@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -16,9 +17,6 @@ import (
 // saveWithin is how long a used-up message may be in memory only, if it opened nothing: a client that
 // is refused costs at most one write to flash in that time, and so do all of them together.
 const saveWithin = time.Second
-
-// pressTime is how long the messages of one press of a button come in.
-const pressTime = 5 * time.Second
 
 // device is what is remembered of a client's device while the daemon runs, also over a reload.
 type device struct {
@@ -43,7 +41,7 @@ func (d *Daemon) device(c *config.Client) *device {
 // justIn tells whether a knock of the same press was accepted, from the same address.
 func (d *Daemon) justIn(now time.Time, c *config.Client, from netip.Addr) bool {
 	dev := d.device(c)
-	return dev.from == from && now.Sub(dev.last) < pressTime
+	return dev.from == from && now.Sub(dev.last) < seal.PressWindow
 }
 
 // closedBefore notes that a client's knock closes, and tells whether one of the same press did.
@@ -54,7 +52,7 @@ func (d *Daemon) closedBefore(now time.Time, c *config.Client) bool {
 	dev := d.device(c)
 	before := dev.closed
 	dev.closed = now
-	return !before.IsZero() && now.Sub(before) < pressTime
+	return !before.IsZero() && now.Sub(before) < seal.PressWindow
 }
 
 // secondBits is how many bits below the seconds tell the fwknop packets of one second apart.
@@ -226,10 +224,6 @@ func (d *Daemon) endOldKeys(now time.Time, was *policy, cut cutter) {
 }
 
 // keepDevices drops what is remembered of devices that no client has any more and that is saved.
-func (d *Daemon) keepDevices() {
-	ids := map[string]bool{}
-	for i := range d.policy.cfg.Clients {
-		ids[d.policy.cfg.Clients[i].ID()] = true
-	}
-	maps.DeleteFunc(d.devices, func(id string, _ *device) bool { return !ids[id] && !d.unsaved[id] })
+func (d *Daemon) keepDevices(clients []string) {
+	maps.DeleteFunc(d.devices, func(id string, _ *device) bool { return !slices.Contains(clients, id) && !d.unsaved[id] })
 }

@@ -25,14 +25,15 @@ var Millis = Counting{Second: 1000, Reach: PressReach}
 // Limits of a client's replay state, and so of its memory: about 4 kB.
 const (
 	maxSpans   = 32 // ranges of received stamps; at the limit the nearest two become one
-	maxPresses = 16 // within their pressWindow; at the limit the oldest is over before its time
+	maxPresses = 16 // within their PressWindow; at the limit the oldest is over before its time
 	maxUses    = 48 // of messages whose copies are told from replays; a press makes up to 22
 )
 
+// PressWindow is how long the messages of a press may come in after its first one. Messages that were
+// overtaken by a press may be older than it by as much.
+const PressWindow = 5 * time.Second
+
 const (
-	// pressWindow is how long the messages of a press may come in after its first one. Messages that
-	// were overtaken by a press may be older than it by as much.
-	pressWindow = 5 * time.Second
 	// twinWindow is how long after its first use a message counts once more, from an address of
 	// the other family: a browser that knocks at a name with both falls back to IPv4 after 0.25
 	// to 0.3 s.
@@ -52,7 +53,7 @@ const (
 	Copy                     // a retransmission of what came before: neither a knock nor a refusal
 	Replayed                 // used up, or its press is
 	Overtaken                // older than what counted already; it may never have come before
-	Elsewhere                // used up, by a copy that came from another address within pressWindow before
+	Elsewhere                // used up, by a copy that came from another address within PressWindow before
 )
 
 // Window is what the router's clock, if it is right, allows: stamps from First to Last. The zero
@@ -83,7 +84,7 @@ type Stamps struct {
 	uses    []use   // the latest, oldest first; at most maxUses
 }
 
-// press is a press of a button within its pressWindow.
+// press is a press of a button within its PressWindow.
 type press struct {
 	Span
 	over time.Time
@@ -119,7 +120,7 @@ func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr)
 		case age <= twinWindow && !u.from[1].IsValid() && u.from[0].Is4() != from.Is4() && !s.dead(w, stamp):
 			u.from[1] = from
 			return Fresh
-		case age <= pressWindow:
+		case age <= PressWindow:
 			return Elsewhere
 		}
 		return Replayed
@@ -181,7 +182,7 @@ func (s *Stamps) Accept(stamp uint64) {
 
 // outdated returns the stamp up to which a press that was accepted lets nothing overtaken count.
 func (s *Stamps) outdated(p *press) uint64 {
-	return p.First - min(p.First, s.count.Second*uint64(pressWindow/time.Second))
+	return p.First - min(p.First, s.count.Second*uint64(PressWindow/time.Second))
 }
 
 // Past returns what must be on the disk before a door opens: after a restart every press that was
@@ -219,7 +220,7 @@ func (s *Stamps) use(now time.Time, stamp uint64, from netip.Addr) {
 		if len(s.presses) == maxPresses {
 			s.end(0)
 		}
-		s.presses = append(s.presses, press{Span: s.around(stamp), over: now.Add(pressWindow)})
+		s.presses = append(s.presses, press{Span: s.around(stamp), over: now.Add(PressWindow)})
 	}
 	if len(s.uses) == maxUses {
 		// That its stamp was used must not be forgotten.
