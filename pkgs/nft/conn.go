@@ -84,6 +84,19 @@ func (c *conn) askGeneration() (uint32, error) {
 	return parseGeneration(reply[0])
 }
 
+// wait returns when no transaction is under way, and then tells whether the generation is still the
+// one that was asked for: the error is ERESTART if not.
+//
+// It is an empty transaction, for which the kernel takes its lock. Of one that succeeds old kernels
+// say nothing; a refusal comes before the next answer.
+func (c *conn) wait() error {
+	if _, err := c.netlink.SendMessages(transaction(c.generation, c.table, nil)); err != nil {
+		return err
+	}
+	_, err := c.askGeneration()
+	return err
+}
+
 // commit makes changes, all or none. The error is ERESTART if the generation is another by now
 // (since Linux 4.12, nfnetlink_rcv_batch).
 func (c *conn) commit(changes []change) error {

@@ -19,14 +19,15 @@ import (
 	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
-// TestCommit_is_refused_when_the_set_was_replaced_after_the_look is the race itself, with a hook
-// that no user of the package has.
-func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T) {
+// enter begins a namespace of its own with an empty table and what text adds, and returns who runs
+// further text, and a Firewall.
+func enter(t *testing.T, text string) (script func(text string), f *Firewall) {
+	t.Helper()
 	lab.Enter(t)
 	if _, err := exec.LookPath("nft"); err != nil {
 		t.Skip("SKIP: " + err.Error())
 	}
-	script := func(text string) {
+	script = func(text string) {
 		t.Helper()
 		c := exec.Command("nft", "-f", "-")
 		c.Stdin = strings.NewReader(text)
@@ -34,14 +35,20 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 			t.Fatalf("nft: %v\n%s", err, out)
 		}
 	}
-	const right = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n"
-	script("flush ruleset\nadd table inet fw4\n" + right)
+	script("flush ruleset\nadd table inet fw4\n" + text)
 	f, err := Open(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Shutdown()
+	t.Cleanup(func() { f.Shutdown() })
+	return script, f
+}
 
+// TestCommit_is_refused_when_the_set_was_replaced_after_the_look is the race itself, with a hook
+// that no user of the package has.
+func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T) {
+	const right = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n"
+	script, f := enter(t, right)
 	looks := 0
 	open := func(c *conn) error {
 		sets, err := c.look("nas")
@@ -54,7 +61,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 		script("delete set inet fw4 latchkey1_nas_4\nadd set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags interval, timeout; }\n")
 		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
 	}
-	if err := f.try(open); !errors.Is(err, unix.ERESTART) {
+	if err := f.try(open, false); !errors.Is(err, unix.ERESTART) {
 		t.Errorf("error %v, want ERESTART", err)
 	}
 	script("delete set inet fw4 latchkey1_nas_4\n" + right)
@@ -68,13 +75,45 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 
 	script("delete set inet fw4 latchkey1_nas_4\n" + right)
 	looks = 0
-	err = f.steadily("nas", func(c *conn) error {
+	err := f.steadily("nas", func(c *conn) error {
 		looks++
 		script(fmt.Sprintf("add table inet another%d\n", looks))
 		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
 	})
 	if !errors.Is(err, unix.ERESTART) || looks != tries {
 		t.Errorf("with somebody who never rests: error %v after %d tries, want ERESTART after %d", err, looks, tries)
+	}
+}
+
+// TestMissing_is_believed_when_nothing_changes: while a set is replaced, the kernel may find neither
+// the old nor the new one.
+func TestMissing_is_believed_when_nothing_changes(t *testing.T) {
+	script, f := enter(t, "")
+	for what, test := range map[string]struct {
+		change int // the look, from 1, before whose end somebody changes nftables; 0 = none
+		found  int // the look that finds the set; 0 = none
+		want   error
+		looks  int
+	}{
+		"there is none":                  {want: door.ErrPending, looks: 2},
+		"it was being replaced":          {found: 2, looks: 2},
+		"it is replaced at the second":   {change: 2, found: 3, looks: 3},
+		"it is taken away at the second": {change: 2, want: door.ErrPending, looks: 3},
+	} {
+		looks := 0
+		err := f.steadily("nas", func(*conn) error {
+			looks++
+			if looks == test.change {
+				script("add table inet another\ndelete table inet another\n")
+			}
+			if looks == test.found {
+				return nil
+			}
+			return door.ErrPending
+		})
+		if err != test.want || looks != test.looks {
+			t.Errorf("%s: error %v after %d looks, want %v after %d", what, err, looks, test.want, test.looks)
+		}
 	}
 }
 

@@ -152,7 +152,7 @@ func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (re
 				return err
 			}
 			wanted := grants
-			if reason = sets.reason; reason != nil {
+			if sets.reason != nil {
 				wanted = nil
 			}
 			var changes []change
@@ -167,8 +167,11 @@ func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (re
 				changes = append(changes, difference(now, name, six, have, wanted))
 			}
 			changes, more = cut(changes)
-			return c.commit(changes)
+			return cmp.Or(c.commit(changes), sets.reason)
 		})
+		if isReason(err) {
+			reason, err = err, nil
+		}
 	}
 	return reason, err
 }
@@ -243,28 +246,49 @@ func SetName(name string, six bool) string {
 
 // steadily lets do look at the sets of a door and change them, again if somebody else changed
 // nftables between the two: what was looked at is what is changed, or nothing is.
+//
+// That a set is missing is believed only when it was seen between two waits: the kernel answers
+// without its lock, and while a transaction replaces a set there is a moment at which neither the
+// old nor the new one is found.
 func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 	var err error
-	for range tries {
-		if err = f.try(do); !errors.Is(err, unix.ERESTART) {
+	for n, wait := 0, false; n < tries; n++ {
+		err = f.try(do, wait)
+		if missing(err) && !wait {
+			wait = true
+		} else if !errors.Is(err, unix.ERESTART) {
 			break
 		}
 	}
-	if err == nil || errors.Is(err, door.ErrPending) || errors.Is(err, door.ErrWrongSet) || errors.Is(err, door.ErrFamily) {
+	if err == nil || isReason(err) {
 		return err
 	}
 	return f.explain(fmt.Errorf("sets of door %q in table inet %s: %w", name, f.table, err))
 }
 
-// try is one try of steadily. After an error that may leave replies unread, the next one gets a new
-// connection.
-func (f *Firewall) try(do func(c *conn) error) error {
+// missing tells whether an error says that a set is not there.
+func missing(err error) bool {
+	return errors.Is(err, door.ErrPending) || errors.Is(err, door.ErrFamily)
+}
+
+// isReason tells whether an error is about the sets of a door, not about nftables.
+func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWrongSet) }
+
+// try is one try of steadily, with or without waiting for transactions of others before and after.
+// After an error that may leave replies unread, the next one gets a new connection.
+func (f *Firewall) try(do func(c *conn) error, wait bool) error {
 	c, err := f.dial()
 	if err != nil {
 		return err
 	}
-	if c.generation, err = c.askGeneration(); err == nil {
+	if c.generation, err = c.askGeneration(); err == nil && wait {
+		err = c.wait()
+	}
+	if err == nil {
 		err = do(c)
+	}
+	if missing(err) && wait {
+		err = cmp.Or(c.wait(), err)
 	}
 	if errno := unix.Errno(0); errors.As(err, &errno) {
 		_ = c.netlink.Close()
