@@ -8,6 +8,7 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 VERSION := $(shell sed -n 's/^## \([0-9][0-9.]*\).*/\1/p' CHANGELOG.md | head -n 1)
 BUILD   := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 STATIC  := go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONS := go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
 .PHONY: help
 help: ## list what can be made
@@ -40,6 +41,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	shellcheck testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
+	$(ACTIONS)
 	testdata/check.sh clients
 	testdata/check.sh tests
 	testdata/check.sh promises
