@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"pkgs/fw4":       {"pkgs/config", "pkgs/nft", "pkgs/wire"},
 	"pkgs/pickup":    {},
 	"pkgs/offer":     {"pkgs/pickup"},
-	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/seal", "pkgs/wire"},
+	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/seal", "pkgs/uci"},
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},

@@ -82,6 +82,7 @@ type Door struct {
 	DestIP   netip.Addr   // IPv4, behind DNAT
 	DestIP6  netip.Addr   // IPv6, behind a pinhole; may be a suffix such as ::22
 	DestPort uint16       // of the LAN host
+	Service  string       // what is behind it, one of link.Services; "" = none that is known
 	OpenFor  time.Duration
 	MaxOpen  time.Duration
 	Wake     net.HardwareAddr // nil = none

@@ -69,9 +69,11 @@ func TestParse_full(t *testing.T) {
 		Doors: []config.Door{{
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,
 			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"), DestPort: 22,
+			Service: "sftp",
 			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
 		}, {
 			Name: "router_web", Src: "wan", Protos: []wire.Proto{wire.TCP, wire.UDP}, Port: 443, DestPort: 443,
+			Service: "https",
 			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Enabled: true,
 		}},
 		Clients: []config.Client{{
@@ -120,6 +122,7 @@ func TestParse_defaults(t *testing.T) {
 		},
 		Doors: []config.Door{{
 			Name: "ssh", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 22, DestPort: 22,
+			Service: "ssh",
 			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Enabled: true,
 		}},
 	}
@@ -127,6 +130,36 @@ func TestParse_defaults(t *testing.T) {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
+
+// What is behind a door is told from the port inside and its protocols, where nothing else is said.
+func TestParse_service(t *testing.T) {
+	for lines, want := range map[string]string{
+		"option port '22'":                                     "ssh",
+		"option port '2022'":                                   "",
+		"option port '22'\noption service 'sftp'":              "sftp",
+		"option port '22'\noption service 'none'":              "",
+		"option port '2022'\noption service 'vnc'":             "vnc",
+		"option port '8443'\nlist proto 'tcp'":                 "https",
+		"option port '80'\nlist proto 'udp'":                   "",
+		"option port '51820'\nlist proto 'udp'":                "wireguard",
+		"option port '51820'\nlist proto 'tcp'":                "",
+		"option port '3389'\noption proto 'udp tcp'":           "rdp",
+		"option port '443'\n" + lan + "option dest_port '22'":  "ssh",
+		"option port '22'\n" + lan + "option dest_port '5900'": "vnc",
+		"option port '5900'\n" + lan:                           "vnc",
+		"option port '22'\n" + lan + "option dest_port '2200'": "",
+	} {
+		got, problems := config.Parse("config latchkey 'main'\nconfig door 'a'\n" + lines + "\n")
+		if errs := problems.Errors(); len(errs) > 0 {
+			t.Fatalf("%s: %v", lines, errs)
+		}
+		if got.Doors[0].Service != want {
+			t.Errorf("%s: %q, want %q", lines, got.Doors[0].Service, want)
+		}
+	}
+}
+
+const lan = "option dest 'lan'\noption dest_ip '192.168.1.22'\n"
 
 // problemsMark ends the configuration in testdata/config/*.txt. The problems that it has follow.
 const problemsMark = "-- problems --\n"

@@ -64,9 +64,11 @@ const (
 // 2. With one port there is nothing to tell apart.
 const minDigits = 2
 
-// The words that stand for a client's kind and for the layout of a section 'ports'.
+// The words that stand for a client's kind, for the layout of a section 'ports', and for a door whose
+// service clients are to be told nothing of.
 const (
 	kindLatchkey  = "latchkey"
 	kindFwknop    = "fwknop"
 	layoutOrdered = "ordered"
+	serviceNone   = "none"
 )

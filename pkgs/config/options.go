@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -57,6 +58,7 @@ func (d *Door) options() []option {
 		{"dest_ip", single, to(&d.DestIP, parseIPv4)},
 		{"dest_ip6", single, to(&d.DestIP6, parseIPv6)},
 		{"dest_port", single, to(&d.DestPort, parsePort)},
+		{"service", single, to(&d.Service, parseService)},
 		{"open_for", single, to(&d.OpenFor, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"wake", single, to(&d.Wake, parseMAC)},
@@ -125,6 +127,12 @@ func (d *Door) complete() {
 	}
 	if d.DestPort == 0 {
 		d.DestPort = d.Port
+	}
+	switch d.Service {
+	case "":
+		d.Service = link.UsualService(slices.Contains(d.Protos, wire.TCP), slices.Contains(d.Protos, wire.UDP), d.DestPort)
+	case serviceNone:
+		d.Service = ""
 	}
 	if d.MaxOpen == 0 {
 		d.MaxOpen = max(d.OpenFor, DefaultMaxOpen)

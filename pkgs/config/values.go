@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -245,6 +247,13 @@ func parseProto(s string) (wire.Proto, error) {
 		return wire.UDP, nil
 	}
 	return 0, errors.New("want tcp or udp")
+}
+
+func parseService(s string) (string, error) {
+	if s != serviceNone && !slices.Contains(link.Services, s) {
+		return "", fmt.Errorf("want %s or %s", strings.Join(link.Services, ", "), serviceNone)
+	}
+	return s, nil
 }
 
 func protoName(p wire.Proto) string {

@@ -5,7 +5,6 @@ package link
 import (
 	"fmt"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,7 @@ const (
 	MaxDoors     = 64
 	MaxName      = 64  // bytes of a name
 	maxHost      = 253 // bytes (RFC 1035, section 2.3.4)
+	maxPage      = 1024
 )
 
 // slotPorts is how many ports the layout in slots takes: 24 slots of 256.
@@ -38,6 +38,7 @@ type Link struct {
 	Ordered   *knock.Ordered // the ordered form of carrier ports, nil = off
 	Key       seal.Key
 	Doors     []string
+	About     []Door // what is said of some of the doors, in their order
 }
 
 // String hides the key, so that no log or error can show it. Text shows it.
@@ -67,13 +68,28 @@ func (l Link) Text() string {
 	add("u", number(l.STUNPort))
 	add("p", number(l.Ports))
 	if o := l.Ordered; o != nil {
-		add("g", joinRanges(o.Groups))
+		add("g", joinRanges(o.Groups, ","))
 		add("gh", joinPorts(o.Header))
 		add("gf", joinPorts(o.Footer))
 	}
 	add("k", l.Key.Text())
 	add("d", strings.Join(l.Doors, ","))
+	for _, d := range l.About {
+		l.say(&b, d)
+	}
 	return b.String()
+}
+
+// say adds what is known of a door, as far as the link has room: without it the door opens as well.
+func (l *Link) say(b *strings.Builder, d Door) {
+	part := "&i=" + escape(d.text())
+	if b.Len()+len(part) > MaxSize {
+		d.Title = ""
+		part = "&i=" + escape(d.text())
+	}
+	if b.Len()+len(part) <= MaxSize {
+		b.WriteString(part)
+	}
 }
 
 // Parse reads a link. Its errors never repeat the link, because it holds a secret. Keys that
@@ -87,8 +103,10 @@ func Parse(s string) (Link, error) {
 	if !found {
 		return Link{}, fmt.Errorf("link has no '#': it was cut off or is not a Latchkey link")
 	}
-	if err := checkPage(page); err != nil {
-		return Link{}, err
+	if page != "" {
+		if err := CheckPage(page); err != nil {
+			return Link{}, fmt.Errorf("link: %w", err)
+		}
 	}
 	p := parser{link: Link{Page: page}, seen: map[string]bool{}}
 	for pair := range strings.SplitSeq(fragment, "&") {
@@ -96,9 +114,9 @@ func Parse(s string) (Link, error) {
 		if !found {
 			return Link{}, fmt.Errorf("link has a part without '=': it was cut off or changed")
 		}
-		value, err := url.PathUnescape(value)
+		value, err := unescape(value)
 		if err != nil {
-			return Link{}, fmt.Errorf("link part %.2q has a bad %% escape", key)
+			return Link{}, fmt.Errorf("link part %.2q %w", key, err)
 		}
 		if err := p.set(key, value); err != nil {
 			return Link{}, err
@@ -114,6 +132,7 @@ type parser struct {
 	link           Link
 	seen           map[string]bool // the parts that may be there once only
 	header, footer []uint16
+	said           []Door // of doors, whether the link has them or not; bounded by MaxSize
 }
 
 // set takes one part of the link.
@@ -129,9 +148,9 @@ func (p *parser) set(key, value string) (err error) {
 			err = fmt.Errorf("it says %.10q, but this program knows version 1 only", value)
 		}
 	case "n":
-		l.Name, err = value, checkTitle(value)
+		l.Name, err = value, CheckName(value)
 	case "h":
-		l.Host, err = value, checkHost(value)
+		l.Host, err = value, CheckHost(value)
 	case "a":
 		err = l.addAddress(value)
 	case "u":
@@ -149,6 +168,10 @@ func (p *parser) set(key, value string) (err error) {
 		l.Key, err = seal.ParseKey(value)
 	case "d":
 		l.Doors, err = parseDoors(value)
+	case "i":
+		if d, err := parseDoor(value); err == nil {
+			p.said = append(p.said, d)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("link part '%s': %w", key, err)
@@ -172,6 +195,7 @@ func (p *parser) complete() error {
 	if l.STUNPort == 0 && l.Ports == 0 && l.Ordered == nil {
 		return fmt.Errorf("link names no way to knock: it needs a part 'u', 'p' or 'g'")
 	}
+	l.About = choose(p.said, l.Doors)
 	if l.Ordered == nil {
 		if p.header != nil || p.footer != nil {
 			return fmt.Errorf("link parts 'gh' and 'gf' say nothing without 'g'")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,7 +47,12 @@ func TestLink_round_trip(t *testing.T) {
 		Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 700}},
 		Header: []uint16{9001, 9002}, Footer: []uint16{9003},
 	}
-	for name, l := range map[string]link.Link{"home": homeLink(), "titled": titled, "ordered": ordered} {
+	about := homeLink()
+	about.About = []link.Door{
+		{Name: "nas_ssh", TCP: true, Ports: ports(2022), Service: "ssh", Title: "SSH: the “NAS” & more, 100 %"},
+		{Name: "router_web", TCP: true, UDP: true, Ports: []wire.PortRange{{First: 8000, Last: 8010}, {First: 443, Last: 443}}},
+	}
+	for name, l := range map[string]link.Link{"home": homeLink(), "titled": titled, "ordered": ordered, "about": about} {
 		got, err := link.Parse(" " + l.Text() + "\n")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -57,6 +63,39 @@ func TestLink_round_trip(t *testing.T) {
 	}
 	if got := homeLink().Text(); got != home {
 		t.Errorf("got  %s\nwant %s", got, home)
+	}
+}
+
+func ports(port uint16) []wire.PortRange { return []wire.PortRange{{First: port, Last: port}} }
+
+// What is said of doors must not make a link too long to be read: titles go first.
+func TestLink_says_of_doors_what_it_has_room_for(t *testing.T) {
+	l := homeLink()
+	l.Doors = nil
+	for i := range link.MaxDoors {
+		name := fmt.Sprintf("a_door_with_a_long_name_%d", i)
+		l.Doors = append(l.Doors, name)
+		l.About = append(l.About, link.Door{Name: name, TCP: true, Ports: ports(22), Service: "ssh", Title: strings.Repeat("ä", 60)})
+	}
+	text := l.Text()
+	got, err := link.Parse(text)
+	if err != nil {
+		t.Fatalf("%d bytes: %v", len(text), err)
+	}
+	if len(text) < link.MaxSize-100 {
+		t.Errorf("the link has %d bytes, so there was room for more", len(text))
+	}
+	titled := 0
+	for _, d := range got.About {
+		if d.Title != "" {
+			titled++
+		}
+	}
+	if titled == 0 || titled == len(got.About) || len(got.About) == link.MaxDoors {
+		t.Errorf("%d doors are said of, %d of them with a title", len(got.About), titled)
+	}
+	if diff := cmp.Diff(l.Doors, got.Doors); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -91,21 +130,33 @@ func TestParse_refuses(t *testing.T) {
 		return changed
 	}
 	for text, want := range map[string]string{
-		"":                                     "has no '#'",
-		"http://192.168.1.1/latchkey/":         "has no '#'",
-		replace("http:", "javascript:"):        "does not begin with http://",
-		replace("v=1", "v=2"):                  "'v': it says \"2\"",
-		replace("v=1&", ""):                    "'v' (the version) is missing",
-		replace("n=home&", ""):                 "'n' (a name) is missing",
-		replace("n=home", "n="):                "'n': a name must be",
-		replace("n=home", "n=a%0Ab"):           "'n': a name must be",
-		replace("n=home", "n=%zz"):             "bad % escape",
-		replace("n=home", "n=home&n=away"):     "'n' is there twice",
-		replace("n=home", "home"):              "without '='",
-		replace("home.example.net", "a/b"):     "'h': \"a/b\" is not a host name",
-		replace("203.0.113.7", "203.0.113"):    "is not an IP address",
-		replace("2001:db8::1", "fe80::1%25e0"): "is not an IP address",
-		replace("203.0.113.7", "0.0.0.0"):      "nobody can send to one host",
+		"":                                              "has no '#'",
+		"http://192.168.1.1/latchkey/":                  "has no '#'",
+		replace("http:", "javascript:"):                 "a page begins with http:// or https://",
+		replace("http://", "javascript:"):               "a page begins with http://",
+		replace("http://", "data:text/html,"):           "a page begins with http://",
+		replace("http://192.168.1.1", "file://"):        "a page begins with http://",
+		replace("http://192.168.1.1", ""):               "a page begins with http://",
+		replace("192.168.1.1", ""):                      "a page begins with http://",
+		replace("192.168.1.1/latchkey/", "?x"):          "a page begins with http://",
+		replace("latchkey/", "a b/"):                    "without spaces",
+		replace("latchkey/", "\"><b>"):                  "without spaces and quotes",
+		replace("latchkey/", strings.Repeat("x", 1024)): "up to 1024 bytes",
+		replace("v=1", "v=2"):                           "'v': it says \"2\"",
+		replace("v=1&", ""):                             "'v' (the version) is missing",
+		replace("n=home&", ""):                          "'n' (a name) is missing",
+		replace("n=home", "n="):                         "'n': a name must be",
+		replace("n=home", "n=a%0Ab"):                    "'n': a name must be",
+		replace("n=home", "n=%zz"):                      "bad % escape",
+		replace("n=home", "n=a%"):                       "bad % escape",
+		replace("n=home", "n=%2"):                       "bad % escape",
+		replace("n=home", "n=%+1"):                      "bad % escape",
+		replace("n=home", "n=home&n=away"):              "'n' is there twice",
+		replace("n=home", "home"):                       "without '='",
+		replace("home.example.net", "a/b"):              "'h': \"a/b\" is not a host name",
+		replace("203.0.113.7", "203.0.113"):             "is not an IP address",
+		replace("2001:db8::1", "fe80::1%25e0"):          "is not an IP address",
+		replace("203.0.113.7", "0.0.0.0"):               "nobody can send to one host",
 		replace("a=203.0.113.7", strings.Repeat("a=203.0.113.7&", 8)+"a=203.0.113.7"): "more than 8 addresses",
 		replace("h=home.example.net&a=203.0.113.7&a=2001:db8::1&", ""):                "names no router",
 		replace("u=41641&p=20480&", ""):                                               "no way to knock",
@@ -159,17 +210,73 @@ func TestParse_vectors(t *testing.T) {
 	}
 }
 
+// What links say of their doors: each line has what it is about, the link, and for each door of 'd' what is known.
+func TestParse_door_vectors(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/vectors/doors.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		what, want := field[0], field[2:]
+		l, err := link.Parse(field[1])
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		var got []string
+		for _, name := range l.Doors {
+			got = append(got, facts(l.Door(name)))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+		if again, err := link.Parse(l.Text()); err != nil || !cmp.Equal(l, again, same) {
+			t.Errorf("%s: reads back as %v, %v", what, again, err)
+		}
+		// A reader of before sees the same link, with nothing said.
+		old, err := link.Parse(regexp.MustCompile(`&i=[^&]*|(#)i=[^&]*&`).ReplaceAllString(field[1], "$1"))
+		if l.About = nil; err != nil || !cmp.Equal(l, old, same) {
+			t.Errorf("%s: without the parts 'i' it is %v, %v", what, old, err)
+		}
+	}
+}
+
+// facts writes what is known of a door as the vectors have it.
+func facts(d link.Door, known bool) string {
+	if !known {
+		return "-"
+	}
+	proto := map[[2]bool]string{{true, false}: "tcp", {false, true}: "udp", {true, true}: "tcp+udp"}[[2]bool{d.TCP, d.UDP}]
+	var ports []string
+	for _, r := range d.Ports {
+		text := fmt.Sprint(r.First)
+		if r.Last != r.First {
+			text += fmt.Sprint("-", r.Last)
+		}
+		ports = append(ports, text)
+	}
+	return strings.Join([]string{d.Name, proto, strings.Join(ports, "+"), d.Service, d.Title}, ":")
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(home)
+	f.Add(home + "&i=nas_ssh:tcp:2022:ssh:a:b&i=router_web:tcp%2Budp:443%2B8000-8010::")
 	f.Add("#v=1&n=a%20b&h=x&g=500-600,700&gh=1&gf=2,3&k=" + keyText + "&d=a")
 	f.Fuzz(func(t *testing.T, s string) {
 		l, err := link.Parse(s)
 		if err != nil {
 			return
 		}
+		if len(l.About) > len(l.Doors) {
+			t.Fatalf("%q says of %d doors, but has %d", s, len(l.About), len(l.Doors))
+		}
 		again, err := link.Parse(l.Text())
 		if err != nil {
 			t.Fatalf("%q parses, but not its own text %q: %v", s, l.Text(), err)
+		}
+		if len(s) > link.MaxSize/4 {
+			again.About, l.About = nil, nil // escaped, they may have no room
 		}
 		if diff := cmp.Diff(l, again, same); diff != "" {
 			t.Errorf("%q (-first +second):\n%s", s, diff)

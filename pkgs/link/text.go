@@ -3,8 +3,8 @@
 package link
 
 import (
+	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"unicode"
@@ -29,27 +29,50 @@ func escape(s string) string {
 	return b.String()
 }
 
-func checkPage(page string) error {
-	if page == "" {
-		return nil
+// unescape reads what escape wrote, and the same with other signs escaped or not.
+func unescape(s string) (string, error) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c == '%' {
+			n, err := strconv.ParseUint(s[i+1:min(i+3, len(s))], 16, 8)
+			if err != nil || i+3 > len(s) {
+				return "", errors.New("has a bad % escape")
+			}
+			c = byte(n)
+			i += 2
+		}
+		b = append(b, c)
 	}
-	u, err := url.Parse(page)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file") {
-		return fmt.Errorf("link does not begin with http://, https:// or file://")
+	return string(b), nil
+}
+
+// CheckPage tells what is wrong with the URL of a knock page. Only http and https are pages: a link is
+// opened by a tap, and a javascript: or data: address would run there.
+func CheckPage(page string) error {
+	scheme, rest, _ := strings.Cut(page, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	odd := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"#<>\\^`{|}", r)
+	}
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || host == "" || host[0] == '?' ||
+		len(page) > maxPage || !utf8.ValidString(page) || strings.ContainsFunc(page, odd) {
+		return fmt.Errorf("a page begins with http:// or https:// and a host, and has up to %d bytes without spaces and quotes", maxPage)
 	}
 	return nil
 }
 
-func checkTitle(s string) error {
+// CheckName tells what is wrong with the name of a router.
+func CheckName(s string) error {
 	if s == "" || len(s) > MaxName || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("a name must be 1 to %d bytes of UTF-8 without control characters", MaxName)
 	}
 	return nil
 }
 
-// checkHost allows what names of hosts are made of, and nothing that could be taken for another
+// CheckHost allows what names of hosts are made of, and nothing that could be taken for another
 // part of a URL.
-func checkHost(s string) error {
+func CheckHost(s string) error {
 	bad := func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
 	}
@@ -96,22 +119,33 @@ func parsePorts(s string) (ports []uint16, err error) {
 	return ports, nil
 }
 
+// parseRange reads one port, or the first and the last of several.
+func parseRange(s string) (r wire.PortRange, err error) {
+	from, to, found := strings.Cut(s, "-")
+	if !found {
+		to = from
+	}
+	if r.First, err = parsePort(from, 65535); err != nil {
+		return r, err
+	}
+	if r.Last, err = parsePort(to, 65535); err != nil {
+		return r, err
+	}
+	if r.Last < r.First {
+		return r, fmt.Errorf("the port groups must ascend, but %.20q does not", s)
+	}
+	return r, nil
+}
+
 // parseRanges reads groups of ports, which must ascend and have at least two ports in all.
 func parseRanges(s string) (ranges []wire.PortRange, err error) {
 	count, last := 0, 0
 	for text := range strings.SplitSeq(s, ",") {
-		from, to, found := strings.Cut(text, "-")
-		if !found {
-			to = from
-		}
-		var r wire.PortRange
-		if r.First, err = parsePort(from, 65535); err != nil {
+		r, err := parseRange(text)
+		if err != nil {
 			return nil, err
 		}
-		if r.Last, err = parsePort(to, 65535); err != nil {
-			return nil, err
-		}
-		if r.Last < r.First || int(r.First) <= last {
+		if int(r.First) <= last {
 			return nil, fmt.Errorf("the port groups must ascend, but %.20q does not", text)
 		}
 		ranges, last = append(ranges, r), int(r.Last)
@@ -123,7 +157,7 @@ func parseRanges(s string) (ranges []wire.PortRange, err error) {
 	return ranges, nil
 }
 
-func joinRanges(ranges []wire.PortRange) string {
+func joinRanges(ranges []wire.PortRange, between string) string {
 	var parts []string
 	for _, r := range ranges {
 		part := strconv.Itoa(int(r.First))
@@ -132,7 +166,7 @@ func joinRanges(ranges []wire.PortRange) string {
 		}
 		parts = append(parts, part)
 	}
-	return strings.Join(parts, ",")
+	return strings.Join(parts, between)
 }
 
 func joinPorts(ports []uint16) string {

@@ -2,6 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { load } from '../lib/modules.mjs';
 
 const door = load()('latchkey.door');
@@ -13,6 +14,12 @@ test('a door reads as a sentence', () => {
 	assert.equal(door.sentence(nas, () => 'nas'), 'SSH on nas, from outside on port 2022');
 	assert.equal(door.sentence({ proto: 'tcp', port: '443' }), 'Web page (HTTPS) on this router');
 	assert.equal(door.sentence({ proto: [ 'tcp', 'udp' ], port: '53', dest_port: '53', dest_ip: '10.0.0.2' }), 'TCP/UDP port 53 on 10.0.0.2');
+});
+
+test('the services to choose from are those that the router takes', () => {
+	const go = readFileSync(new URL('../../../pkgs/link/service.go', import.meta.url), 'utf8');
+
+	assert.deepEqual([ ...door.SERVICES ], go.match(/var Services = \[\]string\{(.*)\}/)[1].split(', ').map(w => JSON.parse(w)));
 });
 
 test('a free port is no conflict', () => {

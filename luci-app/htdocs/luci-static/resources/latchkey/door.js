@@ -5,6 +5,9 @@
 
 // Doors: what they lead to, in words, and what they would collide with. Pure: sections in, words out.
 
+// What a door's option 'service' may be, beside 'none': the list of pkgs/link.
+const SERVICES = [ 'ssh', 'sftp', 'http', 'https', 'rdp', 'vnc', 'smb', 'wireguard', 'openvpn' ];
+
 // Services that people put behind a door. proto and port are those inside.
 function services() {
 	return [
@@ -228,6 +231,7 @@ function freePort(door, around, below) {
 }
 
 return baseclass.extend({
+	SERVICES: SERVICES,
 	services: services,
 	protocols: protocols,
 	serviceName: serviceName,

@@ -173,6 +173,13 @@ function addAdvanced(s) {
 			uci.set('latchkey', id, 'dest', 'lan');
 	};
 
+	o = s.taboption('advanced', form.ListValue, 'service', _('Service'), _('What is behind the door: the knock page then offers to connect to it.'));
+	o.modalonly = true;
+	o.optional = true;
+	grid.choice(o, '', _('By its port'));
+	door.SERVICES.forEach(function(word) { grid.choice(o, word, word); });
+	grid.choice(o, 'none', _('Say nothing'));
+
 	o = s.taboption('advanced', form.Value, 'wake', _('Wake the device'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
 	o.modalonly = true;
 	o.datatype = 'macaddr';
