@@ -47,11 +47,12 @@ var arrows = map[string][]string{
 	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/seal", "pkgs/uci"},
+	"pkgs/share":     {"pkgs/config", "pkgs/knock", "pkgs/link", "pkgs/wire"},
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
-		"pkgs/offer", "pkgs/pickup", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
+		"pkgs/offer", "pkgs/pickup", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.
@@ -78,7 +79,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/clock", "pkgs/command"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/share", "pkgs/clock", "pkgs/command"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

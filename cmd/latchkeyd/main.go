@@ -51,6 +51,7 @@ func commands() []command {
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
 		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
+		{"link", "CLIENT FILE [--app]", "make the link of a client of a configuration: a secret", makeLink},
 		{"offer", "CLIENT FILE", "let the link in a file be picked up once, by the code that is printed", offerLink},
 		{"pickup", "NAME", "end an offer, and print the sealed link for its device", pickUp},
 		{"ntp", "ACTION STRATUM", "keep what the NTP daemon says of the clock, for /etc/hotplug.d/ntp", ntp},

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -28,6 +29,7 @@ const (
 // advise reports what is doubtful.
 func (r *reader) advise() {
 	r.adviseMain()
+	r.adviseHost()
 	r.adviseDoors()
 	r.adviseClients()
 	others := r.othersKnocks()
@@ -52,6 +54,22 @@ func (r *reader) adviseMain() {
 	for _, name := range m.Interfaces {
 		if isMissing(name) && (named || !slices.ContainsFunc(m.Interfaces, func(n string) bool { return !isMissing(n) })) {
 			r.warn(r.main.at, "interface", "names '%s', which does not exist: no knock comes in there", printable(name))
+		}
+	}
+}
+
+// adviseHost tells where devices will not find the router by what they are told of it.
+func (r *reader) adviseHost() {
+	m := &r.main.v
+	if r.main.at == nil || r.failed(r.main.at, "host") {
+		return
+	}
+	if m.Hosts == nil && slices.ContainsFunc(r.clients, func(c place[clientSection]) bool { return c.v.Enabled && c.v.Kind == knock.KindMessage }) {
+		r.warn(r.main.at, "host", "is not set: write the router's public name, such as one of dynamic DNS, so that devices find it when its address changes")
+	}
+	for _, host := range m.Hosts {
+		if link.ReachOf(host) != link.Public {
+			r.warn(r.main.at, "host", "has '%s', which is known in a network inside only: write the public name", host)
 		}
 	}
 }

@@ -60,6 +60,10 @@ func TestParse_full(t *testing.T) {
 			MissingInterfaces: []string{"wan6"},
 			MissingZones:      []string{"attic"},
 
+			Hosts: []string{"home.example.net", "203.0.113.7", "2001:db8::7"},
+			Name:  "Home",
+			Page:  "https://knock.example.net/",
+
 			STUNPort: 41641,
 			Ports:    wire.PortRange{First: 20480, Last: 26623},
 			SPAPort:  62201,

@@ -2,7 +2,11 @@
 
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/link"
+)
 
 // Bounds on how much a configuration may hold. A home needs a few of each; the bounds keep the
 // tables that the daemon makes of them small.
@@ -13,6 +17,8 @@ const (
 	MaxOnce       = 256 // one-time entries of one sequence
 	MaxInterfaces = 16
 	MaxPortGroups = 64
+	// MaxHosts is a name and as many addresses as a link has.
+	MaxHosts = 1 + link.MaxAddresses
 	// MaxProblems is how many problems are listed.
 	MaxProblems = 500
 )

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/uci"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -33,6 +34,9 @@ func (r *reader) finishMain(p *place[Main]) {
 	p.v.complete()
 	if m := &p.v; m.SPAPort != 0 && m.SPAPort == m.STUNPort {
 		r.refuse(p.at, "spa_port", "is the same as stun_port: each needs a port of its own")
+	}
+	if names := slices.DeleteFunc(slices.Clone(p.v.Hosts), link.IsAddress); len(names) > 1 {
+		r.refuse(p.at, "host", "has two names, '%s' and '%s': devices are told one, the others can be addresses", names[0], names[1])
 	}
 }
 

@@ -32,6 +32,7 @@ var (
 	errTitle    = fmt.Errorf("a title has up to %d bytes of printable text, without control, direction and zero-width characters", MaxTitle)
 	errIPv4     = errors.New("want the IPv4 address of one host, such as 192.168.1.22")
 	errIPv6     = errors.New("want the IPv6 address of one host, or the end of one, such as ::22")
+	errHost     = errors.New("want a DNS name such as home.example.net, or an address, without http:// and port")
 	errMAC      = errors.New("want the hardware address of one device, such as 00:11:22:33:44:55")
 	errExpires  = errors.New("want a day such as 2027-01-31, or a time such as 2027-01-31T18:00:00+01:00")
 	errNoDay    = errors.New("there is no such day or time")
@@ -288,6 +289,34 @@ func parseIPv6(s string) (netip.Addr, error) {
 	}
 	return a, nil
 }
+
+// parseHost reads an address, or a DNS name by the rules for names of hosts (RFC 1123, section 2.1), with the
+// underscore that some have. It returns the name without a dot at its end.
+func parseHost(s string) (string, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		if a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() {
+			return "", errHost
+		}
+		return a.Unmap().String(), nil
+	}
+	name := strings.TrimSuffix(s, ".")
+	odd := func(r rune) bool { return !isNameRune(r) && r != '-' }
+	for label, rest, more := "", name, true; more; {
+		label, rest, more = strings.Cut(rest, ".")
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' || strings.ContainsFunc(label, odd) ||
+			!more && strings.Trim(label, "0123456789") == "" { // no top-level domain is a number: it is half an address
+			return "", errHost
+		}
+	}
+	if len(name) > 253 {
+		return "", errHost
+	}
+	return name, nil
+}
+
+func parseName(s string) (string, error) { return s, link.CheckName(s) }
+
+func parsePage(s string) (string, error) { return s, link.CheckPage(s) }
 
 func parseMAC(s string) (net.HardwareAddr, error) {
 	m, err := net.ParseMAC(s)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -45,59 +44,56 @@ type Link struct {
 func (l Link) String() string { return l.Page + "#(key of " + l.Name + ")" }
 
 // Text returns the link as text, secret included. Parse reads it back.
-func (l Link) Text() string {
-	var b strings.Builder
-	b.WriteString(l.Page)
-	b.WriteString("#v=1")
-	add := func(key, value string) {
-		if value != "" {
-			b.WriteString("&" + key + "=" + escape(value))
-		}
-	}
-	number := func(n uint16) string {
-		if n == 0 {
-			return ""
-		}
-		return strconv.Itoa(int(n))
-	}
-	add("n", l.Name)
-	add("h", l.Host)
+func (l Link) Text() string { return l.Page + "#" + l.parts() }
+
+// parts returns the text behind the page.
+func (l *Link) parts() string {
+	b := []byte("v=1")
+	b = add(b, "n", l.Name)
+	b = add(b, "h", l.Host)
 	for _, a := range l.Addresses {
-		add("a", a.String())
+		b = add(b, "a", a.String())
 	}
-	add("u", number(l.STUNPort))
-	add("p", number(l.Ports))
+	b = add(b, "u", portText(l.STUNPort))
+	b = add(b, "p", portText(l.Ports))
 	if o := l.Ordered; o != nil {
-		add("g", joinRanges(o.Groups, ","))
-		add("gh", joinPorts(o.Header))
-		add("gf", joinPorts(o.Footer))
+		b = add(b, "g", joinRanges(o.Groups, ","))
+		b = add(b, "gh", joinPorts(o.Header))
+		b = add(b, "gf", joinPorts(o.Footer))
 	}
-	add("k", l.Key.Text())
-	add("d", strings.Join(l.Doors, ","))
+	b = add(b, "k", l.Key.Text())
+	b = add(b, "d", strings.Join(l.Doors, ","))
+	// Of doors it says as much as it has room for: without that they open as well.
+	most := MaxSize - len(l.Page) - len("#")
 	for _, d := range l.About {
-		l.say(&b, d)
+		more := add(b, "i", d.text())
+		if len(more) > most {
+			d.Title = ""
+			more = add(b, "i", d.text())
+		}
+		if len(more) <= most {
+			b = more
+		}
 	}
-	return b.String()
+	return string(b)
 }
 
-// say adds what is known of a door, as far as the link has room: without it the door opens as well.
-func (l *Link) say(b *strings.Builder, d Door) {
-	part := "&i=" + escape(d.text())
-	if b.Len()+len(part) > MaxSize {
-		d.Title = ""
-		part = "&i=" + escape(d.text())
-	}
-	if b.Len()+len(part) <= MaxSize {
-		b.WriteString(part)
-	}
-}
+// Scheme is what the installed app's code has in place of a page, so that no camera opens it.
+const Scheme = "latchkey:"
 
-// Parse reads a link. Its errors never repeat the link, because it holds a secret. Keys that
+// AppText returns the link as the code that the installed app scans itself, secret included. Parse reads
+// that, too.
+func (l Link) AppText() string { return Scheme + l.parts() }
+
+// Parse reads a link, or the installed app's code. Its errors never repeat the link, because it holds a secret. Keys that
 // version 1 does not know are skipped, so that later routers can say more to old clients.
 func Parse(s string) (Link, error) {
 	s = strings.TrimSpace(s)
 	if len(s) > MaxSize {
 		return Link{}, fmt.Errorf("link is %d bytes long, but must be at most %d", len(s), MaxSize)
+	}
+	if code, found := strings.CutPrefix(s, Scheme); found {
+		s = "#" + code
 	}
 	page, fragment, found := strings.Cut(s, "#")
 	if !found {

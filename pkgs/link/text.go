@@ -13,23 +13,34 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// escape writes what is not a letter, digit or one of a few harmless signs as %XX, so that the
-// value survives in a URL fragment (RFC 3986, section 3.5) and in chat programs that cut links.
-func escape(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._:,", c) >= 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
+// add adds a part of a link, if it has a value. What is not a letter, digit or one of a few harmless signs is
+// written as %XX, so that it survives in a URL fragment (RFC 3986, section 3.5) and in chat programs that cut
+// links.
+func add(b []byte, key, value string) []byte {
+	if value == "" {
+		return b
 	}
-	return b.String()
+	b = append(b, '&')
+	b = append(b, key...)
+	b = append(b, '=')
+	for i := range len(value) {
+		c := value[i]
+		if isNameByte(c) || strings.IndexByte("-.:,", c) >= 0 {
+			b = append(b, c)
+			continue
+		}
+		const digits = "0123456789ABCDEF"
+		b = append(b, '%', digits[c>>4], digits[c&15])
+	}
+	return b
 }
 
-// unescape reads what escape wrote, and the same with other signs escaped or not.
+// isNameByte tells whether a name of a door may have c.
+func isNameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
+}
+
+// unescape reads what add wrote, and the same with other signs escaped or not.
 func unescape(s string) (string, error) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
@@ -51,11 +62,9 @@ func unescape(s string) (string, error) {
 // opened by a tap, and a javascript: or data: address would run there.
 func CheckPage(page string) error {
 	scheme, rest, _ := strings.Cut(page, "://")
-	host, _, _ := strings.Cut(rest, "/")
-	odd := func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"#<>\\^`{|}", r)
-	}
-	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") || host == "" || host[0] == '?' ||
+	scheme = strings.ToLower(scheme)
+	odd := func(r rune) bool { return r == ' ' || !strconv.IsPrint(r) || strings.ContainsRune("\"#<>\\^`{|}", r) }
+	if scheme != "http" && scheme != "https" || rest == "" || rest[0] == '/' || rest[0] == '?' ||
 		len(page) > maxPage || !utf8.ValidString(page) || strings.ContainsFunc(page, odd) {
 		return fmt.Errorf("a page begins with http:// or https:// and a host, and has up to %d bytes without spaces and quotes", maxPage)
 	}
@@ -73,9 +82,7 @@ func CheckName(s string) error {
 // CheckHost allows what names of hosts are made of, and nothing that could be taken for another
 // part of a URL.
 func CheckHost(s string) error {
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.' || r == '_')
-	}
+	bad := func(r rune) bool { return r > 'z' || !isNameByte(byte(r)) && r != '-' && r != '.' }
 	if s == "" || len(s) > maxHost || strings.ContainsFunc(s, bad) || s[0] == '-' || s[0] == '.' {
 		return fmt.Errorf("%.60q is not a host name", s)
 	}
@@ -88,9 +95,7 @@ func parseDoors(s string) ([]string, error) {
 	if len(doors) > MaxDoors {
 		return nil, fmt.Errorf("%d doors are more than %d", len(doors), MaxDoors)
 	}
-	bad := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_')
-	}
+	bad := func(r rune) bool { return r > 'z' || !isNameByte(byte(r)) }
 	for _, d := range doors {
 		if d == "" || len(d) > MaxName || strings.ContainsFunc(d, bad) {
 			return nil, fmt.Errorf("%.70q is not the name of a door: it must be 1 to %d letters, digits or _", d, MaxName)
@@ -158,21 +163,28 @@ func parseRanges(s string) (ranges []wire.PortRange, err error) {
 }
 
 func joinRanges(ranges []wire.PortRange, between string) string {
-	var parts []string
-	for _, r := range ranges {
-		part := strconv.Itoa(int(r.First))
+	parts := make([]string, len(ranges))
+	for i, r := range ranges {
+		parts[i] = portText(r.First)
 		if r.Last != r.First {
-			part += "-" + strconv.Itoa(int(r.Last))
+			parts[i] += "-" + portText(r.Last)
 		}
-		parts = append(parts, part)
 	}
 	return strings.Join(parts, between)
 }
 
 func joinPorts(ports []uint16) string {
-	var parts []string
-	for _, p := range ports {
-		parts = append(parts, strconv.Itoa(int(p)))
+	ranges := make([]wire.PortRange, len(ports))
+	for i, p := range ports {
+		ranges[i] = wire.PortRange{First: p, Last: p}
 	}
-	return strings.Join(parts, ",")
+	return joinRanges(ranges, ",")
+}
+
+// portText returns a port as text; "" for 0, which stands for none.
+func portText(port uint16) string {
+	if port == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(port))
 }

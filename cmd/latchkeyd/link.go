@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/share"
+)
+
+// makeLink prints the link of a client, and on standard error what is doubtful about it:
+//
+//	warning: WORD: TEXT
+//
+// The configuration comes in a file or on standard input, because arguments are not private.
+func makeLink(e env, args []string) error {
+	f := newFlags(e, "link")
+	app := f.Bool("app", "as the code that the scanner of the installed app reads")
+	words, err := f.parse(args, 2, 2)
+	if err != nil {
+		return err
+	}
+	text, err := readInput(e, words[1])
+	if err != nil {
+		return err
+	}
+	c, problems := config.Parse(text)
+	if c == nil {
+		return problems.Errors()
+	}
+	l, warnings, err := share.Make(c, words[0])
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(e.err, "warning: %s: %s\n", w.Word, w.Text)
+	}
+	made := l.Text()
+	if *app {
+		made = l.AppText()
+	}
+	_, err = fmt.Fprintln(e.out, made)
+	return err
+}

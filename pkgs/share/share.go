@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package share
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// usualName is what a router is called that nobody gave a name.
+const usualName = "home"
+
+// Warning is something about a link that its owner should know before he hands it out.
+type Warning struct {
+	Word string // one of those below, for programs
+	Text string // for people
+}
+
+// The words of warnings. With one of the first three, no client takes the link.
+const (
+	NoDoor         = "no-door"         // the client may open none
+	NoCarrier      = "no-carrier"      // section main has no port for messages
+	NoAddress      = "no-address"      // neither name nor address is known
+	LocalName      = "local-name"      // the name is known in the router's own network only
+	PrivateAddress = "private-address" // the router is in the network of another one
+	CarrierAddress = "carrier-address" // the router's addresses are the provider's own
+	MayChange      = "may-change"      // addresses, and no name that follows them
+	TooManyDoors   = "too-many-doors"  // the link has room for some only
+)
+
+// Make returns the link of a client. An error says that there can be none.
+func Make(c *config.Config, client string) (link.Link, []Warning, error) {
+	i := slices.IndexFunc(c.Clients, func(k config.Client) bool { return k.Name == client })
+	if i < 0 {
+		return link.Link{}, nil, fmt.Errorf("there is no client '%.40s'", client)
+	}
+	k := &c.Clients[i]
+	if k.Kind != knock.KindMessage {
+		return link.Link{}, nil, fmt.Errorf("client '%s' is of kind '%s', but links are for kind 'latchkey'", client, k.KindWord())
+	}
+	m := maker{link: link.Link{
+		Page: c.Main.Page, Name: c.Main.Name,
+		STUNPort: c.Main.STUNPort, Ports: c.Main.Ports.First, Ordered: c.Ports, Key: k.Key,
+	}}
+	if m.link.Name == "" || m.link.Name == "OpenWrt" { // as they all are called
+		m.link.Name = usualName
+	}
+	m.addDoors(c, k)
+	if m.link.STUNPort == 0 && m.link.Ports == 0 && m.link.Ordered == nil {
+		m.warn(NoCarrier, "section 'main' has neither stun_port nor ports: no knock arrives")
+	}
+	m.addHosts(c.Main.Hosts)
+	if n := len(m.link.Text()); n > link.MaxSize {
+		return link.Link{}, nil, fmt.Errorf("the link of client '%s' would have %d bytes, the limit is %d: give it fewer doors", client, n, link.MaxSize)
+	}
+	return m.link, m.warnings, nil
+}
+
+// maker is a link that is made.
+type maker struct {
+	link     link.Link
+	warnings []Warning
+}
+
+func (m *maker) warn(word, text string) { m.warnings = append(m.warnings, Warning{word, text}) }
+
+// addDoors adds the client's doors, and what is known of them.
+func (m *maker) addDoors(c *config.Config, k *config.Client) {
+	l := &m.link
+	l.Doors = k.Doors[:min(len(k.Doors), link.MaxDoors)]
+	for _, name := range l.Doors {
+		d := &c.Doors[slices.Index(c.DoorNames(), name)] // it is there: the configuration was checked
+		l.About = append(l.About, link.Door{
+			Name: name, TCP: slices.Contains(d.Protos, wire.TCP), UDP: slices.Contains(d.Protos, wire.UDP),
+			Ports: []wire.PortRange{{First: d.Port, Last: d.Port}}, Service: d.Service, Title: d.Title,
+		})
+	}
+	if len(l.Doors) == 0 {
+		m.warn(NoDoor, "client '"+k.Name+"' has no door that it may open")
+	}
+	if len(l.Doors) < len(k.Doors) {
+		m.warn(TooManyDoors, fmt.Sprintf("the link has the first %d of %d doors", len(l.Doors), len(k.Doors)))
+	}
+}
+
+// addHosts adds the router's name and addresses. Addresses to which a device that is away cannot send are
+// added only if there is nothing else: it would knock at somebody else's.
+func (m *maker) addHosts(hosts []string) {
+	l := &m.link
+	var inside []string // addresses that are not public
+	worst := link.Public
+	add := func(host string) {
+		if a, err := netip.ParseAddr(host); err == nil && len(l.Addresses) < link.MaxAddresses {
+			l.Addresses = append(l.Addresses, a)
+		}
+	}
+	for _, host := range hosts {
+		switch reach := link.ReachOf(host); {
+		case !link.IsAddress(host):
+			l.Host = host
+			if reach != link.Public {
+				m.warn(LocalName, "the name "+host+" is known in the router's own network only")
+			}
+		case reach == link.Public:
+			add(host)
+		default:
+			inside = append(inside, host)
+			if worst != link.Carrier {
+				worst = reach
+			}
+		}
+	}
+	switch {
+	case len(l.Addresses) > 0:
+		if l.Host == "" {
+			m.warn(MayChange, "the link has addresses only: if the provider changes them, the device needs new settings; a name would follow them (option host)")
+		}
+		return
+	case worst == link.Carrier:
+		m.warn(CarrierAddress, "the provider shares its address among customers, this router has "+strings.Join(inside, ", ")+": knocks from outside do not arrive; ask the provider for a public address, or for IPv6")
+	case worst == link.Private:
+		m.warn(PrivateAddress, "this router has the private address "+strings.Join(inside, ", ")+": the router before it must forward the ports of knocks and doors, and option host must lead to that one")
+	case l.Host == "":
+		m.warn(NoAddress, "neither a name nor an address of this router is known: write its name into option host of section main")
+	}
+	if l.Host == "" {
+		for _, host := range inside {
+			add(host)
+		}
+	}
+}
