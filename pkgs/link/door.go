@@ -90,11 +90,11 @@ func parseDoor(s string) (Door, error) {
 func isServiceRune(r rune) bool { return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' }
 
 // choose returns what was said of the doors that the link has, in their order, of each the first.
-func choose(said []Door, doors []string) (about []Door) {
+func choose[T any](said []T, doors []string, of func(T) string) (chosen []T) {
 	for _, name := range doors {
-		if i := slices.IndexFunc(said, func(d Door) bool { return d.Name == name }); i >= 0 {
-			about = append(about, said[i])
+		if i := slices.IndexFunc(said, func(x T) bool { return of(x) == name }); i >= 0 {
+			chosen = append(chosen, said[i])
 		}
 	}
-	return about
+	return chosen
 }

@@ -38,6 +38,7 @@ type Link struct {
 	Key       seal.Key
 	Doors     []string
 	About     []Door // what is said of some of the doors, in their order
+	Times     []Time // how long some of the doors open, in their order
 }
 
 // String hides the key, so that no log or error can show it. Text shows it.
@@ -72,6 +73,11 @@ func (l *Link) parts() string {
 			more = add(b, "i", d.text())
 		}
 		if len(more) <= most {
+			b = more
+		}
+	}
+	for _, t := range l.Times {
+		if more := add(b, "t", t.text()); len(more) <= most {
 			b = more
 		}
 	}
@@ -129,6 +135,7 @@ type parser struct {
 	seen           map[string]bool // the parts that may be there once only
 	header, footer []uint16
 	said           []Door // of doors, whether the link has them or not; bounded by MaxSize
+	times          []Time // likewise
 }
 
 // set takes one part of the link.
@@ -168,6 +175,10 @@ func (p *parser) set(key, value string) (err error) {
 		if d, err := parseDoor(value); err == nil {
 			p.said = append(p.said, d)
 		}
+	case "t":
+		if t, err := parseTime(value); err == nil {
+			p.times = append(p.times, t)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("link part '%s': %w", key, err)
@@ -191,7 +202,8 @@ func (p *parser) complete() error {
 	if l.STUNPort == 0 && l.Ports == 0 && l.Ordered == nil {
 		return fmt.Errorf("link names no way to knock: it needs a part 'u', 'p' or 'g'")
 	}
-	l.About = choose(p.said, l.Doors)
+	l.About = choose(p.said, l.Doors, func(d Door) string { return d.Name })
+	l.Times = choose(p.times, l.Doors, func(t Time) string { return t.Door })
 	if l.Ordered == nil {
 		if p.header != nil || p.footer != nil {
 			return fmt.Errorf("link parts 'gh' and 'gf' say nothing without 'g'")

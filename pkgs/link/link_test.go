@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -52,6 +53,7 @@ func TestLink_round_trip(t *testing.T) {
 		{Name: "nas_ssh", TCP: true, Ports: ports(2022), Service: "ssh", Title: "SSH: the “NAS” & more, 100 %"},
 		{Name: "router_web", TCP: true, UDP: true, Ports: []wire.PortRange{{First: 8000, Last: 8010}, {First: 443, Last: 443}}},
 	}
+	about.Times = []link.Time{{Door: "router_web", Usual: 10 * time.Minute, Most: 8 * time.Hour}}
 	for name, l := range map[string]link.Link{"home": homeLink(), "titled": titled, "ordered": ordered, "about": about} {
 		got, err := link.Parse(" " + l.Text() + "\n")
 		if err != nil {
@@ -242,6 +244,39 @@ func TestParse_door_vectors(t *testing.T) {
 	}
 }
 
+// How long doors open: each line has what it is about, the link, and for each door of 'd' the seconds.
+func TestParse_time_vectors(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/vectors/times.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		what, want := field[0], field[2:]
+		l, err := link.Parse(field[1])
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		var got []string
+		for _, name := range l.Doors {
+			told := "-"
+			for _, x := range l.Times {
+				if x.Door == name {
+					told = fmt.Sprintf("%.0f:%.0f", x.Usual.Seconds(), x.Most.Seconds())
+				}
+			}
+			got = append(got, told)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+		if again, err := link.Parse(l.Text()); err != nil || !cmp.Equal(l, again, same) {
+			t.Errorf("%s: reads back as %v, %v", what, again, err)
+		}
+	}
+}
+
 // facts writes what is known of a door as the vectors have it.
 func facts(d link.Door, known bool) string {
 	if !known {
@@ -262,14 +297,15 @@ func facts(d link.Door, known bool) string {
 func FuzzParse(f *testing.F) {
 	f.Add(home)
 	f.Add(home + "&i=nas_ssh:tcp:2022:ssh:a:b&i=router_web:tcp%2Budp:443%2B8000-8010::")
+	f.Add(home + "&t=nas_ssh:600:28800&t=router_web:30:30")
 	f.Add("#v=1&n=a%20b&h=x&g=500-600,700&gh=1&gf=2,3&k=" + keyText + "&d=a")
 	f.Fuzz(func(t *testing.T, s string) {
 		l, err := link.Parse(s)
 		if err != nil {
 			return
 		}
-		if len(l.About) > len(l.Doors) {
-			t.Fatalf("%q says of %d doors, but has %d", s, len(l.About), len(l.Doors))
+		if most := max(len(l.About), len(l.Times)); most > len(l.Doors) {
+			t.Fatalf("%q says of %d doors, but has %d", s, most, len(l.Doors))
 		}
 		again, err := link.Parse(l.Text())
 		if err != nil {
@@ -277,6 +313,7 @@ func FuzzParse(f *testing.F) {
 		}
 		if len(s) > link.MaxSize/4 {
 			again.About, l.About = nil, nil // escaped, they may have no room
+			again.Times, l.Times = nil, nil
 		}
 		if diff := cmp.Diff(l, again, same); diff != "" {
 			t.Errorf("%q (-first +second):\n%s", s, diff)

@@ -81,6 +81,7 @@ func (m *maker) addDoors(c *config.Config, k *config.Client) {
 			Name: name, TCP: slices.Contains(d.Protos, wire.TCP), UDP: slices.Contains(d.Protos, wire.UDP),
 			Ports: []wire.PortRange{{First: d.Port, Last: d.Port}}, Service: d.Service, Title: d.Title,
 		})
+		l.Times = append(l.Times, link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen})
 	}
 	if len(l.Doors) == 0 {
 		m.warn(NoDoor, "client '"+k.Name+"' has no door that it may open")

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -71,6 +72,7 @@ func TestMake(t *testing.T) {
 			{Name: "nas", TCP: true, Ports: []wire.PortRange{{First: 2022, Last: 2022}}, Service: "ssh"},
 			{Name: "web", TCP: true, UDP: true, Ports: []wire.PortRange{{First: 443, Last: 443}}, Service: "https", Title: "The web page: router"},
 		},
+		Times: []link.Time{{Door: "nas", Usual: 30 * time.Second, Most: time.Hour}, {Door: "web", Usual: 30 * time.Second, Most: time.Hour}},
 	}
 	same := cmpopts.EquateComparable(netip.Addr{}, seal.Key{})
 	if diff := cmp.Diff(want, got, same); diff != "" {
