@@ -276,13 +276,13 @@ function link(args) {
 // link goes through a file of root's; what stays is sealed, see SPEC.md, section 5.
 function offer(args) {
 	const made = link(args);
-	const useless = filter(made.warnings ?? [], w => w.word in USELESS)[0];
+	const useless = filter(made.warnings ?? [], w => w.word in USELESS);
 	const page = args.page || knockPage();
 
 	if (made.error)
 		return made;
-	if (useless)
-		return { error: useless.text, hint: 'no device could use the link', warnings: made.warnings };
+	if (length(useless))
+		return { error: useless[0].text, hint: 'no device could use the link', warnings: useless };
 	if (!matches(page, /^https?:\/\/[^ #]+$/))
 		return { error: 'this router has no page to pick the link up at', hint: 'name one: page' };
 
