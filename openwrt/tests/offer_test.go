@@ -3,11 +3,13 @@
 package openwrt_test
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,6 +35,10 @@ config client 'laptop'
 config client 'app'
 	option kind 'fwknop'
 	option key 'AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA='
+	option hmac_key 'AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA='
+
+config client 'useless'
+	option key 'AgIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA='
 `)
 	r.write("etc/config/system", "config system\n\toption hostname 'home'\n")
 	if err := os.Remove(r.path("bin/latchkeyd")); err != nil {
@@ -77,7 +83,7 @@ func testOffer(t *testing.T) {
 	address, _ := got["address"].(string)
 	text, found := strings.CutPrefix(address, "http://192.168.1.1/latchkey/#")
 	code, err := pickup.ParseCode(text)
-	if !found || err != nil || got["minutes"] != 15.0 || len(got) != 2 {
+	if !found || err != nil || got["minutes"] != 15.0 || len(got["warnings"].([]any)) != 0 || len(got) != 3 {
 		t.Fatalf("offer answers %v: %v", got, err)
 	}
 	answer, _ := r.call("pickup", map[string]any{"name": code.Name()})["answer"].(string)
@@ -96,6 +102,101 @@ func testOffer(t *testing.T) {
 	}
 	if got := r.call("offer", map[string]any{"client": "phone"}); got["error"] == nil {
 		t.Errorf("without a page, offer answers %v", got)
+	}
+	for _, page := range []string{"javascript:alert(1)", "file:///x.html", "http://a b/"} {
+		if got := r.call("offer", map[string]any{"client": "phone", "page": page}); got["error"] == nil || got["address"] != nil {
+			t.Errorf("at the page %q, offer answers %v", page, got)
+		}
+		if got := r.call("link", map[string]any{"client": "phone", "page": page}); got["error"] == nil || got["link"] != nil {
+			t.Errorf("with the page %q, link answers %v", page, got)
+		}
+	}
+}
+
+// What latchkeyd says of a link is in the answers, and a link that no device can use is not offered.
+func testLinkWarnings(t *testing.T) {
+	r := newPickupRouter(t)
+	words := func(answer map[string]any) (words []string) {
+		list, _ := answer["warnings"].([]any)
+		for _, w := range list {
+			entry := w.(map[string]any)
+			if entry["text"] == "" || entry["text"] == nil {
+				t.Errorf("a warning without words: %v", entry)
+			}
+			words = append(words, entry["word"].(string))
+		}
+		return words
+	}
+	page := "http://192.168.1.1/latchkey/"
+	for name, test := range map[string]struct {
+		args    map[string]any
+		want    []string
+		offered bool
+	}{
+		"a name":         {map[string]any{"client": "phone", "host": "home.example.net"}, nil, true},
+		"an address":     {map[string]any{"client": "phone", "addresses": []string{"203.0.113.7"}}, []string{"may-change"}, true},
+		"a private one":  {map[string]any{"client": "phone", "addresses": []string{"192.168.2.2"}}, []string{"private-address"}, true},
+		"a carrier's":    {map[string]any{"client": "phone", "addresses": []string{"100.64.2.2"}}, []string{"carrier-address"}, true},
+		"nothing":        {map[string]any{"client": "phone"}, []string{"no-address"}, false},
+		"no door":        {map[string]any{"client": "useless", "host": "home.example.net"}, []string{"no-door"}, false},
+		"nothing at all": {map[string]any{"client": "useless"}, []string{"no-door", "no-address"}, false},
+		"a local name":   {map[string]any{"client": "phone", "host": "router.lan"}, []string{"local-name"}, true},
+		"a hostile host": {map[string]any{"client": "phone", "host": "x'\nconfig door 'all"}, nil, false},
+		"a hostile name": {map[string]any{"client": "phone", "host": "x", "name": "$(id)`id`\n"}, nil, false},
+		"a hostile list": {map[string]any{"client": "phone", "addresses": []string{"1.2.3.4'; option enabled '0"}}, nil, false},
+		"too many hosts": {map[string]any{"client": "phone", "addresses": strings.Fields("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8 1.1.1.9 1.1.1.10")}, nil, false},
+		"a second name":  {map[string]any{"client": "phone", "host": "a.example", "addresses": []string{"b.example"}}, nil, false},
+	} {
+		test.args["page"] = page
+		made, offered := r.call("link", test.args), r.call("offer", test.args)
+		if test.want != nil && made["link"] == nil || !slices.Equal(words(made), test.want) || !slices.Equal(words(offered), test.want) {
+			t.Errorf("%s: link answers %v, offer %v, want %q", name, made, offered, test.want)
+		}
+		if (offered["address"] != nil) != test.offered || (offered["error"] == nil) != test.offered {
+			t.Errorf("%s: offer answers %v", name, offered)
+		}
+	}
+}
+
+// The section main says what links have; what it leaves open is looked up.
+func testLinkFromConfiguration(t *testing.T) {
+	r := newPickupRouter(t)
+	text := r.read("etc/config/latchkey")
+	get := func(args map[string]any) link.Link {
+		t.Helper()
+		args["client"] = "phone"
+		answer := r.call("link", args)
+		made, _ := answer["link"].(string)
+		l, err := link.Parse(made)
+		if err != nil {
+			t.Fatalf("link answers %v: %v", answer, err)
+		}
+		return l
+	}
+	const own = "http://192.168.1.1/latchkey/"
+	r.write("etc/config/ddns", "config service 'mine'\n\toption enabled '1'\n\toption lookup_host 'ddns.example.net'\n")
+	if l := get(map[string]any{"page": own}); l.Host != "ddns.example.net" || l.Name != "home" || l.Page != own {
+		t.Errorf("looked up: %q, %q, %q", l.Host, l.Name, l.Page)
+	}
+	r.write("etc/config/latchkey", text+"\nconfig latchkey 'main'\n\toption host 'a.example.net'\n\tlist host '203.0.113.9'\n\toption name 'Attic'\n\toption page 'https://app.example.net/'\n")
+	l := get(map[string]any{"page": own})
+	if l.Host != "a.example.net" || len(l.Addresses) != 1 || l.Addresses[0].String() != "203.0.113.9" || l.Name != "Attic" || l.Page != "https://app.example.net/" {
+		t.Errorf("configured: %q, %v, %q, %q", l.Host, l.Addresses, l.Name, l.Page)
+	}
+	if l := get(map[string]any{"page": own, "host": "b.example.net", "name": "Cellar"}); l.Host != "b.example.net" || len(l.Addresses) != 0 || l.Name != "Cellar" {
+		t.Errorf("asked for: %q, %v, %q", l.Host, l.Addresses, l.Name)
+	}
+	offered := r.call("offer", map[string]any{"client": "phone", "page": own})
+	if address, _ := offered["address"].(string); !strings.HasPrefix(address, own+"#") {
+		t.Errorf("the link is to be picked up at %v, not at the router's own page", offered)
+	}
+	app := r.call("link", map[string]any{"client": "phone", "page": own, "app": true})
+	if made, _ := app["link"].(string); !strings.HasPrefix(made, "latchkey:v=1&") {
+		t.Errorf("the app's code is %v", app)
+	}
+	r.write("etc/config/latchkey", text+"\nconfig door 'bad'\n\toption port 'x'\n")
+	if got := r.call("link", map[string]any{"client": "phone", "page": own}); got["link"] != nil || !strings.Contains(fmt.Sprint(got["error"]), "option 'port' specifies invalid value 'x'") {
+		t.Errorf("of a configuration that is refused, link answers %v", got)
 	}
 }
 

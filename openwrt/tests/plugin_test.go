@@ -128,6 +128,8 @@ func TestPlugin(t *testing.T) {
 	t.Run("newclient", func(t *testing.T) { testNewClient(t) })
 	t.Run("pickup", func(t *testing.T) { offertest.Conformance(t, handsOut) })
 	t.Run("offer", func(t *testing.T) { testOffer(t) })
+	t.Run("link_warnings", func(t *testing.T) { testLinkWarnings(t) })
+	t.Run("link_from_configuration", func(t *testing.T) { testLinkFromConfiguration(t) })
 }
 
 func testPluginAlone(t *testing.T) {

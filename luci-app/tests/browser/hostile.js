@@ -88,7 +88,8 @@ export function router(mode = {}) {
 		case 'latchkey import':
 			return mode.translate ? { config: '# ' + bad('import.comment') + '\nconfig door \'web\'\n\toption title "t"\n\toption proto \'tcp\'\n\toption port \'443\'\n\toption dest_ip \'10.0.0.1\'\n' +
 				'config sequence \'knocks\'\n\tlist step \'<img/class=evil/src=/evil>{import.step}\'\n' } : refused('import');
-		case 'latchkey offer': return mode.offer ? { address: 'javascript:evil=1//' + bad('offer.address'), minutes: bad('offer.minutes') } : refused('offer');
+		case 'latchkey offer': return mode.offer ? { address: 'javascript:evil=1//' + bad('offer.address'), minutes: bad('offer.minutes'),
+			warnings: [ { word: 'constructor', text: bad('offer.warning') }, { word: 'may-change', text: '' } ] } : refused('offer');
 		case 'latchkey link': return refused('link');
 		case 'latchkey open': case 'latchkey close': case 'latchkey forget': case 'latchkey silence': return refused(method);
 		case 'uci get': return args.config in configs ? { values: configs[args.config] } : { code: 4 };

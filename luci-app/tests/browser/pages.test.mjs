@@ -143,6 +143,43 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.deepEqual(await accessibility(page), []);
 	}));
 
+	test('what the router finds doubtful stands above the code', () => scene('code', { size: 'phone' }, async page => {
+		await page.evaluate(() => {
+			const ctx = scenes.context();
+			const offer = ctx.offer;
+
+			ctx.offer = (c, w) => offer(c, w).then(o => Object.assign(o, { warnings: [ { word: 'private-address', text: 'x' }, { word: 'of-later', text: 'the router is <b>tired' } ] }));
+			scenes.put(need('latchkey.device').newCode(ctx, { '.name': 'anna', title: 'Anna', door: [ 'nas_ssh' ] }));
+		});
+		await page.getByRole('button', { name: 'Show the code' }).click();
+		await page.locator('.lk-qr').waitFor();
+
+		const said = await page.locator('.lk-share .lk-conflict').allInnerTexts();
+
+		assert.equal(said.length, 2);
+		assert.match(said[0], /This router has a private address/);
+		assert.match(said[1], /the router is <b>tired/);
+		assert.ok(await page.evaluate(() => document.querySelector('.lk-conflict').getBoundingClientRect().top < document.querySelector('.lk-qr').getBoundingClientRect().top));
+		await screenshot(page, 'code-doubtful-phone-en-light');
+		assert.deepEqual(await accessibility(page), []);
+		assert.ok(await overflow(page) <= 0);
+	}));
+
+	test('the code for the installed app is shown only at a press, and no camera opens it', () => scene('code', {}, async page => {
+		await page.getByRole('button', { name: 'Show the code' }).click();
+		await page.getByRole('img', { name: 'QR code for the device' }).waitFor();
+		assert.equal((await calls(page)).some(c => c[0] == 'app'), false);
+		await page.getByRole('button', { name: 'Show the code for the installed app' }).click();
+		await page.getByRole('img', { name: 'QR code for the installed app' }).waitFor();
+
+		const seen = await calls(page);
+
+		assert.deepEqual(seen.slice(-2).map(c => [ c[0], c[1] ]), [ [ 'app', 'anna' ], [ 'qr', 'latchkey:v=1&k=SECRET' ] ]);
+		assert.ok(!(await page.content()).includes('SECRET'), 'the key stands on the page as text');
+		await screenshot(page, 'code-app-desktop-en-light');
+		assert.deepEqual(await accessibility(page), []);
+	}));
+
 	test('a code that the router refuses says why, and can be tried again', () => scene('code', {}, async page => {
 		await page.evaluate(() => {
 			let tries = 0;

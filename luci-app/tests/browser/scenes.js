@@ -47,7 +47,7 @@ globalThis.scenes = (function() {
 		qr: text => { calls.push([ 'qr', text ]); return '<svg xmlns="http://www.w3.org/2000/svg" width="49" height="49"><rect width="49" height="49" fill="white"/><path d="M4,4h20v20h-20z"/></svg>'; },
 		save: answers => { calls.push([ 'save', answers ]); return Promise.resolve(); },
 		offer: (client, where) => { calls.push([ 'offer', client, where ]); return Promise.resolve({ address: where.page + '#' + code(calls.length), minutes: 15 }); },
-		link: (client, where) => { calls.push([ 'link', client, where ]); return Promise.resolve(where.page + '#v=1&k=SECRET'); },
+		link: (client, where, app) => { calls.push([ app ? 'app' : 'link', client, where ]); return Promise.resolve((app ? 'latchkey:' : where.page + '#') + 'v=1&k=SECRET'); },
 		remember: host => { calls.push([ 'remember', host ]); },
 		close: () => calls.push([ 'close' ])
 	}, extra);

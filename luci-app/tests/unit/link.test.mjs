@@ -2,6 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { load } from '../lib/modules.mjs';
 
 const require = load();
@@ -32,6 +33,17 @@ test('addresses that the Internet cannot reach are known', () => {
 		assert.equal(link.isPublic(a), false, a);
 	for (const a of [ '203.0.113.7', '172.32.0.1', '100.128.0.1', '2001:db8::1', '9.9.9.9' ])
 		assert.equal(link.isPublic(a), true, a);
+});
+
+test('whatever the router finds doubtful is said in words for people', () => {
+	const go = readFileSync(new URL('../../../pkgs/share/share.go', import.meta.url), 'utf8');
+	const words = [ ...go.matchAll(/^\t[A-Z]\w+ += "([a-z-]+)"/gm) ].map(m => m[1]);
+
+	assert.equal(words.length, 8);
+	for (const word of words)
+		assert.match(link.warning({ word, text: 'x' }), /^[A-Z].{30,}\.$/, word);
+	assert.equal(link.warning({ word: 'of-later', text: 'it is late' }), 'it is late');
+	assert.equal(link.warning({ word: 'constructor' }), '');
 });
 
 test('short names can be typed', () => {

@@ -92,3 +92,11 @@ test('limits and defaults are those of the daemon', t => {
 	assert.equal(valid.seconds(valid.DEFAULTS.maxOpen), seconds('DefaultMaxOpen'));
 	assert.equal(valid.seconds(valid.DEFAULTS.within), seconds('DefaultWithin'));
 });
+
+test('a page is one of http or https', () => {
+	for (const v of [ 'https://knock.example.net/', 'http://192.168.1.1/latchkey/', 'HTTPS://x:8443/a?b=1', 'http://[2001:db8::1]/' ])
+		assert.equal(valid.page(v), true, v);
+	for (const v of [ '', 'knock.example.net', 'javascript:alert(1)', 'javascript://x/%0aalert(1)', 'data:text/html,x', 'file:///x', 'https://', 'https:///x', 'https://x/#a',
+		'https://a b/', ' https://x/', 'https://x/"', 'https://x/\nhttp://y/', 'https://x/' + 'y'.repeat(1100) ])
+		assert.equal(typeof valid.page(v), 'string', v);
+});

@@ -21,6 +21,9 @@ const PATIENCE = 3000;                              // milliseconds from a quest
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
 
+// What latchkeyd says of links that no device can use.
+const USELESS = [ 'no-door', 'no-carrier', 'no-address' ];
+
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
 const PINGS = [ 'echo-request', 'any', '8', '128' ];
 
@@ -172,24 +175,6 @@ function translate(text) {
 	return { error: trim(r?.out ?? '') || 'latchkeyd import failed', hint: 'give the text of a knockd.conf, or of a configuration of fwknop' };
 }
 
-// base64url without padding, as links have it.
-function base64url(key) {
-	return replace(replace(replace(key, /\+/g, '-'), /\//g, '_'), /=/g, '');
-}
-
-// escape is that of the daemon's package link.
-function escape(s) {
-	let out = '';
-
-	for (let i = 0; i < length(s); i++) {
-		const c = substr(s, i, 1);
-
-		out += match(c, /^[A-Za-z0-9._:,-]$/) ? c : sprintf('%%%02X', ord(c));
-	}
-
-	return out;
-}
-
 // list returns an option's values, however it was written.
 function list(value) {
 	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
@@ -233,64 +218,81 @@ function knockPage() {
 	return '';
 }
 
-// linkOf returns all that a client needs to knock: a secret. where may have the page, and the name,
-// host and addresses of this router as its owner knows them.
-function linkOf(uci, client, where) {
-	const main = uci.get_all('latchkey', 'main') ?? {};
-	const ordered = uci.get_first('latchkey', 'ports');
-	const interfaces = list(main.interface);
-	const parts = [ 'v=1' ];
-	const add = (name, value) => length(value) ? push(parts, `${name}=${escape(value)}`) : null;
+// sectionText is what uci.commit writes for a section.
+function sectionText(kind, name, options) {
+	const lines = [ `\nconfig ${kind} '${name}'` ];
 
-	const known = length(where.host) || length(where.addresses);
+	for (let option, value in options)
+		for (let v in (type(value) == 'array' ? value : [ value ]))
+			if (length(v))
+				push(lines, `\t${type(value) == 'array' ? 'list' : 'option'} ${option} '${replace(v, /'/g, `'\\''`)}'`);
 
-	add('n', where.name || (uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname') ?? 'router'));
-	add('h', known ? where.host : hostname(uci));
-	for (let a in (known ? slice(where.addresses ?? [], 0, 8) : addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ])))
-		add('a', a);
-	add('u', main.stun_port == '0' ? '' : main.stun_port);
-	add('p', split(main.ports ?? '', '-')[0]);
-	if (ordered) {
-		add('g', uci.get('latchkey', ordered, 'ports'));
-		add('gh', join(',', list(uci.get('latchkey', ordered, 'header'))));
-		add('gf', join(',', list(uci.get('latchkey', ordered, 'footer'))));
-	}
-	add('k', base64url(client.key));
-	add('d', join(',', list(client.door)));
-
-	return `${where.page || knockPage()}#${join('&', parts)}`;
+	return join('\n', lines) + '\n';
 }
 
+// hosts returns how devices that are away find this router: as its owner configured it, and what that leaves
+// open by the services and interfaces that know.
+function hosts(uci, main) {
+	const named = list(main.host);
+	const isAddress = h => iptoarr(h) != null;
+	const interfaces = list(main.interface);
+
+	return [
+		...named,
+		...(length(filter(named, h => !isAddress(h))) ? [] : [ hostname(uci) ]),
+		...(length(filter(named, isAddress)) ? [] : addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ]))
+	];
+}
+
+// link makes a client's link, a secret, by latchkeyd. What this router's other configurations and interfaces know
+// goes with the configuration, as options of its section main. args may have the router's name, host and
+// addresses in place of that, and where its own page is found.
 function link(args) {
 	const uci = cursor(CONFIG);
-	const client = matches(args.client, NAME) ? uci.get_all('latchkey', args.client) : null;
+	const main = uci.get_all('latchkey', 'main') ?? {};
+	const given = filter([ args.host, ...(args.addresses ?? []) ], h => length(h));
+	const found = {
+		host: join(' ', length(given) ? given : hosts(uci, main)),
+		name: args.name || main.name || uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
+		page: main.page || args.page || knockPage()
+	};
 
-	if (client?.['.type'] != 'client')
+	if (!matches(args.client, NAME))
 		return { error: `no client '${args.client}'`, hint: 'ubus call latchkey newclient makes one' };
-	if (client.kind == 'fwknop' || !client.key)
-		return { error: `client '${args.client}' has no key of kind 'latchkey'`, hint: 'links are for such clients only' };
 
-	return { link: linkOf(uci, client, args) };
+	const r = run(`link ${args.app ? '--app' : ''} ${args.client}`, readfile(`${CONFIG}/latchkey`) + sectionText('latchkey', 'main', found));
+	const lines = split(trim(r?.out ?? ''), '\n');
+
+	if (r?.code !== 0)
+		return { error: replace(lines[0], /^latchkeyd: error: /, '') || 'latchkeyd link failed', hint: 'latchkeyd check tells what is wrong with the configuration' };
+
+	return {
+		link: pop(lines),
+		warnings: map(map(lines, l => match(l, /^warning: ([a-z-]+): (.*)$/)), m => ({ word: m?.[1], text: m?.[2] }))
+	};
 }
 
-// offer lets a client's link be picked up once, by the address that it returns. The link goes through
-// a file of root's; what stays is sealed, see SPEC.md, section 5.
+// offer lets a client's link be picked up once, at this router's own page, by the address that it returns. The
+// link goes through a file of root's; what stays is sealed, see SPEC.md, section 5.
 function offer(args) {
 	const made = link(args);
+	const useless = filter(made.warnings ?? [], w => w.word in USELESS);
+	const page = args.page || knockPage();
 
 	if (made.error)
 		return made;
+	if (length(useless))
+		return { error: useless[0].text, hint: 'no device could use the link', warnings: useless };
+	if (!matches(page, /^https?:\/\/[^ #]+$/))
+		return { error: 'this router has no page to pick the link up at', hint: 'name one: page' };
 
-	const page = split(made.link, '#')[0];
 	const r = run(`offer --folder ${OFFERS} ${args.client}`, made.link);
 	const m = match(r?.out ?? '', /^([A-Za-z0-9_-]{22}) ([0-9]+)\n$/);
 
-	if (!length(page))
-		return { error: 'this router has no page to pick the link up at', hint: 'name one: page' };
 	if (r?.code !== 0 || !m)
 		return { error: trim(r?.out ?? '') || 'latchkeyd offer failed', hint: 'upgrade the package latchkey' };
 
-	return { address: `${page}#${m[1]}`, minutes: +m[2] };
+	return { address: `${page}#${m[1]}`, minutes: +m[2], warnings: made.warnings };
 }
 
 // pickup hands out what is offered under a name, once, to anybody: only a client's code opens it. For a
@@ -309,17 +311,6 @@ function pickup(args) {
 // errorsWith returns what would be wrong with the configuration if it had one more section.
 function errorsWith(section) {
 	return filter(check({ text: staged('') + section }).problems, p => !p.warning);
-}
-
-// clientText is what uci.commit will write for a client.
-function clientText(name, options) {
-	const lines = [ `\nconfig client '${name}'` ];
-
-	for (let option, value in options)
-		for (let v in (type(value) == 'array' ? value : [ value ]))
-			push(lines, `\t${type(value) == 'array' ? 'list' : 'option'} ${option} '${replace(v, /'/g, `'\\''`)}'`);
-
-	return join('\n', lines) + '\n';
 }
 
 // newclient makes a client with a key of its own, puts it in force, and returns its link.
@@ -346,7 +337,7 @@ function newclient(args) {
 	if (length(doors))
 		options.door = doors;
 
-	const errors = errorsWith(clientText(args.name, options));
+	const errors = errorsWith(sectionText('client', args.name, options));
 
 	if (length(errors)) // as good as not started at the next boot
 		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
@@ -482,7 +473,7 @@ return {
 		restart: { call: () => ({ result: system([ '/etc/init.d/latchkey', 'restart' ]) == 0 }) },
 		check: { args: { text: '' }, call: req => check(req.args) },
 		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
-		link: { args: { client: '', page: '', name: '', host: '', addresses: [] }, call: req => link(req.args) },
+		link: { args: { client: '', page: '', name: '', host: '', addresses: [], app: false }, call: req => link(req.args) },
 		offer: { args: { client: '', page: '', name: '', host: '', addresses: [] }, call: req => offer(req.args) },
 		newclient: {
 			args: { name: '', title: '', door: [], expires: '', page: '' },

@@ -19,7 +19,7 @@ const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'do
 const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address', 'cut' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
 const callOffer = rpc.declare({ object: 'latchkey', method: 'offer', params: [ 'client', 'page', 'name', 'host', 'addresses' ], expect: { '': {} } });
-const callLink = rpc.declare({ object: 'latchkey', method: 'link', params: [ 'client', 'page', 'name', 'host', 'addresses' ], expect: { '': {} } });
+const callLink = rpc.declare({ object: 'latchkey', method: 'link', params: [ 'client', 'page', 'name', 'host', 'addresses', 'app' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
 const callRestart = rpc.declare({ object: 'latchkey', method: 'restart', expect: { result: false } });
@@ -32,6 +32,8 @@ const callConfirm = rpc.declare({ object: 'uci', method: 'confirm', reject: true
 
 // The daemon's refusals come as { error, hint }: make them errors with a sentence.
 function checked(answer) {
+	if (answer && answer.error && [].concat(answer.warnings || []).length)
+		throw new Error(link.warning(answer.warnings[0]));
 	if (answer && answer.error)
 		throw new Error(answer.hint ? answer.error + ' (' + answer.hint + ')' : answer.error);
 
@@ -83,14 +85,14 @@ function check() {
 	return callCheck('');
 }
 
-// A pick-up address for a client: { address, minutes }. where as in plan.whereabouts, with name and page.
+// A pick-up address for a client: { address, minutes, warnings }. where as in plan.whereabouts, with name and page.
 function offer(client, where) {
 	return callOffer(client, where.page, where.name, where.host, where.addresses).then(checked);
 }
 
-// A client's link: a secret.
-function linkOf(client, where) {
-	return callLink(client, where.page, where.name, where.host, where.addresses).then(checked).then(function(answer) { return answer.link; });
+// A client's link, or the code of it that the installed app scans: a secret.
+function linkOf(client, where, app) {
+	return callLink(client, where.page, where.name, where.host, where.addresses, !!app).then(checked).then(function(answer) { return answer.link; });
 }
 
 // Saves and applies with the router's own rollback, without LuCI's overlay and reload, so that a

@@ -56,7 +56,8 @@ function pickupPanel(ctx, name, where) {
 	const t = {
 		qr: ctx.qr,
 		offer: function() { return ctx.offer(name, where); },
-		link: function() { return ctx.link(name, where); }
+		link: function() { return ctx.link(name, where); },
+		app: function() { return ctx.link(name, where, true); }
 	};
 
 	return t.offer().then(function(offered) { return share.latchkeyPanel(t, offered); });
@@ -137,6 +138,7 @@ function newCode(ctx, client) {
 
 	fill(root, [ E('div', { 'class': 'lk-form' }, [
 		E('p', [ _('The code hands the key of this client, which stays as it is, to one more device or to the same one again.') ]),
+		E('p', [ _('A device that has it already gets today’s settings in place of its own: new doors, names and addresses. Until then, the old ones go on working.') ]),
 		w.row, error, foot([ button(_('Cancel'), '', ctx.close), go ])
 	]) ]);
 

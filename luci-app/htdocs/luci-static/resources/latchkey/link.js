@@ -3,7 +3,8 @@
 'require baseclass';
 'require latchkey.random as random';
 
-// Keys, and how a client finds the router. The link itself is made by the router (ubus: latchkey link).
+// Keys, and how a client finds the router. The link itself is made by the router (ubus: latchkey link),
+// which also says what is doubtful about it.
 
 const KEY_BYTES = 32;
 const FWKNOP_HMAC_BYTES = 64;
@@ -69,7 +70,24 @@ function isPublic(address) {
 		(o[0] == 100 && o[1] >= 64 && o[1] <= 127));
 }
 
+// What the router says of a link, { word, text }, in words for people.
+function warning(w) {
+	const known = {
+		'no-door': _('This client may not open any door, so no device can use its settings.'),
+		'no-carrier': _('No port for knocks is set, so no device can use these settings.'),
+		'no-address': _('Neither a name nor an address of the router is known, so no device can use these settings.'),
+		'local-name': _('The router’s name is known in your home network only, so that a device that is away does not find it.'),
+		'private-address': _('This router has a private address: it is behind another router, which must forward the ports of knocks and doors, and whose public name or address must be in these settings.'),
+		'carrier-address': _('Your provider shares its address among customers, so knocks from outside do not arrive. Ask the provider for a public address, or for IPv6.'),
+		'may-change': _('There is no name of the router in these settings, only its address. If your provider changes that, the device needs a new code: a name of dynamic DNS would follow.'),
+		'too-many-doors': _('This client may open more doors than fit: only the first ones are in its settings.')
+	};
+
+	return known.hasOwnProperty(w.word) ? known[w.word] : String(w.text || '');
+}
+
 return baseclass.extend({
+	warning: warning,
 	makeKey: makeKey,
 	makeFwknopKeys: makeFwknopKeys,
 	fwknopText: fwknopText,

@@ -3,6 +3,7 @@
 'require baseclass';
 'require latchkey.element as element';
 'require latchkey.text as text';
+'require latchkey.link as link';
 'require latchkey.fields as fields';
 
 // The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
@@ -19,11 +20,15 @@ function scale(svg) {
 	svg.removeAttribute('height');
 }
 
+// Bytes from which on a code has so many dots that it is drawn larger, and with fewer of them.
+const LARGE = 200;
+
 // qr(text) returns an SVG text (LuCI's uqr). The SVG holds no text of ours, only dots.
 function code(qr, text, label) {
-	const box = E('div', { 'class': 'lk-qr', 'role': 'img', 'aria-label': label, 'tabindex': '-1' });
+	const isLarge = text.length > LARGE;
+	const box = E('div', { 'class': isLarge ? 'lk-qr lk-qr-large' : 'lk-qr', 'role': 'img', 'aria-label': label, 'tabindex': '-1' });
 
-	box.appendChild(element.drawing(qr(text, { ecc: 'M' })));
+	box.appendChild(element.drawing(qr(text, { ecc: isLarge ? 'L' : 'M' })));
 	scale(box.querySelector('svg'));
 
 	return box;
@@ -104,8 +109,34 @@ function linkItself(t, error) {
 	return box;
 }
 
-// A client of our own kind. t: { qr, offer() -> promise of { address, minutes }, link() -> promise of a text }; offered is
-// what a first offer() gave.
+// The code that only the scanner of the installed app reads: at a press, too, because it holds the key.
+function appCode(t, error) {
+	const box = E('div', { 'class': 'lk-line' });
+	const go = fields.button(_('Show the code for the installed app'), '', function() {
+		fields.attempt(go, error, function() {
+			return t.app().then(function(text) {
+				fields.fill(box, [
+					code(t.qr, text, _('QR code for the installed app')),
+					E('p', [ E('strong', [ _('The key is in it.') ]), ' ',
+						_('Scan it with the app itself: no camera app can open it. Whoever else photographs it can open the doors of this client.') ])
+				]);
+				box.querySelector('.lk-qr').focus();
+			});
+		});
+	});
+
+	fields.fill(box, [ go, E('small', [ _('Only for who has installed the knock page as an app from an https address: such an app may not ask the router, so it scans the settings themselves.') ]) ]);
+
+	return box;
+}
+
+// What the router finds doubtful about the settings that it hands out.
+function doubts(warnings) {
+	return E('div', { 'role': 'status' }, fields.conflictList([].concat(warnings || []).map(link.warning)));
+}
+
+// A client of our own kind. t: { qr, offer() -> promise of { address, minutes, warnings }, link() and app() -> promises of
+// a text }; offered is what a first offer() gave.
 function latchkeyPanel(t, offered) {
 	const root = E('div', { 'class': 'lk-share' });
 
@@ -121,6 +152,7 @@ function latchkeyPanel(t, offered) {
 		});
 
 		fields.fill(root, [
+			doubts(o.warnings),
 			E('div', { 'class': 'lk-share-top' }, [
 				code(t.qr, o.address, _('QR code for the device')),
 				E('ol', { 'class': 'lk-steps' }, [
@@ -140,6 +172,7 @@ function latchkeyPanel(t, offered) {
 				E('small', [ _('To save it as a file for this device. It uses this code up.') ])
 			]),
 			E('div', { 'class': 'lk-line' }, [ again ]),
+			appCode(t, error),
 			linkItself(t, error),
 			error
 		]);

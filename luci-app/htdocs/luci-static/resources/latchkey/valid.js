@@ -236,6 +236,11 @@ function host(value) {
 	return (/^[A-Za-z0-9.:_-]{1,253}$/).test(value) ? true : _('Write a host name or an address.');
 }
 
+// The address of a page, as links may begin with: a javascript: address would run.
+function page(value) {
+	return (/^https?:\/\/[^\s\/?"#<>\\^`{|}][^\s"#<>\\^`{|}]{0,1000}$/i).test(value) ? true : _('Write an address that begins with https:// or http://, without a #.');
+}
+
 return baseclass.extend({
 	LIMITS: LIMITS,
 	DEFAULTS: DEFAULTS,
@@ -257,5 +262,6 @@ return baseclass.extend({
 	fwknopHmacText: fwknopHmacText,
 	expires: expires,
 	ip6: ip6,
-	host: host
+	host: host,
+	page: page
 });

@@ -218,7 +218,7 @@ function newDoor(ctx) {
 		});
 
 		fill(root, [ E('div', { 'class': 'lk-form' }, [ E('p', [ E('strong', [ section.title ]) ]), clients.row,
-			E('p', [ _('A device that is set up already learns of the new door by a new code: “Show code…” under Clients.') ]), error,
+			E('p', [ _('A device that is set up already learns of the new door by a new code: “New code…” under Clients.') ]), error,
 			foot([ button(_('Cancel'), '', ctx.close), go ]) ]) ]);
 		go.focus();
 	}

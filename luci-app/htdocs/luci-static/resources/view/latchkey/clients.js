@@ -27,9 +27,10 @@ function renew(id) {
 	});
 }
 
-// A code for the key that the client has: for a device that lost its page, or a code that got too old.
+// A code for the key that the client has: for what has changed since (doors, names, addresses), for a device that
+// lost its page, or a code that got too old.
 function showCode(id) {
-	return store.open(text.say(_('Code for {client}'), { client: titleOf(id) }), function(ctx) {
+	return store.open(text.say(_('New code for the same key: {client}'), { client: titleOf(id) }), function(ctx) {
 		return device.newCode(ctx, Object.assign({}, uci.get('latchkey', id)));
 	});
 }
@@ -87,7 +88,7 @@ function addEditor(s) {
 	o.inputstyle = 'neutral';
 	o.onclick = forget;
 
-	o = s.option(form.DummyValue, '_key', _('Key'), _('In the list, “Show code…” hands it to a device, and “New key…” makes another one.'));
+	o = s.option(form.DummyValue, '_key', _('Key'), _('In the list, “New code…” hands it to a device, and “New key…” makes another one.'));
 	o.modalonly = true;
 	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
 	o.write = o.remove = function() {};
@@ -145,7 +146,7 @@ function renderForm(known) {
 		box.insertBefore(rowButton(_('New key…'), 'cbi-button-action', _('Make a new key and show its code'),
 			function() { return renew(id); }), box.firstChild);
 		if (uci.get('latchkey', id, 'kind') != 'fwknop')
-			box.insertBefore(rowButton(_('Show code…'), 'cbi-button-action', _('Show a code for the key that it has'),
+			box.insertBefore(rowButton(_('New code…'), 'cbi-button-action', _('A new code for the same key: for changed doors or settings, or one more device'),
 				function() { return showCode(id); }), box.firstChild);
 
 		return cell;
