@@ -70,6 +70,25 @@ func TestLink_round_trip(t *testing.T) {
 
 func ports(port uint16) []wire.PortRange { return []wire.PortRange{{First: port, Last: port}} }
 
+func TestAppText_is_the_link_without_a_page(t *testing.T) {
+	l := homeLink()
+	code := l.AppText()
+	if want := "latchkey:" + strings.TrimPrefix(home, "http://192.168.1.1/latchkey/#"); code != want {
+		t.Errorf("got  %s\nwant %s", code, want)
+	}
+	l.Page = ""
+	for _, text := range []string{code, " " + code + "\n"} {
+		if got, err := link.Parse(text); err != nil || !cmp.Equal(l, got, same) {
+			t.Errorf("%q reads back as %v, %v", text, got, err)
+		}
+	}
+	for _, bad := range []string{"latchkey:", "latchkey:#v=1", "Latchkey2:" + code, strings.Replace(code, "v=1", "v=2", 1)} {
+		if _, err := link.Parse(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
 // What is said of doors must not make a link too long to be read: titles go first.
 func TestLink_says_of_doors_what_it_has_room_for(t *testing.T) {
 	l := homeLink()

@@ -12,9 +12,9 @@ type Reach uint8
 
 // The reaches.
 const (
-	Public  Reach = iota // everybody on the Internet
-	Carrier              // the provider's own network only, which translates addresses
+	Carrier Reach = iota // the provider's own network only, which translates addresses
 	Private              // one network, link or host only
+	Public               // everybody on the Internet
 )
 
 // IsAddress tells whether a host is given by its address, not by its name.

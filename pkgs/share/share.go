@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -75,16 +74,22 @@ func (m *maker) warn(word, text string) { m.warnings = append(m.warnings, Warnin
 func (m *maker) addDoors(c *config.Config, k *config.Client) {
 	l := &m.link
 	l.Doors = k.Doors[:min(len(k.Doors), link.MaxDoors)]
-	for _, name := range l.Doors {
-		d := &c.Doors[slices.Index(c.DoorNames(), name)] // it is there: the configuration was checked
-		l.About = append(l.About, link.Door{
-			Name: name, TCP: slices.Contains(d.Protos, wire.TCP), UDP: slices.Contains(d.Protos, wire.UDP),
-			Ports: []wire.PortRange{{First: d.Port, Last: d.Port}}, Service: d.Service, Title: d.Title,
-		})
-		l.Times = append(l.Times, link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen})
+	l.About = make([]link.Door, len(l.Doors))
+	l.Times = make([]link.Time, len(l.Doors))
+	names := c.DoorNames()
+	for i, name := range l.Doors {
+		d := &c.Doors[slices.Index(names, name)] // it is there: the configuration was checked
+		about := &l.About[i]
+		about.Name, about.Service, about.Title = name, d.Service, d.Title
+		about.Ports = []wire.PortRange{{First: d.Port, Last: d.Port}}
+		for _, proto := range d.Protos {
+			about.TCP = about.TCP || proto == wire.TCP
+			about.UDP = about.UDP || proto == wire.UDP
+		}
+		l.Times[i] = link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen}
 	}
 	if len(l.Doors) == 0 {
-		m.warn(NoDoor, "client '"+k.Name+"' has no door that it may open")
+		m.warn(NoDoor, "the client has no door that it may open")
 	}
 	if len(l.Doors) < len(k.Doors) {
 		m.warn(TooManyDoors, fmt.Sprintf("the link has the first %d of %d doors", len(l.Doors), len(k.Doors)))
@@ -95,45 +100,40 @@ func (m *maker) addDoors(c *config.Config, k *config.Client) {
 // added only if there is nothing else: it would knock at somebody else's.
 func (m *maker) addHosts(hosts []string) {
 	l := &m.link
-	var inside []string // addresses that are not public
+	var public, inside []netip.Addr
 	worst := link.Public
-	add := func(host string) {
-		if a, err := netip.ParseAddr(host); err == nil && len(l.Addresses) < link.MaxAddresses {
-			l.Addresses = append(l.Addresses, a)
-		}
-	}
 	for _, host := range hosts {
-		switch reach := link.ReachOf(host); {
-		case !link.IsAddress(host):
+		reach := link.ReachOf(host)
+		a, err := netip.ParseAddr(host)
+		switch {
+		case err != nil:
 			l.Host = host
 			if reach != link.Public {
-				m.warn(LocalName, "the name "+host+" is known in the router's own network only")
+				m.warn(LocalName, "the name of the router is known in its own network only: "+host)
 			}
 		case reach == link.Public:
-			add(host)
+			public = append(public, a)
 		default:
-			inside = append(inside, host)
-			if worst != link.Carrier {
-				worst = reach
-			}
+			inside = append(inside, a)
+			worst = min(worst, reach)
 		}
 	}
-	switch {
-	case len(l.Addresses) > 0:
+	if len(public) > 0 {
 		if l.Host == "" {
 			m.warn(MayChange, "the link has addresses only: if the provider changes them, the device needs new settings; a name would follow them (option host)")
 		}
+		l.Addresses = public[:min(len(public), link.MaxAddresses)]
 		return
+	}
+	switch {
 	case worst == link.Carrier:
-		m.warn(CarrierAddress, "the provider shares its address among customers, this router has "+strings.Join(inside, ", ")+": knocks from outside do not arrive; ask the provider for a public address, or for IPv6")
+		m.warn(CarrierAddress, fmt.Sprintf("the provider shares its address among customers, this router has %v: knocks from outside do not arrive; ask the provider for a public address, or for IPv6", inside))
 	case worst == link.Private:
-		m.warn(PrivateAddress, "this router has the private address "+strings.Join(inside, ", ")+": the router before it must forward the ports of knocks and doors, and option host must lead to that one")
+		m.warn(PrivateAddress, fmt.Sprintf("this router has a private address, %v: the router before it must forward the ports of knocks and doors, and option host must lead to that one", inside))
 	case l.Host == "":
 		m.warn(NoAddress, "neither a name nor an address of this router is known: write its name into option host of section main")
 	}
 	if l.Host == "" {
-		for _, host := range inside {
-			add(host)
-		}
+		l.Addresses = inside[:min(len(inside), link.MaxAddresses)]
 	}
 }

@@ -111,7 +111,7 @@ func TestMake_hosts(t *testing.T) {
 		"100.64/10":                 {hosts: []string{"100.64.0.2"}, address: "[100.64.0.2]", warnings: []string{share.CarrierAddress, "100.64.0.2"}},
 		"the end of 100.64/10":      {hosts: []string{"100.127.255.254"}, address: "[100.127.255.254]", warnings: []string{share.CarrierAddress, ""}},
 		"DS-Lite":                   {hosts: []string{"192.0.0.2"}, address: "[192.0.0.2]", warnings: []string{share.CarrierAddress, ""}},
-		"link-local":                {hosts: []string{"169.254.1.1", "fe80::1"}, address: "[169.254.1.1 fe80::1]", warnings: []string{share.PrivateAddress, "169.254.1.1, fe80::1"}},
+		"link-local":                {hosts: []string{"169.254.1.1", "fe80::1"}, address: "[169.254.1.1 fe80::1]", warnings: []string{share.PrivateAddress, "[169.254.1.1 fe80::1]"}},
 		"ULA":                       {hosts: []string{"fd12::1"}, address: "[fd12::1]", warnings: []string{share.PrivateAddress, ""}},
 		"mapped":                    {hosts: []string{"::ffff:192.168.0.2"}, address: "[192.168.0.2]", warnings: []string{share.PrivateAddress, ""}},
 		"private and carrier's":     {hosts: []string{"fd12::1", "100.64.0.2"}, address: "[fd12::1 100.64.0.2]", warnings: []string{share.CarrierAddress, ""}},

@@ -174,7 +174,7 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 	test('a code that the router does not make', () => on('view.latchkey.clients', {}, async s => {
 		await s.press('New code…');
 		await s.see('uci.client.title');
-		assert.match(await s.modal.locator('h4').textContent(), /^Code for \u2068<img/);
+		assert.match(await s.modal.locator('h4').textContent(), /^New code for the same key: \u2068<img/);
 		await s.press('Show the code');
 		await s.see('offer.error', 'offer.hint');
 	}));
@@ -182,7 +182,7 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 	test('a code of which nothing may be believed', () => on('view.latchkey.clients', { mode: { offer: true } }, async s => {
 		await s.press('New code…');
 		await s.press('Show the code');
-		await s.see('offer.minutes');
+		await s.see('offer.minutes', 'offer.warning');
 		assert.equal(await s.modal.getByText('Open the knock page here').getAttribute('href'), null);
 		await s.press('Show the link itself');
 		await s.see('link.error', 'link.hint');
