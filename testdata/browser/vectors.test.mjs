@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { core } from './page.mjs';
 
-const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'otherPort', 'hostsOf', 'canProbe', 'targetOf', 'secondsOf', 'sameClient', 'judge', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
 const hex = b => Buffer.from(b).toString('hex');
 const dir = new URL('../vectors/', import.meta.url);
 
@@ -112,11 +112,14 @@ test('whatever the clock does, no two presses are near each other', () => {
 const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
 const home = `http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480&k=${key}&d=nas_ssh,router_web`;
 
+/** What is known of a door of which the link does not tell. */
+const nothing = { tcp: false, port: 0, service: '', usual: 0, most: 0 };
+
 test('a link is read', () => {
 	const l = page.parseLink(` ${home}&later=1\n`);
 	assert.deepEqual({ ...l, k: hex(l.k) }, {
 		n: 'home', h: 'home.example.net', a: ['203.0.113.7', '2001:db8::1'], u: 41641, p: 20480,
-		k: hex(Buffer.from(key, 'base64url')), d: ['nas_ssh', 'router_web'],
+		k: hex(Buffer.from(key, 'base64url')), doors: ['nas_ssh', 'router_web'].map(name => ({ name, ...nothing, title: name.replace('_', ' ') })),
 	});
 	assert.equal(page.parseLink(home.replace('n=home', 'n=Mum%20%26%20Dad+%231')).n, 'Mum & Dad+#1');
 	const port = page.parseLink(home.replace('u=41641&', ''));
@@ -127,7 +130,7 @@ for (const line of readFileSync(new URL('links.tsv', dir), 'utf8').trimEnd().spl
 	const [verdict, what, link] = line.split('\t');
 	test(`a link with ${what} is ${verdict}`, () => {
 		if (verdict === 'good') page.parseLink(link);
-		else assert.throws(() => page.parseLink(link), { message: /^[#vnhaupkd]$/ });
+		else assert.throws(() => page.parseLink(link), { message: /^([vnhaupkd]|newer)$/ });
 	});
 }
 
