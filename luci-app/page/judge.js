@@ -6,15 +6,19 @@
    before the knock); answers (the other port does, too). */
 function judge(before, after, age, over) {
 	const words = {};
-	for (const host of Object.keys(before)) {
-		const b = before[host], a = after[host], first = b.door ?? a.door;
-		const word = b.other !== undefined || a.other !== undefined ? 'answers' : first === undefined ? 'silent' :
-			age < (b.door === undefined ? a.door + settled(a.door) : settled(first)) ? 'wait' : b.door === undefined ? 'open' : 'before';
-		words[word] ??= host;
-	}
+	for (const host of Object.keys(before)) words[judgeHost(before[host], after[host], age)] ??= host;
 	const word = ['open', 'wait', ...over ? ['before', 'silent'] : ['silent', 'before'], 'answers'].find(w => w in words);
 	return {word, host: words[word]};
 }
 
-/* how long the other port may take if the door took so long, both in ms */
-const settled = ms => Math.min(Math.max(2 * ms, 100), 600);
+function judgeHost(before, after, age) {
+	const other = before.other ?? after.other;
+	/* it is the system that gives up a host which does not answer, after seconds */
+	if (other !== undefined) return other < 900 ? 'answers' : 'silent';
+	if (before.door !== undefined) return age < settled(before.door) ? 'wait' : 'before';
+	if (after.door !== undefined) return age - after.door < settled(after.door) ? 'wait' : 'open';
+	return 'silent';
+}
+
+/* how much later the other port may answer if the door took so long, both in ms */
+const settled = ms => Math.min(Math.max(ms, 100), 600);

@@ -80,7 +80,7 @@ async function offline() {
 		const found = new Promise(done => { pc.onicecandidate = () => done(false); });
 		pc.createDataChannel('');
 		await pc.setLocalDescription(await pc.createOffer());
-		return await Promise.race([found, sleep(2000).then(() => true)]);
+		return await Promise.race([found, sleep(1500).then(() => true)]);
 	} catch {
 		return false;
 	} finally {

@@ -4,7 +4,8 @@ const $ = id => document.getElementById(id);
 const mostRouters = 16, mostLooks = 24, lookLasts = 60e3;
 const app = {on: false}; /* an installed app keeps its settings, and needs no saved copy */
 const inside = JSON.parse(decodeURIComponent(document.querySelector('[name=latchkey]').content) || '{}');
-let state = {links: [], probe: true, go: {}}, routers = [], busy = false;
+const state = {probe: true, go: {}};
+let routers = [], busy = false;
 
 const make = (parent, tag, className = '', textContent = '') => Object.assign(parent.appendChild(document.createElement(tag)), {className, textContent});
 const note = content => make(make($('notes'), 'div', 'box'), 'p', 'note', content).parentNode;
@@ -20,7 +21,7 @@ function addCard(router, door) {
 	make(make(card.knock, 'span', 'frame'), 'span', 'leaf');
 	const label = make(card.knock, 'span', 'label');
 	make(label, 'b', '', door.title);
-	if (door.port) make(label, 'small', '', `${door.service} ${t('port', door.port)}`);
+	if (door.port) make(label, 'small', '', [door.service, t('port', door.port)].filter(x => x).join(' · '));
 	card.result = make(box, 'p', 'result');
 	card.result.setAttribute('role', 'status');
 	card.time = make(box, 'p', 'time'); /* not read out each second */
@@ -29,7 +30,7 @@ function addCard(router, door) {
 	card.go = make(row, 'a', 'main', t('go'));
 	card.place = make(row, 'code');
 	card.copy = button(row, t('copy'), () => copy(card.copy, card.go.hidden ? card.place.textContent : card.url.value));
-	card.shut = button(row, t('shut', door.title), () => press(card, true));
+	card.shut = button(row, t('shut', door.title), () => press(card, true), 'shut');
 	const more = make(row, 'details');
 	make(more, 'summary', '', t('edit'));
 	card.url = Object.assign(make(more, 'input'), {type: 'url', oninput: () => goTo(card, card.url.value, true)});
@@ -63,6 +64,11 @@ function showTarget(card, host) {
 	card.box.scrollIntoView({block: 'nearest'});
 }
 
+function hideTarget(card) {
+	if (card.row.contains(document.activeElement)) card.knock.focus();
+	card.row.hidden = true;
+}
+
 /* from: ms since 1970; seconds: how long it stays open, 0 = not known */
 function setOpen(card, from, seconds) {
 	card.open = from && {from, until: seconds ? from + 1000 * seconds : 0};
@@ -76,7 +82,7 @@ function tick() {
 		if (until && left <= 0) {
 			setOpen(card, 0);
 			card.result.textContent = t('over');
-			card.row.hidden = true;
+			hideTarget(card);
 		} else {
 			card.time.textContent = !from ? '' : !until ? t('since', clockTime(from)) :
 				t('left', (left < 3600 ? '' : Math.floor(left / 3600) + ':') + (left < 3600 ? Math.floor(left / 60) : two(Math.floor(left / 60) % 60)) + ':' + two(left % 60));
@@ -117,9 +123,11 @@ async function before(card, hosts) {
 /* watches a door after a knock, until there is a word for it */
 async function after(card, hosts, first, most) {
 	const door = watch(hosts, card.door.port), other = watch(hosts, otherPort(card.router));
+	/* at a host where it did, it will not open at another much later */
+	const answered = hosts.some(h => first[h].door !== undefined && first[h].other === undefined);
 	for (;;) {
 		await sleep(20);
-		const over = door.age() > most, verdict = judge(first, seen(hosts, door, other), door.age(), over);
+		const age = door.age(), over = age > (answered ? Math.min(most, 800) : most), verdict = judge(first, seen(hosts, door, other), age, over);
 		if (verdict.word === 'wait' || verdict.word === 'silent' && !over) continue;
 		door.stop();
 		other.stop();
@@ -135,7 +143,7 @@ async function open(card) {
 		const other = watch(state.probe ? hosts : [], otherPort(router)), from = send(card, false, minutes);
 		await sleep(600);
 		const nowhere = !navigator.onLine || state.probe && hosts.every(h => h in other.came) && await away;
-		showTarget(card);
+		if (!nowhere) showTarget(card);
 		return say(card, nowhere ? 'offline' : 'knocked', clockTime(from));
 	}
 	const first = await before(card, hosts);
@@ -154,16 +162,15 @@ async function open(card) {
 }
 
 /* asks to close, and says whether the door falls silent */
-async function shut(card) {
-	const hosts = hostsOf(card.router), answered = card.open || card.word === 'before';
+async function shut(card, answered) {
+	const hosts = hostsOf(card.router);
 	send(card, true, 0);
 	await sleep(400);
 	const {word} = canTry(card) ? await after(card, hosts, Object.fromEntries(hosts.map(h => [h, {}])), 1200) : {};
 	if (word === 'open') return say(card, 'still');
 	if (word === 'silent' || !word) setOpen(card, 0);
 	say(card, word === 'silent' && answered ? 'closed' : 'closing');
-	card.row.hidden = true;
-	if (document.activeElement === document.body) card.knock.focus();
+	hideTarget(card);
 }
 
 const canTry = card => state.probe && canProbe(card.door) && sockets.left() > 8 * hostsOf(card.router).length;
@@ -180,9 +187,10 @@ function send(card, close, minutes) {
 
 async function press(card, close) {
 	if (busy) return;
+	const answered = card.open || card.word === 'before';
 	lock(true);
 	say(card, 'busy');
-	try { await (close ? shut : open)(card); } finally {
+	try { await (close ? shut(card, answered) : open(card)); } finally {
 		await free();
 		lock(false);
 	}
@@ -205,30 +213,31 @@ function copy(from, content) {
 
 /* this file, with the settings inside */
 function save() {
-	const page = source.replace(/(name="latchkey" content=")[^"]*/, (_, meta) => meta + encodeURIComponent(JSON.stringify(state)));
+	const page = source.replace(/(name="latchkey" content=")[^"]*/, (_, meta) => meta + encodeURIComponent(JSON.stringify(all())));
 	const download = `latchkey-${(routers.length === 1 ? routers[0].n : 'all').replace(/[^\w-]+/g, '_')}.html`;
 	Object.assign(document.createElement('a'), {href: URL.createObjectURL(new Blob([page], {type: 'text/html'})), download}).click();
 	$('lead').textContent = t('saved', download);
 }
 
-const keep = () => store.write(state);
+const keep = () => store.write(all());
+const all = () => ({...state, links: routers.map(({text, at}) => ({text, at}))});
 
-/* takes a link in, in the place of one of the same client; returns a word of T for what it did */
+/* takes a link in, in the place of an older one of the same client */
 function put(text, at) {
-	const router = Object.assign(parseLink(text), {text, cards: []}), i = routers.findIndex(r => sameClient(r, router));
-	if (i < 0 && routers.length === mostRouters) return 'full';
-	routers.splice(i < 0 ? routers.length : i, 1, router);
-	state.links = [...state.links.filter(l => l.text !== text && l.text !== routers[i]?.text && routers.some(r => r.text === l.text)), {text, at}];
-	return i < 0 ? 'added' : 'renewed';
+	const router = {...parseLink(text), text, at, cards: []}, i = routers.findIndex(r => sameClient(r, router));
+	if (i < 0 && routers.length === mostRouters) throw Error('full');
+	if (i < 0 || at >= routers[i].at) routers.splice(i < 0 ? routers.length : i, 1, router);
+	return {router, word: i < 0 ? 'added' : 'renewed'};
 }
 
 function forget(router, from) {
 	if (!from.textContent.endsWith('?')) return from.append('?');
 	routers = routers.filter(r => r !== router);
-	state.links = state.links.filter(l => l.text !== router.text);
 	keep();
 	draw();
 }
+
+const isInside = router => inside.links?.some(l => l.text === router.text);
 
 function addSection(router) {
 	router.section = document.createElement('section');
@@ -237,7 +246,7 @@ function addSection(router) {
 	const row = make(router.section, 'div', 'links'), link = button(row, t('link'), () => copy(link, router.text));
 	const gone = button(row, t('forget'), () => forget(router, gone));
 	/* what this file has inside, only deleting it forgets */
-	gone.hidden = inside.links?.some(l => l.text === router.text);
+	gone.hidden = isInside(router);
 }
 
 /* iPhones, iPads and Firefox on Android show a saved page as a text, or without scripts */
@@ -256,7 +265,7 @@ function draw() {
 	if (!routers.length) return;
 	if (routers.some(r => r.u && !canCheck(r))) note(t('rtc'));
 	if (Date.now() < Date.UTC(2026) || routers.some(r => usedStamps(r).at(-1) > Date.now() + 60000)) note(t('clock'));
-	const forgets = (http || !keep()) && !state.links.every(l => inside.links?.some(i => i.text === l.text));
+	const forgets = (http || !keep()) && !routers.every(isInside);
 	if (forgets) {
 		const box = note(t(cannotSave || 'tab'));
 		if (!cannotSave) button(box, t('save'), save, 'main');
@@ -290,28 +299,31 @@ async function linkOf(given) {
 
 /* takes what was scanned or pasted; '' = only shows what is there */
 async function take(given) {
+	let wrong = '', taken;
 	$('notes').textContent = '';
-	let wrong = '', said = '';
 	try {
 		const text = given && await linkOf(given.trim());
-		if (text) said = put(text, Date.now());
-		if (said) keep();
+		if (text) taken = put(text, Math.max(Date.now(), ...routers.map(r => r.at)));
+		if (taken) keep();
 	} catch (e) { wrong = e.message; }
-	if (wrong) note(T.en[wrong] ? t(wrong) : t('bad', wrong));
-	if (said === 'full') note(t('full', mostRouters));
+	if (wrong) tellWrong(wrong);
 	draw();
-	if (wrong) $('setup').hidden = wrong !== 'mute' && !!routers.length;
+	if (wrong === 'mute') $('setup').hidden = false;
 	$('paste').value = wrong === 'mute' ? given : ''; /* the code still works */
-	if (said && said !== 'full' && routers.length > 1) $('lead').textContent = t(said, routers.at(-1).n);
+	if (taken && routers.length > 1) $('lead').textContent = `${t(taken.word, taken.router.n)} ${t('lead')}`;
 	lookAll();
 }
+
+/* a word of T, or the name of a wrong part */
+const tellWrong = word => note(word in T.en ? t(word, mostRouters) : t('bad', word));
 
 /* what this file has inside, and what was taken since */
 function load() {
 	const kept = store.read();
-	Object.assign(state, {probe: kept.probe ?? inside.probe ?? true, go: {...inside.go, ...kept.go}});
-	for (const {text, at} of [...inside.links || [], ...kept.links || []].sort((a, b) => a.at - b.at))
-		try { put(text, at); } catch (e) { note(t(e.message === 'newer' ? 'newer' : 'bad', e.message)); }
+	state.probe = kept.probe ?? inside.probe ?? true;
+	state.go = {...inside.go, ...kept.go};
+	for (const {text, at} of [...inside.links || [], ...kept.links || []])
+		try { put(text, at); } catch (e) { tellWrong(e.message); }
 }
 
 function arrive() {

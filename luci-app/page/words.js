@@ -5,7 +5,7 @@ const T = {
 		busy: 'Knocking…', open: 'Open.', left: '% left', since: 'Open since %', over: 'Its time is over.', shutSeen: 'It answers no more.',
 		again: 'No answer yet: knocked again.',
 		silent: 'Nothing comes back. See the router’s Events (Services > Latchkey): they tell why.',
-		answers: 'Knocked. This router answers closed ports: it cannot be told whether the door is open. Just connect. At home this is normal; elsewhere see Stealth check in LuCI.',
+		answers: 'Knocked. Closed ports of this router answer, too, so it cannot be told whether the door is open: just connect. At home this is normal; elsewhere see Stealth check in LuCI.',
 		before: 'Knocked. It answered before the knock: you are at home, or it is open already.',
 		offline: 'This device is offline.',
 		knocked: 'Knocked at %. It cannot be seen from here whether the door is open: just connect.',
