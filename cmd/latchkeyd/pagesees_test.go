@@ -6,6 +6,8 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
@@ -44,7 +47,7 @@ config door 'vpn'
 // pageLink returns the page with a link to these addresses, whose key is right or not.
 func pageLink(key string, addresses ...string) string {
 	link := "file://" + must(filepath.Abs("../../luci-app/htdocs/latchkey/index.html")) + "#v=1&n=home&u=41641&p=20480&k=" + key + "&d=nas,web,vpn,old,mail"
-	for _, item := range []string{"nas:tcp:2222:ssh:NAS: SSH", "web:tcp+udp:8443-8444+9000:https:", "vpn:udp:51820::VPN", "mail:tcp:22:ssh:On a port that browsers avoid"} {
+	for _, item := range []string{"nas:tcp:2222:ssh:NAS: SSH", "web:tcp+udp:8443-8444+9000:http:", "vpn:udp:51820::VPN", "mail:tcp:22:ssh:On a port that browsers avoid"} {
 		link += "&i=" + strings.ReplaceAll(url.QueryEscape(item), "+", "%20")
 	}
 	link += "&t=nas:300:3600"
@@ -80,9 +83,24 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 				{"a door that falls silent is closed", func(t *testing.T) {
 					p.want(t, "shut nas", false, saysClosed)
 				}},
+				{"a web server is seen, seen shut, and not followed elsewhere", func(t *testing.T) {
+					elsewhere := &http.Server{Handler: http.RedirectHandler("http://"+router+":9443/", http.StatusFound)}
+					defer elsewhere.Close()
+					lab.In(t, "router", func() error {
+						l, err := net.Listen("tcp", router+":8443")
+						go elsewhere.Serve(l)
+						return err
+					})
+					p.want(t, "press web", true, saysOpen)
+					p.want(t, "shut web", false, saysClosed)
+					p.do(t, "open "+strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1))
+					p.want(t, "press web", true, saysOpen)
+				}},
 				{"a service that is down is behind an open door", func(t *testing.T) {
+					d.ask(control.Request{Method: "close", Door: "web"}, nil)
+					p.do(t, "open "+pageLink(phoneKey, router, router6))
 					got, _ := p.want(t, "press web", true, saysOpen)
-					if !strings.HasPrefix(got.Time, "Open since ") || got.Connect != "https://"+router+":8443/" {
+					if !strings.HasPrefix(got.Time, "Open since ") || got.Connect != "http://"+router+":8443/" {
 						t.Errorf("the card says %+v", got)
 					}
 				}},

@@ -1,25 +1,32 @@
 /* what leaves this device */
-const scheme = location.protocol === 'https:' ? 'https' : 'http';
+const secure = location.protocol === 'https:'; /* then http: is forbidden */
+
+/* A browser would keep a web server's connection, and take that for an answer when the door is shut. So it is spoken to in the wrong way. */
+const schemeFor = service => secure || service === 'http' ? 'https' : 'http';
 
 /* Chromium keeps the sockets of what was not answered for two minutes, although the page gave it up: two for each port, of 256. What is
-   counted here stays below; else nothing at all would leave, and a probe would take that for silence. */
+   counted here stays below; else nothing at all would leave, and a probe would take that for silence. Others free them, and have more. */
 const sockets = {
-	most: 250, held: [],
-	take(n) { for (const until = Date.now() + 130e3; n--;) this.held.push(until); },
+	most: window.chrome ? 250 : 800, held: [],
+	take() { this.held.push(...Array(2).fill(Date.now() + 130e3)); },
+	give() { this.held.splice(-2); },
 	left() { return this.most - (this.held = this.held.filter(until => until > Date.now())).length; },
 };
 
 /* resolves when something came back from a port; a browser may also tell that it cannot get there */
-function connect(host, port, signal) {
-	sockets.take(2);
-	return fetch(`${scheme}://${inURL(host)}:${port}`, {mode: 'no-cors', cache: 'no-store', credentials: 'omit', signal})
-		.catch(e => { if (signal.aborted) return new Promise(() => {}); });
+function connect(host, port, signal, scheme = schemeFor(''), how = {}) {
+	sockets.take();
+	return fetch(`${scheme}://${inURL(host)}:${port}`, {mode: 'no-cors', cache: 'no-store', credentials: 'omit', signal, ...how}).catch(() => {})
+		.then(() => signal.aborted ? new Promise(() => {}) : sockets.give());
 }
 
+/* a redirection would be followed, to where nothing may answer, and cannot be refused without CORS */
+const probe = {mode: 'cors', redirect: 'error'};
+
 /* tries a port of each host for 3 s, or until it is stopped; came: host -> the ms after which something came back */
-function watch(hosts, port) {
+function watch(hosts, port, service) {
 	const stop = new AbortController(), begun = performance.now(), w = {came: {}, age: () => performance.now() - begun, stop: () => stop.abort()};
-	for (const host of hosts) connect(host, port, stop.signal).then(() => { w.came[host] = w.age(); });
+	for (const host of hosts) connect(host, port, stop.signal, schemeFor(service), probe).then(() => { w.came[host] = w.age(); });
 	setTimeout(w.stop, 3000);
 	return w;
 }
@@ -67,8 +74,8 @@ function knockOnce(router, stamp, wish) {
 	if (canCheck(router)) for (const to of h ? [...a, h] : a) check(router, to, base64(message())).catch(() => {});
 	/* two addresses of one family would mix their SYNs */
 	const hosts = h ? [h] : [a.find(x => /:/.test(x)), a.find(x => !/:/.test(x))].filter(x => x);
-	/* where checks go out, the rest of the sockets is for the probe */
-	if (p && (!canCheck(router) || sockets.left() > 50 * hosts.length + 16)) for (const to of hosts) syns(to, slots(p, message()));
+	/* where checks go out, the last sockets are for probes */
+	if (p && (!canCheck(router) || sockets.left() > 48 * hosts.length + 60)) for (const to of hosts) syns(to, slots(p, message()));
 }
 
 /* Firefox calls itself online without any network. ICE then has nothing to say, not even that it has found nothing. */

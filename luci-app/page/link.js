@@ -15,6 +15,7 @@ function parseLink(text) {
 	try { l.k = unbase64(one('k')); } catch {}
 	const port = (n, most) => n >= 0 && n <= most && n % 1 === 0, host = /^[\w:][\w.:-]{0,252}$/;
 	const right = {
+		'#': /^(https?:\/\/[^\s/?"<>#\\][^\s"<>#\\]*)?#|^latchkey:/i.test(text.trim()),
 		v: one('v') === '1',
 		n: l.n && l.n.length <= 64,
 		h: l.h ? host.test(l.h) : l.a.length,
@@ -32,11 +33,17 @@ function parseLink(text) {
 /* what item DOOR:PROTO:PORT:SERVICE:TITLE says; without one that is understood a door has its name only */
 function factsOf(name, items) {
 	for (const item of items) {
-		const [, door, proto, first, service, title] = /^(\w+):(tcp|udp|tcp\+udp):(\d+)(?:[-+]\d+)*:([a-z\d]*):(.*)$/s.exec(item) || [];
-		if (door === name && first > 0 && first < 65536) return {title: title || plain(name), tcp: proto !== 'udp', port: +first, service};
+		const [, door, proto, ports, service, title] = /^(\w+):(tcp|udp|tcp\+udp):([\d+-]+):([a-z\d-]{0,32}):(\P{Cc}*)$/u.exec(item) || [];
+		if (door === name && arePorts(ports) && ascii(title).length <= 128) return {title: title || plain(name), tcp: proto !== 'udp', port: parseInt(ports), service};
 	}
 	return {title: plain(name), tcp: false, port: 0, service: ''};
 }
+
+/* N or N-M, joined by +, up to 32 */
+const arePorts = text => text.split('+').every((part, i) => {
+	const [, first, last = first] = /^([1-9]\d{0,4})(?:-(\d{1,5}))?$/.exec(part) || [];
+	return i < 32 && +first <= +last && last < 65536;
+});
 
 /* DOOR:OPEN_FOR:MAX_OPEN in seconds; 0 = not told */
 function timesOf(name, items) {

@@ -97,8 +97,20 @@ function look(cards) {
 		const hosts = hostsOf(router), mine = cards.filter(c => c.router === router && canProbe(c.door));
 		if (!mine.length || sockets.left() < 150) continue;
 		const other = watch(hosts, otherPort(router)), at = Date.now();
-		for (const card of mine.slice(0, mostLooks / hosts.length)) card.before = {at, hosts, other, door: watch(hosts, card.door.port)};
+		for (const card of mine.slice(0, mostLooks / hosts.length)) {
+			card.before = {at, other, door: watch(hosts, card.door.port, card.door.service)};
+			if (card.open) lookAgain(card, card.before.door);
+		}
 	}
+}
+
+/* a door whose time is not known is taken for open until it is seen shut */
+async function lookAgain(card, door) {
+	await sleep(2500);
+	if (busy || !card.open || card.before?.door !== door || Object.keys(door.came).length) return;
+	setOpen(card, 0);
+	say(card, 'shutSeen');
+	hideTarget(card);
 }
 
 const lookAll = () => {
@@ -111,7 +123,7 @@ async function before(card, hosts) {
 	const silent = b => hosts.every(h => b.door.came[h] === undefined && b.other.came[h] === undefined);
 	let b = card.before;
 	delete card.before;
-	if (!b || Date.now() - b.at > lookLasts || !silent(b)) b = {at: Date.now(), other: watch(hosts, otherPort(card.router)), door: watch(hosts, card.door.port)};
+	if (!b || Date.now() - b.at > lookLasts || !silent(b)) b = {at: Date.now(), other: watch(hosts, otherPort(card.router)), door: watch(hosts, card.door.port, card.door.service)};
 	const all = () => hosts.every(h => b.door.came[h] !== undefined && b.other.came[h] !== undefined);
 	while (b.door.age() < 1000 && !all()) await sleep(20);
 	const s = seen(hosts, b.door, b.other);
@@ -122,7 +134,7 @@ async function before(card, hosts) {
 
 /* watches a door after a knock, until there is a word for it */
 async function after(card, hosts, first, most) {
-	const door = watch(hosts, card.door.port), other = watch(hosts, otherPort(card.router));
+	const door = watch(hosts, card.door.port, card.door.service), other = watch(hosts, otherPort(card.router));
 	/* at a host where it did, it will not open at another much later */
 	const answered = hosts.some(h => first[h].door !== undefined && first[h].other === undefined);
 	for (;;) {
@@ -154,7 +166,7 @@ async function open(card) {
 		if (word === 'open') setOpen(card, from, secondsOf(door, minutes));
 		if (word === 'silent') setOpen(card, 0);
 		if (word === 'answers' && await away) return say(card, 'offline');
-		showTarget(card, word === 'open' && host);
+		showTarget(card, word in {open: 1, before: 1} && host);
 		if (word !== 'silent' || last) return say(card, word);
 		say(card, 'again');
 		await free();
@@ -286,7 +298,7 @@ async function pickUp(code) {
 
 /* the link itself, or that of a pick-up address */
 async function linkOf(given) {
-	const [, page, code] = /^([^#]*)#([\w-]{22})$/.exec(given) || [];
+	const [, page, code] = /^(https?:[^#]*)?#([\w-]{22})$/i.exec(given) || [];
 	if (!code) return given;
 	if (page && new URL(page).origin !== origin) {
 		location = given;
@@ -327,7 +339,7 @@ function load() {
 }
 
 function arrive() {
-	const given = location.hash.length > 1 ? location.href : '';
+	const given = location.hash.length > 1 ? /^http/.test(origin) ? location.href : location.hash : '';
 	/* no key stays in the address, nor what one is picked up by */
 	if (given) history.replaceState(null, '', location.pathname);
 	return take(given);

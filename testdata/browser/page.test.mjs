@@ -157,6 +157,7 @@ for (const name of ['chromium', 'firefox']) {
 			const saved = await until('the download', () => existsSync(file) && readFileSync(file, 'utf8'));
 			const script = page => page.match(/<script>(.*)<\/script>/s)[1];
 			assert.equal(script(saved), script(readFileSync(pageFile, 'utf8')));
+			assert.match(saved, /<noscript><div class="box"><p lang="en">This page knocks by scripts/);
 			assert.doesNotMatch(saved.replace(/<meta name="latchkey"[^>]*>/, ''), /Mum|&amp;a=|nas_ssh/);
 			await browser.run('localStorage.clear()');
 			const copy = pathToFileURL(file).href;
@@ -184,3 +185,29 @@ for (const name of ['chromium', 'firefox']) {
 		});
 	});
 }
+
+// Chromium plays the others: what counts is what they call themselves.
+const chromiumOnly = { skip: programs.chromium() ? false : 'SKIP: chromium is not installed' };
+for (const [who, agent, words] of [
+	['an iPhone', 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1', /iPhones and iPads run no saved pages.*Home Screen/],
+	['Firefox on Android', 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0', /Firefox on Android runs no saved pages.*Chrome/],
+])
+	test(`${who} is not offered to save, and is told what to do instead`, chromiumOnly, async t => {
+		const browser = await open('chromium', { agent }), server = await serve();
+		t.after(async () => {
+			server.close();
+			await browser.close();
+		});
+		await visit(browser, server.url, link);
+		assert.match(await browser.run(text('.note')), words);
+		assert.equal(await browser.run('document.querySelectorAll("#notes button").length'), 0);
+		assert.equal(await browser.run(hidden('save')), true);
+		assert.equal(await browser.run('document.querySelectorAll(".links button")[0].textContent'), 'Copy link');
+	});
+
+test('without scripts the page says so', chromiumOnly, async t => {
+	const browser = await open('chromium', { scripts: false });
+	t.after(() => browser.close());
+	await browser.goto(pageURL);
+	assert.match(await browser.run('document.body.innerText'), /knocks by scripts.*Skripten.*脚本/s);
+});

@@ -138,7 +138,25 @@ test('a link says of each door what is known of it', () => {
 	]);
 });
 
-for (const item of ['a:sctp:22:ssh:x', 'a:tcp:0:ssh:x', 'a:tcp:65536:ssh:x', 'a:tcp:22', 'a:tcp:22:ssh', 'a:tcp:22%2B:ssh:x', 'a:tcp:1-2-3:ssh:x', 'a:tcp:http:ssh:x', 'a:tcp::ssh:x', 'a:tcp:22:SSH:x', ':tcp:22:ssh:x', 'b:tcp:22:ssh:x', ''])
+for (const line of readFileSync(new URL('doors.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, ...wants] = line.split('\t');
+	test(`the doors of a link with ${what}`, () => {
+		page.parseLink(link).doors.forEach((door, i) => {
+			const [name, proto, port, service, ...title] = wants[i].split(':');
+			assert.deepEqual([door.port, door.service, door.tcp], wants[i] === '-' ? [0, '', false] : [parseInt(port), service, proto !== 'udp']);
+			assert.equal(door.title, title.join(':') || door.name.replace(/_/g, ' '));
+			if (wants[i] !== '-') assert.equal(door.name, name);
+		});
+	});
+}
+
+for (const line of readFileSync(new URL('times.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, ...wants] = line.split('\t');
+	test(`the times of a link with ${what}`, () =>
+		assert.deepEqual(page.parseLink(link).doors.map(d => d.usual ? `${d.usual}:${d.most}` : '-'), wants));
+}
+
+for (const item of ['a:sctp:22:ssh:x', 'a:tcp:0:ssh:x', 'a:tcp:65536:ssh:x', 'a:tcp:22', 'a:tcp:22:ssh', 'a:tcp:22%2B:ssh:x', 'a:tcp:1-2-3:ssh:x', 'a:tcp:http:ssh:x', 'a:tcp::ssh:x', 'a:tcp:22:SSH:x', ':tcp:22:ssh:x', 'b:tcp:22:ssh:x', 'a:tcp:23-22:ssh:x', 'a:tcp:22-65536:ssh:x', 'a:tcp:22%2B0:ssh:x', 'a:tcp:22:ssh:x%0ay', `a:tcp:22:ssh:${'ä'.repeat(65)}`, `a:tcp:22:${'s'.repeat(33)}:x`, `a:tcp:${'1%2B'.repeat(32)}1:ssh:x`, ''])
 	test(`a door of which '${item}' is said has its name only`, () => {
 		assert.deepEqual(doorsOf(`&d=a&i=${item}`), [{ name: 'a', ...nothing, title: 'a' }]);
 	});
@@ -200,7 +218,7 @@ for (const line of readFileSync(new URL('links.tsv', dir), 'utf8').trimEnd().spl
 	const [verdict, what, link] = line.split('\t');
 	test(`a link with ${what} is ${verdict}`, () => {
 		if (verdict === 'good') page.parseLink(link);
-		else assert.throws(() => page.parseLink(link), { message: /^([vnhaupkd]|newer)$/ });
+		else assert.throws(() => page.parseLink(link), { message: /^([#vnhaupkd]|newer)$/ });
 	});
 }
 
