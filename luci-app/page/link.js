@@ -49,7 +49,7 @@ const arePorts = text => text.split('+').every((part, i) => {
 function timesOf(name, items) {
 	for (const item of items) {
 		const [, door, usual, most] = /^(\w+):([1-9]\d{0,8}):([1-9]\d{0,8})$/.exec(item) || [];
-		if (door === name) return {usual: +usual, most: +most};
+		if (door === name && +usual <= +most) return {usual: +usual, most: +most};
 	}
 	return {usual: 0, most: 0};
 }

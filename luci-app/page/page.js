@@ -53,6 +53,7 @@ function say(card, word, value) {
 	card.word = word;
 	card.result.textContent = t(word, value);
 	card.box.classList.toggle('busy', word === 'busy');
+	if (word === 'offline') hideTarget(card);
 }
 
 function showTarget(card, host) {
@@ -313,6 +314,7 @@ async function linkOf(given) {
 async function take(given) {
 	let wrong = '', taken;
 	$('notes').textContent = '';
+	$('setup').hidden = true;
 	try {
 		const text = given && await linkOf(given.trim());
 		if (text) taken = put(text, Math.max(Date.now(), ...routers.map(r => r.at)));

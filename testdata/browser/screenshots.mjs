@@ -8,11 +8,12 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { mkdirSync } from 'node:fs';
+import http from 'node:http';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { open, until } from './browser.mjs';
-import { busy, pageURL, said, tap, visit } from './page.mjs';
+import { busy, pageFile, pageURL, said, tap, visit } from './page.mjs';
 
 if (!process.env.LATCHKEY_SHOTS) {
 	const again = ['--map-root-user', '--net', process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)];
@@ -25,11 +26,14 @@ const cabin = '#v=1&n=Cabin&a=127.0.0.2&u=41641&k=BAECAwQFBgcICQoLDA0ODxAREhMUFR
 
 const run = (program, ...args) => execFileSync(program, args);
 const rules = (...ports) => run('nft', `flush ruleset; table inet t { chain in { type filter hook input priority 0; iif lo tcp dport { ${ports.join(', ')} } drop; }; }`);
-run('ip', 'link', 'set', 'lo', 'up');
+// Without another device than lo it would be offline.
+for (const line of ['link set lo up', 'link add net0 type veth peer name net1', 'address add 192.168.1.20/24 dev net0', 'link set net0 up', 'link set net1 up', 'route add default dev net0']) run('ip', ...line.split(' '));
 const ssh = createServer(c => c.on('error', () => {}).end('SSH-2.0-picture\r\n')).listen(2222, '127.0.0.1');
 
+const page = http.createServer((_, reply) => reply.setHeader('Content-Type', 'text/html').end(readFileSync(pageFile))).listen(80, '127.0.0.1');
+
 mkdirSync(folder, { recursive: true });
-for (const [name, dark, lang] of [['light', false, 'en'], ['dark', true, 'en'], ['dark-de', true, 'de'], ['light-zh', false, 'zh']]) {
+for (const [name, dark, lang] of [['light', false, 'en'], ['dark', true, 'en'], ['dark-de', true, 'de']]) {
 	const browser = await open('chromium', { dark, lang });
 	const shot = async what => {
 		await browser.run('Promise.all(document.getAnimations().filter(a => a.effect.getComputedTiming().iterations === 1).map(a => a.finished)).then(() => 0)');
@@ -44,6 +48,9 @@ for (const [name, dark, lang] of [['light', false, 'en'], ['dark', true, 'en'], 
 		await shot('damaged');
 		await visit(browser, pageURL, link);
 		await shot('doors');
+		await visit(browser, 'http://127.0.0.1/latchkey/', link);
+		await shot('save');
+		await visit(browser, pageURL, link);
 		await until('a second of silence', () => browser.run('routers[0].cards[0].before.door.age() > 1000'));
 		await tap(browser, 'nas_ssh');
 		rules(8443, 26624);
@@ -64,3 +71,4 @@ for (const [name, dark, lang] of [['light', false, 'en'], ['dark', true, 'en'], 
 	}
 }
 ssh.close();
+page.close();
