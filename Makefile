@@ -77,6 +77,10 @@ test-luci: ## play the whole flow on a real router: make test-luci LUCI_URL=http
 pot: ## collect the texts of the LuCI pages for translators
 	npm --prefix luci-app/tests run pot
 
+.PHONY: page
+page: ## make the knock page that the router serves of luci-app/page
+	go test ./luci-app/page -update
+
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
 	@testdata/setup.sh test

@@ -26,7 +26,7 @@ export const programs = {
 /**
  * Starts a browser with a fresh profile. The result has goto(url), run(expression), shot(file), close(), and the folder downloads.
  * @param {'chromium'|'firefox'} name
- * @param {{width?: number, height?: number, dark?: boolean, lang?: string}} [look]
+ * @param {{width?: number, height?: number, dark?: boolean, lang?: string, agent?: string, scripts?: boolean}} [look] agent: what it calls itself
  * @param {string} [kept] an empty folder for the profile, which stays when the browser is closed
  */
 export async function open(name, look = {}, kept = '') {
@@ -34,7 +34,7 @@ export async function open(name, look = {}, kept = '') {
 	if (!program) throw new Error(`${name} is not installed`);
 	const profile = kept || mkdtempSync(join(tmpdir(), 'latchkey-browser-'));
 	mkdirSync(downloads(profile));
-	const size = { width: 390, height: 844, dark: false, lang: 'en', ...look };
+	const size = { width: 390, height: 844, dark: false, lang: 'en', agent: '', scripts: true, ...look };
 	const browser = await (name === 'chromium' ? chromium : firefox)(program, profile, size);
 	const end = browser.close;
 	browser.downloads = downloads(profile);
@@ -80,10 +80,11 @@ async function ended(child) {
 	clearTimeout(timer);
 }
 
-async function chromium(program, profile, { width, height, dark, lang }) {
+async function chromium(program, profile, { width, height, dark, lang, agent, scripts }) {
 	const child = spawn(program, [
 		'--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
 		'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--hide-scrollbars', `--lang=${lang}`, `--accept-lang=${lang}`,
+		...agent ? [`--user-agent=${agent}`] : [],
 		`--user-data-dir=${profile}`, '--remote-debugging-pipe', 'about:blank',
 	], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
 	const [, , , to, from] = child.stdio;
@@ -111,6 +112,7 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 	const { sessionId } = await call('Target.attachToTarget', { targetId: page.targetId, flatten: true });
 	const tell = (method, params) => call(method, params, sessionId);
 	await tell('Page.enable');
+	if (!scripts) await tell('Emulation.setScriptExecutionDisabled', { value: true });
 	await call('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads(profile) });
 	await tell('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 2, mobile: true });
 	await tell('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
@@ -137,14 +139,14 @@ async function chromium(program, profile, { width, height, dark, lang }) {
 	};
 }
 
-async function firefox(program, profile, { width, height, dark, lang }) {
+async function firefox(program, profile, { width, height, dark, lang, agent, scripts }) {
 	const prefs = {
 		'marionette.port': 0, 'ui.systemUsesDarkTheme': dark ? 1 : 0, 'intl.accept_languages': lang, 'layout.css.devPixelsPerPx': '2',
 		'browser.download.folderList': 2, 'browser.download.dir': downloads(profile), 'browser.download.useDownloadDir': true,
 		'app.normandy.enabled': false, 'app.update.enabled': false, 'datareporting.policy.dataSubmissionEnabled': false,
 		'browser.safebrowsing.malware.enabled': false, 'browser.safebrowsing.phishing.enabled': false, 'network.captive-portal-service.enabled': false,
 		'network.connectivity-service.enabled': false, 'browser.newtabpage.enabled': false, 'extensions.update.enabled': false,
-		'services.settings.server': 'data:,', 'toolkit.telemetry.enabled': false, 'browser.shell.checkDefaultBrowser': false,
+		'services.settings.server': 'data:,', 'javascript.enabled': scripts, ...agent ? { 'general.useragent.override': agent } : {}, 'toolkit.telemetry.enabled': false, 'browser.shell.checkDefaultBrowser': false,
 	};
 	writeFileSync(join(profile, 'user.js'), Object.entries(prefs).map(([k, v]) => `user_pref(${JSON.stringify(k)}, ${JSON.stringify(v)});\n`).join(''));
 	const child = spawn(program, ['--headless', '--no-remote', '--marionette', '--profile', profile, '--width', width, '--height', height, 'about:blank'], {

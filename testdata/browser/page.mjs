@@ -10,11 +10,10 @@ import { until } from './browser.mjs';
 export const pageFile = fileURLToPath(new URL('../../luci-app/htdocs/latchkey/index.html', import.meta.url));
 export const pageURL = pathToFileURL(pageFile).href;
 
-/** The functions of the page's core, which needs no document. */
+/** The functions of the page's parts that need neither a document nor a network. */
 export function core(...names) {
-	const page = readFileSync(pageFile, 'utf8');
-	const script = page.slice(page.indexOf('<script>') + 8, page.indexOf('/* page */'));
-	return new Function(`${script}; return { ${names.join(', ')} };`)();
+	const parts = ['seal', 'link', 'judge'].map(name => readFileSync(new URL(`../../luci-app/page/${name}.js`, import.meta.url), 'utf8'));
+	return new Function(`${parts.join('')}; return { ${names.join(', ')} };`)();
 }
 
 /** Opens the page with the settings of a link. */
@@ -23,12 +22,30 @@ export async function visit(browser, page, link) {
 	await browser.goto(page + fragment);
 }
 
-/** Presses a door, waits until it may be pressed again, and returns when it was pressed (ms since 1970). */
-export async function press(browser, door) {
-	const button = `document.querySelector('[data-door="${door}"]')`;
-	await until(`door ${door}`, () => browser.run(`!!${button}`));
-	const at = await browser.run(`(${button}.click(), Date.now())`);
-	if (!await browser.run(`${button}.disabled`)) throw new Error(`door ${door} was pressed, but nothing happened`);
-	await until('the end of the knock', () => browser.run(`!${button}.disabled`));
+/** An expression for the card of a door. */
+export const card = door => `document.querySelector('[data-door="${door}"]').parentNode`;
+
+/** Whether the page is at a knock: its buttons do nothing then. */
+export const busy = `!!document.querySelector('[aria-disabled=true]')`;
+
+/** Presses a door, or what is named in its card, and returns when (ms since 1970). */
+export async function tap(browser, door, what = '.knock') {
+	await until(`door ${door}`, () => browser.run(`!!document.querySelector('[data-door="${door}"]')`));
+	const at = await browser.run(`(${card(door)}.querySelector('${what}').focus(), ${card(door)}.querySelector('${what}').click(), Date.now())`);
+	if (!await browser.run(busy)) throw new Error(`door ${door} was pressed, but nothing happened`);
 	return at;
 }
+
+/** Presses a door, waits until it may be pressed again, and returns when it was pressed (ms since 1970). */
+export async function press(browser, door, what) {
+	const at = await tap(browser, door, what);
+	await until('the end of the knock', () => browser.run(`!${busy}`), 30_000);
+	return at;
+}
+
+/** What the card of a door says: its result, its time, whether it is drawn open. */
+export const said = (browser, door) => browser.run(`(card => ({
+	result: card.querySelector('.result').textContent, time: card.querySelector('.time').textContent, open: card.matches('.open'),
+	connect: card.querySelector('.row').hidden || card.querySelector('.main').hidden ? '' : card.querySelector('.main').href,
+	place: card.querySelector('.row').hidden ? '' : card.querySelector('code').textContent,
+}))(${card(door)})`);

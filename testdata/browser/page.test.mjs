@@ -10,9 +10,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { open, programs, until } from './browser.mjs';
-import { pageFile, pageURL, press, visit } from './page.mjs';
+import { pageFile, pageURL, press, said, visit } from './page.mjs';
 
-const link = '#v=1&n=Mum%20%26%20%22Dad%22%20%3Cb%3E&a=127.0.0.1&a=::1&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web';
+const link = '#v=1&n=Mum%20%26%20%22Dad%22%20%3Cb%3E&a=127.0.0.1&a=::1&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web,vpn' +
+	'&i=nas_ssh:tcp:2222-2223+9:ssh:NAS%3A%20%3Ci%3ESSH%3C%2Fi%3E%20%26%20more&i=vpn:udp:51820::';
+const second = '#v=1&n=Cabin&h=localhost&u=41641&k=' + 'B'.repeat(43).replace(/B$/, 'A') + '&d=gate&i=gate:tcp:8443:https:Gate';
 const title = 'Mum & "Dad" <b>';
 const text = selector => `document.querySelector('${selector}').textContent`;
 const stamp = 'localStorage[Object.keys(localStorage).find(k => k.startsWith("latchkey last "))]';
@@ -41,6 +43,9 @@ for (const name of ['chromium', 'firefox']) {
 			await browser.close();
 		});
 
+		const texts = selector => browser.run(`[...document.querySelectorAll('${selector}')].map(x => x.textContent)`);
+		const paste = value => browser.run(`(document.getElementById('paste').value = ${JSON.stringify(value)}, setTimeout(() => document.querySelector('#setup button').click()), 0)`);
+
 		for (const [kind, url] of [['file', pageURL], ['http', server.url]]) await t.test(`a page from ${kind}:`, async t => {
 			await t.test('says what is missing', async () => {
 				await browser.goto(url);
@@ -48,22 +53,28 @@ for (const name of ['chromium', 'firefox']) {
 				assert.equal(await browser.run(hidden('setup')), false);
 				assert.equal(await browser.run(hidden('foot')), true);
 			});
-			await t.test('says that a link is damaged', async () => {
+			await t.test('says that a link is damaged, or of a newer version', async () => {
 				await visit(browser, url, link.slice(0, 100));
 				assert.match(await browser.run(text('.note')), /damaged/);
+				await visit(browser, url, link.replace('v=1', 'v=2'));
+				assert.match(await browser.run(text('.note')), /newer version/);
 			});
 			await t.test('takes a link that is pasted', async () => {
 				await browser.goto(url);
-				await browser.run(`(document.getElementById('paste').value = ${JSON.stringify('https://elsewhere/' + link)}, setTimeout(() => document.querySelector('#setup button').click()), 0)`);
-				await until('the doors', () => browser.run('document.readyState === "complete" && document.querySelectorAll(".door").length === 2'));
+				await paste('https://elsewhere/' + link);
+				await until('the doors', () => browser.run('document.readyState === "complete" && document.querySelectorAll(".door").length === 3'));
 			});
 			await t.test('shows the doors, as text', async () => {
 				await visit(browser, url, link);
 				assert.equal(await browser.run(text('h1')), title);
 				assert.equal(await browser.run('document.title'), title);
-				assert.deepEqual(await browser.run('[...document.querySelectorAll(".door b")].map(b => b.textContent)'), ['nas ssh', 'router web']);
-				const notes = await browser.run('[...document.querySelectorAll(".note")].map(n => n.textContent)');
-				assert.match(notes.join(), kind === 'http' ? /^Save now: only this tab/ : /^$/);
+				assert.deepEqual(await texts('.door b'), ['NAS: <i>SSH</i> & more', 'router web', 'vpn']);
+				assert.deepEqual(await texts('.door small'), ['ssh · port 2222', 'port 51820']);
+				assert.deepEqual(await texts('.note'), kind === 'http' ? ['Save now: only this tab keeps the settings.'] : []);
+			});
+			await t.test('offers to save where it is needed first', async () => {
+				assert.equal(await browser.run('!!document.querySelector("#notes button")'), kind === 'http');
+				assert.equal(await browser.run(hidden('save')), kind === 'http');
 			});
 			await t.test('keeps the link, out of the address bar', async () => {
 				assert.doesNotMatch(await browser.run('location.href'), /#/);
@@ -73,24 +84,53 @@ for (const name of ['chromium', 'firefox']) {
 			await t.test('leaves no key where another network could read it', async () => {
 				assert.equal(await browser.run('/k=AAEC/.test(JSON.stringify(localStorage))'), kind === 'file');
 			});
-			await t.test('locks its doors for the time of a knock, and offers to go on', async () => {
+			await t.test('adds a second router, and puts a new key in the place of the old one', async () => {
+				await visit(browser, url, second);
+				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
+				assert.equal(await browser.run(text('h1')), 'Latchkey');
+				assert.match(await browser.run(text('#lead')), /^Cabin was added/);
+				assert.equal(await browser.run('document.querySelectorAll(".door").length'), 4);
+				for (const renewed of [link.replace('k=AA', 'k=CC'), link.replace('k=AA', 'k=CC').replace('d=nas_ssh,router_web,', 'd=')]) await visit(browser, url, renewed);
+				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
+				assert.match(await browser.run(text('#lead')), /was renewed/);
+				assert.deepEqual(await texts('.door b'), ['vpn', 'Gate']);
+				await browser.goto(url);
+				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
+				await visit(browser, url, link);
+			});
+			await t.test('forgets one router, when it is asked twice', async () => {
+				const forget = 'document.querySelectorAll(".links button")[3].click()';
+				await browser.run(forget);
+				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
+				await browser.run(forget);
+				assert.deepEqual(await texts('h2'), [title]);
+			});
+			await t.test('locks its doors for the time of a knock, keeps the focus, and offers to go on', async () => {
 				const start = Date.now();
 				const last = await browser.run(`Math.max(...${used})`);
 				await press(browser, 'nas_ssh');
 				assert.ok(Date.now() - start >= 2900, 'the doors were locked for less than 3 s');
-				assert.equal(await browser.run(hidden('after')), false);
-				assert.equal(await browser.run('document.getElementById("go").href'), 'ssh://127.0.0.1');
+				assert.equal(await browser.run('document.activeElement.dataset.door'), 'nas_ssh');
+				const card = await said(browser, 'nas_ssh');
+				assert.deepEqual([card.connect, card.place, card.open], ['ssh://127.0.0.1:2222', '127.0.0.1:2222', false]);
+				assert.match(card.result, /^Knocked\. Closed ports/, 'loopback refuses');
+				assert.deepEqual(await texts('.door:first-of-type .shut'), ['Close NAS: <i>SSH</i> & more']);
 				assert.ok(await browser.run(`Math.max(...${used}) > Math.max(${last}, ${start - 1})`), 'the last stamp was not kept');
 			});
 			await t.test('keeps where to go, but no script', async () => {
-				const type = value => browser.run(`(document.getElementById('url').value = '${value}', document.getElementById('url').oninput(true))`);
+				const type = value => browser.run(`(input => (input.value = '${value}', input.oninput()))(document.querySelector('.door input'))`);
 				await type('javascript://%0aalert(1)');
-				assert.equal(await browser.run(hidden('go')), true);
+				assert.equal((await said(browser, 'nas_ssh')).connect, '');
 				await type('ssh://me@nas.example.net');
-				assert.equal(await browser.run(hidden('go')), false);
 				await browser.goto(url);
 				await press(browser, 'nas_ssh');
-				assert.equal(await browser.run('document.getElementById("url").value'), 'ssh://me@nas.example.net');
+				assert.equal((await said(browser, 'nas_ssh')).connect, 'ssh://me@nas.example.net');
+				await type('');
+			});
+			await t.test('has nothing to tap for a door without a scheme', async () => {
+				await press(browser, 'vpn');
+				const card = await said(browser, 'vpn');
+				assert.deepEqual([card.connect, card.place], ['', '127.0.0.1:51820']);
 			});
 			await t.test('goes on above a stamp from the future, and takes the present, too', async () => {
 				const future = Date.now() + 3_600_000;
@@ -103,29 +143,31 @@ for (const name of ['chromium', 'firefox']) {
 				await visit(browser, url, link.replace('k=AA', 'k=BB'));
 				assert.doesNotMatch(await browser.run(text('#notes')), /clock/, 'a new key is not the way out');
 			});
-			await t.test('forgets', async () => {
-				const forget = 'document.getElementById("forget").click()';
-				await browser.run(forget);
-				assert.match(await browser.run(text('#forget')), /\?$/);
-				await browser.run(forget);
-				await until('an empty page', () => browser.run(`document.readyState === "complete" && !${hidden('setup')}`));
+			await t.test('forgets all', async () => {
 				await browser.run('(localStorage.clear(), sessionStorage.clear())');
+				await browser.goto(url);
+				assert.equal(await browser.run(hidden('setup')), false);
 			});
 		});
 
 		await t.test('a saved copy has the settings inside, and works', async () => {
 			await visit(browser, server.url, link);
-			await browser.run('document.getElementById("save").click()');
+			await browser.run('document.querySelector("#notes button").click()');
 			const file = join(browser.downloads, 'latchkey-Mum_Dad_b_.html');
 			const saved = await until('the download', () => existsSync(file) && readFileSync(file, 'utf8'));
 			const script = page => page.match(/<script>(.*)<\/script>/s)[1];
 			assert.equal(script(saved), script(readFileSync(pageFile, 'utf8')));
+			assert.match(saved, /<noscript><div class="box"><p lang="en">This page knocks by scripts/);
 			assert.doesNotMatch(saved.replace(/<meta name="latchkey"[^>]*>/, ''), /Mum|&amp;a=|nas_ssh/);
 			await browser.run('localStorage.clear()');
-			await browser.goto(pathToFileURL(file).href);
+			const copy = pathToFileURL(file).href;
+			await browser.goto(copy);
 			assert.equal(await browser.run(text('h1')), title);
-			assert.equal(await browser.run(hidden('forget')), true);
+			assert.equal(await browser.run('document.querySelectorAll(".links button")[1].hidden'), true, 'it offers to forget what is in the file');
 			await press(browser, 'nas_ssh');
+			await visit(browser, copy, second);
+			await browser.goto(copy);
+			assert.deepEqual(await texts('h2'), [title, 'Cabin'], 'what was added to a saved copy');
 		});
 
 		await t.test('the fragment is sent to nobody, and nothing else is loaded', () => {
@@ -143,3 +185,29 @@ for (const name of ['chromium', 'firefox']) {
 		});
 	});
 }
+
+// Chromium plays the others: what counts is what they call themselves.
+const chromiumOnly = { skip: programs.chromium() ? false : 'SKIP: chromium is not installed' };
+for (const [who, agent, words] of [
+	['an iPhone', 'Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1', /iPhones and iPads run no saved pages.*Home Screen/],
+	['Firefox on Android', 'Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0', /Firefox on Android runs no saved pages.*Chrome/],
+])
+	test(`${who} is not offered to save, and is told what to do instead`, chromiumOnly, async t => {
+		const browser = await open('chromium', { agent }), server = await serve();
+		t.after(async () => {
+			server.close();
+			await browser.close();
+		});
+		await visit(browser, server.url, link);
+		assert.match(await browser.run(text('.note')), words);
+		assert.equal(await browser.run('document.querySelectorAll("#notes button").length'), 0);
+		assert.equal(await browser.run(hidden('save')), true);
+		assert.equal(await browser.run('document.querySelectorAll(".links button")[0].textContent'), 'Copy link');
+	});
+
+test('without scripts the page says so', chromiumOnly, async t => {
+	const browser = await open('chromium', { scripts: false });
+	t.after(() => browser.close());
+	await browser.goto(pageURL);
+	assert.match(await browser.run('document.body.innerText'), /knocks by scripts.*Skripten.*脚本/s);
+});

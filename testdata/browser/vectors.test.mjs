@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { core } from './page.mjs';
 
-const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'otherPort', 'hostsOf', 'canProbe', 'targetOf', 'secondsOf', 'sameClient', 'judge', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
 const hex = b => Buffer.from(b).toString('hex');
 const dir = new URL('../vectors/', import.meta.url);
 
@@ -112,22 +112,113 @@ test('whatever the clock does, no two presses are near each other', () => {
 const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
 const home = `http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480&k=${key}&d=nas_ssh,router_web`;
 
+/** What is known of a door of which the link does not tell. */
+const nothing = { tcp: false, port: 0, service: '', usual: 0, most: 0 };
+
 test('a link is read', () => {
 	const l = page.parseLink(` ${home}&later=1\n`);
 	assert.deepEqual({ ...l, k: hex(l.k) }, {
 		n: 'home', h: 'home.example.net', a: ['203.0.113.7', '2001:db8::1'], u: 41641, p: 20480,
-		k: hex(Buffer.from(key, 'base64url')), d: ['nas_ssh', 'router_web'],
+		k: hex(Buffer.from(key, 'base64url')), doors: ['nas_ssh', 'router_web'].map(name => ({ name, ...nothing, title: name.replace('_', ' ') })),
 	});
 	assert.equal(page.parseLink(home.replace('n=home', 'n=Mum%20%26%20Dad+%231')).n, 'Mum & Dad+#1');
 	const port = page.parseLink(home.replace('u=41641&', ''));
 	assert.equal(port.u, 0);
 });
 
+const doorsOf = parts => page.parseLink(home.replace('&d=nas_ssh,router_web', parts)).doors;
+
+test('a link says of each door what is known of it', () => {
+	const items = ['nas:tcp:2222:ssh:NAS%3A%20SSH%3A%202', 'web:tcp%2Budp:8443-8444%2B9000:https:', 'vpn:udp:51820%2B51821::W%C3%A4rme', 'stranger:tcp:1:ssh:x'];
+	assert.deepEqual(doorsOf(`&d=nas,web,vpn,old&i=${items.join('&i=')}&t=nas:600:3600`), [
+		{ name: 'nas', title: 'NAS: SSH: 2', tcp: true, port: 2222, service: 'ssh', usual: 600, most: 3600 },
+		{ name: 'web', title: 'web', tcp: true, port: 8443, service: 'https', usual: 0, most: 0 },
+		{ name: 'vpn', title: 'Wärme', tcp: false, port: 51820, service: '', usual: 0, most: 0 },
+		{ name: 'old', ...nothing, title: 'old' },
+	]);
+});
+
+for (const line of readFileSync(new URL('doors.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, ...wants] = line.split('\t');
+	test(`the doors of a link with ${what}`, () => {
+		page.parseLink(link).doors.forEach((door, i) => {
+			const [name, proto, port, service, ...title] = wants[i].split(':');
+			assert.deepEqual([door.port, door.service, door.tcp], wants[i] === '-' ? [0, '', false] : [parseInt(port), service, proto !== 'udp']);
+			assert.equal(door.title, title.join(':') || door.name.replace(/_/g, ' '));
+			if (wants[i] !== '-') assert.equal(door.name, name);
+		});
+	});
+}
+
+for (const line of readFileSync(new URL('times.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, ...wants] = line.split('\t');
+	test(`the times of a link with ${what}`, () =>
+		assert.deepEqual(page.parseLink(link).doors.map(d => d.usual ? `${d.usual}:${d.most}` : '-'), wants));
+}
+
+for (const item of ['a:sctp:22:ssh:x', 'a:tcp:0:ssh:x', 'a:tcp:65536:ssh:x', 'a:tcp:22', 'a:tcp:22:ssh', 'a:tcp:22%2B:ssh:x', 'a:tcp:1-2-3:ssh:x', 'a:tcp:http:ssh:x', 'a:tcp::ssh:x', 'a:tcp:22:SSH:x', ':tcp:22:ssh:x', 'b:tcp:22:ssh:x', 'a:tcp:23-22:ssh:x', 'a:tcp:22-65536:ssh:x', 'a:tcp:22%2B0:ssh:x', 'a:tcp:22:ssh:x%0ay', `a:tcp:22:ssh:${'ä'.repeat(65)}`, `a:tcp:22:${'s'.repeat(33)}:x`, `a:tcp:${'1%2B'.repeat(32)}1:ssh:x`, ''])
+	test(`a door of which '${item}' is said has its name only`, () => {
+		assert.deepEqual(doorsOf(`&d=a&i=${item}`), [{ name: 'a', ...nothing, title: 'a' }]);
+	});
+
+for (const item of ['a:600', 'a:0:3600', 'a:x:3600', 'b:600:3600', 'a:600:3600:1'])
+	test(`a door whose time is '${item}' has none`, () => assert.equal(doorsOf(`&d=a&t=${item}`)[0].usual, 0));
+
+test('a door is open for its time, or for what is wished up to the most', () => {
+	const door = { usual: 600, most: 3600 };
+	assert.deepEqual([0, 30, 120].map(minutes => page.secondsOf(door, minutes)), [600, 1800, 3600]);
+	assert.deepEqual([0, 30].map(minutes => page.secondsOf({ usual: 0, most: 0 }, minutes)), [0, 0], 'no time is made up');
+});
+
+test('a link of a newer version says so, in whatever form', () => {
+	for (const v of ['2', '17']) assert.throws(() => page.parseLink(home.replace('v=1', `v=${v}&x=y`)), { message: 'newer' });
+	assert.throws(() => page.parseLink('#v=2'), { message: 'newer' });
+	for (const v of ['', '0', 'x', '1.5']) assert.throws(() => page.parseLink(home.replace('v=1', `v=${v}`)), { message: 'v' });
+});
+
+test('a second code has the parts of a link', () => {
+	assert.equal(page.parseLink(home.replace(/.*#/, 'latchkey:')).n, 'home');
+});
+
+test('Connect goes to the name if there is one, else to the address that answered', () => {
+	const l = parts => page.parseLink(`#v=1&n=a&u=1&k=${key}&d=x${parts}`), [ssh, silent] = ['ssh', 'postgres'].map(service => ({ port: 5022, service }));
+	assert.deepEqual(page.targetOf(l('&h=home.example&a=203.0.113.7'), ssh, '203.0.113.7'), { place: 'home.example:5022', url: 'ssh://home.example:5022' });
+	assert.equal(page.targetOf(l('&a=203.0.113.7&a=2001:db8::1'), ssh, '2001:db8::1').url, 'ssh://[2001:db8::1]:5022');
+	assert.equal(page.targetOf(l('&a=203.0.113.7&a=2001:db8::1'), ssh).url, 'ssh://203.0.113.7:5022');
+	assert.deepEqual(page.targetOf(l('&h=x'), silent), { place: 'x:5022', url: '' });
+	assert.deepEqual(page.targetOf(l('&h=x'), { port: 0, service: '' }), {});
+});
+
+test('what is tried is the name, an address of each family, then others', () => {
+	const a = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '2001:db8::1', '2001:db8::2'];
+	assert.deepEqual(page.hostsOf({ h: 'x', a }), ['x', '192.0.2.1', '2001:db8::1', '192.0.2.2']);
+	assert.deepEqual(page.hostsOf({ h: '', a: ['2001:db8::1'] }), ['2001:db8::1']);
+	assert.deepEqual(page.hostsOf({ h: '192.0.2.1', a: ['192.0.2.1'] }), ['192.0.2.1']);
+});
+
+test('the port beside the door is no port of knocks, of a door, or one that browsers avoid', () => {
+	const doors = [{ port: 26624 }, { port: 26625 }];
+	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [] }), 26624);
+	assert.equal(page.otherPort({ p: 20480, u: 41641, doors }), 26626);
+	assert.equal(page.otherPort({ p: 59392, u: 0, doors: [] }), 10240);
+	assert.equal(page.otherPort({ p: 0, u: 65535, doors: [] }), 10240);
+	assert.equal(page.otherPort({ p: 521, u: 0, doors: [] }), 6670);
+	assert.deepEqual([2222, 22, 6000].map(port => page.canProbe({ tcp: true, port })), [true, false, false]);
+	assert.equal(page.canProbe({ tcp: false, port: 2222 }), false);
+});
+
+test('a link renews one of its key, or one of its name and place', () => {
+	const l = (n, h, a, k) => ({ n, h, a, k: [k] });
+	const one = l('home', 'x', ['192.0.2.1'], 1);
+	for (const [same, other] of [[true, l('new', 'y', [], 1)], [true, l('home', 'x', [], 2)], [true, l('home', '', ['192.0.2.1'], 2)], [false, l('home', '', ['192.0.2.2'], 2)], [false, l('cabin', 'x', ['192.0.2.1'], 2)]])
+		assert.equal(!!page.sameClient(one, other), same, JSON.stringify(other));
+});
+
 for (const line of readFileSync(new URL('links.tsv', dir), 'utf8').trimEnd().split('\n')) {
 	const [verdict, what, link] = line.split('\t');
 	test(`a link with ${what} is ${verdict}`, () => {
 		if (verdict === 'good') page.parseLink(link);
-		else assert.throws(() => page.parseLink(link), { message: /^[#vnhaupkd]$/ });
+		else assert.throws(() => page.parseLink(link), { message: /^([#vnhaupkd]|newer)$/ });
 	});
 }
 

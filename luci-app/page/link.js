@@ -1,0 +1,89 @@
+/* the link: SPEC.md, section 4 */
+const serviceSchemes = ['ssh', 'sftp', 'http', 'https', 'rdp', 'vnc'];
+
+/* ports to which a browser's fetch does not connect (fetch.spec.whatwg.org, "bad port") */
+const badPorts = new Set(('1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 113 115 117 119 123 135 137 139 143 161 179 ' +
+	'389 427 465 512 513 514 515 526 530 531 532 540 548 554 556 563 587 601 636 989 990 993 995 1719 1720 1723 2049 3659 4045 4190 5060 5061 6000 6566 ' +
+	'6665 6666 6667 6668 6669 6679 6697 10080').split(' ').map(Number));
+
+/* throws the name of a wrong part; a link of a later version says so by 'newer' */
+function parseLink(text) {
+	const parts = new URLSearchParams(text.trim().replace(/^.*#|^latchkey:/, '').replace(/\+/g, '%2B')), one = k => parts.get(k) || '';
+	if (/^[1-9]\d{0,8}$/.test(one('v')) && +one('v') > 1) throw Error('newer');
+	const names = one('d').split(',');
+	const l = {n: one('n'), h: one('h'), a: parts.getAll('a'), u: +one('u'), p: +one('p'), k: []};
+	try { l.k = unbase64(one('k')); } catch {}
+	const port = (n, most) => n >= 0 && n <= most && n % 1 === 0, host = /^[\w:][\w.:-]{0,252}$/;
+	const right = {
+		'#': /^(https?:\/\/[^\s/?"<>#\\][^\s"<>#\\]*)?#|^latchkey:/i.test(text.trim()),
+		v: one('v') === '1',
+		n: l.n && l.n.length <= 64,
+		h: l.h ? host.test(l.h) : l.a.length,
+		a: l.a.length <= 8 && l.a.every(a => host.test(a)),
+		u: port(l.u, 65535) && l.u + l.p,
+		p: port(l.p, 59392),
+		k: l.k.length === 32,
+		d: names.length < 65 && names.every(d => /^\w{1,64}$/.test(d)),
+	};
+	for (const k in right) if (!right[k]) throw Error(k);
+	l.doors = names.map(name => ({name, ...factsOf(name, parts.getAll('i')), ...timesOf(name, parts.getAll('t'))}));
+	return l;
+}
+
+/* what item DOOR:PROTO:PORT:SERVICE:TITLE says; without one that is understood a door has its name only */
+function factsOf(name, items) {
+	for (const item of items) {
+		const [, door, proto, ports, service, title] = /^(\w+):(tcp|udp|tcp\+udp):([\d+-]+):([a-z\d-]{0,32}):(\P{Cc}*)$/u.exec(item) || [];
+		if (door === name && arePorts(ports) && ascii(title).length <= 128) return {title: title || plain(name), tcp: proto !== 'udp', port: parseInt(ports), service};
+	}
+	return {title: plain(name), tcp: false, port: 0, service: ''};
+}
+
+/* N or N-M, joined by +, up to 32 */
+const arePorts = text => text.split('+').every((part, i) => {
+	const [, first, last = first] = /^([1-9]\d{0,4})(?:-(\d{1,5}))?$/.exec(part) || [];
+	return i < 32 && +first <= +last && last < 65536;
+});
+
+/* DOOR:OPEN_FOR:MAX_OPEN in seconds; 0 = not told */
+function timesOf(name, items) {
+	for (const item of items) {
+		const [, door, usual, most] = /^(\w+):([1-9]\d{0,8}):([1-9]\d{0,8})$/.exec(item) || [];
+		if (door === name && +usual <= +most) return {usual: +usual, most: +most};
+	}
+	return {usual: 0, most: 0};
+}
+
+const plain = name => name.replace(/_/g, ' ');
+
+/* for how many seconds a door opens if so many minutes are wished (0 = as usual); 0 = the link does not tell */
+const secondsOf = (door, minutes) => minutes && door.usual ? Math.min(60 * minutes, door.most) : door.usual;
+
+const inURL = host => host.includes(':') ? `[${host}]` : host;
+
+/* where a door is tried: the name, an address of each family, and further ones; at most 4 */
+function hostsOf(l) {
+	const six = l.a.find(a => /:/.test(a)), four = l.a.find(a => !/:/.test(a));
+	return [...new Set([l.h, four, six, ...l.a])].filter(h => h).slice(0, 4);
+}
+
+/* whether a browser can try a door */
+const canProbe = door => door.tcp && !badPorts.has(door.port);
+
+/* a port of the router at which nothing should answer: the one above those of knocks, unless it is a door's */
+function otherPort(l) {
+	for (let port = l.p ? l.p + 6144 : l.u + 1; ; port++) {
+		if (port > 65535) port = 10240;
+		if (!badPorts.has(port) && l.doors.every(d => d.port !== port)) return port;
+	}
+}
+
+/* where a door's service is: host:port, and a URL if there is a scheme for it */
+function targetOf(l, door, answered) {
+	if (!door.port) return {};
+	const place = `${inURL(l.h || answered || l.a[0])}:${door.port}`;
+	return {place, url: serviceSchemes.includes(door.service) ? `${door.service}://${place}` : ''};
+}
+
+/* links of one key are of one client; a client that was given a new key has its router's name and place */
+const sameClient = (l, m) => l.k.join() === m.k.join() || l.n === m.n && (l.h && l.h === m.h || l.a.some(a => m.a.includes(a)));

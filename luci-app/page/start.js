@@ -1,0 +1,2 @@
+/* last, so that what an app adds is there */
+start();
