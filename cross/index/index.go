@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package index writes the list of packages that opkg downloads from a feed.
+// Package index writes the lists of packages that opkg and apk download from a
+// feed.
 package index
 
 import (
@@ -16,13 +17,13 @@ import (
 	"strings"
 )
 
-// IPK is a package file in a feed.
+// IPK is a package file in a feed for opkg.
 type IPK struct {
 	Name string // of the file, relative to the feed's folder
 	Data []byte
 }
 
-// Text returns the list (the file "Packages") of the given packages. It fails
+// Text returns opkg's list (the file "Packages") of the given packages. It fails
 // if one is not an .ipk file as OpenWrt makes them.
 func Text(packages []IPK) ([]byte, error) {
 	packages = slices.Clone(packages)
