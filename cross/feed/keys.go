@@ -133,14 +133,17 @@ func (k keys) tell(w io.Writer, url string) error {
 	if err != nil {
 		return err
 	}
+	argument := ""
 	if url == "" {
 		url = "https://HOST/FOLDER"
+		argument = " " + url
 	}
+	url = strings.TrimSuffix(url, "/")
 	fmt.Fprintf(w, "\nThe fingerprints (SHA-256) of the keys, to be told where people can trust it:\n")
 	fmt.Fprintf(w, "  OpenWrt 24.10 (opkg)          %x\n", sha256.Sum256(k.opkg.MarshalPublic()))
 	fmt.Fprintf(w, "  OpenWrt 25.12 and newer (apk) %x\n", sha256.Sum256(public))
 	fmt.Fprintf(w, "\nOn a router, when the folder is served at %s:\n", url)
-	fmt.Fprintf(w, "  wget -O /tmp/feed.sh %s/feed.sh && sh /tmp/feed.sh %s\n", strings.TrimSuffix(url, "/"), url)
+	fmt.Fprintf(w, "  wget -O /tmp/feed.sh %s/feed.sh && sh /tmp/feed.sh%s\n", url, argument)
 	fmt.Fprintf(w, "  opkg update && opkg install luci-app-latchkey    # OpenWrt 24.10\n")
 	fmt.Fprintf(w, "  apk update && apk add luci-app-latchkey          # OpenWrt 25.12 and newer\n")
 	return nil
