@@ -27,6 +27,7 @@ func packages(version string) []*pack.Package {
 		{Name: "luci-app-latchkey", Arch: "all", Depends: []string{"latchkey"}, Files: []pack.File{
 			{Path: "/www/latchkey/index.html", Mode: 0o644, Data: []byte("page of " + version + "\n")},
 		}},
+		{Name: "luci-i18n-latchkey-de", Arch: "all", Depends: []string{"luci-app-latchkey"}},
 	}
 	for _, p := range list {
 		p.Version, p.Description, p.Time = version, "Test", time.Unix(1_700_000_000, 0)
@@ -112,7 +113,7 @@ func TestRun_makes_feeds_for_opkg(t *testing.T) {
 				files = append(files, strings.TrimSpace(name))
 			}
 		}
-		want := "latchkey_1.2.3-r1_" + arch + ".ipk luci-app-latchkey_1.2.3-r1_all.ipk"
+		want := "latchkey_1.2.3-r1_" + arch + ".ipk luci-app-latchkey_1.2.3-r1_all.ipk luci-i18n-latchkey-de_1.2.3-r1_all.ipk"
 		if got := strings.Join(files, " "); got != want {
 			t.Errorf("the feed has %s, want %s", got, want)
 		}
@@ -133,7 +134,7 @@ func TestRun_makes_feeds_for_apk(t *testing.T) {
 		for _, p := range f.Root.Get("packages").Members {
 			found = append(found, p.Get("name").Text+" "+p.Get("arch").Text)
 		}
-		if got, want := strings.Join(found, ", "), "latchkey "+arch+", luci-app-latchkey noarch"; got != want {
+		if got, want := strings.Join(found, ", "), "latchkey "+arch+", luci-app-latchkey noarch, luci-i18n-latchkey-de noarch"; got != want {
 			t.Errorf("the feed has %s, want %s", got, want)
 		}
 	}
