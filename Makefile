@@ -103,6 +103,15 @@ apk: ## build the packages for OpenWrt 25.12 and newer into dist/VERSION/apk (AR
 feed: ## sign both as feeds: make feed KEY=FILE [URL=https://...] (go run ./cross/feed keygen FILE makes a key)
 	go run ./cross/feed dist/$(VERSION) --key $(or $(KEY),$(error make feed needs KEY=FILE))$(if $(URL), --url $(URL))
 
+# What a release is made of. Each of these writes into dist/$(VERSION); feed wants the packages first.
+PARTS := ipk apk feed
+
+.PHONY: release
+release: ## make all that is published of a version in dist/VERSION: make release VERSION=1.2.3 KEY=FILE [URL=https://...]
+	go run ./cross/publish begin $(VERSION)
+	$(MAKE) --no-print-directory $(PARTS) ARCH= VERSION=$(VERSION) KEY=$(or $(KEY),$(error make release needs KEY=FILE))
+	go run ./cross/publish end $(VERSION) --key $(KEY)
+
 .PHONY: size
 size: ## show what the router's program weighs on each architecture, and what costs how much
 	go run ./cross/size
