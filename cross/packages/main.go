@@ -89,16 +89,17 @@ func run(ctx context.Context, root, out string, args []string, w io.Writer) erro
 	if out == "" {
 		out = filepath.Join("dist", rel.Version)
 	}
-	folder := filepath.Join(out, k.folder)
-	if err := os.RemoveAll(folder); err != nil { // of another revision, or without an architecture
-		return err
-	}
-	return write(packages, targets, k, folder, w)
+	return write(packages, targets, k, out, w)
 }
 
 // write writes each package into the folders of the architectures that can use
-// it, and prints a table of their sizes.
-func write(packages []*pack.Package, targets []target.Target, k kind, folder string, w io.Writer) error {
+// it, and prints a table of their sizes. What was there is gone: it may be of
+// another revision.
+func write(packages []*pack.Package, targets []target.Target, k kind, out string, w io.Writer) error {
+	folder := filepath.Join(out, k.folder)
+	if err := os.RemoveAll(folder); err != nil {
+		return err
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "\npackage\tarchitecture\tbytes\tfile\n")
 	for _, p := range packages {

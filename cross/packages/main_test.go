@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/cross/apktest"
 	"github.com/latchkey/latchkey/cross/index"
+	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
@@ -213,45 +215,79 @@ func checkVersion(t *testing.T, program string, tg target.Target, version string
 	}
 }
 
-// TestPackagesForAPK builds them of the same packages, and compares.
-func TestPackagesForAPK(t *testing.T) {
-	real := apktest.Real(t)
-	out := t.TempDir()
-	archs := []string{"mips_24kc", "x86_64"}
+// TestBothKinds builds packages of both kinds and compares them, and builds
+// them again from a copy of the sources in another folder.
+func TestBothKinds(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the copy has no git to ask
+	copied := t.TempDir()
+	sources := filepath.Join(t.TempDir(), "sources.tar")
+	tool(t, nil, "tar", "-cf", sources, "--exclude=node_modules", "-C", root,
+		"cmd", "pkgs", "openwrt", "luci-app", "go.mod", "go.sum", "CHANGELOG.md")
+	tool(t, nil, "tar", "-xf", sources, "-C", copied)
+	one, two := t.TempDir(), t.TempDir()
+	archs := []string{"mips_24kc", "x86_64"} // both ends of byte order and width
 	for _, kind := range []string{"ipk", "apk"} {
-		if err := run(context.Background(), root, out, slices.Concat([]string{kind}, archs), io.Discard); err != nil {
+		args := slices.Concat([]string{kind}, archs)
+		if err := run(context.Background(), root, one, args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(context.Background(), copied, two, args, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, arch := range archs {
-		ipks, err := filepath.Glob(filepath.Join(out, "opkg", arch, "*.ipk"))
-		if err != nil || len(ipks) < 4 { // latchkey, its pages and two languages
-			t.Fatalf("%s: %v, %v", arch, ipks, err)
+		t.Run(arch, func(t *testing.T) { compareKinds(t, one, arch) })
+	}
+	t.Run("same bytes again", func(t *testing.T) { compareFolders(t, one, two) })
+}
+
+func compareFolders(t *testing.T, one, two string) {
+	files, err := filepath.Glob(filepath.Join(one, "*", "*", "*"))
+	if err != nil || len(files) < 16 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, name := range files {
+		other, err := filepath.Rel(one, name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		apks, err := filepath.Glob(filepath.Join(out, "apk", arch, "*.apk"))
-		if err != nil || len(apks) != len(ipks) {
-			t.Errorf("%s: %d .ipk files, but %d .apk files, %v", arch, len(ipks), len(apks), err)
+		if !bytes.Equal(read(t, name), read(t, filepath.Join(two, other))) {
+			t.Errorf("%s has other bytes the second time", other)
 		}
-		for _, ipk := range ipks {
-			name, version := nameAndVersion(t, ipk)
-			apk := filepath.Join(out, "apk", arch, name+"-"+version+".apk")
-			t.Run(arch+" "+name, func(t *testing.T) {
-				f, err := apktest.Read(read(t, apk))
-				if err != nil {
-					t.Fatal(err)
-				}
-				compareContents(t, read(t, ipk), f)
-				if real == nil {
-					return
-				}
-				if !bytes.Equal(apktest.Repack(t, real, f), f.Plain) {
-					t.Error("apk mkpkg makes another package of the same files")
-				}
-				if out, err := real("--allow-untrusted", "verify", apk); err != nil {
-					t.Errorf("apk verify: %v\n%s", err, out)
-				}
-			})
-		}
+	}
+}
+
+// compareKinds compares the packages for an architecture, and those for apk
+// with what apk itself makes of them, where it is at hand.
+func compareKinds(t *testing.T, out, arch string) {
+	real := apktest.Real(t)
+	ipks, err := filepath.Glob(filepath.Join(out, "opkg", arch, "*.ipk"))
+	if err != nil || len(ipks) < 4 { // latchkey, its pages and two languages
+		t.Fatalf("%v, %v", ipks, err)
+	}
+	apks, err := filepath.Glob(filepath.Join(out, "apk", arch, "*.apk"))
+	if err != nil || len(apks) != len(ipks) {
+		t.Errorf("%d .ipk files, but %d .apk files, %v", len(ipks), len(apks), err)
+	}
+	for _, ipk := range ipks {
+		name, version := nameAndVersion(t, ipk)
+		apk := filepath.Join(out, "apk", arch, name+"-"+version+".apk")
+		t.Run(name, func(t *testing.T) {
+			f, err := apktest.Read(read(t, apk))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareContents(t, read(t, ipk), f)
+			if real == nil {
+				return
+			}
+			if !bytes.Equal(apktest.Repack(t, real, f), f.Plain) {
+				t.Error("apk mkpkg makes another package of the same files")
+			}
+			if out, err := real("--allow-untrusted", "verify", apk); err != nil {
+				t.Errorf("apk verify: %v\n%s", err, out)
+			}
+		})
 	}
 }
 
@@ -311,7 +347,7 @@ func compareContents(t *testing.T, ipk []byte, apk *apktest.File) {
 }
 
 // What another build left is gone: a feed would have two versions of a package.
-func TestRun_leaves_no_older_package(t *testing.T) {
+func TestWrite_leaves_no_older_package(t *testing.T) {
 	out := t.TempDir()
 	for _, old := range []string{"apk/x86_64/latchkey-0.0.1-r1.apk", "apk/mips_24kc/latchkey-0.0.1-r1.apk"} {
 		name := filepath.Join(out, filepath.FromSlash(old))
@@ -322,7 +358,16 @@ func TestRun_leaves_no_older_package(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := run(context.Background(), root, out, []string{"apk", "x86_64"}, io.Discard); err != nil {
+	k, err := kindOf("apk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets, err := target.Select([]string{"x86_64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pack.Package{Name: "latchkey", Version: "0.0.2-r1", Arch: "x86_64", Description: "Test", Time: time.Unix(1, 0)}
+	if err := write([]*pack.Package{p}, targets, k, out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	left, err := filepath.Glob(filepath.Join(out, "apk", "*", "latchkey-*.apk"))
@@ -346,39 +391,5 @@ func TestRun_refuses(t *testing.T) {
 				t.Errorf("error %v does not contain %q", err, c.want)
 			}
 		})
-	}
-}
-
-// TestReproducible builds twice, the second time from a copy of the sources in
-// another folder.
-func TestReproducible(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the copy has no git to ask
-	copied := t.TempDir()
-	sources := filepath.Join(t.TempDir(), "sources.tar")
-	tool(t, nil, "tar", "-cf", sources, "--exclude=node_modules", "-C", root,
-		"cmd", "pkgs", "openwrt", "luci-app", "go.mod", "go.sum", "CHANGELOG.md")
-	tool(t, nil, "tar", "-xf", sources, "-C", copied)
-	one, two := t.TempDir(), t.TempDir()
-	for _, kind := range []string{"ipk", "apk"} {
-		args := []string{kind, "mips_24kc", "x86_64"} // both ends of byte order and width
-		if err := run(context.Background(), root, one, args, io.Discard); err != nil {
-			t.Fatal(err)
-		}
-		if err := run(context.Background(), copied, two, args, io.Discard); err != nil {
-			t.Fatal(err)
-		}
-	}
-	files, err := filepath.Glob(filepath.Join(one, "*", "*", "*"))
-	if err != nil || len(files) < 16 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	for _, name := range files {
-		other, err := filepath.Rel(one, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(read(t, name), read(t, filepath.Join(two, other))) {
-			t.Errorf("%s has other bytes the second time", other)
-		}
 	}
 }
