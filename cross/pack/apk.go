@@ -102,7 +102,9 @@ func apkFolders(db *adb.Database, files []File, mtime uint64) (folders []adb.Val
 		inFolder[folder] = append(inFolder[folder], f)
 		for folder != "/" {
 			folder = path.Dir(folder)
-			inFolder[folder] = inFolder[folder] // those without files are there, too
+			if _, ok := inFolder[folder]; !ok {
+				inFolder[folder] = nil // those without files are there, too
+			}
 		}
 	}
 	for _, folder := range slices.Sorted(maps.Keys(inFolder)) {
