@@ -92,16 +92,25 @@ test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three ho
 	go run ./testdata/guest
 
 .PHONY: ipk
-ipk: ## build the OpenWrt packages of all architectures into dist/ (ARCH=mipsel_24kc: one)
-	go run ./cross/ipk $(ARCH)
-
-.PHONY: feed
-feed: ## sign dist/ as an opkg feed: make feed KEY=FILE (go run ./cross/feed keygen FILE makes one)
-	go run ./cross/feed dist --key $(or $(KEY),$(error make feed needs KEY=FILE))
+ipk: ## build the packages for OpenWrt 24.10 into dist/VERSION/opkg (ARCH=mipsel_24kc: of one architecture)
+	go run ./cross/packages ipk $(ARCH)
 
 .PHONY: apk
-apk: ## build packages for OpenWrt 25.12 and newer, where an apk-tools 3 is at hand
-	go run ./cross/apk
+apk: ## build the packages for OpenWrt 25.12 and newer into dist/VERSION/apk (ARCH=mipsel_24kc: of one architecture)
+	go run ./cross/packages apk $(ARCH)
+
+.PHONY: feed
+feed: ## sign both as feeds: make feed KEY=FILE [URL=https://...] (go run ./cross/feed keygen FILE makes a key)
+	go run ./cross/feed dist/$(VERSION) --key $(or $(KEY),$(error make feed needs KEY=FILE))$(if $(URL), --url $(URL))
+
+# What a release is made of. Each of these writes into dist/$(VERSION); feed wants the packages first.
+PARTS := ipk apk feed
+
+.PHONY: release
+release: ## make all that is published of a version in dist/VERSION: make release VERSION=1.2.3 KEY=FILE [URL=https://...]
+	go run ./cross/publish begin $(VERSION)
+	$(MAKE) --no-print-directory $(PARTS) ARCH= VERSION=$(VERSION) KEY=$(or $(KEY),$(error make release needs KEY=FILE))
+	go run ./cross/publish end $(VERSION) --key $(KEY)
 
 .PHONY: size
 size: ## show what the router's program weighs on each architecture, and what costs how much

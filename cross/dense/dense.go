@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dense writes gzip files (RFC 1952) as small as it can, which takes
-// seconds for each megabyte: routers unpack them like any other.
+// Package dense compresses (RFC 1951, RFC 1952) as densely as it can, which takes
+// seconds for each megabyte: routers unpack it like any other.
 //
 // What deflate (RFC 1951) leaves to the compressor is which matches to take,
 // where a block ends, and which codes a block has. The first two are each a
@@ -43,14 +43,14 @@ func Gzip(data []byte) []byte {
 		2,   // XFL: slowest algorithm
 		255, // OS: unknown
 	}
-	out = append(out, least(data)...)
+	out = append(out, Deflate(data)...)
 	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(data))
 	return binary.LittleEndian.AppendUint32(out, uint32(len(data)))
 }
 
-// least returns data in the format of RFC 1951, as compress/flate does where
+// Deflate returns data in the format of RFC 1951, as compress/flate does where
 // that is smaller: for a few hundred bytes, its way can happen to be better.
-func least(data []byte) []byte {
+func Deflate(data []byte) []byte {
 	ours := deflate(data)
 	var theirs bytes.Buffer
 	z, err := flate.NewWriter(&theirs, flate.BestCompression)

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command feed makes a folder of .ipk files into signed feeds for opkg.
+// Command feed makes the folders of command packages into signed feeds for
+// opkg and apk.
 //
-//	go run ./cross/feed keygen FILE           make a key: FILE and FILE.pub
-//	go run ./cross/feed DIR --key FILE        make DIR/<architecture>/ for each architecture in DIR
+//	go run ./cross/feed keygen FILE                     make keys: see below
+//	go run ./cross/feed DIR --key FILE [--url ADDRESS]  sign DIR/opkg and DIR/apk
 //
-// Each feed holds the packages of its architecture and those for all, because
-// opkg complains about every other package in a list.
+// Each feed is a folder for an architecture. DIR is what a web server is to
+// serve: it also gets the script feed.sh, which tells a router of the feed.
+// Address is where DIR will be; without it, feed.sh wants it as an argument.
+//
+// FILE is the secret key for opkg, and FILE.pem that for apk; FILE.pub and
+// FILE.pub.pem are their public halves. All are kept by who makes the feed.
 package main
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -19,13 +23,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey/latchkey/cross/adb"
 	"github.com/latchkey/latchkey/cross/dense"
 	"github.com/latchkey/latchkey/cross/index"
 	"github.com/latchkey/latchkey/cross/signify"
 )
 
 const usage = `usage: feed keygen FILE
-       feed DIR --key FILE`
+       feed DIR --key FILE [--url ADDRESS]`
 
 var errUsage = errors.New(usage)
 
@@ -42,122 +47,147 @@ func main() {
 }
 
 func run(args []string, w io.Writer) error {
-	switch {
-	case len(args) == 2 && args[0] == "keygen":
+	if len(args) == 2 && args[0] == "keygen" {
 		return keygen(args[1], w)
-	case len(args) == 3 && args[1] == "--key":
-		return feeds(args[0], args[2], w)
-	case len(args) == 3 && args[0] == "--key":
-		return feeds(args[2], args[1], w)
-	default:
+	}
+	var folders []string
+	options := map[string]string{"--key": "", "--url": ""}
+	for len(args) > 0 {
+		_, isOption := options[args[0]]
+		switch {
+		case isOption && len(args) >= 2:
+			options[args[0]] = args[1]
+			args = args[2:]
+		case isOption || strings.HasPrefix(args[0], "-"):
+			return errUsage
+		default:
+			folders = append(folders, args[0])
+			args = args[1:]
+		}
+	}
+	if len(folders) != 1 || options["--key"] == "" {
 		return errUsage
 	}
+	k, err := readKeys(options["--key"])
+	if err != nil {
+		return err
+	}
+	return feeds(folders[0], k, options["--url"], w)
 }
 
-// keygen writes a new key pair, and never over an old one: routers trust it.
-func keygen(name string, w io.Writer) error {
-	key, err := signify.Generate(rand.Reader)
+// feeds signs what is in a folder.
+func feeds(folder string, k keys, url string, w io.Writer) error {
+	archs, err := architectures(folder)
 	if err != nil {
 		return err
 	}
-	if err := create(name, 0o600, key.MarshalSecret()); err != nil {
-		return err
-	}
-	if err := create(name+".pub", 0o644, key.MarshalPublic()); err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "%s      secret key: keep it, and keep it to yourself\n", name)
-	fmt.Fprintf(w, "%s.pub  public key: on a router, opkg-key add %s.pub\n", name, filepath.Base(name))
-	return nil
-}
-
-func create(name string, mode os.FileMode, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
-}
-
-// feeds makes one feed for each architecture that the packages in folder have.
-func feeds(folder, keyFile string, w io.Writer) error {
-	text, err := os.ReadFile(keyFile)
-	if err != nil {
-		return fmt.Errorf("%w (hint: make a key with: go run ./cross/feed keygen %s)", err, keyFile)
-	}
-	key, err := signify.ParseSecret(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", keyFile, err)
-	}
-	byArch, order, err := packages(folder)
-	if err != nil {
-		return err
-	}
-	for _, arch := range order {
-		list := slices.Concat(byArch[arch], byArch["all"])
-		if err := write(filepath.Join(folder, arch), list, key); err != nil {
+	for _, arch := range archs {
+		n, err := forOPKG(filepath.Join(folder, "opkg", arch), arch, k.opkg)
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(w, "%s: %d packages, signed by %s\n", filepath.Join(folder, arch), len(list), key.Fingerprint)
-	}
-	fmt.Fprintf(w, "\non a router: opkg-key add the public key, then a line in /etc/opkg/customfeeds.conf:\n")
-	fmt.Fprintf(w, "src/gz latchkey https://YOUR-HOST/%s/ARCHITECTURE\n", filepath.Base(folder))
-	return nil
-}
-
-// packages reads the .ipk files of a folder, and returns the architectures of
-// those that are not for all in the order of their files.
-func packages(folder string) (byArch map[string][]index.IPK, order []string, err error) {
-	names, err := filepath.Glob(filepath.Join(folder, "*.ipk"))
-	if err != nil {
-		return nil, nil, err
-	}
-	byArch = make(map[string][]index.IPK) // bounded by the files
-	for _, name := range names {
-		data, err := os.ReadFile(name)
+		m, err := forAPK(filepath.Join(folder, "apk", arch), arch, k.apk)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		p := index.IPK{Name: filepath.Base(name), Data: data}
-		arch, err := p.Architecture()
-		if err != nil {
-			return nil, nil, err
-		}
-		if arch != filepath.Base(arch) || strings.HasPrefix(arch, ".") {
-			return nil, nil, fmt.Errorf("%s: architecture %q cannot be a folder", name, arch)
-		}
-		if arch != "all" && byArch[arch] == nil {
-			order = append(order, arch)
-		}
-		byArch[arch] = append(byArch[arch], p)
+		fmt.Fprintf(w, "%s: %d packages for opkg, %d for apk\n", arch, n, m)
 	}
-	if len(order) == 0 {
-		return nil, nil, fmt.Errorf("%s: no .ipk file for any architecture (hint: make ipk)", folder)
-	}
-	return byArch, order, nil
-}
-
-// write makes a feed: the packages, the list in two forms, and the signature,
-// which is of the uncompressed list.
-func write(folder string, packages []index.IPK, key *signify.Key) error {
-	text, err := index.Text(packages)
+	script, err := setUp(k, url, archs)
 	if err != nil {
 		return err
 	}
-	files := slices.Concat(packages, []index.IPK{
+	if err := os.WriteFile(filepath.Join(folder, "feed.sh"), script, 0o644); err != nil {
+		return err
+	}
+	return k.tell(w, url)
+}
+
+// architectures returns those that there are packages for: of both kinds, as
+// feed.sh promises both.
+func architectures(folder string) ([]string, error) {
+	var both [2][]string
+	for i, manager := range []string{"opkg", "apk"} {
+		entries, err := os.ReadDir(filepath.Join(folder, manager))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			both[i] = append(both[i], e.Name())
+		}
+	}
+	switch {
+	case len(both[0]) == 0:
+		return nil, fmt.Errorf("%s: no packages for opkg (hint: make ipk)", folder)
+	case len(both[1]) == 0:
+		return nil, fmt.Errorf("%s: no packages for apk (hint: make apk)", folder)
+	case !slices.Equal(both[0], both[1]):
+		return nil, fmt.Errorf("%s: there are packages for opkg of %s, but for apk of %s (hint: make ipk apk)",
+			folder, strings.Join(both[0], ", "), strings.Join(both[1], ", "))
+	}
+	return both[0], nil
+}
+
+// forOPKG writes the list of a folder's packages in two forms, and the
+// signature, which is of the uncompressed list.
+func forOPKG(folder, arch string, key *signify.Key) (n int, err error) {
+	var packages []index.IPK
+	err = each(folder, "*.ipk", func(name string, data []byte) error {
+		p := index.IPK{Name: name, Data: data}
+		packages = append(packages, p)
+		got, err := p.Architecture()
+		if err == nil && got != arch && got != "all" {
+			err = fmt.Errorf("%s: it is for %s, not for %s", name, got, arch)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", folder, err)
+	}
+	text, err := index.Text(packages)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", folder, err)
+	}
+	for _, f := range []index.IPK{
 		{Name: "Packages", Data: text},
 		{Name: "Packages.gz", Data: dense.Gzip(text)},
 		{Name: "Packages.sig", Data: key.Sign(text)},
+	} {
+		if err := os.WriteFile(filepath.Join(folder, f.Name), f.Data, 0o644); err != nil {
+			return 0, err
+		}
+	}
+	return len(packages), nil
+}
+
+// forAPK writes the signed list of a folder's packages.
+func forAPK(folder, arch string, key *adb.Key) (n int, err error) {
+	var packages []index.APK
+	err = each(folder, "*.apk", func(name string, data []byte) error {
+		packages = append(packages, index.APK{Name: name, Data: data})
+		return nil
 	})
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", folder, err)
+	}
+	list, err := index.Database(packages, arch, key)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", folder, err)
+	}
+	return len(packages), os.WriteFile(filepath.Join(folder, "packages.adb"), list, 0o644)
+}
+
+// each reads the files of a folder that match.
+func each(folder, pattern string, read func(name string, data []byte) error) error {
+	names, err := filepath.Glob(filepath.Join(folder, pattern))
+	if err != nil {
 		return err
 	}
-	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(folder, f.Name), f.Data, 0o644); err != nil {
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := read(filepath.Base(name), data); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package index writes the list of packages that opkg downloads from a feed.
+// Package index writes the lists of packages that opkg and apk download from a
+// feed.
 package index
 
 import (
@@ -16,23 +17,30 @@ import (
 	"strings"
 )
 
-// IPK is a package file in a feed.
+// IPK is a package file in a feed for opkg.
 type IPK struct {
 	Name string // of the file, relative to the feed's folder
 	Data []byte
 }
 
-// Text returns the list (the file "Packages") of the given packages. It fails
-// if one is not an .ipk file as OpenWrt makes them.
+// Text returns opkg's list (the file "Packages") of the given packages, of
+// which no two may be versions of the same one. It fails if one is not an .ipk
+// file as OpenWrt makes them.
 func Text(packages []IPK) ([]byte, error) {
 	packages = slices.Clone(packages)
 	slices.SortFunc(packages, func(a, b IPK) int { return cmp.Compare(a.Name, b.Name) })
 	var out bytes.Buffer
+	versions := make(map[string]string) // bounded by the packages
 	for _, p := range packages {
 		control, err := p.Control()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}
+		name, version := field(control, "Package"), field(control, "Version")
+		if other, ok := versions[name]; ok {
+			return nil, fmt.Errorf("%s comes as version %s and as %s", name, other, version)
+		}
+		versions[name] = version
 		text, err := p.entry(control)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -73,12 +81,20 @@ func (p IPK) Architecture() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", p.Name, err)
 	}
-	for line := range strings.Lines(control) {
-		if arch, ok := strings.CutPrefix(line, "Architecture: "); ok {
-			return strings.TrimSpace(arch), nil
-		}
+	if arch := field(control, "Architecture"); arch != "" {
+		return arch, nil
 	}
 	return "", fmt.Errorf("%s: control has no Architecture", p.Name)
+}
+
+// field returns a field of one line; "" if there is none.
+func field(control, name string) string {
+	for line := range strings.Lines(control) {
+		if value, ok := strings.CutPrefix(line, name+": "); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
 }
 
 // Control returns the package's description of itself.

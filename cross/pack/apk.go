@@ -4,63 +4,85 @@ package pack
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"io"
+	"maps"
+	"path"
+	"slices"
 	"strings"
+
+	"github.com/latchkey/latchkey/cross/adb"
 )
 
-// APKName is the file name of the package for apk.
+// APKName is the file name of the package for apk, which asks a repository for
+// no other.
 func (p *Package) APKName() string {
 	return p.Name + "-" + p.Version + ".apk"
 }
 
-// StageAPK lays the package out in an empty folder and returns the arguments
-// for "apk mkpkg" (apk-tools 3) that make the file out of it:
-//
-//	folder/root      what the package installs, with the records that OpenWrt's
-//	                 base-files read from /lib/apk/packages
-//	folder/scripts   what apk runs
-func (p *Package) StageAPK(folder, out string) (args []string, err error) {
+// WriteAPK writes the package for apk: a database that describes it, then each
+// file's data. The same package gives the same bytes, in the database those of
+// "apk mkpkg". It is not signed: OpenWrt signs the index of a repository, and
+// that has the hash of each package.
+func (p *Package) WriteAPK(w io.Writer) error {
 	if err := p.Check(); err != nil {
-		return nil, err
+		return err
 	}
-	root, scripts := filepath.Join(folder, "root"), filepath.Join(folder, "scripts")
-	for _, f := range p.apkContents() {
-		if err := p.stage(filepath.Join(root, filepath.FromSlash(f.Path)), f); err != nil {
-			return nil, err
-		}
+	file, err := p.apk()
+	if err != nil {
+		return fmt.Errorf("package %q: %w", p.Name, err)
 	}
-	if err := openFolders(root); err != nil {
-		return nil, err
-	}
+	_, err = w.Write(file)
+	return err
+}
 
-	args = []string{"mkpkg", "--files", root, "--output", out}
-	for _, info := range []struct{ key, value string }{
-		{"name", p.Name},
-		{"version", p.Version},
-		{"description", strings.Join(strings.Fields(p.Description), " ")},
-		{"arch", apkArch(p.Arch)},
-		{"license", p.License},
-		{"origin", p.Source},
-		{"url", p.URL},
-		{"maintainer", p.Maintainer},
-		{"tags", strings.TrimSuffix("openwrt:section="+p.Section, "openwrt:section=")},
-		{"depends", strings.Join(p.Depends, " ")},
+func (p *Package) apk() ([]byte, error) {
+	db := adb.New()
+	info := p.apkInfo(db)
+	files := p.apkContents()
+	folders, data, size := apkFolders(db, files, uint64(p.Time.Unix()))
+	info[adb.InfoInstalledSize] = db.Int(max(1, size))
+
+	// What is in the database is hashed, and the hash put into it.
+	id := db.Room(adb.IDSize)
+	info[adb.InfoHashes] = id
+	root := db.Object(db.Object(info[1:]...), db.Object(folders...), p.apkScripts(db))
+	database, err := db.Bytes(root)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(database)
+	db.Fill(id, sum[:adb.IDSize])
+	return adb.Encode(adb.Package, database, nil, data...)
+}
+
+// apkInfo returns the fields that are known without the files.
+func (p *Package) apkInfo(db *adb.Database) (info [adb.InfoFields]adb.Value) {
+	for _, f := range []struct {
+		field int
+		value string
+	}{
+		{adb.InfoName, p.Name},
+		{adb.InfoVersion, p.Version},
+		{adb.InfoDescription, strings.Join(strings.Fields(p.Description), " ")},
+		{adb.InfoArch, apkArch(p.Arch)},
+		{adb.InfoLicense, p.License},
+		{adb.InfoOrigin, p.Source},
+		{adb.InfoMaintainer, p.Maintainer},
+		{adb.InfoURL, p.URL},
 	} {
-		if info.value != "" {
-			args = append(args, "--info", info.key+":"+info.value)
-		}
+		info[f.field] = db.String(f.value)
 	}
-	for _, s := range p.apkScripts() {
-		file := filepath.Join(scripts, s.Path)
-		if err := p.stage(file, s); err != nil {
-			return nil, err
-		}
-		args = append(args, "--script", s.Path+":"+file)
+	var depends []adb.Value
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(p.Depends))) {
+		depends = append(depends, db.Object(db.String(name)))
 	}
-	return args, nil
+	info[adb.InfoDepends] = db.Object(depends...)
+	if p.Section != "" {
+		info[adb.InfoTags] = db.Object(db.String("openwrt:section=" + p.Section))
+	}
+	return info
 }
 
 // apkArch translates OpenWrt's name for packages without machine code.
@@ -71,95 +93,50 @@ func apkArch(arch string) string {
 	return arch
 }
 
-// apkContents returns what the package installs, with its records: apk itself
-// knows neither conffiles nor users, so OpenWrt keeps them in files.
-func (p *Package) apkContents() []File {
-	files := p.contents()
-	var list, hashes strings.Builder
-	conffiles := p.conffiles()
+// apkFolders adds all folders, and the files in them. The root folder is the
+// one without a name. Data are the blocks for the files that are not empty.
+func apkFolders(db *adb.Database, files []File, mtime uint64) (folders []adb.Value, data [][]byte, size uint64) {
+	inFolder := map[string][]File{"/": nil} // bounded by the files
 	for _, f := range files {
-		fmt.Fprintln(&list, f.Path)
-		for _, keep := range conffiles {
-			if keep == f.Path {
-				fmt.Fprintf(&hashes, "%s %x\n", f.Path, sha256.Sum256(f.Data))
+		folder := path.Dir(f.Path)
+		inFolder[folder] = append(inFolder[folder], f)
+		for folder != "/" {
+			folder = path.Dir(folder)
+			if _, ok := inFolder[folder]; !ok {
+				inFolder[folder] = nil // those without files are there, too
 			}
 		}
 	}
-	for _, record := range []struct{ suffix, text string }{
-		{".list", list.String()},
-		{".conffiles", strings.Join(append(p.Keep, ""), "\n")},
-		{".conffiles_static", hashes.String()},
-		{".rusers", strings.Join([]string{p.User, ""}, "\n")},
-	} {
-		if strings.TrimSpace(record.text) != "" {
-			name := "/lib/apk/packages/" + p.Name + record.suffix
-			files = append(files, File{Path: name, Mode: 0o644, Data: []byte(record.text)})
+	for _, folder := range slices.Sorted(maps.Keys(inFolder)) {
+		var members []adb.Value
+		for _, f := range inFolder[folder] {
+			members = append(members, apkFile(db, f, mtime))
+			size += uint64(len(f.Data))
+			if len(f.Data) > 0 {
+				data = append(data, apkData(len(folders)+1, len(members), f.Data))
+			}
 		}
+		name := db.String(strings.TrimPrefix(folder, "/"))
+		folders = append(folders, db.Object(name, apkAccess(db, 0o755), db.Object(members...)))
 	}
-	return files
+	return folders, data, size
 }
 
-// apkScripts returns the scripts under the names that apk knows.
-func (p *Package) apkScripts() []File {
-	prologue := `[ -s "${IPKG_INSTROOT}/lib/functions.sh" ] || exit 0
-. "${IPKG_INSTROOT}/lib/functions.sh"
-export root="${IPKG_INSTROOT}"
-export pkgname="` + p.Name + `"
-`
-	install := `[ "${IPKG_NO_SCRIPT}" = "1" ] && exit 0
-` + prologue + `add_group_and_user
-default_postinst
-` + withoutShebang(p.PostInst)
-	// An upgrade runs post-upgrade and nothing before it, so the old program
-	// is still there. It is for PostInst to restart it: OpenWrt's build adds
-	// nothing here either.
-	upgrade := "export PKG_UPGRADE=1\n" + install
-	remove := prologue + "default_prerm\n"
-
-	var scripts []File
-	for _, s := range []struct{ name, text string }{
-		{"post-install", install},
-		{"post-upgrade", upgrade},
-		{"pre-deinstall", remove},
-		{"post-deinstall", withoutShebang(p.PostRm)},
-	} {
-		if s.text == "" {
-			continue
-		}
-		scripts = append(scripts, File{Path: s.name, Mode: 0o755, Data: []byte("#!/bin/sh\n" + s.text)})
-	}
-	return scripts
+// apkData returns the block of a file, which is told by the number of its
+// folder and by its own number there, from 1 on.
+func apkData(folder, file int, data []byte) []byte {
+	b := binary.LittleEndian.AppendUint32(nil, uint32(folder))
+	b = binary.LittleEndian.AppendUint32(b, uint32(file))
+	return append(b, data...)
 }
 
-// withoutShebang returns a script's text as part of another one.
-func withoutShebang(text string) string {
-	if strings.HasPrefix(text, "#!") {
-		_, text, _ = strings.Cut(text, "\n")
-	}
-	return text
+func apkFile(db *adb.Database, f File, mtime uint64) adb.Value {
+	sum := sha256.Sum256(f.Data)
+	name, hash, time := db.String(path.Base(f.Path)), db.Blob(sum[:]), db.Int(mtime)
+	return db.Object(name, apkAccess(db, uint64(f.Mode.Perm())), db.Int(uint64(len(f.Data))), time, hash)
 }
 
-// openFolders gives all folders the mode that they have on a router, whatever
-// the builder's umask.
-func openFolders(root string) error {
-	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
-			return err
-		}
-		return os.Chmod(name, 0o755)
-	})
-}
-
-// stage writes a file whose mode and time do not depend on who builds.
-func (p *Package) stage(name string, f File) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := os.WriteFile(name, f.Data, 0o600); err != nil {
-		return err
-	}
-	if err := os.Chmod(name, f.Mode); err != nil { // not subject to the umask
-		return err
-	}
-	return os.Chtimes(name, p.Time, p.Time)
+func apkAccess(db *adb.Database, mode uint64) adb.Value {
+	root := db.String("root")
+	return db.Object(db.Int(mode), root, root)
 }

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +226,7 @@ func TestCheck(t *testing.T) {
 		"set-uid":           {func(p *pack.Package) { p.Files[0].Mode |= os.ModeSetuid }, "more than permission bits"},
 		"two lines":         {func(p *pack.Package) { p.URL = "https://x\nEssential: yes" }, "several lines"},
 		"user":              {func(p *pack.Package) { p.User = "root" }, `user "root"`},
+		"dependency":        {func(p *pack.Package) { p.Depends = []string{"libc>=1 !musl"} }, `dependency "libc>=1 !musl"`},
 		"time":              {func(p *pack.Package) { p.Time = time.Time{} }, "not after 1970"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,81 +238,4 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestStageAPK(t *testing.T) {
-	folder := t.TempDir()
-	args, err := example().StageAPK(folder, "out.apk")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := func(name string) string {
-		t.Helper()
-		b, err := os.ReadFile(filepath.Join(folder, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
-	}
-
-	t.Run("records of OpenWrt", func(t *testing.T) {
-		long := "/usr/share/" + strings.Repeat("long/", 30) + "name\n"
-		for name, want := range map[string]string{
-			".list": "/etc/config/opener\n/etc/init.d/opener\n/lib/upgrade/keep.d/door-opener\n" +
-				"/usr/bin/opener\n" + long,
-			".conffiles":        "/etc/config/opener\n/etc/opener/\n",
-			".conffiles_static": "/etc/config/opener f612b89bcdbc401379f644d7e48572e3470f77dcd4c39416405d80952ad7089e\n",
-			".rusers":           "opener=970:opener=970\n",
-		} {
-			if diff := cmp.Diff(want, text("root/lib/apk/packages/door-opener"+name)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", name, diff)
-			}
-		}
-	})
-
-	t.Run("arguments", func(t *testing.T) {
-		got := strings.Join(args, "\n")
-		for _, want := range []string{
-			"mkpkg\n", "--info\nname:door-opener\n", "--info\nversion:1.2.3-r1\n", "--info\narch:mips_24kc\n",
-			"--info\ndepends:firewall4 ucode-mod-socket\n", "--info\ntags:openwrt:section=net\n",
-			"--script\npost-install:", "--script\npost-upgrade:", "--script\npre-deinstall:", "--script\npost-deinstall:",
-		} {
-			if !strings.Contains(got, want) {
-				t.Errorf("no %q in the arguments", want)
-			}
-		}
-	})
-
-	t.Run("an upgrade can be told from an installation", func(t *testing.T) {
-		install := text("scripts/post-install")
-		if want := strings.Replace(install, "#!/bin/sh\n", "#!/bin/sh\nexport PKG_UPGRADE=1\n", 1); text("scripts/post-upgrade") != want {
-			t.Errorf("post-upgrade is\n%s\nwant\n%s", text("scripts/post-upgrade"), want)
-		}
-		if !strings.HasSuffix(install, "default_postinst\necho done\n") {
-			t.Errorf("post-install does not end with the package's own steps:\n%s", install)
-		}
-	})
-
-	t.Run("a removal ends with the package's own steps", func(t *testing.T) {
-		if got := text("scripts/post-deinstall"); got != "#!/bin/sh\necho gone\n" {
-			t.Errorf("post-deinstall is %q", got)
-		}
-	})
-	t.Run("scripts are valid shell", func(t *testing.T) {
-		for _, name := range []string{"post-install", "post-upgrade", "pre-deinstall", "post-deinstall"} {
-			tool(t, []byte(text("scripts/"+name)), "sh", "-n")
-		}
-	})
-
-	t.Run("modes and times do not depend on the builder", func(t *testing.T) {
-		for name, mode := range map[string]os.FileMode{"root/etc/config/opener": 0o600, "root/usr/bin/opener": 0o755} {
-			info, err := os.Stat(filepath.Join(folder, name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if info.Mode() != mode || info.ModTime().Unix() != 1_700_000_000 {
-				t.Errorf("%s: mode %v and time %v", name, info.Mode(), info.ModTime())
-			}
-		}
-	})
 }

@@ -2,9 +2,9 @@
 
 // Package pack writes software packages for OpenWrt.
 //
-// It knows what OpenWrt expects to find in an .ipk file and in the folder that
-// apk-tools turns into an .apk file. It does not know what Latchkey consists
-// of: that is read from the feed's Makefile by package recipe.
+// It knows what OpenWrt expects to find in an .ipk and in an .apk file. It does
+// not know what Latchkey consists of: that is read from the feed's Makefile by
+// package recipe.
 package pack
 
 import (
@@ -81,6 +81,11 @@ func (p *Package) Check() error {
 			bad("field value %q spans several lines", field)
 		}
 	}
+	for _, name := range p.Depends {
+		if !regexp.MustCompile(`^[a-z0-9][a-z0-9.+_-]*$`).MatchString(name) {
+			bad("dependency %q is not the name of a package", name)
+		}
+	}
 	seen := make(map[string]bool, len(p.Files))
 	for _, f := range p.Files {
 		switch {
@@ -131,6 +136,11 @@ func (p *Package) contents() []File {
 	if missing.Len() > 0 {
 		files = append(files, File{Path: "/lib/upgrade/keep.d/" + p.Name, Mode: 0o644, Data: missing.Bytes()})
 	}
+	return sorted(files)
+}
+
+// sorted sorts files by path.
+func sorted(files []File) []File {
 	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	return files
 }

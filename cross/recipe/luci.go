@@ -44,6 +44,9 @@ func LuCI(root string, rel release.Release) ([]*pack.Package, error) {
 	app.Arch = "all"
 	app.Section = "luci"
 	app.PostInst = reloadLuCI
+	if app.PostRm, err = m.text("Package/" + luciName + "/postrm"); err != nil {
+		return nil, err
+	}
 	for _, field := range []struct {
 		variable string
 		to       *string
@@ -181,7 +184,7 @@ func translation(folder string, lang language, app *pack.Package) (*pack.Package
 	p.Name = base + lang.tag
 	p.Depends = []string{app.Name}
 	p.Description = "Translation for " + app.Name + " - " + lang.title
-	p.PostInst = "" // the standard steps run what is in uci-defaults
+	p.PostInst, p.PostRm = "", "" // the standard steps run what is in uci-defaults
 	p.Files = nil
 	for _, source := range sources {
 		text, err := os.ReadFile(source)

@@ -4,7 +4,9 @@ package recipe_test
 
 import (
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +218,26 @@ func TestLuCI_refuses(t *testing.T) {
 				t.Errorf("error %v does not contain %q", err, c.want)
 			}
 		})
+	}
+}
+
+// The folders that are only ours are gone after a removal, with opkg too.
+func TestLuCI_removes_its_folders(t *testing.T) {
+	rel := release.Release{Version: "0.0.0", Time: rel().Time}
+	packages, err := recipe.LuCI("../..", rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	removed := strings.Fields(packages[0].PostRm)
+	for _, f := range packages[0].Files {
+		folder := path.Dir(f.Path)
+		if path.Base(folder) == "latchkey" && !slices.Contains(removed, folder) {
+			t.Errorf("%s is left behind by\n%s", folder, packages[0].PostRm)
+		}
+	}
+	for _, p := range packages[1:] {
+		if p.PostRm != "" {
+			t.Errorf("%s, too, has the steps\n%s", p.Name, p.PostRm)
+		}
 	}
 }

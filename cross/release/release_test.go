@@ -5,6 +5,7 @@ package release_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -45,5 +46,28 @@ func TestRead(t *testing.T) {
 				t.Errorf("Read() = %+v, %v; want %+v", got, err, c.want)
 			}
 		})
+	}
+}
+
+// Commands that people copy name the folder of this version.
+func TestREADME_names_this_version(t *testing.T) {
+	rel, err := release.Read("../..", func(string) string { return "1700000000" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "openwrt/README.md"} {
+		text, err := os.ReadFile(filepath.Join("../..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		folders := regexp.MustCompile(`dist/[0-9][0-9.]*[0-9]`).FindAllString(string(text), -1)
+		if len(folders) == 0 {
+			t.Errorf("%s names no folder in dist", name)
+		}
+		for _, f := range folders {
+			if f != "dist/"+rel.Version {
+				t.Errorf("%s names %s, but this is version %s", name, f, rel.Version)
+			}
+		}
 	}
 }

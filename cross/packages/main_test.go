@@ -13,8 +13,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/latchkey/latchkey/cross/apktest"
 	"github.com/latchkey/latchkey/cross/index"
+	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
@@ -77,7 +80,7 @@ func TestPackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	var progress bytes.Buffer
-	err = run(context.Background(), root, out, architectures(), &progress)
+	err = run(context.Background(), root, out, slices.Concat([]string{"ipk"}, architectures()), &progress)
 	t.Log(progress.String())
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +88,7 @@ func TestPackages(t *testing.T) {
 
 	for _, tg := range targets {
 		t.Run(tg.Arch, func(t *testing.T) {
-			file := read(t, filepath.Join(out, "latchkey_"+rel.Version+"-r1_"+tg.Arch+".ipk"))
+			file := read(t, filepath.Join(out, "opkg", tg.Arch, "latchkey_"+rel.Version+"-r1_"+tg.Arch+".ipk"))
 			data := member(t, file, "./data.tar.gz")
 			program := filepath.Join(t.TempDir(), "latchkeyd")
 			if err := os.WriteFile(program, member(t, data, "./usr/bin/latchkeyd"), 0o755); err != nil {
@@ -99,7 +102,7 @@ func TestPackages(t *testing.T) {
 		})
 	}
 	t.Run("pages", func(t *testing.T) {
-		file := read(t, filepath.Join(out, "luci-app-latchkey_"+rel.Version+"-r1_all.ipk"))
+		file := read(t, filepath.Join(out, "opkg", "mips_24kc", "luci-app-latchkey_"+rel.Version+"-r1_all.ipk"))
 		list := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tz", "-f", "-")
 		for _, want := range []string{
 			"./usr/share/luci/menu.d/luci-app-latchkey.json\n",
@@ -212,9 +215,9 @@ func checkVersion(t *testing.T, program string, tg target.Target, version string
 	}
 }
 
-// TestReproducible builds twice, the second time from a copy of the sources in
-// another folder.
-func TestReproducible(t *testing.T) {
+// TestBothKinds builds packages of both kinds and compares them, and builds
+// them again from a copy of the sources in another folder.
+func TestBothKinds(t *testing.T) {
 	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the copy has no git to ask
 	copied := t.TempDir()
 	sources := filepath.Join(t.TempDir(), "sources.tar")
@@ -223,19 +226,170 @@ func TestReproducible(t *testing.T) {
 	tool(t, nil, "tar", "-xf", sources, "-C", copied)
 	one, two := t.TempDir(), t.TempDir()
 	archs := []string{"mips_24kc", "x86_64"} // both ends of byte order and width
-	if err := run(context.Background(), root, one, archs, io.Discard); err != nil {
-		t.Fatal(err)
+	for _, kind := range []string{"ipk", "apk"} {
+		args := slices.Concat([]string{kind}, archs)
+		if err := run(context.Background(), root, one, args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if err := run(context.Background(), copied, two, args, io.Discard); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := run(context.Background(), copied, two, archs, io.Discard); err != nil {
-		t.Fatal(err)
+	for _, arch := range archs {
+		t.Run(arch, func(t *testing.T) { compareKinds(t, one, arch) })
 	}
-	files, err := os.ReadDir(one)
+	t.Run("same bytes again", func(t *testing.T) { compareFolders(t, one, two) })
+}
+
+func compareFolders(t *testing.T, one, two string) {
+	files, err := filepath.Glob(filepath.Join(one, "*", "*", "*"))
+	if err != nil || len(files) < 16 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, name := range files {
+		other, err := filepath.Rel(one, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(read(t, name), read(t, filepath.Join(two, other))) {
+			t.Errorf("%s has other bytes the second time", other)
+		}
+	}
+}
+
+// compareKinds compares the packages for an architecture, and those for apk
+// with what apk itself makes of them, where it is at hand.
+func compareKinds(t *testing.T, out, arch string) {
+	real := apktest.Real(t)
+	ipks, err := filepath.Glob(filepath.Join(out, "opkg", arch, "*.ipk"))
+	if err != nil || len(ipks) < 4 { // latchkey, its pages and two languages
+		t.Fatalf("%v, %v", ipks, err)
+	}
+	apks, err := filepath.Glob(filepath.Join(out, "apk", arch, "*.apk"))
+	if err != nil || len(apks) != len(ipks) {
+		t.Errorf("%d .ipk files, but %d .apk files, %v", len(ipks), len(apks), err)
+	}
+	for _, ipk := range ipks {
+		name, version := nameAndVersion(t, ipk)
+		apk := filepath.Join(out, "apk", arch, name+"-"+version+".apk")
+		t.Run(name, func(t *testing.T) {
+			f, err := apktest.Read(read(t, apk))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareContents(t, read(t, ipk), f)
+			if real == nil {
+				return
+			}
+			if !bytes.Equal(apktest.Repack(t, real, f), f.Plain) {
+				t.Error("apk mkpkg makes another package of the same files")
+			}
+			if out, err := real("--allow-untrusted", "verify", apk); err != nil {
+				t.Errorf("apk verify: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+func nameAndVersion(t *testing.T, ipk string) (name, version string) {
+	parts := strings.Split(filepath.Base(ipk), "_")
+	if len(parts) < 3 {
+		t.Fatalf("%s is no name of a package", ipk)
+	}
+	return parts[0], parts[1]
+}
+
+// compareContents compares what two files of a package install, and how they
+// describe it.
+func compareContents(t *testing.T, ipk []byte, apk *apktest.File) {
+	data := member(t, ipk, "./data.tar.gz")
+	var names []string
+	for name := range strings.Lines(tool(t, data, "tar", "-tz", "-f", "-")) {
+		name = strings.TrimSpace(name)
+		if strings.HasSuffix(name, "/") {
+			continue
+		}
+		path := strings.TrimPrefix(name, ".")
+		names = append(names, path)
+		if got, ok := apk.Data[path]; !ok || !bytes.Equal(got, member(t, data, name)) {
+			t.Errorf("%s is there: %v, and has other bytes", path, ok)
+		}
+	}
+	pkg := apk.Root.Get("info").Get("name").Text
+	for path := range apk.Data {
+		if record := strings.HasPrefix(path, "/lib/apk/packages/"+pkg+"."); !record && !slices.Contains(names, path) {
+			t.Errorf("%s is only in the .apk file", path)
+		}
+	}
+	if got := strings.Fields(string(apk.Data["/lib/apk/packages/"+pkg+".list"])); !slices.Equal(got, names) {
+		t.Errorf("the list is %q, want %q", got, names)
+	}
+
+	control := string(member(t, member(t, ipk, "./control.tar.gz"), "./control"))
+	var depends []string
+	for _, d := range apk.Root.Get("info").Get("depends").Members {
+		depends = append(depends, d.Text)
+	}
+	for line := range strings.Lines(control) {
+		if list, ok := strings.CutPrefix(line, "Depends: "); ok {
+			want := slices.Sorted(strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }))
+			if !slices.Equal(depends, want) {
+				t.Errorf("it depends on %q, want %q", depends, want)
+			}
+		}
+		if arch, ok := strings.CutPrefix(line, "Architecture: "); ok {
+			want := strings.Replace(strings.TrimSpace(arch), "all", "noarch", 1)
+			if got := apk.Root.Get("info").Get("arch").Text; got != want {
+				t.Errorf("it is for %q, want %q", got, want)
+			}
+		}
+	}
+}
+
+// What another build left is gone: a feed would have two versions of a package.
+func TestWrite_leaves_no_older_package(t *testing.T) {
+	out := t.TempDir()
+	for _, old := range []string{"apk/x86_64/latchkey-0.0.1-r1.apk", "apk/mips_24kc/latchkey-0.0.1-r1.apk"} {
+		name := filepath.Join(out, filepath.FromSlash(old))
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k, err := kindOf("apk")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range files {
-		if !bytes.Equal(read(t, filepath.Join(one, f.Name())), read(t, filepath.Join(two, f.Name()))) {
-			t.Errorf("%s has other bytes the second time", f.Name())
-		}
+	targets, err := target.Select([]string{"x86_64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pack.Package{Name: "latchkey", Version: "0.0.2-r1", Arch: "x86_64", Description: "Test", Time: time.Unix(1, 0)}
+	if err := write([]*pack.Package{p}, targets, k, out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(out, "apk", "*", "latchkey-*.apk"))
+	if err != nil || len(left) != 1 || strings.Contains(left[0], "0.0.1") {
+		t.Errorf("there are %v, %v", left, err)
+	}
+}
+
+func TestRun_refuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no kind":                 {nil, "which kind of package?"},
+		"an unknown kind":         {[]string{"deb"}, `unknown kind of package "deb"`},
+		"an unknown architecture": {[]string{"apk", "z80"}, `unknown architecture "z80"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := run(context.Background(), root, t.TempDir(), c.args, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v does not contain %q", err, c.want)
+			}
+		})
 	}
 }
