@@ -40,7 +40,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	testdata/check.sh format
 	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
-	shellcheck testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
+	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
 	testdata/check.sh clients
 	testdata/check.sh tests
@@ -94,6 +94,14 @@ test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three ho
 .PHONY: ipk
 ipk: ## build the OpenWrt packages of all architectures into dist/ (ARCH=mipsel_24kc: one)
 	go run ./cross/ipk $(ARCH)
+
+.PHONY: clients
+clients: ## build latchkey for Linux, macOS, Windows, FreeBSD and Android into dist/, with manual pages and sums
+	go run ./cross/client
+
+.PHONY: man
+man: ## write the manual pages latchkey(1), latchkeyd(8) and latchkey(5) into build/
+	go run ./cross/client -man -out build
 
 .PHONY: feed
 feed: ## sign dist/ as an opkg feed: make feed KEY=FILE (go run ./cross/feed keygen FILE makes one)
