@@ -40,7 +40,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	testdata/check.sh format
 	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
-	shellcheck testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
+	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
 	testdata/check.sh clients
 	testdata/check.sh tests
@@ -95,6 +95,14 @@ test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three ho
 ipk: ## build the packages for OpenWrt 24.10 into dist/VERSION/opkg (ARCH=mipsel_24kc: of one architecture)
 	go run ./cross/packages ipk $(ARCH)
 
+.PHONY: clients
+clients: ## build latchkey for Linux, macOS, Windows, FreeBSD and Android into dist/VERSION/clients, with manual pages and sums
+	go run ./cross/client -out dist/$(VERSION)/clients
+
+.PHONY: man
+man: ## write the manual pages latchkey(1), latchkeyd(8) and latchkey(5) into build/
+	go run ./cross/client -man -out build
+
 .PHONY: apk
 apk: ## build the packages for OpenWrt 25.12 and newer into dist/VERSION/apk (ARCH=mipsel_24kc: of one architecture)
 	go run ./cross/packages apk $(ARCH)
@@ -104,7 +112,7 @@ feed: ## sign both as feeds: make feed KEY=FILE [URL=https://...] (go run ./cros
 	go run ./cross/feed dist/$(VERSION) --key $(or $(KEY),$(error make feed needs KEY=FILE))$(if $(URL), --url $(URL))
 
 # What a release is made of. Each of these writes into dist/$(VERSION); feed wants the packages first.
-PARTS := ipk apk feed
+PARTS := ipk apk clients feed
 
 .PHONY: release
 release: ## make all that is published of a version in dist/VERSION: make release VERSION=1.2.3 KEY=FILE [URL=https://...]

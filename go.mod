@@ -8,6 +8,7 @@ require (
 	github.com/mdlayher/packet v1.2.0
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
+	golang.org/x/term v0.47.0
 )
 
 // what only the tests need

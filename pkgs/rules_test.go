@@ -48,9 +48,11 @@ var arrows = map[string][]string{
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/seal", "pkgs/uci"},
 	"pkgs/share":     {"pkgs/config", "pkgs/knock", "pkgs/link", "pkgs/wire"},
-	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
+	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/resolver", "pkgs/seal", "pkgs/wire"},
+	"pkgs/probe":     {"pkgs/send"},
+	"pkgs/resolver":  {},
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
+	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
 		"pkgs/offer", "pkgs/pickup", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }

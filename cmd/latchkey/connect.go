@@ -8,36 +8,35 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
+	"strconv"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/probe"
 	"github.com/latchkey/latchkey/pkgs/send"
 )
 
 // knockAgain is how long a knock has for its effect before another one goes out.
 const knockAgain = 5 * time.Second
 
-// attempts are how long the first tries to connect may take; the last one is for all that follow.
-// A door that is still closed answers nothing, and the system sends a lost SYN again only after a
-// second. So the first tries are short, for the knock opens at once, and then longer than the way
-// there and back, however long that is.
-func attempts() []time.Duration {
-	return []time.Duration{
-		100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
-		800 * time.Millisecond, 1600 * time.Millisecond, 3200 * time.Millisecond,
-	}
-}
+// maxTried is how many addresses of a name are tried, all at once.
+const maxTried = 8
+
+const connectText = `
+It knocks at router NAME for DOOR, and tries meanwhile to connect to HOST and PORT, until the door
+opens; for ssh: ssh -o ProxyCommand='latchkey connect home nas %h %p' -p 2222 you@home.example.net`
 
 func connectCommand(e env, args []string) error {
 	f := newFlags("connect")
 	family := f.family()
-	within := f.duration("within", 15*time.Second, "how long to try")
+	within := f.duration("within", 15*time.Second, "try for `TIME`, from 1s to 1h (default: 15s)")
 	words, err := f.parse(args, 4, 4)
 	if err != nil {
 		return err
 	}
-	name, doorName, host, port := words[0], words[1], words[2], words[3]
+	name, doorName, host, service := words[0], words[1], words[2], words[3]
 	w := wish{door: doorName}
 	if w.family, err = family(); err != nil {
 		return err
@@ -50,34 +49,58 @@ func connectCommand(e env, args []string) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(interrupt, *within)
 	defer cancel()
-	if _, err := net.DefaultResolver.LookupPort(ctx, "tcp", port); err != nil {
-		return usageError{fmt.Errorf("%q is not a TCP port", port)}
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
+	if err != nil {
+		return usageError{fmt.Errorf("%q is not a TCP port", service)}
 	}
 
-	k, err := prepare(ctx, e, name, w)
+	k, err := prepare(ctx, e, name, &w)
 	if err != nil {
 		return err
 	}
+	addresses, err := send.Lookup(ctx, host, w.family)
+	if err != nil {
+		return err
+	}
+	var to []netip.AddrPort
+	for _, a := range addresses[:min(len(addresses), maxTried)] {
+		to = append(to, netip.AddrPortFrom(a, uint16(port)))
+	}
+	watch := probe.Begin(ctx, to) // what answers this is as it was before the knock
+	defer watch.End()
 	knocking := make(chan error, 1)
 	go func() { knocking <- k.keepKnocking(ctx) }()
-	conn, err := dial(ctx, network(w.family), net.JoinHostPort(host, port))
-	late := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	conn := watch.Await(ctx)
 	cancel()
 	failed := <-knocking
-	if err == nil {
+	if conn != nil {
 		stop() // from now on an interrupt ends the program
 		defer conn.Close()
 		return pipe(conn, e.in, e.raw)
 	}
-	err = fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, port), err)
-	switch {
-	case failed != nil:
-		return errors.Join(fmt.Errorf("the knock did not go out: %w", failed), err)
-	case late:
-		return hinted{fmt.Errorf("door %s of %s did not open within %s: %w", doorName, name, *within, err),
-			"the router's owner sees the reason under Services > Latchkey > Events, or with latchkeyd events"}
+	if err := interrupt.Err(); err != nil {
+		return err
 	}
-	return err
+	err = fmt.Errorf("connect to %s: %w", net.JoinHostPort(host, strconv.Itoa(port)), watch.Err())
+	if failed != nil {
+		return withOffline(errors.Join(fmt.Errorf("the knock did not go out: %w", failed), err))
+	}
+	return k.explain(watch.Verdict(), w.door, *within, err)
+}
+
+// explain says why a door did not let anybody in.
+func (k *knocker) explain(v probe.Verdict, door string, within time.Duration, err error) error {
+	switch v {
+	case probe.Refuses:
+		return coded{hinted{fmt.Errorf("door %s of %s is open, but the service behind it refuses: %w", door, k.name, err),
+			"the service must run, and listen on the port that the door leads to"}, exitRefused}
+	case probe.Unclear:
+		return hinted{fmt.Errorf("cannot tell whether door %s of %s opened: its port was refused before the knock, too: %w", door, k.name, err),
+			"either this router answers closed ports and the door did not open, or no service is behind the door"}
+	case probe.Offline:
+		return withOffline(err)
+	}
+	return coded{hinted{fmt.Errorf("door %s of %s did not open within %s: %w", door, k.name, within, err), askOwner}, exitClosed}
 }
 
 // keepKnocking knocks until ctx ends. It returns an error only if no knock went out.
@@ -101,51 +124,6 @@ func (k *knocker) keepKnocking(ctx context.Context) error {
 			return failed
 		}
 	}
-}
-
-func network(f send.Family) string {
-	switch f {
-	case send.IPv4:
-		return "tcp4"
-	case send.IPv6:
-		return "tcp6"
-	}
-	return "tcp"
-}
-
-// dial tries to connect until it works or ctx ends. It returns what went wrong last.
-func dial(ctx context.Context, network, address string) (*net.TCPConn, error) {
-	limits := attempts()
-	for i := 0; ; i++ {
-		limit := limits[min(i, len(limits)-1)]
-		next := time.NewTimer(limit)
-		// A short delay for the other family: a door may be open for one of them only.
-		d := net.Dialer{Timeout: limit, FallbackDelay: 20 * time.Millisecond}
-		conn, err := d.DialContext(ctx, network, address)
-		if err == nil {
-			next.Stop()
-			return conn.(*net.TCPConn), nil
-		}
-		if lost, ok := errors.AsType[*net.DNSError](err); ok && lost.IsNotFound {
-			return nil, bare(err)
-		}
-		select {
-		case <-next.C: // a refusal comes at once: do not ask again before the time
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil, ctx.Err()
-			}
-			return nil, bare(err)
-		}
-	}
-}
-
-// bare leaves out of an error of net what the caller says anyway.
-func bare(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		return op.Err
-	}
-	return err
 }
 
 // pipe joins a connection with in and out until the other side ends it. When in ends, the other

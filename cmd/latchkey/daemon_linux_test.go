@@ -16,6 +16,8 @@ import (
 // startDaemon is the script command: daemon CONFIG. It runs the real latchkeyd on the lab's router
 // until the script ends.
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	turn.Lock() // there is one lab
+	ts.Defer(turn.Unlock)
 	program, socket := ts.MkAbs("latchkeyd"), ts.MkAbs("latchkeyd.sock")
 	build := exec.Command("go", "build", "-o", program, "../latchkeyd")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")

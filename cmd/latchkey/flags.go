@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/send"
@@ -21,12 +22,31 @@ func newFlags(name string) flags {
 	return flags{set}
 }
 
+// helpWanted says that a command shall be explained, with its options.
+type helpWanted struct{ flags }
+
+func (helpWanted) Error() string { return "help was asked for" }
+
+// explain writes what each option means. The word in back quotes is what stands for its value.
+func (f flags) explain(w io.Writer) {
+	title := "\noptions:\n"
+	f.VisitAll(func(o *flag.Flag) {
+		value, does := flag.UnquoteUsage(o)
+		name := "--" + o.Name
+		if len(o.Name) == 1 {
+			name = "-" + o.Name
+		}
+		fmt.Fprintf(w, "%s  %-18s %s\n", title, strings.TrimSpace(name+" "+value), does)
+		title = ""
+	})
+}
+
 // parse returns the arguments that are not flags; there must be from least to most of them.
 func (f flags) parse(args []string, least, most int) ([]string, error) {
 	var words []string
 	for {
 		if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-			return nil, err
+			return nil, helpWanted{f}
 		} else if err != nil {
 			return nil, usageError{err}
 		}
@@ -45,7 +65,7 @@ func (f flags) parse(args []string, least, most int) ([]string, error) {
 	return words, nil
 }
 
-// duration declares a flag for a length of time.
+// duration declares a flag for a length of time. What does tells its default.
 func (f flags) duration(name string, value time.Duration, does string) *time.Duration {
 	f.Func(name, does, func(text string) (err error) {
 		if value, err = time.ParseDuration(text); err != nil {
@@ -71,8 +91,8 @@ func (f flags) refuse(why string, names ...string) error {
 
 // family declares -4 and -6 and returns what says which of them was given.
 func (f flags) family() func() (send.Family, error) {
-	four := f.Bool("4", false, "IPv4 only")
-	six := f.Bool("6", false, "IPv6 only")
+	four := f.Bool("4", false, "use IPv4 only (default: both)")
+	six := f.Bool("6", false, "use IPv6 only (default: both)")
 	return func() (send.Family, error) {
 		switch {
 		case *four && *six:

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,7 @@ type home string
 func openHome() (home, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for links: %w", err)
+		return "", hinted{fmt.Errorf("no place for links and stamps: %w", err), "set HOME, or XDG_CONFIG_HOME, to a folder that you may write"}
 	}
 	return home(filepath.Join(dir, "latchkey")), nil
 }
@@ -96,8 +97,43 @@ func (h home) links() ([]link.Link, error) {
 	return links, errors.Join(errs...)
 }
 
+// known returns the name under which the router of a link was added before, with the same key. It may
+// call itself otherwise since.
+func (h home) known(l link.Link) (name string, ok bool) {
+	links, _ := h.links() // one that cannot be read is no obstacle for another
+	for _, old := range links {
+		if old.Key == l.Key && (old.Name == l.Name || samePlace(old, l)) {
+			return old.Name, true
+		}
+	}
+	return "", false
+}
+
+// samePlace tells whether two links lead to the same ports of the same router.
+func samePlace(a, b link.Link) bool {
+	shared := a.Host != "" && a.Host == b.Host
+	for _, address := range a.Addresses {
+		shared = shared || slices.Contains(b.Addresses, address)
+	}
+	return shared && a.STUNPort == b.STUNPort && a.Ports == b.Ports
+}
+
+// writable adds to an error of writing what the user can do about it.
+func (h home) writable(err error) error {
+	if err == nil {
+		return nil
+	}
+	hint := fmt.Sprintf("latchkey keeps links and used stamps in %s, which must be writable, also to knock: no stamp may be used twice", string(h))
+	if runtime.GOOS != "windows" && runtime.GOOS != "darwin" {
+		hint += "; XDG_CONFIG_HOME names another place"
+	}
+	return hinted{err, hint}
+}
+
 // save writes a link, readable by the user only, whole or not at all.
-func (h home) save(l link.Link) (err error) {
+func (h home) save(l link.Link) error { return h.writable(h.write(l)) }
+
+func (h home) write(l link.Link) (err error) {
 	if err := os.MkdirAll(string(h), 0o700); err != nil {
 		return err
 	}
@@ -123,7 +159,7 @@ func (h home) remove(name string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return hinted{fmt.Errorf("no router %q was added", name), "latchkey list shows those that were"}
 	}
-	return err
+	return h.writable(err)
 }
 
 // The stamps that a key was used with: lines of two numbers, the first and the last stamp of a range.
@@ -139,13 +175,13 @@ const (
 // programs have to wait meanwhile.
 func (h home) reserve(key seal.Key, now time.Time, n int) (p seal.Press, err error) {
 	if err := os.MkdirAll(string(h), 0o700); err != nil {
-		return p, err
+		return p, h.writable(err)
 	}
 	sum := sha256.Sum256(append([]byte("latchkey stamp\x00"), key[:]...))
 	path := filepath.Join(string(h), "stamp-"+hex.EncodeToString(sum[:8]))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return p, err
+		return p, h.writable(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	if err := lock(f); err != nil {
@@ -166,10 +202,8 @@ func (h home) reserve(key seal.Key, now time.Time, n int) (p seal.Press, err err
 		}
 		fmt.Fprintf(&text, stampLine, span.First, span.Last)
 	}
-	if _, err := f.WriteAt([]byte(text.String()), 0); err != nil {
-		return p, err
-	}
-	return p, f.Sync()
+	_, err = f.WriteAt([]byte(text.String()), 0)
+	return p, h.writable(errors.Join(err, f.Sync()))
 }
 
 // readStamps returns what was used; nothing from a file that was just made.

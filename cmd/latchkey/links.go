@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,25 +15,20 @@ import (
 	"github.com/latchkey/latchkey/pkgs/link"
 )
 
+const addText = `
+ADDRESS is a pick-up address, as the router shows it with its code: it works once, within 15 minutes,
+in the router's own network. It can also be the link itself; but that holds the key, and a shell
+keeps what is typed. So without ADDRESS, or with -, latchkey reads either from standard input, and
+asks for it on a terminal, without showing it.
+
+A link of a router that was added before, with the same key, replaces its settings, under the name
+that it has here. Which stamps were used is remembered by the key, and stays.`
+
 func addCommand(e env, args []string) error {
 	f := newFlags("add")
-	name := f.String("name", "", "what to call the router here")
-	replace := f.Bool("replace", false, "forget the link that was added under this name")
-	words, err := f.parse(args, 1, 1)
-	if err != nil {
-		return err
-	}
-	text := words[0]
-	if text == "-" {
-		if text, err = readLine(e); err != nil {
-			return fmt.Errorf("standard input: %w", err)
-		}
-	}
-	l, err := readAdded(text)
-	if err == nil && *name != "" {
-		l.Name = *name
-		l, err = link.Parse(l.Text()) // is it a name?
-	}
+	name := f.String("name", "", "call the router `NAME` here (default: as its link does)")
+	replace := f.Bool("replace", false, "forget the link with another key that was added under this name")
+	words, err := f.parse(args, 0, 1)
 	if err != nil {
 		return err
 	}
@@ -42,7 +36,28 @@ func addCommand(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if old, err := h.load(l.Name); err == nil && old.Key != l.Key && !*replace {
+	typed := len(words) == 1 && words[0] != "-"
+	var text string
+	if typed {
+		text = words[0]
+	} else if text, err = readSecret(e); err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	l, err := readAdded(text)
+	if err != nil {
+		return err
+	}
+	if *name != "" {
+		l.Name = *name
+	} else if known, ok := h.known(l); ok && !*replace {
+		l.Name = known
+	}
+	if l, err = link.Parse(l.Text()); err != nil { // is it a name?
+		return err
+	}
+	old, err := h.load(l.Name)
+	refreshed := err == nil && old.Key == l.Key
+	if err == nil && !refreshed && !*replace {
 		hint := "--replace forgets the old link, --name NAME keeps both"
 		if isPickup(text) {
 			hint += "; either takes a new code, because this one is used up"
@@ -52,9 +67,13 @@ func addCommand(e env, args []string) error {
 	if err := h.save(l); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "added %s with %s\n", l.Name, doorsOf(l))
-	if words[0] != "-" && !isPickup(text) {
-		fmt.Fprintln(e.err, "latchkey: hint: the link holds your key, and the shell keeps what is typed: next time give it to latchkey add - on standard input, or use a pick-up address")
+	if refreshed {
+		fmt.Fprintf(e.out, "refreshed %s: it has %s\n", l.Name, doorsOf(l))
+	} else {
+		fmt.Fprintf(e.out, "added %s with %s\n", l.Name, doorsOf(l))
+	}
+	if typed && !isPickup(text) {
+		fmt.Fprintln(e.err, "latchkey: hint: the link holds your key, and the shell keeps what is typed: next time let latchkey add ask for it, or use a pick-up address")
 	}
 	return nil
 }
@@ -69,20 +88,6 @@ func readAdded(text string) (link.Link, error) {
 	return pickUp(ctx, text)
 }
 
-// readLine reads a link that is piped in, or that a person pastes.
-func readLine(e env) (string, error) {
-	if f, ok := e.in.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintln(e.err, "paste the link or the pick-up address, and press Enter:")
-		}
-	}
-	text, err := bufio.NewReader(io.LimitReader(e.in, link.MaxSize+2)).ReadString('\n')
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return text, err
-}
-
 func doorsOf(l link.Link) string {
 	if len(l.Doors) == 1 {
 		return "door " + l.Doors[0]
@@ -90,10 +95,14 @@ func doorsOf(l link.Link) string {
 	return "doors " + strings.Join(l.Doors, ", ")
 }
 
+const listText = `
+Keys are never shown.`
+
 func listCommand(e env, args []string) error {
 	f := newFlags("list")
-	names := f.Bool("names", false, "names only, one a line")
-	doors := f.String("doors", "", "the doors of one router, one a line")
+	names := f.Bool("names", false, "show names only, one a line")
+	doors := f.String("doors", "", "show the doors of router `NAME` only, one a line")
+	asJSON := f.Bool("json", false, "print the routers as a JSON list, with what is known of their doors")
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
@@ -110,6 +119,8 @@ func listCommand(e env, args []string) error {
 	}
 	links, err := h.links()
 	switch {
+	case *asJSON:
+		err = errors.Join(printRouters(e.out, links), err)
 	case *names:
 		for _, l := range links {
 			fmt.Fprintln(e.out, l.Name)
@@ -117,7 +128,7 @@ func listCommand(e env, args []string) error {
 	case len(links) > 0:
 		printLinks(e.out, links)
 	case err == nil:
-		fmt.Fprintln(e.out, "no router was added yet: latchkey add ADDRESS")
+		fmt.Fprintln(e.out, "no router was added yet: latchkey add")
 	}
 	return err
 }
@@ -148,6 +159,9 @@ func printLinks(w io.Writer, links []link.Link) {
 	t.Flush()
 }
 
+const removeText = `
+Which stamps its key was used with stays, for the day when the link is added again.`
+
 func removeCommand(e env, args []string) error {
 	words, err := newFlags("remove").parse(args, 1, 1)
 	if err != nil {
@@ -163,6 +177,9 @@ func removeCommand(e env, args []string) error {
 	fmt.Fprintf(e.out, "removed %s\n", words[0])
 	return nil
 }
+
+const completionText = `
+For bash and zsh: source <(latchkey completion bash). For fish: latchkey completion fish | source.`
 
 func completionCommand(e env, args []string) error {
 	words, err := newFlags("completion").parse(args, 1, 1)

@@ -7,12 +7,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 
+	"github.com/latchkey/latchkey/pkgs/resolver"
 	"github.com/latchkey/latchkey/pkgs/send"
 	"github.com/latchkey/latchkey/pkgs/terminal"
 )
@@ -22,16 +23,27 @@ var version = "unreleased"
 
 // Exit codes.
 const (
-	exitOK    = 0
-	exitError = 1
-	exitUsage = 2
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitClosed  = 3 // the knock went out, and the door stayed silent
+	exitRefused = 4 // the door is open, and nothing answers behind it
 )
 
-// command is one subcommand.
+const exitCodes = `exit codes:
+  0  done; of a knock: it went out, and nothing that was seen speaks against it
+  1  it did not work, and standard error says why
+  2  the command line makes no sense
+  3  the knock went out, but the door gave no answer (knock, connect)
+  4  the door is open, but the service behind it refuses (knock, connect)
+`
+
+// command is one subcommand. Its options are explained where they are declared.
 type command struct {
 	name string
 	args []string // one line for each form
 	does string
+	text string // more about it, for --help
 	run  func(env, []string) error
 }
 
@@ -44,22 +56,23 @@ type env struct {
 
 func commands() []command {
 	return []command{
-		{"knock", []string{
-			"NAME [DOOR] [--for 30m] [--close] [--address A] [--carrier stun|ports|both] [-4|-6]",
-			"HOST STEP... [--gap 200ms] [-4|-6]    steps: 7000/tcp 8000/udp icmp:77",
-		}, "open a door of a router that was added, or send a sequence", knockCommand},
+		{"knock", []string{"NAME [DOOR] [OPTION...]", "HOST STEP... [--gap 200ms] [-4|-6]"},
+			"open a door of a router that was added, or send a sequence", knockText, knockCommand},
 		{"connect", []string{"NAME DOOR HOST PORT [--within 15s] [-4|-6]"},
-			"knock, then connect standard input and output: an ssh ProxyCommand", connectCommand},
-		{"add", []string{"ADDRESS|- [--name NAME] [--replace]"},
-			"remember a router by its pick-up address, or by its link; - reads either from standard input", addCommand},
-		{"list", []string{"[--names | --doors NAME]"}, "show the routers that were added", listCommand},
-		{"remove", []string{"NAME"}, "forget a router and its key", removeCommand},
-		{"completion", []string{"bash|zsh|fish"}, "print a script that completes command lines", completionCommand},
-		{"version", []string{""}, "show the version", versionCommand},
+			"knock, then connect standard input and output: an ssh ProxyCommand", connectText, connectCommand},
+		{"add", []string{"[ADDRESS|-] [--name NAME] [--replace]"},
+			"remember a router by its pick-up address, or by its link", addText, addCommand},
+		{"list", []string{"[--json | --names | --doors NAME]"}, "show the routers that were added", listText, listCommand},
+		{"remove", []string{"NAME"}, "forget a router and its key", removeText, removeCommand},
+		{"completion", []string{"bash|zsh|fish"}, "print a script that completes command lines", completionText, completionCommand},
+		{"version", []string{""}, "show the version", "", versionCommand},
 	}
 }
 
 func main() {
+	if r := resolver.OfSystem(); r != nil {
+		net.DefaultResolver = r
+	}
 	os.Exit(latchkey(os.Args[1:], env{os.Stdin, terminal.Writer(os.Stdout), terminal.Writer(os.Stderr), os.Stdout}))
 }
 
@@ -70,8 +83,11 @@ func latchkey(args []string, e env) int {
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
-		usage(e.out)
-		return exitOK
+		if len(args) < 2 {
+			usage(e.out)
+			return exitOK
+		}
+		args = []string{args[1], "--help"}
 	case "--version", "-version":
 		args = []string{"version"}
 	}
@@ -92,6 +108,7 @@ func usage(w io.Writer) {
 			fmt.Fprintf(w, "    %s\n", line)
 		}
 	}
+	fmt.Fprintf(w, "\nlatchkey COMMAND --help explains a command and its options.\n\n%s", exitCodes)
 }
 
 // lines are the forms of a command, as they are typed.
@@ -103,8 +120,28 @@ func (c command) lines() []string {
 	return lines
 }
 
+// help explains a command and its options.
+func (c command) help(w io.Writer, f flags) {
+	fmt.Fprintf(w, "%s\n", strings.Join(c.lines(), "\n"))
+	fmt.Fprintf(w, "\n%s%s.\n", strings.ToUpper(c.does[:1]), c.does[1:])
+	if c.text != "" {
+		fmt.Fprintf(w, "%s\n", c.text)
+	}
+	f.explain(w)
+}
+
 // usageError is a command line that makes no sense.
 type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+// coded is an error with an exit code of its own.
+type coded struct {
+	error
+	code int
+}
+
+func (c coded) Unwrap() error { return c.error }
 
 // hinted is an error that the user can do something about.
 type hinted struct {
@@ -116,11 +153,11 @@ func (h hinted) Unwrap() error { return h.error }
 
 // report prints what went wrong and returns the exit code.
 func report(c command, err error, e env) int {
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(e.out, strings.Join(c.lines(), "\n"))
+	}
+	if asked, ok := errors.AsType[helpWanted](err); ok {
+		c.help(e.out, asked.flags)
 		return exitOK
 	}
 	text := err.Error()
@@ -130,20 +167,27 @@ func report(c command, err error, e env) int {
 	for line := range strings.Lines(text) {
 		fmt.Fprintf(e.err, "latchkey: error: %s\n", strings.TrimSuffix(line, "\n"))
 	}
-	hint := send.Hint(err)
-	if h, ok := errors.AsType[hinted](err); ok {
-		hint = h.hint
-	}
-	if hint != "" {
+	if hint := hintFor(err); hint != "" {
 		fmt.Fprintf(e.err, "latchkey: hint: %s\n", hint)
 	}
-	if _, ok := errors.AsType[usageError](err); !ok {
-		return exitError
+	if _, ok := errors.AsType[usageError](err); ok {
+		for _, line := range c.lines() {
+			fmt.Fprintf(e.err, "latchkey: hint: usage: %s\n", line)
+		}
+		return exitUsage
 	}
-	for _, line := range c.lines() {
-		fmt.Fprintf(e.err, "latchkey: hint: usage: %s\n", line)
+	if own, ok := errors.AsType[coded](err); ok {
+		return own.code
 	}
-	return exitUsage
+	return exitError
+}
+
+// hintFor tells what the user can do about an error, "" if nobody knows.
+func hintFor(err error) string {
+	if h, ok := errors.AsType[hinted](err); ok {
+		return h.hint
+	}
+	return send.Hint(err)
 }
 
 func versionCommand(e env, args []string) error {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -224,9 +225,14 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.Getenv("WORK")+"/home")
-			script, err := filepath.Abs("../../testdata/lab.sh")
-			e.Setenv("LAB", script)
-			return err
+			for name, path := range map[string]string{"LAB": "../../testdata/lab.sh", "PYTHON": "../knock/knock.py"} {
+				path, err := filepath.Abs(path)
+				if err != nil {
+					return err
+				}
+				e.Setenv(name, path)
+			}
+			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": startDaemon,
@@ -234,6 +240,7 @@ func TestScripts(t *testing.T) {
 			"saw":    routerSaw,
 			"mode":   mode,
 			"usage":  wrongUsage,
+			"exits":  exits,
 		},
 		Condition: func(what string) (bool, error) {
 			return what == "lab" && os.Getenv("LATCHKEY_LAB") == "inside", nil
@@ -252,8 +259,15 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 
 // wrongUsage is the script command: usage ARG... It runs latchkey and wants exit code 2.
 func wrongUsage(ts *testscript.TestScript, neg bool, args []string) {
-	err := ts.Exec("latchkey", args...)
-	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != exitUsage {
-		ts.Fatalf("latchkey %q: %v, want exit code %d", args, err, exitUsage)
+	exits(ts, neg, append([]string{strconv.Itoa(exitUsage), "latchkey"}, args...))
+}
+
+// exits is the script command: exits CODE PROGRAM ARG... It runs a program and wants an exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != want {
+		ts.Fatalf("%q: %v, want exit code %d", args[1:], err, want)
 	}
 }

@@ -26,7 +26,7 @@ func TestShellScript(t *testing.T) {
 	ring := seal.NewRing(keys(1))
 	knock := func(t *testing.T, shell []string, env ...string) (int, seal.Body, error) {
 		t.Helper()
-		cmd := exec.Command(shell[0], append(shell[1:len(shell):len(shell)], "../../testdata/knock.sh", "nas_ssh", "30")...)
+		cmd := exec.Command(shell[0], append(shell[1:len(shell):len(shell)], "../../cmd/knock/knock.sh", "nas_ssh", "30")...)
 		cmd.Env = append(os.Environ(), env...)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.Output()
@@ -81,7 +81,7 @@ func TestShellScriptRemembersItsStamps(t *testing.T) {
 		{at + minute, []uint64{at + minute, at + day + 101}},
 		{at, []uint64{at + 202, at + minute + 101, at + day + 202}},
 	} {
-		cmd := exec.Command("sh", "../../testdata/knock.sh", "nas_ssh")
+		cmd := exec.Command("sh", "../../cmd/knock/knock.sh", "nas_ssh")
 		cmd.Env = append(os.Environ(), "KEY="+key(0).Text(), "STAMPS="+file, fmt.Sprintf("NOW=%d", press.now))
 		out, err := cmd.Output()
 		if err != nil {
@@ -137,7 +137,7 @@ func TestShellScriptMakesTheVectors(t *testing.T) {
 			continue
 		}
 		made++
-		cmd := exec.Command("sh", "../../testdata/knock.sh", v.Doors[d].Name, fmt.Sprint(minutes))
+		cmd := exec.Command("sh", "../../cmd/knock/knock.sh", v.Doors[d].Name, fmt.Sprint(minutes))
 		cmd.Env = append(os.Environ(), "KEY="+v.Clients[i].Key.Text(), fmt.Sprintf("NOW=%d", stamp))
 		out, err := cmd.Output()
 		if want := fmt.Sprintf("%x", v.Message); err != nil || !strings.HasSuffix(strings.TrimSpace(string(out)), "\n"+want) {

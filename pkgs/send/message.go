@@ -150,23 +150,33 @@ func stun(ctx context.Context, to netip.AddrPort, message []byte) error {
 // for a sender who did not show a byte of a valid hint, so the hint goes ahead.
 func slots(ctx context.Context, to netip.Addr, ports []uint16) error {
 	errs := make([]error, len(ports))
-	var all sync.WaitGroup
+	var all, hint sync.WaitGroup
+	hint.Add(hintSlots)
 	for i, port := range ports {
-		if i == hintSlots && !sleep(ctx, between) {
-			break
+		left := func() {}
+		switch {
+		case i < hintSlots:
+			left = hint.Done
+		case i == hintSlots:
+			hint.Wait()
+			sleep(ctx, between)
 		}
-		all.Go(func() { errs[i] = syn(ctx, netip.AddrPortFrom(to, port), holdSlots) })
+		all.Go(func() { errs[i] = syn(ctx, netip.AddrPortFrom(to, port), holdSlots, left) })
 	}
 	all.Wait()
 	return first(errs)
 }
 
-// ordered sends SYNs one after the other.
+// ordered sends SYNs one after the other: the next one's time begins when this one has left.
 func ordered(ctx context.Context, to netip.Addr, ports []uint16) error {
 	errs := make([]error, len(ports))
 	var all sync.WaitGroup
 	for i, port := range ports {
-		all.Go(func() { errs[i] = syn(ctx, netip.AddrPortFrom(to, port), holdOrdered) })
+		left := make(chan struct{})
+		all.Go(func() {
+			errs[i] = syn(ctx, netip.AddrPortFrom(to, port), holdOrdered, func() { close(left) })
+		})
+		<-left
 		if !sleep(ctx, between) {
 			break
 		}

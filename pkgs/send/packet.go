@@ -3,7 +3,6 @@
 package send
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,36 +11,14 @@ import (
 	"runtime"
 	"slices"
 	"syscall"
-	"time"
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
 )
 
-// syn begins a TCP connection and gives it up after hold, which ends the retransmissions of its SYN
-// too. What comes back, if anything, does not matter.
-func syn(ctx context.Context, to netip.AddrPort, hold time.Duration) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	d := net.Dialer{Timeout: hold, KeepAlive: -1}
-	conn, err := d.DialContext(ctx, "tcp", to.String())
-	if err == nil {
-		return conn.Close()
-	}
-	return localFailure(err)
-}
-
-// localFailure returns err if it means that nothing was sent, and nil if it is an answer from the
-// network or the lack of one.
-func localFailure(err error) error {
-	var number syscall.Errno
-	if !errors.As(err, &number) || !slices.Contains(notSent(), number) {
-		return nil
-	}
-	return number
-}
+// Unsent tells whether an error means that this machine did not send a packet.
+func Unsent(number syscall.Errno) bool { return slices.Contains(notSent(), number) }
 
 // datagram sends one UDP packet. The socket is not connected, so that what comes back does not
 // matter.

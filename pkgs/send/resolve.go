@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strconv"
+
+	"github.com/latchkey/latchkey/pkgs/resolver"
 )
 
 // Family says over which of the two internet protocols to knock.
@@ -40,11 +41,10 @@ func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) 
 	}
 	var failed error
 	if host != "" {
-		names, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		names, err := Lookup(ctx, host, f)
 		failed = err
 		for _, family := range []Family{IPv4, IPv6} {
-			i := slices.IndexFunc(names, func(a netip.Addr) bool { return family.Has(a.Unmap()) })
-			if i >= 0 {
+			if i := slices.IndexFunc(names, family.Has); i >= 0 {
 				add(names[i])
 			}
 		}
@@ -56,23 +56,45 @@ func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) 
 	case len(found) > 0:
 		return found, nil
 	case failed != nil:
-		failed = fmt.Errorf("look up %q: %w", host, unwrapDNS(failed))
-		if runtime.GOOS == "android" {
-			return nil, withHint(failed, "Android tells no name servers to programs like this: use an address, or a link with one")
-		}
 		return nil, failed
 	}
-	what := "the link"
-	if host != "" {
-		what = strconv.Quote(host)
+	return nil, noAddress("the link", f)
+}
+
+// Lookup returns the addresses of a name; without one it is an error.
+func Lookup(ctx context.Context, host string, f Family) ([]netip.Addr, error) {
+	names, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		known, _ := errors.AsType[*net.DNSError](err)
+		failed := fmt.Errorf("look up %q: %w", host, unwrapDNS(err))
+		switch {
+		case resolver.Missing():
+			return nil, withHint(failed, "in Termux: pkg install resolv-conf; or use an address, or a link with one")
+		case known != nil && known.IsNotFound || ctx.Err() != nil:
+			return nil, failed
+		}
+		return nil, withHint(failed, "is this machine online? Where names cannot be looked up, use an address, or a link with one")
 	}
+	var found []netip.Addr
+	for _, a := range names {
+		if a = a.Unmap(); f.Has(a) {
+			found = append(found, a)
+		}
+	}
+	if len(found) == 0 {
+		return nil, noAddress(strconv.Quote(host), f)
+	}
+	return found, nil
+}
+
+func noAddress(what string, f Family) error {
 	switch f {
 	case IPv4:
-		return nil, fmt.Errorf("%s has no IPv4 address", what)
+		return fmt.Errorf("%s has no IPv4 address", what)
 	case IPv6:
-		return nil, fmt.Errorf("%s has no IPv6 address", what)
+		return fmt.Errorf("%s has no IPv6 address", what)
 	}
-	return nil, fmt.Errorf("%s has no address", what)
+	return fmt.Errorf("%s has no address", what)
 }
 
 // unwrapDNS leaves out of a resolver's error the name, which is in our text already.

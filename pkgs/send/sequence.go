@@ -100,7 +100,7 @@ func cancelled(results []Result, err error) {
 func step(ctx context.Context, to netip.Addr, s knock.Step, hold time.Duration) error {
 	switch s.Proto {
 	case wire.TCP:
-		return syn(ctx, netip.AddrPortFrom(to, s.Port), hold)
+		return syn(ctx, netip.AddrPortFrom(to, s.Port), hold, func() {})
 	case wire.UDP:
 		return datagram(netip.AddrPortFrom(to, s.Port), nil)
 	case wire.ICMP:

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package manual
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/latchkey/latchkey/cross/release"
+	"github.com/latchkey/latchkey/pkgs/uci"
+)
+
+const root = "../.."
+
+func pages(t *testing.T) map[string][]byte {
+	t.Helper()
+	rel, err := release.Read(root, os.Getenv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := Pages(t.Context(), root, rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// render returns a page as a person reads it, and fails the test if mandoc has
+// anything to say of its form.
+func render(t *testing.T, name string, text []byte) string {
+	t.Helper()
+	if _, err := exec.LookPath("mandoc"); err != nil {
+		t.Skip("SKIP: mandoc is not installed")
+	}
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mandoc", "-Tlint", "-Wstyle", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("%v\n%s", err, out)
+	}
+	out, err := exec.Command("mandoc", "-Tutf8", "-Owidth=200", file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(`.\x08`).ReplaceAllString(string(out), "")
+}
+
+// Every command and option of a program is in its page, and nothing else is.
+func TestPagesOfProgramsAgreeWithTheirHelp(t *testing.T) {
+	all := pages(t)
+	for file, name := range map[string]string{"latchkey.1": "latchkey", "latchkeyd.8": "latchkeyd"} {
+		t.Run(file, func(t *testing.T) {
+			text := render(t, file, all[file])
+			p, err := helpOf(t.Context(), root, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var options []string
+			for _, c := range p.commands {
+				if !strings.Contains(text, "\n   "+c.name+"\n") {
+					t.Errorf("the page has no command %s", c.name)
+				}
+				for _, o := range c.options {
+					options = append(options, o.name)
+					if !strings.Contains(text, strings.TrimSpace(o.name+" "+o.value)) {
+						t.Errorf("the page does not explain %s of %s", o.name, c.name)
+					}
+				}
+			}
+			if len(options) < 10 {
+				t.Errorf("%d options were found, there are more", len(options))
+			}
+			for _, word := range regexp.MustCompile(`(^|[ \[|(])(--[a-z][a-z-]*)`).FindAllStringSubmatch(text, -1) {
+				if !slices.Contains(options, word[2]) {
+					t.Errorf("the page names %s, which the program does not have", word[2])
+				}
+			}
+		})
+	}
+}
+
+// testdata/config/full has every option, as a test of pkgs/config demands.
+func TestPageOfConfigurationHasEveryOption(t *testing.T) {
+	text := render(t, "latchkey.5", pages(t)["latchkey.5"])
+	b, err := os.ReadFile(filepath.Join(root, "testdata/config/full"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sections, err := table(string(readme))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, errs := uci.Parse(string(b))
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	for _, s := range file.Sections {
+		i := slices.IndexFunc(sections, func(known section) bool { return strings.HasPrefix(known.name, s.Type+" ") })
+		if i < 0 {
+			t.Fatalf("there is no section %s", s.Type)
+		}
+		for _, o := range s.Options {
+			word := regexp.MustCompile(`\b` + o.Name + `\b`)
+			if !slices.ContainsFunc(sections[i].options, func(known option) bool { return word.MatchString(known.name) }) || !word.MatchString(text) {
+				t.Errorf("section %s has no option %s", s.Type, o.Name)
+			}
+		}
+	}
+}
