@@ -97,11 +97,11 @@ ipk: ## build the packages for OpenWrt 24.10 into dist/VERSION/opkg (ARCH=mipsel
 
 .PHONY: clients
 clients: ## build latchkey for Linux, macOS, Windows, FreeBSD and Android into dist/VERSION/clients, with manual pages and sums
-	go run ./cross/client -out dist/$(VERSION)/clients
+	go run ./cross/client
 
 .PHONY: man
 man: ## write the manual pages latchkey(1), latchkeyd(8) and latchkey(5) into build/
-	go run ./cross/client -man -out build
+	go run ./cross/client -man
 
 .PHONY: apk
 apk: ## build the packages for OpenWrt 25.12 and newer into dist/VERSION/apk (ARCH=mipsel_24kc: of one architecture)

@@ -14,6 +14,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"flag"
@@ -57,7 +58,7 @@ func targets() []target {
 func scripts() []string { return []string{"cmd/knock/knock.py", "cmd/knock/knock.sh"} }
 
 func main() {
-	out := flag.String("out", "dist", "folder for the programs")
+	out := flag.String("out", "", "the folder that is written into (default: dist/VERSION/clients, for pages build)")
 	onlyPages := flag.Bool("man", false, "write the manual pages only")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -81,7 +82,7 @@ func run(ctx context.Context, root, out string, wanted []string, w io.Writer) er
 	if err != nil {
 		return err
 	}
-	if out, err = filepath.Abs(out); err != nil {
+	if out, err = filepath.Abs(cmp.Or(out, filepath.Join(root, "dist", rel.Version, "clients"))); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -122,6 +123,7 @@ func writePages(ctx context.Context, root, out string, _ []string, w io.Writer) 
 	if err != nil {
 		return err
 	}
+	out = cmp.Or(out, filepath.Join(root, "build"))
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
