@@ -65,7 +65,9 @@ func (r *reader) adviseHost() {
 		return
 	}
 	if m.Hosts == nil && slices.ContainsFunc(r.clients, func(c place[clientSection]) bool { return c.v.Enabled && c.v.Kind == knock.KindMessage }) {
-		r.warn(r.main.at, "host", "is not set: write the router's public name, such as one of dynamic DNS, so that devices find it when its address changes")
+		p := aboutOption(r.main.at, "host", "is not set: write the router's public name, such as one of dynamic DNS, so that devices find it when its address changes")
+		p.Advice = true
+		r.doubt(p)
 	}
 	for _, host := range m.Hosts {
 		if link.ReachOf(host) != link.Public {

@@ -23,6 +23,7 @@ type Problem struct {
 	Reason  string // why the value is wrong; without a value, all there is to say
 	Outline string // what Public says instead of value and reason; "" = there is no secret in them
 	Warning bool   // the configuration can be used in spite of it
+	Advice  bool   // a warning for who asks (check), of which nothing need be said otherwise: all works
 }
 
 // String words the problem as firewall4 does, which owners of OpenWrt routers know:

@@ -245,6 +245,9 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
 	for _, problem := range p.doubts {
+		if problem.Advice {
+			continue
+		}
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.Public()})
 	}
 	d.tellFailing(now, "attempts in the log", p.unfollowed)
