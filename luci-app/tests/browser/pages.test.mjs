@@ -230,7 +230,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
 		await page.locator('.lk-qr').waitFor();
 
-		const [ , [ , saved ], [ , , where ] ] = await calls(page);
+		const [ [ , saved ], [ , , where ] ] = await calls(page);
 
 		assert.deepEqual([ saved.door.dest_ip, saved.door.proto, saved.host ], [ '10.1.2.3', [ 'tcp', 'udp' ], 'home.example.net' ]);
 		assert.deepEqual([ where.host, where.addresses ], [ 'home.example.net', [ '203.0.113.1' ] ]);

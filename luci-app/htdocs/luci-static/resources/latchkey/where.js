@@ -70,13 +70,25 @@ function hint(w) {
 	return _('The name or address under which the Internet reaches this router, such as home.example.net.');
 }
 
-// A place that says where a name leads: { node, check(name), clear() }.
+// Milliseconds after which what is below a field may move: who leaves it by pressing a button there has to
+// meet it.
+const PRESS = 400;
+
+// A place that says where a name leads: { node, check(name), changed(name), clear() }.
 function verdict(w) {
 	const node = E('div', { 'class': 'lk-verdict', 'role': 'status' });
 	let latest = 0;
 
-	return {
+	const self = {
 		node: node,
+		changed: function(name) {
+			const number = ++latest;
+
+			window.setTimeout(function() {
+				if (number == latest && node.isConnected)
+					self.check(name);
+			}, PRESS);
+		},
 		clear: function() {
 			latest++;
 			fields.fill(node, []);
@@ -93,6 +105,8 @@ function verdict(w) {
 			});
 		}
 	};
+
+	return self;
 }
 
 // The field for the router's name, which says where the name leads: { host, rows, problem() }. host is the
@@ -101,7 +115,7 @@ function nameField(w) {
 	const host = fields.input({ 'value': w.host, 'placeholder': w.addresses[0] || 'home.example.net', 'spellcheck': 'false', 'autocapitalize': 'off' });
 	const said = verdict(w);
 
-	host.addEventListener('change', function() { said.check(fields.value(host)); });
+	host.addEventListener('change', function() { said.changed(fields.value(host)); });
 	host.addEventListener('input', said.clear);
 	said.check(fields.value(host));
 

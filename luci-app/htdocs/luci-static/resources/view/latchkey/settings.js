@@ -91,7 +91,7 @@ function addName(s, w) {
 	below(o, function(id, node) {
 		const first = function(v) { return reach.publicName(reach.words(v)); };
 
-		node.addEventListener('change', function() { said.check(first(o.formvalue(id))); });
+		node.addEventListener('change', function() { said.changed(first(o.formvalue(id))); });
 		node.addEventListener('input', said.clear);
 		said.check(first(uci.get('latchkey', id, 'host')));
 
