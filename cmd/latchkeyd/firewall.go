@@ -14,7 +14,8 @@ import (
 // firewall prints, for the init script, what a configuration wants of the router, one thing a line:
 //
 //	enabled 1              whether the daemon shall run
-//	interface wan          an interface that knocks come in at, to be looked up
+//	interface wan          an interface that knocks come in at, to be looked up; without such a line,
+//	                       those of the firewall's zone wan are
 //	zone lan               a firewall zone that a door needs, to be looked up
 //	object type=rule ...   an object for firewall4, its options with spaces between
 //

@@ -90,7 +90,8 @@
 
 			return ev => run.call(self, ...args, ev);
 		},
-		changes: { apply() {} }
+		changes: { apply() {} },
+		menu: { load: () => Promise.resolve(global.menu ?? {}) }
 	};
 
 	// ubus as LuCI's rpc.js speaks it.
@@ -133,6 +134,7 @@
 		value(key, label) { (this.choices ??= []).push([ key, label ?? key ]); }
 		cfgvalue(id) { return uci.get('latchkey', id, this.option) ?? this.default; }
 		formvalue(id) { return this.fields?.[id]?.value ?? this.cfgvalue(id); }
+		getUIElement(id) { return { setValue: v => { this.fields[id].value = v; }, triggerValidation: () => this.fields[id].dispatchEvent(new Event('input')) }; }
 		textvalue(id) { return (this.cfgvalue(id) == null) ? null : escaped(this.cfgvalue(id)); }
 		labels(tag) {
 			return (this.choices || []).map(([ key, label ]) => E(tag, { 'data-value': key, value: key }, [ isNode(label) ? label.cloneNode(true) : label ]));
@@ -216,12 +218,29 @@
 			]);
 		}
 	}
+	class NamedSection {
+		constructor(map, id, type) { Object.assign(this, { map, section: id, sectiontype: type, children: [] }); }
+		option(Class, ...args) { return this.children[this.children.push(new Class(this, ...args)) - 1]; }
+		formvalue(id, name) { return this.children.find(o => o.option == name).formvalue(id); }
+		render() {
+			return Promise.all(this.children.map(o => Promise.resolve(o.renderWidget(this.section)).then(widget => E('div', { 'class': 'cbi-value' }, [
+				E('label', { 'class': 'cbi-value-title' }, o.title), E('div', { 'class': 'cbi-value-field' }, [ widget, E('div', { 'class': 'cbi-value-description' }, o.description) ]) ]))))
+				.then(rows => E('div', { 'class': 'cbi-section' }, rows));
+		}
+	}
+	class NetworkSelect extends MultiValue {
+		renderWidget(id) {
+			uci.sections('network', 'interface').forEach(s => this.value(s['.name'], E('span', {}, s['.name'] + ': ')));
+
+			return super.renderWidget(id);
+		}
+	}
 	class Map {
 		constructor(config, title, description) { Object.assign(this, { title, description, sections: [] }); }
 		section(Class, ...args) { return this.sections[this.sections.push(new Class(this, ...args)) - 1]; }
 		render() {
-			return Promise.all([ ubus('session', 'access', {}), uci.load('latchkey') ]).then(() => E('div', { 'class': 'cbi-map' }, [ E('h2', {}, this.title), E('div', {}, this.description),
-				...this.sections.map(s => s.render()) ]));
+			return Promise.all([ ubus('session', 'access', {}), uci.load('latchkey') ]).then(() => Promise.all(this.sections.map(s => s.render())))
+				.then(sections => E('div', { 'class': 'cbi-map' }, [ E('h2', {}, this.title), E('div', {}, this.description), ...sections ]));
 		}
 	}
 
@@ -250,7 +269,8 @@
 		L, E, show, content,
 		modules: {
 			ui, uci, rpc, view, dom: { append, content }, poll: { add() {} },
-			form: { Map, GridSection, Value, ListValue, DynamicList, MultiValue, Flag, DummyValue, Button },
+			form: { Map, GridSection, NamedSection, Value, ListValue, DynamicList, MultiValue, Flag, DummyValue, Button },
+			'tools.widgets': { NetworkSelect },
 			uqr: { renderSVG: () => '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>' }
 		}
 	};

@@ -112,7 +112,7 @@ config door 'off'
 		t.Fatalf("start: %v\n%s", err, out)
 	}
 	_, found, _ := strings.Cut(r.read("var/run/latchkey.init/config"), "\nconfig latchkey 'main'\n")
-	want := "\tlist device 'eth1' # wan\n\tlist missing_interface 'wlan'\n\tlist missing_zone 'attic'\n\tlist missing_zone 'wanb'\n"
+	want := "\tlist device 'eth1' # wan\n\tlist device 'wlan'\n\tlist missing_interface 'wlan'\n\tlist missing_zone 'attic'\n\tlist missing_zone 'wanb'\n"
 	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("what was found (-want +got):\n%s", diff)
 	}
@@ -137,6 +137,77 @@ config door 'off'
 	if text := r.read("var/run/latchkey.init/config"); strings.Contains(text, "missing_zone 'wanb'") || !strings.Contains(text, "missing_zone 'attic'") {
 		t.Errorf("after the zone came:\n%s", text)
 	}
+}
+
+// Who names no interface gets those of the firewall's zone wan, whatever they are called.
+func TestOutside(t *testing.T) {
+	zone := func(name string, options ...string) string {
+		return "config zone\n\toption name '" + name + "'\n\t" + strings.Join(options, "\n\t") + "\n\n"
+	}
+	lan := zone("lan", "list network 'lan'", "list network 'extra'")
+	many := ""
+	for i := range 20 {
+		many += fmt.Sprintf("list network 'n%d'\n\t", i)
+	}
+	tests := []struct{ name, firewall, want, trigger string }{
+		{"stock", lan + zone("wan", "list network 'wan'", "list network 'wan6'"),
+			"\tlist interface 'wan'\n\tlist device 'eth1' # wan\n", "wan wan6"},
+		{"other_names", lan + zone("wan", "option network 'modem lte modem'"),
+			"\tlist interface 'modem'\n\tlist interface 'lte'\n\tlist device 'usb0' # modem\n", "modem lte"},
+		{"one_that_is_gone", lan + zone("wan", "list network 'gone'", "list network 'modem'"),
+			"\tlist interface 'modem'\n\tlist device 'usb0' # modem\n", "gone modem"},
+		{"none_there", lan + zone("wan", "list network 'gone'"),
+			"\tlist interface 'gone'\n\tlist device 'gone'\n\tlist missing_interface 'gone'\n", "gone"},
+		{"no_zone_wan", lan + zone("internet", "option masq '1'", "list network 'modem'") + zone("old", "option masq '1'", "option enabled '0'", "list network 'lte'"),
+			"\tlist interface 'modem'\n\tlist device 'usb0' # modem\n", "modem"},
+		{"wan_before_others_that_masquerade", zone("vpn", "option masq '1'", "list network 'lte'") + zone("wan", "list network 'modem'"),
+			"\tlist interface 'modem'\n\tlist device 'usb0' # modem\n", "modem"},
+		{"a_zone_without_networks", zone("wan", "option masq '1'"), "\tlist interface 'wan'\n\tlist device 'eth1' # wan\n", "wan wan6"},
+		{"nothing_at_all", lan, "\tlist interface 'wan'\n\tlist device 'eth1' # wan\n", "wan wan6"},
+		{"a_name_that_is_too_long", zone("wan", "list network 'a_name_of_sixteen'", "list network 'modem'"),
+			"\tlist interface 'modem'\n\tlist device 'usb0' # modem\n", "modem"},
+		{"more_than_the_daemon_takes", zone("wan", many), "", "n0 n1 n2 n3 n4 n5 n6 n7 n8 n9 n10 n11 n12 n13 n14 n15"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("etc/config/firewall", tt.firewall)
+			r.write("etc/config/latchkey", enabled)
+			calls, out, err := r.initScript("start", "INTERFACES=lan wan modem lte", "DEVICE_modem=usb0")
+			if err != nil {
+				t.Fatalf("start: %v\n%s", err, out)
+			}
+			_, found, _ := strings.Cut(r.read("var/run/latchkey.init/config"), "\nconfig latchkey 'main'\n")
+			if diff := cmp.Diff(tt.want, found); diff != "" && tt.want != "" {
+				t.Errorf("what was found (-want +got):\n%s", diff)
+			}
+			var triggers []string
+			for _, call := range calls {
+				if name, ok := strings.CutPrefix(call, "procd_add_reload_interface_trigger\t"); ok {
+					triggers = append(triggers, name)
+				}
+			}
+			if diff := cmp.Diff(strings.Fields(tt.trigger), triggers); diff != "" {
+				t.Errorf("triggers (-want +got):\n%s", diff)
+			}
+		})
+	}
+	t.Run("a_new_one_is_noticed", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/firewall", lan+zone("wan", "list network 'modem'"))
+		r.write("etc/config/latchkey", enabled)
+		if _, out, err := r.initScript("start", "INTERFACES=modem"); err != nil {
+			t.Fatalf("start: %v\n%s", err, out)
+		}
+		r.write("etc/config/firewall", lan+zone("wan", "list network 'modem'", "list network 'lte'"))
+		calls, _, err := r.initScript("look", "INTERFACES=modem lte", "DEVICE_lte=wwan0", "RUNNING=1")
+		if err != nil || instance(calls, "main") == nil {
+			t.Errorf("look: %v, calls %q", err, calls)
+		}
+		if text := r.read("var/run/latchkey.init/config"); !strings.Contains(text, "list device 'wwan0' # lte") {
+			t.Errorf("the daemon got\n%s", text)
+		}
+	})
 }
 
 // Knocks from the networks inside are explained: those of the zones that no knock comes in at.

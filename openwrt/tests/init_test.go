@@ -172,13 +172,14 @@ func TestInstance_hooks(t *testing.T) {
 func TestTriggers(t *testing.T) {
 	tests := []struct{ name, config, want string }{
 		{"named", enabled + "\tlist interface 'wan'\n\tlist interface 'lte'\n", "wan lte"},
-		{"default", enabled, "wan wan6"},
+		{"the_zone_wan's", enabled, "modem wan6"},
 		{"switched_off", "config latchkey 'main'\n\tlist interface 'lte'\n", ""},
 		{"refused", "config latchkey 'main'\n\toption nonsense '1'\n", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRouter(t)
+			r.write("etc/config/firewall", zones+"\nconfig zone\n\toption name 'wan'\n\tlist network 'modem'\n\tlist network 'wan6'\n")
 			r.write("etc/config/latchkey", tt.config)
 			calls, _, err := r.initScript("start")
 			if err != nil {

@@ -48,11 +48,8 @@ func (r *reader) adviseMain() {
 		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort)
 	}
 	m := &r.main.v
-	isMissing := func(name string) bool { return slices.Contains(m.MissingInterfaces, name) }
-	// Of those that hold if none is named, one is enough: many have no wan6.
-	named := r.main.at != nil && has(r.main.at, "interface")
 	for _, name := range m.Interfaces {
-		if isMissing(name) && (named || !slices.ContainsFunc(m.Interfaces, func(n string) bool { return !isMissing(n) })) {
+		if slices.Contains(m.MissingInterfaces, name) {
 			r.warn(r.main.at, "interface", "names '%s', which does not exist: no knock comes in there", printable(name))
 		}
 	}

@@ -36,8 +36,8 @@ func (c *Config) DoorNames() []string {
 // Main is the section 'main'.
 type Main struct {
 	Enabled    bool
-	Interfaces []string // logical names, as the user wrote them: "wan", "wan6"
-	Devices    []string // resolved by the init script, or Interfaces where nobody resolved them
+	Interfaces []string // logical names: "wan", "wan6"; none = those of the firewall's zone wan, which the init script looks up
+	Devices    []string // resolved by the init script; where nobody resolved them, Interfaces, or wan and wan6
 	Inside     []string // devices of the networks inside, from which no door is opened; filled in by the init script
 	// What the init script looked for and did not find: interfaces, and firewall zones of doors.
 	MissingInterfaces []string

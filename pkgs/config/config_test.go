@@ -120,9 +120,8 @@ func TestParse_defaults(t *testing.T) {
 	}
 	want := &config.Config{
 		Main: config.Main{
-			Interfaces: []string{"wan", "wan6"},
-			Devices:    []string{"wan", "wan6"},
-			MaxSkew:    90 * time.Second,
+			Devices: []string{"wan", "wan6"},
+			MaxSkew: 90 * time.Second,
 		},
 		Doors: []config.Door{{
 			Name: "ssh", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 22, DestPort: 22,

@@ -110,11 +110,11 @@ func newMain() Main {
 
 // complete sets what depends on other options.
 func (m *Main) complete() {
-	if m.Interfaces == nil {
-		m.Interfaces = []string{"wan", "wan6"}
-	}
 	if m.Devices == nil {
 		m.Devices = slices.Clone(m.Interfaces)
+	}
+	if m.Devices == nil {
+		m.Devices = []string{"wan", "wan6"}
 	}
 	m.Inside = slices.DeleteFunc(m.Inside, func(name string) bool { return slices.Contains(m.Devices, name) })
 }

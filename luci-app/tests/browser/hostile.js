@@ -52,7 +52,7 @@ const section = (type, name, options) => ({ [name]: Object.assign({ '.name': nam
 
 const configs = {
 	latchkey: Object.assign({},
-		section('latchkey', 'main', { enabled: '1', ports: html('main.ports'), stun_port: '41641', interface: [ 'wan' ], spa_port: '62201' }),
+		section('latchkey', 'main', { enabled: '1', ports: '1024-7167', stun_port: '41641', interface: [ 'wan', html('main.interface').replace(/\s/g, '/') ], spa_port: '62201', host: 'home.example.net' }),
 		section('door', 'nas', { title: bad('uci.door.title'), src: 'wan', proto: [ 'tcp' ], port: '2022', dest: 'lan', dest_ip: '192.168.1.100', dest_port: '22', open_for: '10m', wake: '00:11:22:33:44:55' }),
 		section('door', 'odd', { title: bad('uci.other.title'), proto: html('proto').replace(/\s/g, '/'), port: html('port'), dest_ip6: html('dest_ip6'), open_for: html('open_for'), dest_ip: html('dest_ip') }),
 		section('door', 'twin', { title: 'twin', proto: 'tcp', port: '2022' }),
@@ -62,6 +62,7 @@ const configs = {
 	firewall: Object.assign({},
 		section('defaults', 'd', { input: 'REJECT', forward: 'REJECT' }),
 		section('zone', 'z', { name: bad('zone.name'), network: [ 'wan' ], input: 'REJECT', forward: 'DROP' }),
+		section('zone', 'x', { name: bad('zone.inside'), network: [ 'lan' ] }),
 		section('zone', 'y', { name: 'wan', network: [ 'wan' ], input: 'DROP', forward: 'DROP' }),
 		section('rule', 'r', { name: bad('rule.name'), src: 'wan', proto: 'tcp', dest_port: html('rule.port').replace(/\s/g, '/'), target: 'ACCEPT', dest: bad('rule.dest') }),
 		section('rule', 'q', { name: bad('rule.open'), src: 'wan', proto: 'tcp', dest: 'lan', dest_port: '22', target: 'ACCEPT' }),
@@ -95,7 +96,10 @@ export function router(mode = {}) {
 		case 'uci get': return args.config in configs ? { values: configs[args.config] } : { code: 4 };
 		case 'uci apply': return { rpc: { code: -32000, message: bad('apply.message') } };
 		case 'luci-rpc getHostHints': return hints;
-		case 'network.interface dump': return { interface: [ { interface: 'wan', up: true, l3_device: 'eth1', 'ipv4-address': [ { address: '203.0.113.1', mask: 24 } ] } ] };
+		case 'network.interface dump': return { interface: [ { interface: 'lan', up: true, l3_device: 'br-lan', 'ipv4-address': [ { address: '192.168.1.1', mask: 24 } ] }, { interface: 'wan', up: true, l3_device: 'eth1', 'ipv4-address': [ { address: '203.0.113.1', mask: 24 } ] } ] };
+		case 'latchkey.network resolve': return { addresses: [ bad('resolved') ] };
+		case 'latchkey.network leases': return { leases: [ { address: '192.168.1.100', mac: 'aa', name: bad('lease.name'), reserved: false } ] };
+		case 'latchkey.network reserve': return refused('reserve');
 		case 'session access': return { access: true };
 		case 'luci getFeatures': return {};
 		default: return {};

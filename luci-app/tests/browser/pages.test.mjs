@@ -122,7 +122,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 	}));
 
 	test('a new code takes the place of the old one, and the link is shown only at a press', () => scene('code', {}, async page => {
-		await page.getByLabel('Name from outside').fill('198.51.100.9');
+		await page.getByLabel('Public name of the router').fill('198.51.100.9');
 		await page.getByRole('button', { name: 'Show the code' }).click();
 		await page.getByRole('button', { name: 'Show a new code' }).click();
 		await page.waitForFunction(() => calls.filter(c => c[0] == 'qr').length == 2);
@@ -130,8 +130,8 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		const seen = await calls(page);
 		const addresses = seen.filter(c => c[0] == 'qr').map(c => c[1]);
 
-		assert.deepEqual(seen.map(c => c[0]), [ 'remember', 'offer', 'qr', 'offer', 'qr' ]);
-		assert.deepEqual([ seen[1][1], seen[1][2].host, seen[1][2].addresses ], [ 'anna', '', [ '198.51.100.9' ] ]);
+		assert.deepEqual(seen.map(c => c[0]), [ 'save', 'offer', 'qr', 'offer', 'qr' ]);
+		assert.deepEqual([ seen[0][1].host, seen[1][1], seen[1][2].host, seen[1][2].addresses ], [ '198.51.100.9', 'anna', '', [ '198.51.100.9' ] ]);
 		assert.notEqual(addresses[0], addresses[1]);
 		assert.equal(await page.getByLabel('Command line').inputValue(), 'latchkey add ' + addresses[1]);
 		assert.equal(await page.getByRole('link', { name: 'Open the knock page here' }).getAttribute('href'), addresses[1]);
@@ -220,13 +220,13 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await page.getByLabel('Where does the door lead?').selectOption({ label: 'Another address…' });
 		await page.getByLabel('To which service?').selectOption({ label: 'Another service…' });
 		await page.getByRole('button', { name: 'Next' }).click();
-		assert.equal(await page.getByRole('alert').textContent(), 'Write the IPv4 address of the device in your network.');
+		assert.equal(await page.getByRole('alert').textContent(), 'Write the IPv4 address of the host in your network.');
 		await page.getByLabel('Its address').fill('10.1.2.3');
 		await page.getByLabel('Protocol').selectOption('tcp udp');
 		await page.getByLabel('Port of the service').fill('8080');
 		assert.equal(await page.getByLabel('Port outside').inputValue(), '8080');
 		await page.getByRole('button', { name: 'Next' }).click();
-		await page.getByLabel('Name from outside').fill('home.example.net');
+		await page.getByLabel('Public name of the router').fill('home.example.net');
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
 		await page.locator('.lk-qr').waitFor();
 
@@ -264,10 +264,10 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 	}));
 
 	test('without a way in from outside the code is not made', () => scene('wizard', {}, async page => {
-		await page.evaluate(() => scenes.wizard({ where: { host: '', addresses: [], name: 'home', page: 'p' } }));
+		await page.evaluate(() => scenes.wizard({ where: scenes.where({ addresses: [] }) }));
 		await page.getByRole('button', { name: 'Next' }).click();
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
-		assert.equal(await page.getByRole('alert').textContent(), 'Without a name or an address the device cannot find the router.');
+		assert.equal(await page.getByRole('alert').textContent(), 'Without a name or an address no client can find the router.');
 	}));
 
 	test('one more door is given to the devices that are ticked', () => scene('door', {}, async page => {
@@ -280,7 +280,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 	}));
 
 	test('a fwknop device gets the keys that its app reads', () => scene('device', {}, async page => {
-		await page.getByLabel('Name of the device').fill('Tablet');
+		await page.getByLabel('Name of the client').fill('Tablet');
 		await page.getByLabel('Kind').selectOption('fwknop');
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
 		assert.equal(await page.getByRole('alert').textContent(), 'Choose at least one door.');

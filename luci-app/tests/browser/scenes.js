@@ -37,9 +37,15 @@ globalThis.scenes = (function() {
 		{ '.name': 'nas_ssh', '.type': 'door', title: 'NAS – SSH', src: 'wan', proto: 'tcp', port: '2022', dest: 'lan', dest_ip: '192.168.1.100', dest_port: '22', open_for: '10m' },
 		{ '.name': 'web', '.type': 'door', proto: [ 'tcp' ], port: '443', wake: '00:11:22:33:44:55', dest_ip6: '::22' }
 	];
+	// How the Internet reaches the router, see where.js.
+	const where = extra => Object.assign({ host: '', addresses: [ '203.0.113.1' ], situation: { id: 'open', address: '203.0.113.1', six: false }, own: [ '203.0.113.1', '192.168.1.1' ],
+		isFixed: false, unknown: [], ordered: [], name: 'home', page: 'http://192.168.1.1/latchkey/', ddns: { url: '/cgi-bin/luci/admin/services/ddns', isInstalled: true },
+		resolve: host => { calls.push([ 'resolve', host ]); return Promise.resolve({ addresses: [ '203.0.113.1' ] }); } }, extra);
 	const context = extra => Object.assign({
-		hosts: [ { name: 'nas', ip4: '192.168.1.100', mac: 'AA' }, { name: '', ip4: '192.168.1.20', mac: 'BB' } ],
-		where: { host: '', addresses: [ '203.0.113.1' ], reachable: true, name: 'home', page: 'http://192.168.1.1/latchkey/' },
+		hosts: [ { name: 'nas', ip4: '192.168.1.100', mac: 'AA', zone: 'lan' }, { name: '', ip4: '192.168.1.20', mac: 'BB', zone: 'guest' } ],
+		leases: [ { address: '192.168.1.100', mac: 'aa', name: 'nas', reserved: true } ],
+		zone: 'wan',
+		where: where(),
 		around: { doors: doors, firewall: [], main: { ports: '20480-26623' }, sequences: [], listeners: [] },
 		clients: [ { '.name': 'anna', title: 'Anna’s phone' } ],
 		taken: [ 'main', 'nas_ssh', 'web', 'anna' ],
@@ -48,7 +54,6 @@ globalThis.scenes = (function() {
 		save: answers => { calls.push([ 'save', answers ]); return Promise.resolve(); },
 		offer: (client, where) => { calls.push([ 'offer', client, where ]); return Promise.resolve({ address: where.page + '#' + code(calls.length), minutes: 15 }); },
 		link: (client, where, app) => { calls.push([ app ? 'app' : 'link', client, where ]); return Promise.resolve((app ? 'latchkey:' : where.page + '#') + 'v=1&k=SECRET'); },
-		remember: host => { calls.push([ 'remember', host ]); },
 		close: () => calls.push([ 'close' ])
 	}, extra);
 	const code = n => 'AAECAwQFBgcICQoLDA0' + String(n).padStart(3, '0');
@@ -67,7 +72,7 @@ globalThis.scenes = (function() {
 	const steps = [ '41203/tcp', '7351/tcp', '28010/udp', 'icmp:77', '55900/tcp:syn,!ack' ];
 
 	return {
-		NOW, status, events, doors, firewall, context, put,
+		NOW, status, events, doors, firewall, context, where, put,
 		overview: () => put(need('latchkey.status').banner(status, null), heading('Doors'), need('latchkey.status').doorCards(status, actions()),
 			heading('Knocks'), need('latchkey.status').eventList(events, need('latchkey.status').names(status), status.now, '-')),
 		look: () => put(heading('Doors'), need('latchkey.status').doorCards(status, { names: need('latchkey.status').names(status), at: NOW }),

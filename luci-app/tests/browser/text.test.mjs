@@ -102,17 +102,33 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 
 	test('the dialogs of first use', () => on('view.latchkey.overview', { mode: { refuse: true } }, async s => {
 		await s.press('Set up another door…');
-		await s.see('lease', html('host.address'));
+		await s.see('lease');
 		await s.page.getByLabel('Where does the door lead?').selectOption('192.168.1.100');
 		await s.page.getByLabel('Port outside').fill('2022');
 		await s.see('uci.door.title');
 		await s.press('Next');
-		await s.page.getByLabel('Name of the device').fill('a\u202eb');
+		await s.page.getByLabel('Name of the client').fill('a\u202eb');
 		await s.press('Save and show the code');
 		await s.page.getByText('Leave out characters that cannot be seen').waitFor();
-		await s.page.getByLabel('Name of the device').fill('<img class=evil src=/evil>');
+		await s.page.getByLabel('Name of the client').fill('<img class=evil src=/evil>');
 		await s.press('Save and show the code');
 		await s.see('check.error');
+	}));
+
+	test('settings', () => on('view.latchkey.settings', {}, async s => {
+		const joinedHTML = field => html(field).replace(/\s/g, '/');
+
+		await s.see('uci.door.title', 'redirect.name', joinedHTML('main.interface'), 'resolved');
+	}));
+
+	test('a static lease that the router refuses', () => on('view.latchkey.overview', {}, async s => {
+		await s.press('Set up another door…');
+		await s.page.getByLabel('Where does the door lead?').selectOption('192.168.1.100');
+		await s.page.getByLabel('Static lease').check();
+		await s.press('Next');
+		await s.see('resolved');
+		await s.press('Save and show the code');
+		await s.see('reserve.error', 'reserve.hint');
 	}));
 
 	test('doors', () => on('view.latchkey.doors', { mode: { refuse: true } }, async s => {
@@ -157,9 +173,9 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 		await s.press('Replace the key and show the code');
 		await s.see('check.error');
 		await s.modal.getByRole('button', { name: 'Cancel' }).click();
-		await s.press('Add a device…');
+		await s.press('Add a client…');
 		await s.see('uci.door.title');
-		await s.page.getByLabel('Name of the device').fill('<img class=evil src=/evil>');
+		await s.page.getByLabel('Name of the client').fill('<img class=evil src=/evil>');
 		await s.modal.getByRole('checkbox').first().check();
 		await s.press('Save and show the code');
 		await s.see('check.error');
@@ -241,14 +257,14 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 	}));
 
 	for (const [ view, ...fields ] of [ [ 'overview', 'status.problem', 'door.title', 'grant.address' ], [ 'doors', 'door.title', 'door.name', 'grant.client' ],
-		[ 'clients', 'client.title', 'door.title' ], [ 'events', 'trouble.detail' ], [ 'sequences' ], [ 'stealth', 'zone.name' ] ])
+		[ 'clients', 'client.title', 'door.title' ], [ 'settings' ], [ 'events', 'trouble.detail' ], [ 'sequences' ], [ 'stealth', 'zone.name' ] ])
 		test('a read-only account’s ' + view, () => on('view.latchkey.' + view, { reader: true }, s => s.see(...fields)));
 
-	for (const [ view, failing ] of [ [ 'doors', 'uci get latchkey' ], [ 'clients', 'uci get latchkey' ], [ 'sequences', 'uci get latchkey' ], [ 'doors', 'session access' ] ])
+	for (const [ view, failing ] of [ [ 'doors', 'uci get latchkey' ], [ 'clients', 'uci get latchkey' ], [ 'sequences', 'uci get latchkey' ], [ 'settings', 'uci get latchkey' ], [ 'doors', 'session access' ] ])
 		test(`an error of ${failing} on ${view}`, () => on('view.latchkey.' + view, { mode: { failing } }, s => s.see('rpc.message')));
 
 	for (const size of [ 'desktop', 'phone' ])
-		for (const [ name, view, button ] of [ [ 'key', 'clients', 'New key…' ], [ 'device', 'clients', 'Add a device…' ], [ 'door', 'doors', 'Add a door…' ], [ 'open', 'overview', 'Open for an address…' ], [ 'silent', 'stealth', 'Make silent…' ] ])
+		for (const [ name, view, button ] of [ [ 'key', 'clients', 'New key…' ], [ 'device', 'clients', 'Add a client…' ], [ 'door', 'doors', 'Add a door…' ], [ 'open', 'overview', 'Open for an address…' ], [ 'silent', 'stealth', 'Make silent…' ] ])
 			test(`the dialog ${name} with such texts is accessible and fits: ${size}`, { skip: REAL ? 'the look is that of a theme' : false }, () => on('view.latchkey.' + view, { size }, async s => {
 				await s.page.getByText(button).first().click();
 				await s.modal.locator('h4').waitFor();

@@ -13,7 +13,7 @@ import { settings, LuCI } from './luci.mjs';
 const DOOR = 'End to end ' + Date.now() % 100000;
 const DEVICE = 'Test device ' + Date.now() % 100000;
 const ADDRESS = '203.0.113.7';
-const TABS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'stealth' ];
+const TABS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'stealth', 'settings' ];
 
 // Without a router there is nothing to test: one clear line, not a failure of each test.
 async function connect() {
@@ -58,8 +58,8 @@ describe('on a real router', { timeout: 600000 }, () => {
 		await page.getByLabel('To which service?').selectOption('own');
 		await page.getByLabel('Port of the service').fill('2222');
 		await page.getByRole('button', { name: 'Next' }).click();
-		await page.getByLabel('Name of the device').fill(DEVICE);
-		await page.getByLabel('Name from outside').fill('home.example.net');
+		await page.getByLabel('Name of the client').fill(DEVICE);
+		await page.getByLabel('Public name of the router').fill('home.example.net');
 		assert.deepEqual(await luci.accessibility(), []);
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
 		await page.getByRole('img', { name: 'QR code for the device' }).locator('svg').waitFor({ timeout: 120000 });
@@ -155,6 +155,34 @@ describe('on a real router', { timeout: 600000 }, () => {
 		assert.equal((await sections('latchkey', 'door')).find(d => d['.name'] == door).port, '8022');
 	});
 
+	test('the settings are changed on their page, the switch too', async () => {
+		const main = async () => (await sections('latchkey', 'latchkey'))[0];
+		const log = page.locator('[data-name=log_level] select'), on = page.locator('[data-name=enabled] input[type=checkbox]'), name = page.locator('[data-name=host] input');
+		const before = await main();
+
+		assert.equal(before.host, 'home.example.net', 'the wizard keeps the name');
+		await luci.go('settings');
+		await page.locator('.lk-banner .lk-fact').first().waitFor();
+		assert.equal(await name.inputValue(), 'home.example.net');
+		await page.locator('.lk-verdict .lk-fact').waitFor(); // whatever a name server says of this name
+		await name.fill('not a name');
+		await name.blur();
+		assert.match(await name.getAttribute('class'), /cbi-input-invalid/);
+		await name.fill('');
+		await log.selectOption('warn');
+		await on.uncheck();
+		await luci.saveAndApply();
+		await luci.until('the daemon is off', async () => (await status()).running === false);
+		assert.deepEqual([ (await main()).enabled, (await main()).log_level, (await main()).host ], [ '0', 'warn', undefined ]);
+		assert.deepEqual([ (await main()).stun_port, (await main()).ports, (await main()).interface ], [ before.stun_port, before.ports, before.interface ]);
+
+		await luci.go('settings');
+		await log.selectOption(before.log_level ?? 'info');
+		await on.check();
+		await luci.saveAndApply();
+		await luci.until('the daemon is back', async () => (await status()).running === true);
+	});
+
 	test('no key is on the pages', async () => {
 		for (const tab of TABS) {
 			await luci.go(tab);
@@ -235,7 +263,7 @@ describe('on a real router', { timeout: 600000 }, () => {
 			await phone.close();
 		});
 
-	test('door and device are deleted from the page', async () => {
+	test('door and client are deleted from the page', async () => {
 		for (const [ tab, name ] of [ [ 'doors', door ], [ 'clients', client['.name'] ] ]) {
 			await luci.go(tab);
 			await page.locator('[data-section-id="' + name + '"], #cbi-latchkey-' + name).getByRole('button', { name: 'Delete' }).click();

@@ -53,9 +53,9 @@ test('every reason for an early closing of the daemon is known', t => {
 });
 
 test('a clock that is wrong is told with its difference', () => {
-	assert.equal(event.refusal({ reason: 'stale', skew: 540 }).what, 'The device’s clock is 9 minutes ahead of the router’s.');
-	assert.equal(event.refusal({ reason: 'stale', skew: -7300 }).what, 'The device’s clock is 2 hours behind the router’s.');
-	assert.equal(event.refusal({ reason: 'stale' }).what, 'The device’s clock and the router’s clock differ too much.');
+	assert.equal(event.refusal({ reason: 'stale', skew: 540 }).what, 'The client’s clock is 9 minutes ahead of the router’s.');
+	assert.equal(event.refusal({ reason: 'stale', skew: -7300 }).what, 'The client’s clock is 2 hours behind the router’s.');
+	assert.equal(event.refusal({ reason: 'stale' }).what, 'The client’s clock and the router’s clock differ too much.');
 });
 
 test('a door without an address of the sender’s family is told apart from one that was not given', t => {

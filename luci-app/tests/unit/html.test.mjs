@@ -21,7 +21,9 @@ const RULES = [
 	[ /\bui\.(showModal|addNotification|addTimeLimitedNotification|showIndicator)\b/, [ 'latchkey/page.js' ], 'use page.dialog and page.failed' ],
 	[ /\b(sectiontitle|modaltitle|renderMoreOptionsModal|textvalue)\b|form\.(Grid|Table)Section\s*[,)]/, [ 'latchkey/grid.js' ], 'use grid.table and grid.column' ],
 	[ /\brawhtml\b|\.tooltip\b|\bcreate_markup\b/, [], 'LuCI reads it as HTML' ],
-	[ /'require tools\./, [], 'LuCI’s widgets read names as HTML: use form.ListValue and grid.choice' ],
+	// NetworkSelect does, too, but of networks: UCI and netifd let their names be letters, digits and _ only.
+	[ /'require tools\./, [ 'view/latchkey/settings.js' ], 'LuCI’s widgets read names as HTML: use form.ListValue and grid.choice' ],
+	[ /\bwidgets\.(?!NetworkSelect\b)/, [], 'LuCI’s widgets read names as HTML: use form.ListValue and grid.choice' ],
 	[ /\bview\.extend\b/, [ 'latchkey/page.js' ], 'use page.makeView: LuCI shows errors as HTML' ],
 	[ /\.textContent = (e|err|error)\b/, [], 'use element.say, which shows what cannot be seen' ],
 	[ /\beval\b|new Function\b|setAttribute\('on/, [], 'it runs texts as scripts' ],
@@ -55,7 +57,7 @@ function argumentsAt(text, at) {
 }
 
 // Words of ours, which the last test of this file reads: a text to translate, a literal, a default.
-const OWN = /^(_\([\s\S]*\)|'[^<&']*'|form\.\w+|valid\.DEFAULTS\.\w+)$/;
+const OWN = /^(_\([\s\S]*\)|'[^<&']*'|form\.\w+|widgets\.NetworkSelect|valid\.DEFAULTS\.\w+)$/;
 
 // What is wrong with a module's code, in words.
 function faults(name, text) {

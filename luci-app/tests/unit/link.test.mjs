@@ -27,14 +27,6 @@ test('fwknop keys are in the text that Fwknop2 splits', () => {
 	assert.match(link.fwknopText(keys), /^KEY_BASE64:[A-Za-z0-9+\/]{43}= HMAC_KEY_BASE64:[A-Za-z0-9+\/]{86}==$/);
 });
 
-test('addresses that the Internet cannot reach are known', () => {
-	for (const a of [ '10.0.0.1', '172.16.0.1', '172.31.9.9', '192.168.1.1', '100.64.0.1', '100.127.1.1', '169.254.1.1', '127.0.0.1',
-		'fe80::1', 'fd00::1', 'fc00::1', '::1' ])
-		assert.equal(link.isPublic(a), false, a);
-	for (const a of [ '203.0.113.7', '172.32.0.1', '100.128.0.1', '2001:db8::1', '9.9.9.9' ])
-		assert.equal(link.isPublic(a), true, a);
-});
-
 test('whatever the router finds doubtful is said in words for people', () => {
 	const go = readFileSync(new URL('../../../pkgs/share/share.go', import.meta.url), 'utf8');
 	const words = [ ...go.matchAll(/^\t[A-Z]\w+ += "([a-z-]+)"/gm) ].map(m => m[1]);
@@ -60,13 +52,13 @@ test('first use draws ports where browsers can send, and keeps those that are th
 		assert.ok(first >= 10240 && last <= 60999, m.ports);
 		assert.ok(+m.stun_port >= 10240 && (+m.stun_port < first || +m.stun_port > last));
 	}
-	assert.deepEqual(plan.main({ ports: '20480-26623', stun_port: '41641', interface: [ 'wwan' ] }), { enabled: '1' });
+	for (const main of [ { ports: '20480-26623', stun_port: '41641', interface: [ 'wwan' ] }, { ports: '20480-26623' }, { stun_port: '41641', interface: 'wan gone' } ])
+		assert.deepEqual(plan.main(main, [ 'gone' ]), { enabled: '1' }, JSON.stringify(main));
 });
 
-test('a router without a way in from outside says so', () => {
-	assert.deepEqual(plan.whereabouts([ '100.64.3.4', 'fe80::1' ], ''), { host: '', addresses: [], reachable: false });
-	assert.deepEqual(plan.whereabouts([ '192.168.1.2', '203.0.113.7' ], ''), { host: '', addresses: [ '203.0.113.7' ], reachable: true });
-	assert.deepEqual(plan.whereabouts([], 'x.example.net'), { host: 'x.example.net', addresses: [], reachable: true });
+test('first use leaves the interfaces to the firewall, also where none of those that are named exists', () => {
+	assert.equal('interface' in plan.main({}, []), false);
+	assert.equal(plan.main({ stun_port: '41641', interface: [ 'wan', 'wan6' ] }, [ 'wan', 'wan6' ]).interface, null);
 });
 
 test('a client gets a name that is free, and a key', () => {
@@ -74,11 +66,4 @@ test('a client gets a name that is free, and a key', () => {
 
 	assert.deepEqual([ client['.name'], client.door ], [ 'anna_s_phone_2', [ 'nas_ssh' ] ]);
 	assert.match(client.key, /^[A-Za-z0-9_-]{43}$/);
-});
-
-test('hosts come with names first, and without those that have no address', () => {
-	const hosts = plan.hosts({ 'AA:0': { ipaddrs: [ '192.168.1.20' ] }, 'AA:1': { ipaddrs: [ '192.168.1.100' ], name: 'nas.lan' }, 'AA:2': { name: 'gone' },
-		'AA:3': { ipaddrs: [ '192.168.1.3' ] } });
-
-	assert.deepEqual(hosts.map(h => h.name + ' ' + h.ip4), [ 'nas 192.168.1.100', ' 192.168.1.3', ' 192.168.1.20' ]);
 });

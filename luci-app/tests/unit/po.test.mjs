@@ -26,8 +26,8 @@ for (const language of [ 'de', 'zh_Hans' ])
 test('German and Chinese sentences read as such', () => {
 	const stale = { kind: 'refused', reason: 'stale', skew: 540 };
 
-	assert.equal(load('de')('latchkey.event').refusal(stale).what, 'Die Uhr des Geräts geht gegenüber der des Routers um 9 Minuten vor.');
-	assert.equal(load('zh_Hans')('latchkey.event').refusal(stale).what, '设备的时钟比路由器快 9 分钟。');
+	assert.equal(load('de')('latchkey.event').refusal(stale).what, 'Die Uhr des Clients geht gegenüber der des Routers um 9 Minuten vor.');
+	assert.equal(load('zh_Hans')('latchkey.event').refusal(stale).what, '客户端的时钟比路由器快 9 分钟。');
 	assert.equal(load('zh_Hans')('latchkey.text').list([ 'a', 'b', 'c' ]), 'a、b和c');
 });
 

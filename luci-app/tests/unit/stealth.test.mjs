@@ -38,11 +38,11 @@ const levels = all => Object.fromEntries(all.map(f => [ f.title, f.level ]));
 test('a stock router is not silent, and each thing that answers is named', () => {
 	assert.deepEqual(levels(stealth.findings(stock(), [ 'wan', 'wan6' ])), {
 		'Connections from zone wan to the router': 'answers',
-		'IPv6 connections to devices in your network': 'answers',
+		'IPv6 connections to hosts in your network': 'answers',
 		'Connections within zone wan': 'silent',
 		'Ping': 'answers',
 		'Ping over IPv6': 'answers',
-		'Ping to devices in your network': 'answers',
+		'Ping to hosts in your network': 'answers',
 		'Open: ESP': 'open',
 		'Open: UDP port 500': 'open'
 	});

@@ -26,7 +26,10 @@ test('ports and spans', () => {
 
 test('names, titles, hosts', () => {
 	check(valid.name, [ 'nas_ssh', 'A1' ], [ '', 'nas ssh', 'nas-ssh', 'ü', 'x'.repeat(65) ]);
-	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b' ]);
+	check(valid.hostname, [ 'home.example.net', 'home', 'xn--bcher-kva.example', 'a-1.b_2.example.', '1.example' ],
+		[ '', 'a b', '203.0.113.7', '2001:db8::1', 'http://x', '-a.example', 'a-.example', 'a..b', '.a', 'x'.repeat(64) + '.example', 'a.'.repeat(127) + 'bc' ]);
+	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b', 'home.example.net:22', '192.168.1.300', '2001:db8::g', 'a..b' ]);
+	check(valid.hosts, [ [], [ 'home.example.net' ], [ '203.0.113.7', 'home.example.net', '2001:db8::1' ] ], [ [ 'a.example', 'b.example' ], [ 'a.example', 'x y' ] ]);
 	assert.equal(valid.title('门'.repeat(42)), true);
 	assert.notEqual(valid.title('门'.repeat(43)), true);
 });
@@ -83,6 +86,7 @@ test('limits and defaults are those of the daemon', t => {
 	assert.equal(valid.LIMITS.name, number('MaxName'));
 	assert.equal(valid.LIMITS.title, number('MaxTitle'));
 	assert.deepEqual(valid.LIMITS.openFor, [ seconds('MinOpenFor'), seconds('MaxOpenFor') ]);
+	assert.deepEqual(valid.LIMITS.skew, [ seconds('MinSkew'), seconds('MaxSkew') ]);
 	assert.deepEqual(valid.LIMITS.within, [ seconds('MinWithin'), seconds('MaxWithin') ]);
 	assert.equal(valid.LIMITS.slots, number('spanSlots') * number('slotPorts'));
 	assert.equal(valid.LIMITS.fwknopKeyBytes, number('MaxSPAKey'));
@@ -91,6 +95,7 @@ test('limits and defaults are those of the daemon', t => {
 	assert.equal(valid.seconds(valid.DEFAULTS.openFor), seconds('DefaultOpenFor'));
 	assert.equal(valid.seconds(valid.DEFAULTS.maxOpen), seconds('DefaultMaxOpen'));
 	assert.equal(valid.seconds(valid.DEFAULTS.within), seconds('DefaultWithin'));
+	assert.equal(valid.seconds(valid.DEFAULTS.maxSkew), seconds('DefaultSkew'));
 });
 
 test('a page is one of http or https', () => {

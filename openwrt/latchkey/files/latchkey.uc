@@ -20,6 +20,7 @@ const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
+const ON = [ '1', 'on', 'true', 'yes', 'enabled' ];
 
 // What latchkeyd says of links that no device can use.
 const USELESS = [ 'no-door', 'no-carrier', 'no-address' ];
@@ -103,7 +104,7 @@ function status() {
 
 	return {
 		running: false,
-		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in [ '1', 'on', 'true', 'yes', 'enabled' ],
+		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in ON,
 		reason: problem(),
 		devices: [], doors: [], clients: []
 	};
@@ -180,6 +181,27 @@ function list(value) {
 	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
 }
 
+// networks returns the interfaces that knocks come in at: those that section main names, else those of the
+// firewall's zone wan, as the init script's look_up_wan has it.
+function networks(uci) {
+	const named = list(uci.get('latchkey', 'main', 'interface'));
+	const masked = [];
+	let wan = null;
+
+	uci.foreach('firewall', 'zone', z => {
+		if (!((z.enabled ?? '1') in ON))
+			return;
+		if (z.name == 'wan')
+			wan = [ ...(wan ?? []), ...list(z.network) ];
+		else if (z.masq in ON)
+			push(masked, ...list(z.network));
+	});
+
+	const theirs = wan ?? masked;
+
+	return length(named) ? named : length(theirs) ? theirs : [ 'wan', 'wan6' ];
+}
+
 function dump() {
 	return ubus()?.call('network.interface', 'dump')?.interface ?? [];
 }
@@ -235,12 +257,11 @@ function sectionText(kind, name, options) {
 function hosts(uci, main) {
 	const named = list(main.host);
 	const isAddress = h => iptoarr(h) != null;
-	const interfaces = list(main.interface);
 
 	return [
 		...named,
 		...(length(filter(named, h => !isAddress(h))) ? [] : [ hostname(uci) ]),
-		...(length(filter(named, isAddress)) ? [] : addresses(length(interfaces) ? interfaces : [ 'wan', 'wan6' ]))
+		...(length(filter(named, isAddress)) ? [] : addresses(networks(uci)))
 	];
 }
 
@@ -365,8 +386,7 @@ function newclient(args) {
 
 // outside returns the names of the zones that knocks come in from.
 function outside(uci) {
-	const networks = list(uci.get('latchkey', 'main', 'interface'));
-	const wanted = length(networks) ? networks : [ 'wan', 'wan6' ];
+	const wanted = networks(uci);
 	const found = [];
 
 	uci.foreach('firewall', 'zone', z => {

@@ -6,11 +6,13 @@
 'require latchkey.link as link';
 'require latchkey.plan as plan';
 'require latchkey.door as door';
+'require latchkey.reach as reach';
 
 // The thin side towards the router: ubus and UCI, nothing that decides.
 
 const APPLY_TIMEOUT = 30; // seconds in which the browser must confirm, else the router rolls back
 const CONFIRM_EVERY = 500; // milliseconds
+const LOOK_UP = 20000; // milliseconds for a name, more than the router takes itself
 const SETTLED = 5000; // milliseconds after which a changed firewall is in force, on a slow router too
 
 const callStatus = rpc.declare({ object: 'latchkey', method: 'status', expect: { '': {} } });
@@ -27,6 +29,9 @@ const callSilence = rpc.declare({ object: 'latchkey', method: 'silence', params:
 const callKeep = rpc.declare({ object: 'latchkey', method: 'keep', expect: { kept: false } });
 const callHints = rpc.declare({ object: 'luci-rpc', method: 'getHostHints', expect: { '': {} } });
 const callInterfaces = rpc.declare({ object: 'network.interface', method: 'dump', expect: { 'interface': [] } });
+const callResolve = rpc.declare({ object: 'latchkey.network', method: 'resolve', params: [ 'host' ], expect: { '': {} } });
+const callLeases = rpc.declare({ object: 'latchkey.network', method: 'leases', expect: { leases: [] } });
+const callReserve = rpc.declare({ object: 'latchkey.network', method: 'reserve', params: [ 'address' ], expect: { '': {} } });
 const callApply = rpc.declare({ object: 'uci', method: 'apply', params: [ 'timeout', 'rollback' ], reject: true });
 const callConfirm = rpc.declare({ object: 'uci', method: 'confirm', reject: true });
 
@@ -122,39 +127,39 @@ function sections(config) {
 	return uci.sections(config) || [];
 }
 
-function addressesOf(interfaces, logical) {
-	const out = [];
-
-	interfaces.forEach(function(i) {
-		if (logical.indexOf(i.interface) < 0)
-			return;
-		(i['ipv4-address'] || []).concat(i['ipv6-address'] || []).forEach(function(a) { out.push(a.address); });
-	});
-
-	return out;
-}
-
+// The name that dynamic DNS keeps for this router, as far as its configuration tells.
 function ddnsName() {
-	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && x.enabled == '1' && x.lookup_host; });
+	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && reach.isOn(x.enabled, false) && x.lookup_host; });
 
 	return s ? s.lookup_host : '';
 }
 
-// The name under which the owner reaches the router from outside, as typed last in this browser.
-const HOST_KEY = 'latchkey.host';
+// The addresses of a name, as the router sees it: { addresses } or { error, hint }. The router looks it up
+// aside, and is asked again until it knows.
+function resolve(host) {
+	const deadline = Date.now() + LOOK_UP;
+	const ask = function() {
+		return callResolve(host).then(function(answer) {
+			if (!answer.pending)
+				return answer;
+			if (Date.now() > deadline)
+				return { error: _('The router’s name server does not answer.') };
 
-function rememberedHost() {
-	return window.localStorage.getItem(HOST_KEY) || '';
+			return delay(CONFIRM_EVERY).then(ask);
+		});
+	};
+
+	return ask();
 }
 
-function rememberHost(host) {
-	window.localStorage.setItem(HOST_KEY, host);
+// The interfaces that section main names.
+function named() {
+	return reach.words(uci.get('latchkey', 'main', 'interface'));
 }
 
-function interfaces() {
-	const list = [].concat(uci.get('latchkey', 'main', 'interface') || []);
-
-	return list.length ? list : [ 'wan', 'wan6' ];
+// Where knocks come in: { zone, networks }.
+function outside() {
+	return reach.outside(sections('firewall'), named());
 }
 
 // Where devices at home find the knock page. A tunnel's end on this machine is not it.
@@ -168,21 +173,41 @@ function pageURL() {
 	return here.origin + '/latchkey/';
 }
 
-// How devices find this router from outside, see plan.whereabouts.
+function ordered() {
+	return uci.sections('latchkey', 'ports');
+}
+
+// How clients find this router from outside, for the module where; all but what LuCI's menu knows.
 function whereabouts() {
-	return Promise.all([ callInterfaces(), tryLoad('ddns'), tryLoad('system'), tryLoad('network') ]).then(function(data) {
-		const host = rememberedHost() || ddnsName();
-		const where = plan.whereabouts(addressesOf(data[0], interfaces()), host);
+	return Promise.all([ callInterfaces(), tryLoad('ddns'), tryLoad('system'), tryLoad('network'), tryLoad('firewall') ]).then(function(data) {
+		const facing = reach.facing(data[0], outside().networks, sections('network'));
+		const reached = facing.filter(function(a) { return a.kind == 'public'; });
 
-		where.name = link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname);
-		where.page = pageURL();
-
-		return where;
+		return {
+			host: reach.publicName(reach.words(uci.get('latchkey', 'main', 'host'))) || ddnsName(),
+			addresses: reached.map(function(a) { return a.address; }),
+			situation: reach.situation(facing),
+			own: data[0].reduce(function(all, i) { return all.concat(reach.addressesOf(i)); }, []),
+			isFixed: reached.length > 0 && reached.every(function(a) { return a.isFixed; }),
+			unknown: reach.unknown(named(), sections('network'), data[0]),
+			ordered: ordered(),
+			resolve: resolve,
+			name: link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname),
+			page: pageURL()
+		};
 	});
 }
 
+// The hosts behind this router, see plan.hosts.
 function hosts() {
-	return callHints().then(plan.hosts, function() { return []; });
+	return Promise.all([ callHints(), callInterfaces(), tryLoad('firewall') ]).then(function(data) {
+		return plan.hosts(data[0], plan.inside(data[1], outside().networks, sections('firewall')), plan.notHosts(data[1]));
+	}, function() { return []; });
+}
+
+// The hosts that have their address by DHCP: [{ address, mac, name, reserved }].
+function leases() {
+	return callLeases().catch(function() { return []; });
 }
 
 // What a door could collide with, from the configuration, see door.conflicts.
@@ -217,10 +242,13 @@ return baseclass.extend({
 	apply: apply,
 	tryLoad: tryLoad,
 	sections: sections,
-	interfaces: interfaces,
+	named: named,
+	outside: outside,
+	interfaces: function() { return outside().networks; },
 	whereabouts: whereabouts,
-	rememberHost: rememberHost,
 	hosts: hosts,
+	leases: leases,
+	reserve: function(address) { return callReserve(address).then(checked); },
 	surroundings: surroundings,
 	around: around
 });

@@ -7,57 +7,37 @@
 'require latchkey.plan as plan';
 'require latchkey.link as link';
 'require latchkey.share as share';
+'require latchkey.where as where';
 'require latchkey.fields as fields';
 'require latchkey.element as element';
 
-// The dialogs for one more device and for a new key, and the panel with a client's code. Needs only
+// The dialogs for one more client and for a new key, and the panel with a client's code. Needs only
 // the DOM; what it asks the router for, and how things are saved, is handed in.
 
 const E = element.make;
 
 const value = fields.value, field = fields.field, button = fields.button, foot = fields.foot, fill = fields.fill;
 
-// Where the device finds the router: what is typed becomes a host name or an address in the link.
-function whereFields(where) {
-	const host = fields.input({ 'value': where.host, 'placeholder': where.addresses[0] || 'home.example.net', 'spellcheck': 'false' });
-	const notes = [ where.addresses.length
-		? text.say(_('Leave it empty to use {addresses}.'), { addresses: text.list(where.addresses) })
-		: _('The router has no address that the Internet can reach: write the name or address under which it is reached, if there is one.') ];
-
-	if (where.addresses.length && !where.host)
-		notes.push(' ', _('A name is better if your provider changes your address.'));
-
-	return { host: host, row: field(_('Name from outside'), host, notes) };
-}
-
+// What is wrong with a client's title: { control, text }, or null.
 function titleProblem(title) {
-	if (title == '')
-		return _('Give the device a name.');
+	const typed = value(title);
+	const ok = typed ? valid.title(typed) : _('Give the client a name.');
 
-	return (valid.title(title) === true) ? null : valid.title(title);
+	return (ok === true) ? null : { control: title, text: ok };
 }
 
-function whereProblem(where, host) {
-	if (host)
-		return (valid.host(host) === true) ? null : valid.host(host);
-
-	return where.addresses.length ? null : _('Without a name or an address the device cannot find the router.');
-}
-
-// Whereabouts with what the owner typed. A typed address goes where addresses go.
-function withHost(where, host) {
-	const isAddress = fields.isIPv4(host) || host.indexOf(':') >= 0;
-
-	return Object.assign({}, where, isAddress ? { host: '', addresses: [ host ] } : { host: host });
+// What is offered without the doubt about addresses that may change: module where says it, with its remedy.
+function withoutAddress(offered) {
+	return Object.assign({}, offered, { warnings: [].concat(offered.warnings || []).filter(function(w) { return w.word != 'may-change'; }) });
 }
 
 // The panel of a client that the router has, for picking its link up: a promise.
-function pickupPanel(ctx, name, where) {
+function pickupPanel(ctx, name, w) {
 	const t = {
 		qr: ctx.qr,
-		offer: function() { return ctx.offer(name, where); },
-		link: function() { return ctx.link(name, where); },
-		app: function() { return ctx.link(name, where, true); }
+		offer: function() { return ctx.offer(name, w).then(withoutAddress); },
+		link: function() { return ctx.link(name, w); },
+		app: function() { return ctx.link(name, w, true); }
 	};
 
 	return t.offer().then(function(offered) { return share.latchkeyPanel(t, offered); });
@@ -86,25 +66,28 @@ function accessOf(doors, names) {
 	}).join(',') || 'tcp/22';
 }
 
-function fwknopPanel(ctx, client, main, where) {
+function fwknopPanel(ctx, client, main, w) {
 	const keys = { key: client.key, hmac: client.hmac_key };
-	const host = where.host || where.addresses[0] || '';
+	const host = w.host || w.addresses[0] || '';
 
 	return share.fwknopPanel({ qr: ctx.qr, text: link.fwknopText(keys),
-		rc: link.fwknopRC(where.name, host, main.spa_port, keys, accessOf(ctx.around.doors, [].concat(client.door || []))) });
+		rc: link.fwknopRC(w.name, host, main.spa_port, keys, accessOf(ctx.around.doors, [].concat(client.door || []))) });
 }
 
 // The panel for any client that was saved just now: a promise. The keys of kind fwknop are those in hand.
 function panel(ctx, client, main, host) {
-	const where = withHost(ctx.where, host);
+	const w = where.withHost(ctx.where, host);
+	const made = (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, w)) : pickupPanel(ctx, client['.name'], w);
 
-	return (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, where)) : pickupPanel(ctx, client['.name'], where);
+	return made.then(function(shown) {
+		return E('div', [ where.changing(w, w.host), shown ]);
+	});
 }
 
 const SPA_PORT = '62201'; // where fwknop's clients send to if nobody tells them
 
-function mainFor(kind, main) {
-	const out = plan.main(main);
+function mainFor(kind, ctx) {
+	const main = ctx.main, out = plan.main(main, ctx.where.unknown);
 
 	if (kind == 'fwknop' && (!main.spa_port || main.spa_port == '0'))
 		out.spa_port = SPA_PORT;
@@ -121,25 +104,23 @@ function showCode(root, ctx, client, main, host) {
 
 // A code for a client that is there, with the key that it has.
 function newCode(ctx, client) {
-	const w = whereFields(ctx.where);
+	const w = where.nameField(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const root = E('div');
 	const go = button(_('Show the code'), 'cbi-button-action important', function() {
 		const host = value(w.host);
+		const isNew = host != ctx.where.host;
 
-		error.textContent = whereProblem(ctx.where, host) || '';
-		if (!error.textContent)
+		if (!fields.complain(error, w.problem()))
 			fields.attempt(go, error, function() {
-				ctx.remember(host);
-
-				return showCode(root, ctx, client, {}, host);
+				return (isNew ? ctx.save({ host: host }) : Promise.resolve()).then(function() { return showCode(root, ctx, client, {}, host); });
 			});
 	});
 
 	fill(root, [ E('div', { 'class': 'lk-form' }, [
-		E('p', [ _('The code hands the key of this client, which stays as it is, to one more device or to the same one again.') ]),
-		E('p', [ _('A device that has it already gets today’s settings in place of its own: new doors, names and addresses. Until then, the old ones go on working.') ]),
-		w.row, error, foot([ button(_('Cancel'), '', ctx.close), go ])
+		E('p', [ _('The code hands out the key of this client, which stays as it is: to the same phone or laptop again, or to one more.') ]),
+		E('p', [ _('A client that has it already gets today’s settings in place of its own: new doors, names and addresses. Until then, the old ones go on working.') ]),
+		w.rows, error, foot([ button(_('Cancel'), '', ctx.close), go ])
 	]) ]);
 
 	return root;
@@ -147,18 +128,17 @@ function newCode(ctx, client) {
 
 // A new key for a client that is there. It shows nothing before the old key is replaced.
 function newKey(ctx, client) {
-	const w = whereFields(ctx.where);
+	const w = where.nameField(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const root = E('div');
 	const go = button(_('Replace the key and show the code'), 'cbi-button-action important', function() {
 		const host = value(w.host);
 
-		error.textContent = whereProblem(ctx.where, host) || '';
-		if (error.textContent)
+		if (fields.complain(error, w.problem()))
 			return;
 
 		const fresh = newClient(client.kind || 'latchkey', client.title || client['.name'], [].concat(client.door || []), null, []);
-		const main = mainFor(fresh.kind, ctx.main);
+		const main = mainFor(fresh.kind, ctx);
 
 		fields.attempt(go, error, function() {
 			return ctx.save({ main: main, keys: { client: client['.name'], key: fresh.key, hmac_key: fresh.hmac_key }, host: host })
@@ -167,14 +147,14 @@ function newKey(ctx, client) {
 	});
 
 	fill(root, [ E('div', { 'class': 'lk-form' }, [
-		E('p', [ _('The key that the device has now stops working.') ]),
-		w.row, error, foot([ button(_('Cancel'), '', ctx.close), go ])
+		E('p', [ _('The key that the client has now stops working.') ]),
+		w.rows, error, foot([ button(_('Cancel'), '', ctx.close), go ])
 	]) ]);
 
 	return root;
 }
 
-// One more device. ctx as in firstUse; save gets no door.
+// One more client. ctx as in firstUse; save gets no door.
 function newDevice(ctx) {
 	const title = fields.input({ 'value': '', 'placeholder': _('Anna’s phone'), 'maxlength': '60' });
 	const kind = fields.select([ [ 'latchkey', _('Latchkey (knock page)') ], [ 'fwknop', _('fwknop (app Fwknop2)') ] ], 'latchkey');
@@ -182,25 +162,19 @@ function newDevice(ctx) {
 		return [ d['.name'], door.title(d) ];
 	}), _('There is no door yet.'));
 	const expires = E('input', { 'type': 'date', 'class': 'cbi-input-text' });
-	const w = whereFields(ctx.where);
+	const w = where.nameField(ctx.where);
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 	const root = E('div');
 
 	function problem() {
-		if (titleProblem(value(title)))
-			return titleProblem(value(title));
-		if (!doors.chosen().length)
-			return _('Choose at least one door.');
-
-		return whereProblem(ctx.where, value(w.host));
+		return titleProblem(title) || (doors.chosen().length ? null : { control: doors.first, text: _('Choose at least one door.') }) || w.problem();
 	}
 	const go = button(_('Save and show the code'), 'cbi-button-action important', function() {
-		error.textContent = problem() || '';
-		if (error.textContent)
+		if (fields.complain(error, problem()))
 			return;
 
 		const client = newClient(kind.value, value(title), doors.chosen(), expires.value, ctx.taken);
-		const main = mainFor(kind.value, ctx.main);
+		const main = mainFor(kind.value, ctx);
 		const host = value(w.host);
 
 		fields.attempt(go, error, function() {
@@ -209,11 +183,11 @@ function newDevice(ctx) {
 	});
 
 	fill(root, [ E('div', { 'class': 'lk-form' }, [
-		field(_('Name of the device'), title),
+		field(_('Name of the client'), title),
 		field(_('Kind'), kind),
 		doors.row,
 		field(_('Until'), expires, _('The last day on which it may knock; empty means for good.')),
-		w.row, error,
+		w.rows, error,
 		foot([ button(_('Cancel'), '', ctx.close), go ])
 	]) ]);
 
@@ -221,10 +195,7 @@ function newDevice(ctx) {
 }
 
 return baseclass.extend({
-	whereFields: whereFields,
-	whereProblem: whereProblem,
 	titleProblem: titleProblem,
-	withHost: withHost,
 	panel: panel,
 	newDevice: newDevice,
 	newCode: newCode,

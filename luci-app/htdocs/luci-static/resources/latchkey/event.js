@@ -13,11 +13,11 @@ function skew(event) {
 	const s = event.skew || 0;
 
 	if (Math.abs(s) < SKEW_WORTH_SAYING)
-		return _('The device’s clock and the router’s clock differ too much.');
+		return _('The client’s clock and the router’s clock differ too much.');
 
 	return text.say(s > 0
-		? _('The device’s clock is {time} ahead of the router’s.')
-		: _('The device’s clock is {time} behind the router’s.'), { time: text.roughly(s) });
+		? _('The client’s clock is {time} ahead of the router’s.')
+		: _('The client’s clock is {time} behind the router’s.'), { time: text.roughly(s) });
 }
 
 // What each reason means, and what to do about it.
@@ -25,11 +25,11 @@ function reasons() {
 	return {
 		'unknown-key': {
 			what: function() { return _('No client here has the key that this knock was made with.'); },
-			todo: _('If it was your device: it holds an old key. Make a new QR code under Clients and scan it. If not: a stranger tried, and got no answer.')
+			todo: _('If it was your client: it holds an old key. Make a new QR code under Clients and scan it. If not: a stranger tried, and got no answer.')
 		},
 		'bad-message': {
 			what: function() { return _('The knock is damaged or was made by guessing.'); },
-			todo: _('Once in a while this is chance and needs nothing. If your own device causes it each time, give it a new QR code.')
+			todo: _('Once in a while this is chance and needs nothing. If your own client causes it each time, give it a new QR code.')
 		},
 		'replayed': {
 			what: function() { return _('This is a copy of a knock that was used before.'); },
@@ -37,7 +37,7 @@ function reasons() {
 		},
 		'stale': {
 			what: skew,
-			todo: _('Switch on automatic time on the device. If its time is right, check the router’s under System › System › Time Synchronization.')
+			todo: _('Switch on automatic time on the phone or laptop. If its time is right, check the router’s under System › System › Time Synchronization.')
 		},
 		'not-allowed': {
 			what: function() { return _('This client was not given the door that it asked for.'); },
@@ -89,7 +89,7 @@ function otherFamily(event) {
 	return {
 		what: v6 ? _('The knock came over IPv6, but this door leads to an IPv4 address only.')
 			: _('The knock came over IPv4, but this door leads to an IPv6 address only.'),
-		todo: _('If the door opened for the other address of the device, all is well. To open it for this one too, add the missing address under Doors.')
+		todo: _('If the door opened for the other address of the client, all is well. To open it for this one too, add the missing address under Doors.')
 	};
 }
 
@@ -97,7 +97,7 @@ function otherFamily(event) {
 function copyFromElsewhere() {
 	return {
 		what: _('This is a copy of a knock that came from another address a moment before. It opened nothing.'),
-		todo: _('Usually it is the same device, which has two addresses or two ways to the router. If yours has one only, somebody on the way copied the knock, in vain.')
+		todo: _('Usually it is the same client, which has two addresses or two ways to the router. If yours has one only, somebody on the way copied the knock, in vain.')
 	};
 }
 
@@ -118,7 +118,7 @@ function refusal(event) {
 			todo: _('Compare keys, ports and addresses in the fwknop client with those under Clients and Doors.')
 		};
 	if (event.reason == 'not-allowed' && (/nobody can connect/).test(event.detail))
-		return { what: _('Nobody can connect from the address that was to be let in.'), todo: _('Let the device ask for its own address.') };
+		return { what: _('Nobody can connect from the address that was to be let in.'), todo: _('Let the client ask for its own address.') };
 	if (!r)
 		return { what: event.detail || event.reason || _('No reason was given.'), todo: '' };
 
@@ -244,7 +244,7 @@ function group(event) {
 function closings() {
 	return {
 		'closed at the router': _('By hand at the router.'),
-		'closed by a knock': _('By a knock of the device.'),
+		'closed by a knock': _('By a knock of the client.'),
 		'latchkeyd stops': _('Latchkey was stopped.'),
 		'the door was taken out of the configuration': _('The door was taken out of the configuration.'),
 		'sessions ended at the router': _('It was closed already; what was still open was ended by hand at the router.')
@@ -267,7 +267,7 @@ function notes(event) {
 	}
 	else if (event.kind == 'inside') {
 		out.push(_('It opened nothing: doors are for the outside.'));
-		out.push(_('To try a door, switch Wi-Fi off on the device and knock again. At home no knock is needed: use the address that the service has in your network.'));
+		out.push(_('To try a door, switch Wi-Fi off on the phone and knock again. At home no knock is needed: use the address that the service has in your network.'));
 	}
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
 		out.push(closings()[event.detail] || event.detail);

@@ -56,6 +56,23 @@ function foot(list) {
 	}, []));
 }
 
+// Says in error what is wrong with the form around it, marks the field that is, and leads there. problem is
+// { control, text }, or null: then nothing is wrong any more. Returns whether something is.
+function complain(error, problem) {
+	error.closest('.lk-form').querySelectorAll('[aria-invalid]').forEach(function(c) {
+		c.removeAttribute('aria-invalid');
+		c.classList.remove('cbi-input-invalid');
+	});
+	element.say(error, problem ? problem.text : '');
+	if (!problem || !problem.control)
+		return problem != null;
+	problem.control.setAttribute('aria-invalid', 'true');
+	problem.control.classList.add('cbi-input-invalid');
+	problem.control.focus();
+
+	return true;
+}
+
 // Runs what a button stands for, once at a time; if it fails, the reason stands in error and the
 // button can be pressed again.
 function attempt(go, error, run) {
@@ -99,14 +116,11 @@ function checkboxes(label, list, empty) {
 			E('div', { 'class': 'cbi-value-field' }, boxes.length ? boxes.map(function(b) { return b.row; })
 				: [ E('em', [ empty ]) ])
 		]),
+		first: boxes.length ? boxes[0].box : null,
 		chosen: function() {
 			return boxes.filter(function(b) { return b.box.checked; }).map(function(b) { return b.box.value; });
 		}
 	};
-}
-
-function isIPv4(address) {
-	return (/^(\d{1,3}\.){3}\d{1,3}$/).test(address) && address.split('.').every(function(o) { return +o < 256; });
 }
 
 return baseclass.extend({
@@ -118,8 +132,8 @@ return baseclass.extend({
 	button: button,
 	foot: foot,
 	fill: fill,
+	complain: complain,
 	attempt: attempt,
 	conflictList: conflictList,
-	checkboxes: checkboxes,
-	isIPv4: isIPv4
+	checkboxes: checkboxes
 });

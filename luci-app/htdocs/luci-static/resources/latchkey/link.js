@@ -3,8 +3,7 @@
 'require baseclass';
 'require latchkey.random as random';
 
-// Keys, and how a client finds the router. The link itself is made by the router (ubus: latchkey link),
-// which also says what is doubtful about it.
+// Keys. The link itself is made by the router (ubus: latchkey link), which also says what is doubtful about it.
 
 const KEY_BYTES = 32;
 const FWKNOP_HMAC_BYTES = 64;
@@ -49,37 +48,16 @@ function shortName(hostname) {
 	return (name == '' || name == 'openwrt') ? 'home' : name.slice(0, 32);
 }
 
-function octets(address) {
-	const m = String(address).match(/^(\d+)\.(\d+)\.(\d+)\.(\d+)$/);
-
-	return m ? [ +m[1], +m[2], +m[3], +m[4] ] : null;
-}
-
-// Whether the Internet can reach an address: not private (RFC 1918, RFC 4193), not shared by a
-// provider (RFC 6598), not of this link or this host.
-function isPublic(address) {
-	const o = octets(address);
-
-	if (!o)
-		return !(/^(::1?$|f[cd]|fe[89ab])/i).test(address);
-
-	return !(o[0] == 10 || o[0] == 127 || o[0] == 0 || o[0] >= 224 ||
-		(o[0] == 172 && o[1] >= 16 && o[1] <= 31) ||
-		(o[0] == 192 && o[1] == 168) ||
-		(o[0] == 169 && o[1] == 254) ||
-		(o[0] == 100 && o[1] >= 64 && o[1] <= 127));
-}
-
 // What the router says of a link, { word, text }, in words for people.
 function warning(w) {
 	const known = {
-		'no-door': _('This client may not open any door, so no device can use its settings.'),
-		'no-carrier': _('No port for knocks is set, so no device can use these settings.'),
-		'no-address': _('Neither a name nor an address of the router is known, so no device can use these settings.'),
-		'local-name': _('The router’s name is known in your home network only, so that a device that is away does not find it.'),
+		'no-door': _('This client may not open any door, so nobody can use its settings.'),
+		'no-carrier': _('No port for knocks is set, so no client can use these settings.'),
+		'no-address': _('Neither a name nor an address of the router is known, so no client can use these settings.'),
+		'local-name': _('The router’s name is known in your home network only, so that a client that is away does not find it.'),
 		'private-address': _('This router has a private address: it is behind another router, which must forward the ports of knocks and doors, and whose public name or address must be in these settings.'),
 		'carrier-address': _('Your provider shares its address among customers, so knocks from outside do not arrive. Ask the provider for a public address, or for IPv6.'),
-		'may-change': _('There is no name of the router in these settings, only its address. If your provider changes that, the device needs a new code: a name of dynamic DNS would follow.'),
+		'may-change': _('There is no name of the router in these settings, only its address. If your provider changes that, the client needs a new code: a name of dynamic DNS would follow.'),
 		'too-many-doors': _('This client may open more doors than fit: only the first ones are in its settings.')
 	};
 
@@ -92,6 +70,5 @@ return baseclass.extend({
 	makeFwknopKeys: makeFwknopKeys,
 	fwknopText: fwknopText,
 	fwknopRC: fwknopRC,
-	shortName: shortName,
-	isPublic: isPublic
+	shortName: shortName
 });

@@ -4,6 +4,7 @@
 'require latchkey.door as door';
 'require latchkey.link as link';
 'require latchkey.random as random';
+'require latchkey.reach as reach';
 
 // What first use writes into the configuration. Pure but for the dice.
 
@@ -11,17 +12,21 @@ const SLOT_PORTS = 24 * 256;
 const FIRST_PORT = 10240; // browsers send to no "bad port" from here on
 const LAST_PORT = 60999;
 
-// The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay.
-function main(existing) {
+// The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay,
+// and who has one kind only wants the other off.
+// unknown are the interfaces that it names and the router does not have: if there is no other, the
+// firewall's zone wan decides, as for who names none. null takes an option away.
+function main(existing, unknown) {
 	const out = { enabled: '1' };
 	const have = existing || {};
+	const named = reach.words(have.interface);
 
-	if (![].concat(have.interface || []).length)
-		out.interface = [ 'wan', 'wan6' ];
-	if (!have.ports)
+	if (named.length && named.every(function(n) { return (unknown || []).indexOf(n) >= 0; }))
+		out.interface = null;
+	if (!have.ports && !have.stun_port) {
 		out.ports = span(FIRST_PORT + random.below(LAST_PORT - SLOT_PORTS - FIRST_PORT));
-	if (!have.stun_port)
-		out.stun_port = stunPort(door.portRange(have.ports || out.ports));
+		out.stun_port = stunPort(door.portRange(out.ports));
+	}
 
 	return out;
 }
@@ -40,14 +45,14 @@ function stunPort(taken) {
 	return String(port);
 }
 
-// A door's section from the answers. a: { host: { name, ip4, ip6 } or null for the router, service,
-// proto, port, outside, openFor, title }
-function doorSection(a, taken) {
+// A door's section from the answers. a: { host: { name, ip4, ip6, zone } or null for the router, service,
+// proto, port, outside, openFor, title }; zone is where the Internet is.
+function doorSection(a, taken, zone) {
 	const name = door.sectionName(a.host ? [ a.host.name || 'host', a.service ] : [ 'router', a.service ], taken);
-	const out = { '.name': name, title: a.title, src: 'wan', proto: a.proto, port: a.outside, open_for: a.openFor, enabled: '1' };
+	const out = { '.name': name, title: a.title, src: zone || 'wan', proto: a.proto, port: a.outside, open_for: a.openFor, enabled: '1' };
 
 	if (a.host) {
-		out.dest = 'lan';
+		out.dest = a.host.zone || 'lan';
 		out.dest_port = a.port;
 		if (a.host.ip4)
 			out.dest_ip = a.host.ip4;
@@ -62,13 +67,59 @@ function clientSection(title, doors, taken) {
 	return { '.name': door.sectionName([ title ], taken), title: title, kind: 'latchkey', key: link.makeKey(), door: doors, enabled: '1' };
 }
 
-// Hosts of the LAN from LuCI's hints: [{ name, ip4, ip6, mac }], those with a name first.
-function hosts(hints) {
+function number(address) {
+	return String(address).split('.').reduce(function(n, octet) { return n * 256 + (+octet); }, 0);
+}
+
+function isIn(address, subnet) {
+	const size = Math.pow(2, 32 - subnet.mask);
+
+	return Math.floor(number(address) / size) == Math.floor(number(subnet.address) / size);
+}
+
+function innerZone(firewall, network) {
+	const zone = firewall.find(function(z) {
+		return z['.type'] == 'zone' && reach.isOn(z.enabled, true) && reach.words(z.network).indexOf(network) >= 0;
+	});
+
+	return (zone && !reach.isOn(zone.masq, false)) ? zone.name : '';
+}
+
+// The networks inside, where a door may lead: [{ address, mask, zone }]. dump are the interfaces of ubus,
+// outward the networks where knocks come in. What is on the same device as those is outside, too, and so
+// are zones that masquerade: the networks behind them are not this router's.
+function inside(dump, outward, firewall) {
+	const devices = dump.filter(function(i) { return outward.indexOf(i.interface) >= 0; })
+		.map(function(i) { return i.l3_device; }).filter(Boolean);
+
+	return dump.filter(function(i) {
+		return i.interface != 'loopback' && outward.indexOf(i.interface) < 0 && devices.indexOf(i.l3_device) < 0;
+	}).reduce(function(all, i) {
+		return all.concat((i['ipv4-address'] || []).map(function(a) {
+			return { address: a.address, mask: a.mask, zone: innerZone(firewall, i.interface) };
+		}));
+	}, []).filter(function(s) { return s.zone != '' && s.mask < 32; });
+}
+
+// What is no host behind this router: its own addresses, and the gateways.
+function notHosts(dump) {
+	return dump.reduce(function(all, i) {
+		return all.concat(reach.addressesOf(i), (i.route || []).filter(function(r) { return r.mask == 0; }).map(function(r) { return r.nexthop; }));
+	}, []);
+}
+
+// Hosts of the LAN from LuCI's hints: [{ name, ip4, ip6, mac, zone }], those with a name first. subnets as
+// inside() has them; others are addresses of no host.
+function hosts(hints, subnets, others) {
 	return Object.keys(hints || {}).map(function(mac) {
 		const h = hints[mac];
-		const ip4 = [].concat(h.ipaddrs || h.ipv4 || [])[0];
+		const ip4 = [].concat(h.ipaddrs || h.ipv4 || []).find(function(a) {
+			return subnets.some(function(s) { return isIn(a, s); });
+		});
+		const own = [].concat(h.ipaddrs || h.ipv4 || [], h.ip6addrs || h.ipv6 || []).some(function(a) { return others.indexOf(a) >= 0; });
 
-		return { mac: mac, name: String(h.name || '').replace(/\..*$/, ''), ip4: ip4, ip6: null };
+		return { mac: mac, name: String(h.name || '').replace(/\..*$/, ''), ip4: own ? null : ip4, ip6: null,
+			zone: ip4 ? subnets.find(function(s) { return isIn(ip4, s); }).zone : '' };
 	}).filter(function(h) {
 		return h.ip4;
 	}).sort(function(a, b) {
@@ -76,18 +127,11 @@ function hosts(hints) {
 	});
 }
 
-// How a device finds the router: { host, addresses, reachable } from the addresses that face the
-// Internet and a dynamic DNS name.
-function whereabouts(addresses, ddnsName) {
-	const open = addresses.filter(link.isPublic);
-
-	return { host: ddnsName || '', addresses: open, reachable: ddnsName != null && ddnsName != '' || open.length > 0 };
-}
-
 return baseclass.extend({
 	main: main,
 	doorSection: doorSection,
 	clientSection: clientSection,
-	hosts: hosts,
-	whereabouts: whereabouts
+	inside: inside,
+	notHosts: notHosts,
+	hosts: hosts
 });

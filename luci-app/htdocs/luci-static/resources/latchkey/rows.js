@@ -24,7 +24,7 @@ function doorRow(section, namer, conflicts) {
 	return E('div', { 'class': 'lk lk-row' }, [
 		E('div', [ door.sentence(section, namer) ]),
 		section.dest_ip6 ? E('small', [ text.say(_('IPv6: {address}'), { address: section.dest_ip6 }) ]) : '',
-		section.wake ? E('small', [ _('A knock wakes the device.') ]) : ''
+		section.wake ? E('small', [ _('A knock wakes the host.') ]) : ''
 	].concat(fields.conflictList(conflicts)));
 }
 
@@ -136,7 +136,7 @@ function clientsLook(status, now) {
 	const titles = (status.doors || []).map(function(d) { return { '.name': d.name, title: d.title }; });
 
 	if (!(status.clients || []).length)
-		return E('p', { 'class': 'lk-empty' }, [ _('No device may knock yet.') ]);
+		return E('p', { 'class': 'lk-empty' }, [ _('No client may knock yet.') ]);
 
 	return E('div', { 'class': 'lk-doors' }, status.clients.map(function(c) {
 		return E('article', { 'class': 'lk-door', 'aria-label': c.title || c.name }, [

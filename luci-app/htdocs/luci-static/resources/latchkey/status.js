@@ -214,6 +214,23 @@ function doorCard(door, ctx) {
 	]);
 }
 
+// The state of the door of a name, for a list: open, closed, broken and why. at is as in doorCard. What the
+// daemon does not know was not applied yet, and is hidden by a daemon that says nothing.
+function doorState(status, name, at) {
+	const door = (status.doors || []).find(function(d) { return d.name == name; });
+
+	if (status.running == null)
+		return E('em', [ _('not known', 'state of a door') ]);
+	if (!door)
+		return E('em', [ status.running ? _('not in force yet', 'state of a door') : _('closed', 'state of a door') ]);
+
+	const longest = (door.grants || []).reduce(function(most, g) { return Math.max(most, g.left); }, 0);
+
+	return E('div', { 'class': 'lk-row lk-state' }, [ badge(stateOf(door)),
+		longest ? timer(longest, door.open_for, at) : '',
+		door.reason ? E('small', [ problem(door.reason) ]) : '' ]);
+}
+
 function doorCards(status, ctx) {
 	const doors = status.doors || [];
 
@@ -304,6 +321,7 @@ return baseclass.extend({
 	stateOf: stateOf,
 	badge: badge,
 	doorCard: doorCard,
+	doorState: doorState,
 	doorCards: doorCards,
 	eventList: eventList,
 	openCard: openCard,

@@ -67,7 +67,7 @@ function checkZoneForward(zone, defaults) {
 // and meets the default policy, so that the zone's own DROP is not enough.
 function checkDefaultForward(defaults) {
 	const policy = upper(defaults.forward, 'REJECT');
-	const f = { id: 'forward-default', title: _('IPv6 connections to devices in your network') };
+	const f = { id: 'forward-default', title: _('IPv6 connections to hosts in your network') };
 
 	if (policy == 'DROP')
 		return Object.assign(f, { level: 'silent', detail: _('They are dropped without a word.'), change: null });
@@ -76,7 +76,7 @@ function checkDefaultForward(defaults) {
 		detail: (policy == 'ACCEPT')
 			? _('The general forward setting lets through what no zone decides.')
 			: _('The general forward setting is “reject”: ' +
-				'a stranger who tries an address of your network gets an answer, whether a device is there or not.') });
+				'a stranger who tries an address of your network gets an answer, whether a host is there or not.') });
 }
 
 // "any" and no family mean both.
@@ -127,7 +127,7 @@ function titleOf(section) {
 function checkPing(rule) {
 	const v6 = (familyOf(rule) == 'ipv6');
 	const title = rule.dest
-		? _('Ping to devices in your network')
+		? _('Ping to hosts in your network')
 		: (v6 ? _('Ping over IPv6') : _('Ping'));
 
 	// A rule for ICMPv6 without any type lets its errors in too, which IPv6 cannot live without.
@@ -138,7 +138,7 @@ function checkPing(rule) {
 		level: 'answers',
 		title: title,
 		detail: text.say(rule.dest
-			? _('Rule “{rule}” lets pings through, and your devices answer.')
+			? _('Rule “{rule}” lets pings through, and your hosts answer.')
 			: _('Rule “{rule}” makes the router answer. Some people keep this on purpose: it helps to find faults.'), { rule: titleOf(rule) }),
 		change: onlyTypes ? pingChange(rule) : null
 	};
@@ -213,7 +213,7 @@ function checkRedirect(r) {
 		id: 'redirect-' + r['.name'],
 		level: 'open',
 		title: text.say(_('Open: {what}'), { what: portWords(protocols(r), list(r.src_dport)) }),
-		detail: text.say(_('Port forward “{rule}” leads everybody to {host}. A door would lead only your devices there.'),
+		detail: text.say(_('Port forward “{rule}” leads everybody to {host}. A door would lead only your clients there.'),
 			{ rule: titleOf(r), host: r.dest_ip || _('the router') }),
 		change: switchOff(r),
 		door: { proto: protocols(r), port: list(r.src_dport)[0] || '', dest_ip: r.dest_ip || '', dest_port: r.dest_port || '' }

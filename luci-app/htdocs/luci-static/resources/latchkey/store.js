@@ -6,14 +6,26 @@
 'require uqr';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.reach as reach';
 
 // Writes what the dialogs decided into UCI, and gathers what they need to know. Thin.
 
+// null takes an option away, undefined leaves it.
 function setAll(section, options) {
 	Object.keys(options).forEach(function(k) {
-		if (k.charAt(0) != '.' && options[k] != null)
+		if (k.charAt(0) != '.' && options[k] === null)
+			uci.unset('latchkey', section, k);
+		else if (k.charAt(0) != '.' && options[k] !== undefined)
 			uci.set('latchkey', section, k, options[k]);
 	});
+}
+
+function setHost(typed) {
+	const hosts = reach.words(uci.get('latchkey', 'main', 'host'));
+	const after = reach.withName(hosts, typed);
+
+	if (after.join(' ') != hosts.join(' '))
+		setAll('main', { host: (after.length > 1) ? after : after[0] || null });
 }
 
 // A second try after a failed one finds the section there.
@@ -23,8 +35,9 @@ function addSection(type, section) {
 	setAll(section['.name'], section);
 }
 
-// Answers: { main, door, client, keys, openers, host }, each of them optional; openers are the
-// clients that get the new door too. Saves and applies with rollback.
+// Answers: { main, door, client, keys, openers, host, reserve }, each of them optional; openers are the
+// clients that get the new door too, host is the router's public name, reserve an address of DHCP that
+// its host is to keep. Saves and applies with rollback.
 function save(answers) {
 	if (!uci.get('latchkey', 'main'))
 		uci.add('latchkey', 'latchkey', 'main');
@@ -45,10 +58,10 @@ function save(answers) {
 		if (has.indexOf(answers.door['.name']) < 0)
 			uci.set('latchkey', name, 'door', has.concat(answers.door['.name']));
 	});
-	if (answers.host)
-		api.rememberHost(answers.host);
+	if (answers.host != null)
+		setHost(answers.host);
 
-	return api.apply();
+	return (answers.reserve ? api.reserve(answers.reserve) : Promise.resolve()).then(api.apply);
 }
 
 // A door that goes must go from the lists of those who may open it: the daemon refuses names of nothing.
@@ -79,13 +92,32 @@ function names() {
 	return uci.sections('latchkey').map(function(s) { return s['.name']; });
 }
 
+// Where names of dynamic DNS are set up: { url, isInstalled }. Without its page, url is that of the packages.
+function ddns() {
+	return ui.menu.load().then(function(menu) {
+		const find = function(path) {
+			return path.split('/').reduce(function(node, name) { return node && (node.children || {})[name]; }, menu);
+		};
+		const page = find('admin/services/ddns');
+		const packages = [ 'package-manager', 'opkg' ].find(function(name) { return find('admin/system/' + name); });
+
+		return { isInstalled: !!page, url: page ? L.url('admin/services/ddns') : packages ? L.url('admin/system', packages) : '' };
+	}).catch(function() { return { isInstalled: false, url: '' }; });
+}
+
+function whereabouts() {
+	return Promise.all([ api.whereabouts(), ddns() ]).then(function(data) { return Object.assign(data[0], { ddns: data[1] }); });
+}
+
 // What the dialogs of wizard.js are given.
 function context() {
-	return Promise.all([ api.hosts(), api.whereabouts(), api.surroundings() ]).then(function(data) {
+	return Promise.all([ api.hosts(), whereabouts(), api.surroundings(), api.leases() ]).then(function(data) {
 		return {
 			hosts: data[0],
 			where: data[1],
 			around: data[2],
+			leases: data[3],
+			zone: api.outside().zone,
 			clients: uci.sections('latchkey', 'client'),
 			taken: names(),
 			main: uci.get('latchkey', 'main') || {},
@@ -93,7 +125,6 @@ function context() {
 			save: save,
 			offer: api.offer,
 			link: api.link,
-			remember: function(host) { if (host) api.rememberHost(host); },
 			close: function() {
 				ui.hideModal();
 				window.location.reload();
@@ -113,5 +144,6 @@ return baseclass.extend({
 	save: save,
 	dropDoor: dropDoor,
 	dropClient: dropClient,
+	whereabouts: whereabouts,
 	open: open
 });

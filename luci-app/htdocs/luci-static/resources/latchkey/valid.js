@@ -12,6 +12,7 @@ const LIMITS = {
 	title: 128,                   // bytes of a title
 	openFor: [ 1, 86400 ],        // seconds, of open_for and max_open
 	within: [ 1, 300 ],           // seconds
+	skew: [ 1, 3600 ],            // seconds, of max_skew
 	steps: 16,
 	slots: 24 * 256,              // ports in the span of carrier ports
 	keyBytes: 32,
@@ -20,7 +21,7 @@ const LIMITS = {
 };
 
 // What holds where an option is not set.
-const DEFAULTS = { openFor: '30s', maxOpen: '1h', within: '15s' };
+const DEFAULTS = { openFor: '30s', maxOpen: '1h', within: '15s', maxSkew: '90s' };
 
 // The daemon's rule for titles (strconv.IsPrint): letters, marks, numbers, punctuation, symbols, and
 // the common space.
@@ -69,6 +70,10 @@ function maxOpen(value, openForValue) {
 
 function within(value) {
 	return durationIn(value, LIMITS.within);
+}
+
+function maxSkew(value) {
+	return durationIn(value, LIMITS.skew);
 }
 
 function name(value) {
@@ -226,14 +231,39 @@ function ip6(value) {
 	const isNobody = g && (g.every(function(x) { return x == 0; }) || (g[0] & 0xff00) == 0xff00 || (g[0] & 0xffc0) == 0xfe80);
 
 	if (!g || isMapped || isNobody || (!isEnd && (/\/-64$/).test(value)))
-		return _('Write the IPv6 address of one device, or its end such as ::22.');
+		return _('Write the IPv6 address of one host, or its end such as ::22.');
 
 	return true;
 }
 
+// A name of DNS, which an address is not.
+function hostname(value) {
+	const labels = value.replace(/\.$/, '').split('.');
+	const ok = value.length <= 253 && !(/^\d+$/).test(labels[labels.length - 1]) &&
+		labels.every(function(l) { return (/^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i).test(l); });
+
+	return ok ? true : _('Write a name such as home.example.net.');
+}
+
+function isIPv4(value) {
+	return (/^(\d{1,3}\.){3}\d{1,3}$/).test(value) && value.split('.').every(function(o) { return +o < 256; });
+}
+
 // A host name or an address, as it goes into a link.
 function host(value) {
-	return (/^[A-Za-z0-9.:_-]{1,253}$/).test(value) ? true : _('Write a host name or an address.');
+	return (hostname(value) === true || isIPv4(value) || (value.indexOf(':') >= 0 && ip6Groups(value) != null)) ? true
+		: _('Write a name such as home.example.net, or an address, without http:// and port.');
+}
+
+// The values of option host: one name at most, and addresses.
+function hosts(values) {
+	const wrong = values.map(host).find(function(r) { return r !== true; });
+
+	if (wrong)
+		return wrong;
+
+	return (values.filter(function(v) { return hostname(v) === true; }).length > 1)
+		? _('Clients are told one name: what stands beside it has to be addresses.') : true;
 }
 
 // The address of a page, as links may begin with: a javascript: address would run.
@@ -248,6 +278,7 @@ return baseclass.extend({
 	openFor: openFor,
 	maxOpen: maxOpen,
 	within: within,
+	maxSkew: maxSkew,
 	name: name,
 	title: title,
 	port: port,
@@ -263,5 +294,8 @@ return baseclass.extend({
 	expires: expires,
 	ip6: ip6,
 	host: host,
+	hostname: hostname,
+	hosts: hosts,
+	isIPv4: isIPv4,
 	page: page
 });

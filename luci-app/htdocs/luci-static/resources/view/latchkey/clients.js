@@ -67,7 +67,7 @@ function addColumns(s, known) {
 }
 
 function addEditor(s) {
-	let o = s.option(form.Value, 'title', _('Name of the device'));
+	let o = s.option(form.Value, 'title', _('Name of the client'));
 	o.modalonly = true;
 	o.validate = function(id, v) { return valid.title(v || ''); };
 
@@ -81,14 +81,14 @@ function addEditor(s) {
 	o.validate = function(id, v) { return v ? valid.expires(v) : true; };
 
 	o = s.option(form.Button, '_forget', _('Time stamps'),
-		_('Older messages than the last one are refused. Forget its time only if the device’s clock was far in the future ' +
+		_('Older messages than the last one are refused. Forget its time only if the client’s clock was far in the future ' +
 			'and is right again: until the next knock, a recorded message could be used within the allowed time.'));
 	o.modalonly = true;
 	o.inputtitle = _('Forget stamps…');
 	o.inputstyle = 'neutral';
 	o.onclick = forget;
 
-	o = s.option(form.DummyValue, '_key', _('Key'), _('In the list, “New code…” hands it to a device, and “New key…” makes another one.'));
+	o = s.option(form.DummyValue, '_key', _('Key'), _('In the list, “New code…” hands it out, and “New key…” makes another one.'));
 	o.modalonly = true;
 	o.renderWidget = function() { return E('em', [ _('hidden') ]); };
 	o.write = o.remove = function() {};
@@ -123,16 +123,16 @@ function rowButton(label, cls, title, click) {
 
 function renderForm(known) {
 	const m = new form.Map('latchkey', _('Clients'),
-		_('A client is one device that may knock. Each has a key of its own, which you can take away without touching the others.'));
+		_('A client is a phone, a laptop or a program that may knock. Each has a key of its own, which you can take away without touching the others.'));
 	const s = grid.table(m, 'client', function(id) { return text.say(_('Client “{name}”'), { name: titleOf(id) }); });
 
 	s.addremove = true;
 	s.anonymous = true;
 	s.sortable = true;
 	s.nodescriptions = true;
-	s.addbtntitle = _('Add a device…');
-	s.renderSectionPlaceholder = function() { return E('em', [ _('No device may knock yet.') ]); };
-	s.handleAdd = function() { return store.open(_('Add a device'), device.newDevice); };
+	s.addbtntitle = _('Add a client…');
+	s.renderSectionPlaceholder = function() { return E('em', [ _('No client may knock yet.') ]); };
+	s.handleAdd = function() { return store.open(_('Add a client'), device.newDevice); };
 	s.handleRemove = function(id, ev) {
 		store.dropClient(id);
 
@@ -146,7 +146,7 @@ function renderForm(known) {
 		box.insertBefore(rowButton(_('New key…'), 'cbi-button-action', _('Make a new key and show its code'),
 			function() { return renew(id); }), box.firstChild);
 		if (uci.get('latchkey', id, 'kind') != 'fwknop')
-			box.insertBefore(rowButton(_('New code…'), 'cbi-button-action', _('A new code for the same key: for changed doors or settings, or one more device'),
+			box.insertBefore(rowButton(_('New code…'), 'cbi-button-action', _('A new code for the same key: for changed doors or settings, or one more phone'),
 				function() { return showCode(id); }), box.firstChild);
 
 		return cell;

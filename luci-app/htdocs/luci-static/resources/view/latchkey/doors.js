@@ -3,7 +3,7 @@
 'require view';
 'require form';
 'require uci';
-'require ui';
+'require poll';
 'require latchkey.api as api';
 'require latchkey.page as page';
 'require latchkey.grid as grid';
@@ -18,6 +18,8 @@
 'require latchkey.element as element';
 
 const E = element.make;
+
+const POLL = 3; // seconds between two looks at the daemon
 
 // The fields of the editor whose values together may collide with something.
 const COLLIDING = [ 'src', 'proto', 'port', 'dest_ip', 'dest_ip6', 'dest_port' ];
@@ -63,15 +65,17 @@ function addGeneral(s, hosts) {
 	o.modalonly = true;
 	o.validate = function(id, v) { return valid.title(v || ''); };
 
-	o = s.taboption('general', form.Value, 'dest_ip', _('Leads to'), _('The device in your network, or nothing for the router itself.'));
+	o = s.taboption('general', form.Value, 'dest_ip', _('Leads to'), _('The host in your network, or nothing for the router itself.'));
 	o.modalonly = true;
 	o.datatype = 'ip4addr("nomask")';
 	o.placeholder = _('This router');
 	hosts.forEach(function(h) { grid.choice(o, h.ip4, wizard.hostTitle(h)); });
 	o.write = function(id, v) {
+		const host = hosts.find(function(h) { return h.ip4 == v; });
+
 		uci.set('latchkey', id, 'dest_ip', v);
 		if (!uci.get('latchkey', id, 'dest'))
-			uci.set('latchkey', id, 'dest', 'lan');
+			uci.set('latchkey', id, 'dest', host ? host.zone : 'lan');
 	};
 	o.remove = function(id) {
 		uci.unset('latchkey', id, 'dest_ip');
@@ -113,7 +117,7 @@ function addPorts(s) {
 		return valid.doorPort(edited(this.section, id), api.around().main);
 	};
 
-	o = s.taboption('general', form.Value, 'dest_port', _('Port inside'), _('The port of the service on that device; empty means the same as outside.'));
+	o = s.taboption('general', form.Value, 'dest_port', _('Port inside'), _('The port of the service on that host; empty means the same as outside.'));
 	o.modalonly = true;
 	o.validate = function(id, v) {
 		showConflicts(this.section, id);
@@ -157,13 +161,13 @@ function addAdvanced(s) {
 	o.default = 'wan';
 	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
 
-	o = s.taboption('advanced', form.ListValue, 'dest', _('Zone of the device'));
+	o = s.taboption('advanced', form.ListValue, 'dest', _('Zone of the host'));
 	o.modalonly = true;
 	o.optional = true;
 	grid.choice(o, '', '–');
 	zoneNames().forEach(function(name) { grid.choice(o, name, name); });
 
-	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the device'),
+	o = s.taboption('advanced', form.Value, 'dest_ip6', _('IPv6 address of the host'),
 		_('Whole, or only its end such as ::22, which follows your provider’s changing prefix.'));
 	o.modalonly = true;
 	o.validate = function(id, v) { return v ? valid.ip6(v) : true; };
@@ -180,7 +184,7 @@ function addAdvanced(s) {
 	door.SERVICES.forEach(function(word) { grid.choice(o, word, word); });
 	grid.choice(o, 'none', _('Say nothing'));
 
-	o = s.taboption('advanced', form.Value, 'wake', _('Wake the device'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
+	o = s.taboption('advanced', form.Value, 'wake', _('Wake the host'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
 	o.modalonly = true;
 	o.datatype = 'macaddr';
 }
@@ -201,8 +205,31 @@ function openers(name) {
 	};
 }
 
+// The cells that say whether doors are open, of all rows that are drawn now.
+let states = null;
+
+function stateCell(id) {
+	return E('div', { 'class': 'lk', 'data-state-of': id }, [ status.doorState(states.status, id, states.at) ]);
+}
+
+function watchStates(root) {
+	poll.add(function() {
+		return api.status().then(function(answer) {
+			const before = status.fingerprint(states.status), isNew = status.fingerprint(answer) != before;
+
+			states = { status: answer, at: Date.now() };
+			if (isNew)
+				root.querySelectorAll('[data-state-of]').forEach(function(cell) {
+					status.replace(cell, [ status.doorState(answer, cell.getAttribute('data-state-of'), states.at) ]);
+				});
+		});
+	}, POLL);
+	window.setInterval(function() { status.tick(root, Date.now()); }, 1000);
+}
+
 function addColumns(s, namer) {
 	grid.column(s, 'title', _('Name'), titleOf);
+	grid.column(s, '_state', _('State'), stateCell);
 	grid.column(s, '_what', _('Leads to'), function(id) {
 		return rows.doorRow(uci.get('latchkey', id), namer, door.conflicts(uci.get('latchkey', id), api.around()));
 	});
@@ -222,7 +249,7 @@ function addColumns(s, namer) {
 
 function renderForm(hosts) {
 	const m = new form.Map('latchkey', _('Doors'),
-		_('A door is a service that opens for one address after a knock: on this router, or on a device in your network.'));
+		_('A door is a service that opens for one address after a knock: on this router, or on a host in your network.'));
 	const s = grid.table(m, 'door', function(id) { return text.say(_('Door “{name}”'), { name: titleOf(id) }); });
 
 	s.addremove = true;
@@ -247,7 +274,11 @@ function renderForm(hosts) {
 	addGeneral(s, hosts);
 	addAdvanced(s);
 
-	return m.render();
+	return m.render().then(function(node) {
+		watchStates(node);
+
+		return node;
+	});
 }
 
 // What an account sees that may only look: states, no settings.
@@ -262,12 +293,16 @@ return page.makeView({
 		if (!page.mayWrite())
 			return api.status();
 
-		return Promise.all([ uci.load('latchkey'), api.hosts(), api.surroundings() ]);
+		return uci.load('latchkey').then(function() {
+			return Promise.all([ api.status(), api.hosts(), api.surroundings() ]);
+		});
 	},
 
 	render: function(loaded) {
 		if (!page.mayWrite())
 			return renderLook(loaded);
+
+		states = { status: loaded[0], at: Date.now() };
 
 		return renderForm(loaded[1]);
 	},

@@ -20,7 +20,7 @@ const POLL = 3;          // seconds between two looks at the daemon
 const LAST_KNOCKS = 8;   // events on this page; the tab Events has them all
 
 function setUp() {
-	return store.open(_('Set up a door and a device'), wizard.firstUse);
+	return store.open(_('Set up a door and a client'), wizard.firstUse);
 }
 
 function switchOn() {
@@ -257,7 +257,7 @@ return page.makeView({
 
 		return E('div', { 'class': 'lk' }, [
 			E('h2', [ _('Latchkey') ]),
-			E('div', { 'class': 'cbi-map-descr' }, [ _('Doors that open for your devices only, after they knocked.') ]),
+			E('div', { 'class': 'cbi-map-descr' }, [ _('Doors that open for your clients only, after they knocked.') ]),
 			root
 		]);
 	},

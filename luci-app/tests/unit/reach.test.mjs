@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import test from 'node:test';
+import assert from 'node:assert/strict';
+import { load } from '../lib/modules.mjs';
+
+const require = load();
+const reach = require('latchkey.reach');
+const ports = require('latchkey.ports');
+
+test('who can reach an address', () => {
+	for (const [ kind, ...addresses ] of [
+		[ 'private', '10.0.0.1', '172.16.0.1', '172.31.9.9', '192.168.1.1', 'fd00::1', 'FC00::1' ],
+		[ 'carrier', '100.64.0.1', '100.127.1.1', '192.0.0.2' ],
+		[ 'nobody', '169.254.1.1', '127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', 'fe80::1', 'FEBF::1', '::1', '::', 'ff02::1' ],
+		[ 'public', '203.0.113.7', '172.32.0.1', '172.15.0.1', '100.128.0.1', '100.63.0.1', '192.0.1.1', '192.169.0.1', '2001:db8::1', '9.9.9.9' ] ])
+		for (const a of addresses)
+			assert.equal(reach.kind(a), kind, a);
+});
+
+const zone = (name, network, more) => Object.assign({ '.type': 'zone', name, network }, more);
+
+test('the firewall’s zone wan decides where knocks come in, unless interfaces are named', () => {
+	const stock = [ { '.type': 'defaults' }, zone('lan', [ 'lan' ]), zone('wan', [ 'modem', 'wwan' ], { masq: '1' }), zone('vpn', 'office', { masq: '1' }) ];
+
+	assert.deepEqual(reach.outside(stock, []), { zone: 'wan', networks: [ 'modem', 'wwan' ] });
+	assert.deepEqual(reach.outside(stock, [ 'office' ]), { zone: 'vpn', networks: [ 'office' ] });
+	assert.deepEqual(reach.outside(stock, [ 'gone' ]), { zone: 'wan', networks: [ 'gone' ] });
+	assert.deepEqual(reach.outside([ zone('wan', 'modem modem') ], []), { zone: 'wan', networks: [ 'modem' ] });
+	assert.deepEqual(reach.outside([ zone('internet', 'dsl', { masq: 'on' }), zone('lan', 'lan', { masq: '0' }) ], []), { zone: 'internet', networks: [ 'dsl' ] });
+	assert.deepEqual(reach.outside([ zone('wan', 'old', { enabled: '0' }), zone('internet', 'dsl', { masq: '1' }) ], []), { zone: 'internet', networks: [ 'dsl' ] });
+	assert.deepEqual(reach.outside([], []), { zone: 'wan', networks: [ 'wan', 'wan6' ] });
+});
+
+const DUMP = [
+	{ interface: 'wan', l3_device: 'pppoe-wan', device: 'eth1', 'ipv4-address': [ { address: '203.0.113.1' } ] },
+	{ interface: 'wan_6', l3_device: 'pppoe-wan', 'ipv6-address': [ { address: '2001:db8::1' }, { address: 'fe80::1' } ] },
+	{ interface: 'lan', l3_device: 'br-lan', 'ipv4-address': [ { address: '192.168.1.1' } ], 'ipv6-prefix-assignment': [ { 'local-address': { address: '2001:db8:1::1' } }, {} ] },
+	{ interface: 'down' }
+];
+const iface = (name, proto) => ({ '.type': 'interface', '.name': name, proto });
+
+test('interfaces that nobody knows are told', () => {
+	assert.deepEqual(reach.unknown([ 'wan', 'gone', 'wan_6', 'pppoe-wan', 'eth1', 'late' ], [ iface('late', 'dhcp'), { '.type': 'device', '.name': 'gone' } ], DUMP), [ 'gone' ]);
+});
+
+test('the addresses outside are those of all networks on the device', () => {
+	assert.deepEqual(reach.facing(DUMP, [ 'wan' ], [ iface('wan', 'static') ]), [ { address: '203.0.113.1', kind: 'public', isFixed: true }, { address: '2001:db8::1', kind: 'public', isFixed: false } ]);
+	assert.deepEqual(reach.facing(DUMP, [ 'gone' ], []), []);
+	assert.deepEqual(reach.facing([], [ 'wan' ], []), []);
+});
+
+test('the router’s situation, by its addresses', () => {
+	const of = (...addresses) => {
+		const s = reach.situation(addresses.map(address => ({ address, kind: reach.kind(address) })));
+
+		return [ s.id, s.address, s.six ];
+	};
+
+	assert.deepEqual(of('203.0.113.1'), [ 'open', '203.0.113.1', false ]);
+	assert.deepEqual(of('192.168.0.2', '203.0.113.1', '2001:db8::1'), [ 'open', '203.0.113.1', true ]);
+	assert.deepEqual(of('192.168.0.2', 'fd00::1'), [ 'behind', '192.168.0.2', false ]);
+	assert.deepEqual(of('100.64.3.4'), [ 'carrier', '100.64.3.4', false ]);
+	assert.deepEqual(of('192.0.0.2', '2001:db8::1'), [ 'carrier', '192.0.0.2', true ]);
+	assert.deepEqual(of('2001:db8::1'), [ 'six', '', true ]);
+	assert.deepEqual(of(), [ 'offline', '', false ]);
+	for (const id of [ 'open', 'behind', 'carrier', 'six', 'offline' ])
+		assert.ok(reach.describe({ id, address: 'x', six: true }).text);
+	assert.match(reach.describe({ id: 'carrier', address: 'x', six: false }).todo, /public IPv4/);
+	assert.match(reach.describe({ id: 'carrier', address: 'x', six: true }).todo, /IPv6 reaches/);
+});
+
+test('a typed name takes the place of the old one, an address of everything', () => {
+	const both = [ '203.0.113.7', 'home.example', '2001:db8::1' ];
+
+	assert.deepEqual([ reach.publicName(both), reach.publicName([ '203.0.113.7' ]), reach.publicName([]) ], [ 'home.example', '203.0.113.7', '' ]);
+	for (const [ hosts, typed, after ] of [ [ both, 'home.example', both ], [ both, 'new.example', [ 'new.example', '203.0.113.7', '2001:db8::1' ] ], [ both, '', [ '203.0.113.7', '2001:db8::1' ] ],
+		[ both, '198.51.100.1', [ '198.51.100.1' ] ], [ [], 'a.example', [ 'a.example' ] ], [ [ '203.0.113.7' ], '', [] ], [ [], '', [] ] ])
+		assert.deepEqual(reach.withName(hosts, typed), after, typed);
+});
+
+test('whether a name leads here', () => {
+	const open = { id: 'open', address: '203.0.113.1' }, behind = { id: 'behind', address: '192.168.0.2' }, carrier = { id: 'carrier', address: '100.64.0.9' };
+	const own = [ '203.0.113.1', '2001:db8::1', '192.168.0.2', '100.64.0.9', '192.168.1.1' ];
+	const judge = (s, ...addresses) => reach.judge('h.example', { addresses }, s, own);
+
+	for (const [ level, words, said ] of [
+		[ 'good', /leads to this router: 203\.0\.113\.1 and 2001:db8::1\./, judge(open, '203.0.113.1', '2001:db8::1') ],
+		[ 'bad', /knows no address of h\.example/, judge(open) ],
+		[ 'bad', /leads to 198\.51\.100\.5, but this router has 203\.0\.113\.1\./, judge(open, '198.51.100.5') ],
+		[ 'bad', /leads to 2001:db8::9, which is not this router/, judge({ id: 'six', address: '' }, '2001:db8::9') ],
+		[ 'warn', /also to 2001:db8::9, which is not/, judge(open, '203.0.113.1', '2001:db8::9') ],
+		[ 'warn', /At home, h\.example leads to 192\.168\.1\.9/, judge(open, '192.168.1.9') ],
+		[ 'good', /leads to 198\.51\.100\.5\. That has to be the router in front/, judge(behind, '198.51.100.5') ],
+		[ 'bad', /which the Internet cannot reach/, judge(carrier, '100.64.0.9') ],
+		[ 'bad', /leads to 198\.51\.100\.5, but this router has 100\.64\.0\.9/, judge(carrier, '198.51.100.5') ],
+		[ 'warn', /was not checked/, reach.judge('h.example', { error: 'no name server' }, open, own) ] ]) {
+		assert.match(said.text, words);
+		assert.equal(said.level, level, said.text);
+	}
+});
+
+const doors = [ { '.name': 'nas', title: 'NAS', proto: 'tcp udp', port: '2222' }, { '.name': 'off', port: '9', enabled: '0' }, { '.name': 'bare' } ];
+const sequences = [ { '.name': 'home', step: [ '7000/tcp', '8000/udp', '7000/tcp', 'icmp:9' ] }, { '.name': 'lists', once: [ '1/tcp 5/tcp' ] }, { '.name': 'off', step: '3/tcp', enabled: '0' } ];
+
+test('a router in front is to forward every port of knocks and doors, and no other', () => {
+	const rows = reach.forwards({ main: { stun_port: '41641', ports: '20480-26623', spa_port: '62201' }, doors, sequences, ordered: [ { ports: '500-600,700:854', header: '1 2', footer: [ '3' ] } ] });
+
+	assert.deepEqual(rows.map(r => [ r.proto, r.ports, r.what ].join(' ')), [ 'UDP 41641 knocks', 'TCP 20480-26623 knocks', 'TCP 500-600, 700-854, 1, 2, 3 knocks', 'UDP 62201 knocks of fwknop',
+		'TCP 7000 the sequence home', 'UDP 8000 the sequence home', 'TCP 1, 5 the sequence lists', 'TCP/UDP 2222 the door NAS', 'TCP ? the door bare' ]);
+	assert.deepEqual(reach.forwards({ main: { stun_port: '0', spa_port: '0' }, doors: [], sequences: [], ordered: [] }), []);
+});
+
+test('what the ports of knocks collide with', () => {
+	const around = { doors: doors.concat({ '.name': 'in', title: 'Inside', proto: 'tcp', port: '20500' }), sequences,
+		firewall: [ { '.type': 'redirect', '.name': 'r', name: 'Games', src: 'wan', proto: 'udp', src_dport: '41000-42000' }, { '.type': 'redirect', '.name': 's', name: 'Other', src: 'guest', src_dport: '41641' },
+			{ '.type': 'redirect', '.name': 't', name: 'Off', enabled: '0', src: 'wan', src_dport: '41641' }, { '.type': 'redirect', '.name': 'u', name: 'Both', src: 'wan', src_dport: '26000' } ],
+		listeners: [ { name: 'WireGuard', proto: 'udp', port: 41641 }, { name: 'SSH', proto: 'tcp', port: 22 } ] };
+	const of = (option, main) => ports.conflicts(option, main, 'wan', around);
+
+	assert.deepEqual(of('stun_port', { stun_port: '41641', spa_port: '41641' }), [ 'Both kinds of UDP knocks have this port.', 'Port forward “Games” takes what arrives there, too.', 'WireGuard of the router listens there.' ]);
+	assert.deepEqual(of('stun_port', { stun_port: '8000' }), [ 'Browsers refuse some ports below 10240, so the knock page would fail there.', 'Sequence “home” knocks there.' ]);
+	assert.deepEqual(of('spa_port', { spa_port: '2222' }), [ 'Door “NAS” uses this port already.' ]);
+	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Door “Inside” uses a port of these.', 'Port forward “Both” takes what arrives there, too.' ]);
+	assert.deepEqual(of('ports', { ports: '1-6144' }), [ 'Browsers refuse some ports below 10240, so the knock page would fail there.', 'Door “NAS” uses a port of these.',
+		'SSH of the router listens there.', 'Sequence “lists” knocks there.' ]);
+	for (const empty of [ {}, { stun_port: '' }, { stun_port: '0' } ])
+		assert.deepEqual(of('stun_port', empty), []);
+	assert.deepEqual(of('stun_port', { stun_port: '50000', spa_port: '50001' }), []);
+});
