@@ -246,10 +246,12 @@
 		}).catch(L.error);
 	}
 
+	global.polls = []; // what pages ask for again and again; a test does it, or time if the page is live
 	global.Luci = {
 		L, E, show, content,
 		modules: {
-			ui, uci, rpc, view, dom: { append, content }, poll: { add() {} },
+			ui, uci, rpc, view, dom: { append, content },
+			poll: { add(fn, seconds) { global.polls.push(fn); if (global.live) setInterval(fn, seconds * 1000); } },
 			form: { Map, GridSection, Value, ListValue, DynamicList, MultiValue, Flag, DummyValue, Button },
 			uqr: { renderSVG: () => '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>' }
 		}

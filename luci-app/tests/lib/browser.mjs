@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 const FLAGS = [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
 	'--disable-component-update', '--disable-sync' ];
 
-export const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 } };
+export const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 }, small: { width: 360, height: 740 } };
 
 export function executable() {
 	return [ process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome' ].find(p => p && existsSync(p));
@@ -36,16 +36,22 @@ export const THEME = `
 	.cbi-value { display: flex; flex-wrap: wrap; gap: 1em; margin: 1em 0; } .cbi-value-title { min-width: 11em; }
 	.cbi-value[hidden] { display: none; }`;
 
-function html(language, dark) {
+// The texts of a language and its plural as an expression of n; the sources' own English without one.
+export function translations(language) {
 	const entries = {};
-	let plural = 'n != 1';
 
-	if (language) {
-		const po = catalog(language);
+	if (!language)
+		return { entries, plural: 'n != 1' };
 
-		po.entries.forEach(e => entries[(e.context != null ? e.context + '\u0001' : '') + e.id] = e.plural ? e.translations : e.translations[0]);
-		plural = po.header['Plural-Forms'].match(/plural=([^;]+);/)[1];
-	}
+	const po = catalog(language);
+
+	po.entries.forEach(e => entries[(e.context != null ? e.context + '\u0001' : '') + e.id] = e.plural ? e.translations : e.translations[0]);
+
+	return { entries, plural: po.header['Plural-Forms'].match(/plural=([^;]+);/)[1] };
+}
+
+function html(language, dark) {
+	const { entries, plural } = translations(language);
 	const sources = Object.fromEntries(PURE.map(n => [ n, source(n) ]));
 	const data = JSON.stringify({ entries, sources }).replaceAll('<', '\\u003c');
 

@@ -6,7 +6,7 @@
 import { readFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { app, tests } from './modules.mjs';
-import { SIZES, THEME } from './browser.mjs';
+import { SIZES, THEME, translations } from './browser.mjs';
 
 const ORIGIN = 'http://router.test';
 const OURS = join(app, 'htdocs');
@@ -14,10 +14,12 @@ export const REAL = process.env.LUCI_RESOURCES;
 
 const file = path => readFileSync(path, 'utf8');
 
-function standIn(view, writer) {
+function standIn(view, writer, language) {
+	const { entries, plural } = translations(language);
+
 	return `<script>${file(join(tests, 'shim.js'))}</script><script>globalThis.writer = ${writer};</script><script>${file(join(tests, 'luci.js'))}</script><script>
 		const read = name => { const r = new XMLHttpRequest(); r.open('GET', '/luci-static/resources/' + name.replaceAll('.', '/') + '.js', false); r.send(); return r.responseText; };
-		Object.assign(globalThis, Shim.translator({}, n => n != 1), { E: Luci.E, L: Luci.L });
+		Object.assign(globalThis, Shim.translator(${JSON.stringify(entries).replaceAll('<', '\\u003c')}, n => ${plural}), { E: Luci.E, L: Luci.L });
 		const need = Shim.loader(read, Luci.modules);
 		const v = need(${JSON.stringify(view)});
 		${view.startsWith('view.status') ? 'v.load().then(d => v.render(d)).then(n => Luci.content(document.getElementById("view"), n))' : 'Luci.show(v)'}.then(() => document.body.classList.add('ready'));</script>`;
@@ -35,10 +37,18 @@ function real(view, writer) {
 			: `L.require('ui').then(ui => ui.instantiateView('${view.replace('view.', '').replaceAll('.', '/')}'));`}</script>`;
 }
 
+// The page of a view, as LuCI's server makes it.
+export function viewPage(view, { writer = true, dark = false, language, live = false }) {
+	return `<!doctype html><html lang="${(language || 'en').replace('_', '-')}" data-darkmode="${dark}"><head><meta charset="utf-8">
+		<meta name="viewport" content="width=device-width, initial-scale=1"><title>LuCI</title><link rel="icon" href="data:,"><style>${THEME}
+		.modal { max-width: 50em; margin: 1em auto; padding: 1em; border: 1px solid; overflow-wrap: anywhere; } td { border: 1px solid; padding: .4em; overflow-wrap: anywhere; }</style></head>
+		<body><main id="maincontent"><h1>Router</h1><div id="view"></div></main>${live ? '<script>globalThis.live = true;</script>' : ''}${REAL ? real(view, writer) : standIn(view, writer, language)}</body></html>`;
+}
+
 // Opens a view. answer(object, method, args) returns what ubus says, { code } for an ubus error or
 // { error } for one of JSON-RPC.
-export async function openView(browser, view, { answer, writer = true, size = 'desktop', dark = false }) {
-	const context = await browser.newContext({ viewport: SIZES[size], colorScheme: dark ? 'dark' : 'light', timezoneId: 'UTC', locale: 'en' });
+export async function openView(browser, view, { answer, writer = true, size = 'desktop', dark = false, language }) {
+	const context = await browser.newContext({ viewport: SIZES[size], colorScheme: dark ? 'dark' : 'light', timezoneId: 'UTC', locale: (language || 'en').replace('_', '-') });
 	const page = await context.newPage();
 	const wrong = [];
 
@@ -48,10 +58,7 @@ export async function openView(browser, view, { answer, writer = true, size = 'd
 		const path = new URL(route.request().url()).pathname;
 
 		if (path == '/')
-			return route.fulfill({ contentType: 'text/html; charset=utf-8', body: `<!doctype html><html lang="en" data-darkmode="${dark}"><head><meta charset="utf-8">
-				<meta name="viewport" content="width=device-width, initial-scale=1"><title>LuCI</title><link rel="icon" href="data:,"><style>${THEME}
-				.modal { max-width: 50em; margin: 1em auto; padding: 1em; border: 1px solid; overflow-wrap: anywhere; } td { border: 1px solid; padding: .4em; overflow-wrap: anywhere; }</style></head>
-				<body><main id="maincontent"><h1>Router</h1><div id="view"></div></main>${REAL ? real(view, writer) : standIn(view, writer)}</body></html>` });
+			return route.fulfill({ contentType: 'text/html; charset=utf-8', body: viewPage(view, { writer, dark, language }) });
 		if (/\/ubus\/?$/.test(path))
 			return route.fulfill({ contentType: 'application/json', body: JSON.stringify(reply(JSON.parse(route.request().postData()), answer)) });
 
@@ -70,7 +77,7 @@ export async function openView(browser, view, { answer, writer = true, size = 'd
 	return { page, wrong, close: () => context.close() };
 }
 
-function reply(request, answer) {
+export function reply(request, answer) {
 	if (Array.isArray(request))
 		return request.map(r => reply(r, answer));
 	if (request.method != 'call')
