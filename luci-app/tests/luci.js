@@ -124,6 +124,7 @@
 		get: (config, section, option) => option ? configs[config]?.[section]?.[option] : configs[config]?.[section],
 		set(config, section, option, value) { configs[config][section][option] = value; },
 		unset(config, section, option) { delete configs[config][section][option]; },
+		remove(config, section) { delete configs[config][section]; },
 		add(config, type, name) { configs[config][name] = { '.name': name, '.type': type }; },
 		save: () => Promise.resolve()
 	};

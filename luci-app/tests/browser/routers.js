@@ -249,7 +249,7 @@ export function routerOf(name) {
 		switch (object + ' ' + method) {
 		case 'latchkey status': return made.rpc ? { rpc: made.rpc } : made.status;
 		case 'latchkey events': return made.rpc ? { rpc: made.rpc } : { events: (made.events || []).filter(e => e.number > (args.since || 0)) };
-		case 'latchkey check': return { problems: [] };
+		case 'latchkey check': return { problems: made.problems?.shift() || [] };
 		case 'latchkey import': return { config: IMPORTED };
 		case 'latchkey offer': return { address: 'http://192.168.1.1/latchkey/#GrSmB0gXRIV8vVm3pK7gzA', minutes: 15 };
 		case 'latchkey link': return { link: 'http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh' };

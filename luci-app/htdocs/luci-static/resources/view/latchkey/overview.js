@@ -56,7 +56,8 @@ function welcome() {
 		E('p', [ _('Your phone or laptop knocks with a secret key; then the door is open for its address only, for a short time, and closes by itself.') ]),
 		E('p', [ _('To begin, choose a door and scan a code with your phone.') ]),
 		page.mayWrite()
-			? E('button', { 'class': 'btn cbi-button cbi-button-action important', 'data-key': 'welcome', 'click': setUp }, [ _('Set up the first door') ])
+			? [ E('button', { 'class': 'btn cbi-button cbi-button-action important', 'data-key': 'welcome', 'click': setUp }, [ _('Set up the first door') ]),
+				E('p', [ E('button', { 'class': 'btn cbi-button cbi-button-neutral', 'data-key': 'import', 'click': store.importFile }, [ _('Import from knockd or fwknop…') ]) ]) ]
 			: E('p', { 'class': 'lk-empty' }, [ _('Your account may look at Latchkey, but not set it up.') ])
 	]);
 }
