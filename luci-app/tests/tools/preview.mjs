@@ -42,7 +42,7 @@ function index(url) {
 		${Object.entries(addresses(options)).map(([ title, list ]) => `<h2>${title}</h2><ul>${list.map(([ a, w ]) => `<li>${link(a, w)}</li>`).join('')}</ul>`).join('')}</body></html>`;
 }
 
-const routers = {};
+const routers = Object.create(null); // by name
 
 // The router that the page of a request is about.
 function routerFor(request) {
