@@ -70,6 +70,9 @@ func TestVisitsAreNotPushedOut(t *testing.T) {
 		r.flood(100)
 		r.now = r.now.Add(time.Minute)
 	}
+	if list := r.Events(0); list[1].Kind != "opened" {
+		t.Errorf("after a flood the second event is %+v", list[1])
+	}
 	for range 400 {
 		r.DeviceChanged(control.Device{Name: "wan", State: "up"})
 	}
@@ -112,6 +115,21 @@ func TestOnlyTheNewestVisitsAreKept(t *testing.T) {
 	again := newRigThat(t, home, withHistory(w, r.now.Add(time.Second)))
 	if got := again.visits(); len(got) != kept || got[0].Number != list[0].Number {
 		t.Errorf("after a restart %d visits", len(got))
+	}
+}
+
+func TestEventsOfAFormerRunAreBoundedToo(t *testing.T) {
+	w := newWrites(t)
+	var list []control.Event
+	for i := range 900 {
+		list = append(list, control.Event{Number: uint64(i + 1), Time: start, Kind: "refused"})
+	}
+	if err := w.File.Write(list); err != nil {
+		t.Fatal(err)
+	}
+	r := newRigThat(t, home, withHistory(w, start.Add(time.Minute)))
+	if got := r.Events(0); len(got) != 1+128 || got[0].Number != 1 || got[1].Number != 900-128+1 {
+		t.Errorf("%d events, the second is number %d", len(got), got[1].Number)
 	}
 }
 
