@@ -114,7 +114,7 @@ preview: ## serve the LuCI pages and the knock page to a browser of this machine
 
 .PHONY: screenshots
 screenshots: ## write pictures of the pages to build/screenshots, and the README's into testdata/screenshots
-	@testdata/setup.sh test
+	@testdata/setup.sh pictures
 	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
 	node testdata/browser/screenshots.mjs
 	node luci-app/tests/tools/screenshots.mjs testdata/screenshots

@@ -53,8 +53,8 @@ await picture('wizard', 'overview', { width: 640, height: 900 }, async page => {
 	return page.locator('#modal_overlay .modal');
 });
 await picture('code', 'clients', { width: 640, height: 900 }, async page => {
-	await page.getByRole('button', { name: 'Show code…' }).first().click();
-	await page.getByRole('button', { name: 'Show the code' }).click();
+	await page.getByText('New code…').first().click();
+	await page.getByRole('button', { name: 'Show the code', exact: true }).click();
 	await page.locator('.lk-qr svg').waitFor();
 	await page.locator('#maincontent').evaluate(n => { n.hidden = true; });
 
@@ -63,7 +63,7 @@ await picture('code', 'clients', { width: 640, height: 900 }, async page => {
 
 // The knock page on a phone, before the press and after it: the door is silent, and answers then.
 async function knock() {
-	const context = await browser.newContext({ viewport: { width: 390, height: 600 }, locale: 'en' });
+	const context = await browser.newContext({ viewport: { width: 390, height: 780 }, locale: 'en' });
 	const page = await context.newPage();
 	const shot = name => page.screenshot({ path: join(folder, name + '.png') }).then(() => console.log(join(folder, name + '.png')));
 	let pressed = false;
