@@ -124,10 +124,17 @@ release: ## make all that is published of a version in dist/VERSION: make releas
 size: ## show what the router's program weighs on each architecture, and what costs how much
 	go run ./cross/size
 
+.PHONY: preview
+preview: ## serve the LuCI pages and the knock page to a browser of this machine, without a router (PORT=8060)
+	@command -v node >/dev/null || testdata/setup.sh test
+	@node luci-app/tests/tools/preview.mjs $(PORT)
+
 .PHONY: screenshots
-screenshots: ## write pictures of the knock page at phone size to build/screenshots
-	@testdata/setup.sh test
+screenshots: ## write pictures of the pages to build/screenshots, and the README's into testdata/screenshots
+	@testdata/setup.sh pictures
+	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
 	node testdata/browser/screenshots.mjs
+	node luci-app/tests/tools/screenshots.mjs testdata/screenshots
 
 .PHONY: clean
 clean: ## remove what was built

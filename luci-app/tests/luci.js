@@ -125,6 +125,7 @@
 		get: (config, section, option) => option ? configs[config]?.[section]?.[option] : configs[config]?.[section],
 		set(config, section, option, value) { configs[config][section][option] = value; },
 		unset(config, section, option) { delete configs[config][section][option]; },
+		remove(config, section) { delete configs[config][section]; },
 		add(config, type, name) { configs[config][name] = { '.name': name, '.type': type }; },
 		save: () => Promise.resolve()
 	};
@@ -265,10 +266,12 @@
 		}).catch(L.error);
 	}
 
+	global.polls = []; // what pages ask for again and again; a test does it, or time if the page is live
 	global.Luci = {
 		L, E, show, content,
 		modules: {
-			ui, uci, rpc, view, dom: { append, content }, poll: { add() {} },
+			ui, uci, rpc, view, dom: { append, content },
+			poll: { add(fn, seconds) { global.polls.push(fn); if (global.live) setInterval(fn, seconds * 1000); } },
 			form: { Map, GridSection, NamedSection, Value, ListValue, DynamicList, MultiValue, Flag, DummyValue, Button },
 			'tools.widgets': { NetworkSelect },
 			uqr: { renderSVG: () => '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>' }

@@ -122,6 +122,7 @@ func TestPlugin(t *testing.T) {
 	}
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
+	t.Run("what_procd_knows", func(t *testing.T) { testPluginProcess(t) })
 	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
 	t.Run("restart", func(t *testing.T) { testPluginRestart(t) })
 	t.Run("newclient_on_a_full_flash", func(t *testing.T) { testNewClientLost(t) })
@@ -142,7 +143,7 @@ func testPluginAlone(t *testing.T) {
 	r.write("var/run/latchkey.init/problems", "error: no good\nlatchkeyd: error: one error\n")
 	none := []any{}
 	want := map[string]any{
-		"running": false, "enabled": true, "reason": "no good",
+		"running": false, "enabled": true, "reason": "no good", "process": "",
 		"devices": none, "doors": none, "clients": none,
 	}
 	if diff := cmp.Diff(want, r.call("status", nil)); diff != "" {
@@ -242,6 +243,24 @@ func testNewClientLost(t *testing.T) {
 	}
 	if diff := cmp.Diff(text, r.read("etc/config/latchkey")); diff != "" {
 		t.Errorf("the configuration (-want +got):\n%s", diff)
+	}
+}
+
+// A daemon that is just starting is told from one that ended, by procd's list of services.
+func testPluginProcess(t *testing.T) {
+	for instances, want := range map[string]string{
+		`{}`: "", `{ latchkey: {} }`: "", `{ latchkey: { instances: { hooks: { running: true } } } }`: "",
+		`{ latchkey: { instances: { main: { running: true, pid: 7 } } } }`:        "running",
+		`{ latchkey: { instances: { main: { running: false, exit_code: 1 } } } }`: "ended",
+	} {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", oneDoor)
+		r.plugin("import { connect as ubus } from 'ubus';",
+			"function ubus() { return { call: (object, method, args) => object == 'service' && method == 'list' && args.name == 'latchkey' ? "+instances+" : null }; }")
+		r.write("call.uc", "printf('%J', loadfile('"+r.path("plugin.uc")+"', { raw_mode: true })().latchkey.status.call({ args: {} }));")
+		if got := r.ucode()["process"]; got != want {
+			t.Errorf("%s: process %q, want %q", instances, got, want)
+		}
 	}
 }
 

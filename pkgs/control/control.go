@@ -70,13 +70,14 @@ type Door struct {
 
 // Grant is one address's use of a door.
 type Grant struct {
-	Address  string    `json:"address"`
-	Until    time.Time `json:"until"`
-	Left     int       `json:"left"` // seconds
-	Client   string    `json:"client,omitempty"`
-	Knock    string    `json:"knock"`
-	Pending  bool      `json:"pending,omitempty"`
-	Sessions int       `json:"sessions,omitempty"` // in the answer to close: how many were ended
+	Address  string     `json:"address"`
+	Since    *time.Time `json:"since,omitempty"` // when it was opened first
+	Until    time.Time  `json:"until"`
+	Left     int        `json:"left"` // seconds
+	Client   string     `json:"client,omitempty"`
+	Knock    string     `json:"knock"`
+	Pending  bool       `json:"pending,omitempty"`
+	Sessions int        `json:"sessions,omitempty"` // in the answer to close: how many were ended
 }
 
 // Client is a client's state. It never holds a key.
@@ -104,6 +105,7 @@ type Event struct {
 	Client   string     `json:"client,omitempty"`
 	Address  string     `json:"address,omitempty"`
 	Until    *time.Time `json:"until,omitempty"`
+	From     *time.Time `json:"from,omitempty"` // of closed and expired: when it was opened; none = nothing was open
 	Knock    string     `json:"knock,omitempty"`
 	Reason   string     `json:"reason,omitempty"`   // of refused: a word of knock.Reason
 	Detail   string     `json:"detail,omitempty"`   // a sentence for a person
@@ -113,6 +115,17 @@ type Event struct {
 	Also     string     `json:"also,omitempty"`     // of opened and extended: the other knock of the same press of a button
 	Count    int        `json:"count,omitempty"`    // how many alike, or of one press, this one stands for, if more than one
 	Hidden   int        `json:"hidden,omitempty"`   // how many refusals before this one were too many to show
+}
+
+// Shift moves the times of an event by as much as the clock was set. What shares them is not changed.
+func (e *Event) Shift(by time.Duration) {
+	e.Time = e.Time.Add(by)
+	for _, t := range []**time.Time{&e.From, &e.Until} {
+		if *t != nil {
+			moved := (*t).Add(by)
+			*t = &moved
+		}
+	}
 }
 
 // Problem is one thing wrong, or doubtful, in a configuration.

@@ -322,7 +322,7 @@ func (d *Daemon) closeFor(now time.Time, name string, l leave, how string, again
 	e := control.Event{Kind: closed, Door: name, Client: l.name(), Address: l.address.Unmap().String(), Knock: how, Detail: "closed by a knock"}
 	if ended {
 		counts, _ := d.endSessions(now, []door.Grant{g}, d.byOption) // the error was told
-		e.Sessions = counts[0]
+		e.Sessions, e.From = counts[0], since(now, g)
 	}
 	switch {
 	case ended && still != "":

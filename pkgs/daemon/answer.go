@@ -206,7 +206,6 @@ func (d *Daemon) forget(name string) error {
 // Status tells how everything is. It holds no secret.
 func (d *Daemon) Status() control.Status {
 	devices := d.sys.Capture.Devices()
-	list, _ := d.events.since(0)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.sys.Now()
@@ -224,11 +223,9 @@ func (d *Daemon) Status() control.Status {
 		Devices: devices,
 		Doors:   []control.Door{},
 		Clients: []control.Client{},
+		Last:    d.events.newest(),
 	}
 	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
-	if len(list) > 0 {
-		s.Last = list[len(list)-1].Number
-	}
 	grants := d.book.Grants(now)
 	for _, c := range d.policy.cfg.Doors {
 		waits := slices.ContainsFunc(ways(&c), d.lacks)
@@ -280,10 +277,19 @@ func tellDoor(now time.Time, c config.Door, grants []door.Grant, waits bool, bro
 	return t
 }
 
+// since tells when a grant began, by the wall clock as it is now; nil if that is not known.
+func since(now time.Time, g door.Grant) *time.Time {
+	if g.Since.IsZero() {
+		return nil
+	}
+	t := now.Add(-now.Sub(g.Since)).Round(0)
+	return &t
+}
+
 func tellGrant(now time.Time, g door.Grant) control.Grant {
 	left := g.Until.Sub(now)
 	return control.Grant{
-		Address: g.Address.String(), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
+		Address: g.Address.String(), Since: since(now, g), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
 		Client: g.Client, Knock: g.Knock, Pending: g.Pending,
 	}
 }

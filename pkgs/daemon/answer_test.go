@@ -32,7 +32,7 @@ func TestStatus(t *testing.T) {
 		Devices: []control.Device{{Name: "wan", State: "up"}},
 		Doors: []control.Door{
 			{Name: "nas", State: "ready", OpenFor: 600, MaxOpen: 3600, Grants: []control.Grant{
-				{Address: "203.0.113.7", Until: until, Left: 510, Client: "phone", Knock: "message stun"}}},
+				{Address: "203.0.113.7", Since: &last, Until: until, Left: 510, Client: "phone", Knock: "message stun"}}},
 			{Name: "web", State: "ready", OpenFor: 60, MaxOpen: 3600, Grants: []control.Grant{}},
 			{Name: "old", State: "disabled", OpenFor: 30, MaxOpen: 3600, Grants: []control.Grant{}},
 		},

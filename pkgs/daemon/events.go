@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/clock"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -32,11 +33,13 @@ const (
 	trouble  = "trouble" // something that the owner should mend
 )
 
-// Limits of the event list.
+// Limits of the event list, each for itself: what strangers cause does not push out who was in. The very
+// first event stays besides: it says since when there is something to know.
 const (
-	keepEvents  = 256 // events that are kept for later readers …
-	keepRefused = 128 // … of which refusals, which strangers can cause …
-	keepSystem  = 64  // … and what a restart or a reload brings
+	keepVisits  = 512 // ends of grants, each of which says when that grant began: a week of 73 a day
+	keepRefused = 128 // knocks that opened nothing, which strangers can cause
+	keepSystem  = 64  // what a restart or a reload brings
+	keepOthers  = 128 // the rest: openings, and what the owner should mend
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
 	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
@@ -55,9 +58,10 @@ type events struct {
 	start time.Time
 
 	mu      sync.Mutex
-	list    []entry // oldest first, at most keepEvents
+	list    []entry // oldest first
 	last    uint64
 	former  uint64                  // number of the newest event of former runs
+	set     time.Duration           // by how much the clock was set since start
 	changes uint64                  // of the list
 	saved   uint64                  // changes when it was saved last …
 	savedAt time.Duration           // … and when that was, since start
@@ -80,6 +84,7 @@ func newEvents(start time.Time) *events {
 func (l *events) add(now time.Time, e control.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.adjust(now)
 	at := now.Sub(l.start)
 	if l.countAlike(at, e) {
 		return
@@ -98,42 +103,55 @@ func (l *events) add(now time.Time, e control.Event) {
 	}
 	l.last++
 	e.Number, e.Time = l.last, now.Round(0)
-	l.makeRoom(e.Kind)
+	l.makeRoom(e)
 	l.list = append(l.list, entry{e, at})
 	l.changes++
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
-// makeRoom drops the oldest event, or the oldest of those that have a share of the list and fill it.
-func (l *events) makeRoom(kind string) {
-	most := share(kind)
-	first, n := 0, 0
-	for i, e := range l.list {
-		if share(e.Kind) == most {
-			if n == 0 {
-				first = i
-			}
+// makeRoom drops the oldest of the events that share a part of the list with e, if they fill it.
+func (l *events) makeRoom(e control.Event) {
+	part, most := partOf(e)
+	oldest, n := 0, 0
+	for i := len(l.list) - 1; i > 0; i-- {
+		if p, _ := partOf(l.list[i].Event); p == part {
+			oldest = i
 			n++
 		}
 	}
-	switch {
-	case n == most:
-		l.list = slices.Delete(l.list, first, first+1)
-	case len(l.list) == keepEvents:
-		l.list = slices.Delete(l.list, 0, 1)
+	if n >= most {
+		l.list = slices.Delete(l.list, oldest, oldest+1)
 	}
 }
 
-// share is how much of the list is for events of a kind and those like it.
-func share(kind string) int {
-	switch kind {
-	case refused:
-		return keepRefused
-	case started, pending, ready, link, reload:
-		return keepSystem
+// partOf returns which part of the list is for events like e, and how many it holds.
+func partOf(e control.Event) (part byte, most int) {
+	if e.From != nil {
+		return 'v', keepVisits
 	}
-	return keepEvents
+	switch e.Kind {
+	case refused, inside:
+		return 'r', keepRefused
+	case started, pending, ready, link, reload:
+		return 's', keepSystem
+	}
+	return 'o', keepOthers
+}
+
+// adjust moves the times of all events if somebody has set the clock since it last looked: what was told
+// an hour ago is an hour old, also on a router that learns the time only after its start.
+func (l *events) adjust(now time.Time) {
+	set := now.Round(0).Sub(l.start.Round(0)) - now.Sub(l.start)
+	by := set - l.set
+	if by.Abs() <= clock.Slack {
+		return
+	}
+	l.set = set
+	for i := range l.list {
+		l.list[i].Shift(by)
+	}
+	l.changes++
 }
 
 // countAlike counts e on a recent event that tells the same, or that is of the same press.
@@ -182,6 +200,13 @@ func sameTime(e control.Event) time.Duration {
 
 func isMessage(e control.Event) bool { return strings.HasPrefix(e.Knock, messagePrefix) }
 
+// newest returns the number of the newest event, 0 if there was none.
+func (l *events) newest() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
 // since returns the events after number n, and a channel that is closed when there are more.
 func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 	l.mu.Lock()
@@ -197,7 +222,8 @@ func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 
 // restore takes the events of former runs, oldest first, before anything is added. Numbers go on.
 func (l *events) restore(list []control.Event) {
-	for _, e := range list[max(len(list)-keepEvents, 0):] {
+	for _, e := range list {
+		l.makeRoom(e)
 		l.list = append(l.list, entry{Event: e})
 		l.last, l.former = e.Number, e.Number
 	}
@@ -208,6 +234,7 @@ func (l *events) restore(list []control.Event) {
 func (l *events) toSave(now time.Time, end bool) (list []control.Event, is bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.adjust(now)
 	at := now.Sub(l.start)
 	if l.changes == l.saved || !end && l.saved > 0 && at-l.savedAt < saveEvents {
 		return nil, false

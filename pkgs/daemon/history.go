@@ -28,12 +28,9 @@ func (d *Daemon) restoreEvents() {
 // saveEvents saves what changed, at the end of the daemon or when it is time: at most every 5 s, and
 // as it is called at least that often, at the latest 10 s after an event.
 func (d *Daemon) saveEvents(end bool) {
-	if d.sys.History == nil {
-		return
-	}
 	now := d.sys.Now()
 	list, is := d.events.toSave(now, end)
-	if !is {
+	if !is || d.sys.History == nil {
 		return
 	}
 	err := d.sys.History.Write(list)

@@ -34,6 +34,7 @@ config latchkey 'main'
 	option enabled '1'
 	list device 'wan'
 	option stun_port '41641'
+	option host 'home.example.net'
 
 config door 'nas'
 	option port '2222'

@@ -118,7 +118,8 @@ func (d *Daemon) tellEnded(now time.Time, kind string, grants []door.Grant, why 
 	counts, err := d.endSessions(now, grants, cut)
 	for i, g := range grants {
 		d.events.add(now, control.Event{
-			Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), Knock: g.Knock, Detail: why, Sessions: counts[i],
+			Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), From: since(now, g), Knock: g.Knock, Detail: why,
+			Sessions: counts[i],
 		})
 	}
 	return counts, err

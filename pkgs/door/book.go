@@ -131,6 +131,7 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	g = Grant{
 		Door:    a.Door,
 		Address: plain(a.Address),
+		Since:   now,
 		Until:   now.Add(min(length, d.MaxOpen)),
 		Client:  a.Client,
 		Knock:   a.Knock,
@@ -138,8 +139,11 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	at := useOf(&g)
 	old := b.grants[at]
 	extended = old != nil && now.Before(old.Until)
-	if extended && old.Until.After(g.Until) {
-		g = *old
+	if extended {
+		g.Since = old.Since
+		if old.Until.After(g.Until) {
+			g = *old
+		}
 	}
 	if err := b.room(now, at); err != nil {
 		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)

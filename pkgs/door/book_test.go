@@ -24,7 +24,8 @@ var (
 	nas = door.Door{Name: "nas", OpenFor: 10 * time.Minute, MaxOpen: time.Hour}
 	web = door.Door{Name: "web", OpenFor: time.Minute, MaxOpen: time.Minute}
 
-	anyOrder = []cmp.Option{cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()}
+	anyOrder = []cmp.Option{cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty(),
+		cmpopts.IgnoreFields(door.Grant{}, "Since")} // see TestSince
 )
 
 // at returns the time of day a while after noon.
@@ -474,5 +475,46 @@ func TestGrants_survive_a_clock_that_jumps(t *testing.T) {
 	}
 	if g.Until == g.Until.Round(0) {
 		t.Error("the end of a grant lost its monotonic reading")
+	}
+}
+
+func TestSince_is_when_a_grant_was_opened_first(t *testing.T) {
+	b, _ := start(t, door.Limits{})
+	since := func(now time.Time, client string) time.Duration {
+		t.Helper()
+		for _, g := range b.Grants(now) {
+			if g.Client == client {
+				return g.Since.Sub(noon)
+			}
+		}
+		t.Fatalf("%s has no grant", client)
+		return 0
+	}
+	ask := door.Ask{Door: "nas", Address: four, Client: "anna"}
+	mustOpen(t, b, at(0), ask)
+	for name, a := range map[string]door.Ask{
+		"extended":               ask,
+		"extended_by_less":       {Door: "nas", Address: four, Client: "anna", For: time.Second},
+		"another_client_beside":  {Door: "nas", Address: four, Client: "ben"},
+		"another_address_beside": {Door: "nas", Address: other, Client: "ben"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if g := mustOpen(t, b, at(3*time.Minute), a); a.Client == "anna" && g.Since != at(0) {
+				t.Errorf("opened at %v", g.Since)
+			}
+			if got := since(at(4*time.Minute), "anna"); got != 0 {
+				t.Errorf("%v after noon", got)
+			}
+		})
+	}
+	if got := since(at(4*time.Minute), "ben"); got != 3*time.Minute {
+		t.Errorf("ben came %v after noon", got)
+	}
+	if g := mustOpen(t, b, at(2*time.Hour), ask); g.Since != at(2*time.Hour) { // nobody called Expire
+		t.Errorf("a grant of after the first one's end began at %v", g.Since)
+	}
+	closed, err := b.Close(at(2*time.Hour+time.Minute), "nas", four)
+	if err != nil || len(closed) != 1 || closed[0].Since != at(2*time.Hour) {
+		t.Errorf("closed %+v, %v", closed, err)
 	}
 }

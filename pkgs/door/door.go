@@ -19,6 +19,7 @@ type Door struct {
 type Grant struct {
 	Door    string
 	Address netip.Addr
+	Since   time.Time // when it was opened first
 	Until   time.Time
 	Client  string // who knocked; "" for the owner at the router
 	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"

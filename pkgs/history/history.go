@@ -12,6 +12,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 )
@@ -20,18 +25,46 @@ import (
 type File string
 
 const (
-	// maxSize is how large the file gets, in bytes: 256 events of 250 have room twice. If they are
-	// longer, the oldest are left out.
-	maxSize = 128 << 10
+	// maxSize is how large the file gets, in bytes: the 833 events that the daemon keeps have room twice
+	// if they have 300 each. If they are longer, the oldest are left out.
+	maxSize = 512 << 10
 
-	// head is the first line. Each of the others is an event as JSON.
-	head = "latchkey events 1\n"
+	// head begins the first line; behind it stands startedAt. Each of the other lines is an event as JSON.
+	head = "latchkey events 1"
+
+	// slack is by how many seconds startedAt may differ from itself although nobody set the clock.
+	slack = 2
 
 	// maxNumber is the highest number of an event that every reader of JSON takes for an integer.
 	maxNumber = 1<<53 - 1
 )
 
-// Read returns the events that were written last, oldest first; none if there is no file. A file that
+// startedAt is when the router started by its clock, in seconds since 1970: it changes when somebody
+// sets the clock.
+func startedAt() int64 {
+	var up unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil {
+		return 0
+	}
+	return time.Now().Unix() - int64(up.Sec)
+}
+
+// setSince returns by how much the clock was set since a file with this first line was written, and
+// whether the line is ours. 0.1.0 did not write when the router started.
+func setSince(line string) (set time.Duration, ours bool) {
+	if line == head {
+		return 0, true
+	}
+	word, ours := strings.CutPrefix(line, head+" ")
+	then, err := strconv.ParseInt(word, 10, 64)
+	if by := startedAt() - then; by > slack || by < -slack {
+		set = time.Duration(by) * time.Second
+	}
+	return set, ours && err == nil
+}
+
+// Read returns the events that were written last, oldest first; none if there is no file. Their times
+// are those of the present clock, also if it was set since then. A file that
 // this package did not write is an error, and is replaced by the next Write.
 func (f File) Read() ([]control.Event, error) {
 	info, err := os.Lstat(string(f))
@@ -48,7 +81,8 @@ func (f File) Read() ([]control.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	rest, ours := bytes.CutPrefix(text, []byte(head))
+	first, rest, _ := bytes.Cut(text, []byte{'\n'})
+	set, ours := setSince(string(first))
 	if !ours || len(rest) > 0 && rest[len(rest)-1] != '\n' {
 		return nil, fmt.Errorf("%s is damaged, or of another version", f)
 	}
@@ -63,6 +97,7 @@ func (f File) Read() ([]control.Event, error) {
 			return nil, fmt.Errorf("%s is damaged: line %d: event %d behind event %d", f, len(list)+2, e.Number, last)
 		}
 		last = e.Number
+		e.Shift(set)
 		list = append(list, e)
 	}
 	return list, nil
@@ -72,7 +107,8 @@ func (f File) Read() ([]control.Event, error) {
 // sees the old ones or the new ones.
 func (f File) Write(list []control.Event) error {
 	lines := make([][]byte, len(list))
-	first, size := len(list), len(head)
+	text := fmt.Appendf(nil, "%s %d\n", head, startedAt())
+	first, size := len(list), len(text)
 	for first > 0 {
 		line := append(control.Marshal(list[first-1]), '\n')
 		if size += len(line); size > maxSize {
@@ -81,7 +117,7 @@ func (f File) Write(list []control.Event) error {
 		first--
 		lines[first] = line
 	}
-	text := append([]byte(head), bytes.Join(lines[first:], nil)...)
+	text = append(text, bytes.Join(lines[first:], nil)...)
 	fresh := string(f) + ".new"
 	if err := os.WriteFile(fresh, text, 0o600); err != nil { // not synced: nothing here survives a power failure
 		return err

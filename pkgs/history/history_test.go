@@ -5,6 +5,7 @@ package history_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,13 +55,59 @@ func TestWhatWasWrittenLastIsRead(t *testing.T) {
 	}
 }
 
+// The clock of a router without a battery is set some time after its start, perhaps while the daemon is down.
+func TestTimesAreThoseOfThePresentClock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	f := history.File(path)
+	from, until := at.Add(-time.Minute), at.Add(time.Minute)
+	if err := f.Write([]control.Event{{Number: 1, Time: at, Kind: "closed", From: &from, Until: &until}}); err != nil {
+		t.Fatal(err)
+	}
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, rest, _ := strings.Cut(string(written), "\n")
+	start, err := strconv.ParseInt(first[strings.LastIndex(first, " ")+1:], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		head string
+		set  time.Duration
+	}{
+		"as_it_was":                 {first, 0},
+		"set_forward_by_years":      {"latchkey events 1 " + strconv.FormatInt(start-3*365*86400, 10), 3 * 365 * 24 * time.Hour},
+		"set_back_by_an_hour":       {"latchkey events 1 " + strconv.FormatInt(start+3600, 10), -time.Hour},
+		"of_a_version_without_this": {"latchkey events 1", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, []byte(test.head+"\n"+rest), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			list, err := f.Read()
+			if err != nil || len(list) != 1 {
+				t.Fatalf("%d events, %v", len(list), err)
+			}
+			e := list[0]
+			for what, got := range map[string]time.Duration{
+				"time": e.Time.Sub(at), "from": e.From.Sub(from), "until": e.Until.Sub(until),
+			} {
+				if off := (got - test.set).Abs(); off > time.Minute { // how long this test may take
+					t.Errorf("%s is %v later, want %v", what, got, test.set)
+				}
+			}
+		})
+	}
+}
+
 func TestFileStaysSmall(t *testing.T) {
 	f := history.File(filepath.Join(t.TempDir(), "events"))
 	if err := f.Write(eventsUpTo(256, strings.Repeat("x", 5000))); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(string(f))
-	if err != nil || info.Size() > 128<<10 {
+	if err != nil || info.Size() > 512<<10 {
 		t.Fatalf("%v, %v", info.Size(), err)
 	}
 	list, err := f.Read()
@@ -81,7 +128,9 @@ func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"empty":                "",
-		"of_another_version":   strings.Replace(string(good), " 1\n", " 2\n", 1),
+		"of_another_version":   strings.Replace(string(good), " 1 ", " 2 ", 1),
+		"of_a_later_version":   strings.Replace(string(good), " 1 ", " 12 ", 1),
+		"without_a_number":     strings.Replace(string(good), " 1 ", " 1 x", 1),
 		"of_somebody_else":     "root:x:0:0:root:/root:/bin/ash\n",
 		"cut_off":              string(good[:len(good)-9]),
 		"with_a_damaged_line":  strings.Replace(string(good), `"number":2`, `"number":"2"`, 1),
@@ -89,7 +138,7 @@ func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
 		"with_a_number_twice":  strings.Replace(string(good), `"number":2`, `"number":1`, 1),
 		"with_a_number_beyond": strings.Replace(string(good), `"number":3`, `"number":18446744073709551615`, 1),
 		"without_a_kind":       strings.Replace(string(good), `"kind":"refused"`, `"kind":""`, 1),
-		"too_large":            string(good) + strings.Repeat("\n", 128<<10),
+		"too_large":            string(good) + strings.Repeat("\n", 512<<10),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

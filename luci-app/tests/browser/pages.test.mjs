@@ -345,6 +345,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 
 	test('an import takes clients over with the port that they need, and shows no keys', () => scene('importer', {}, async page => {
 		await page.evaluate(() => scenes.importer(() => Promise.resolve({ config: 'config latchkey \'main\'\n\toption spa_port \'62201\'\nconfig door \'openSSH\'\n\toption port \'22\'\nconfig client \'fwknop\'\n\toption kind \'fwknop\'\n\toption key \'c2VjcmV0\'\n\tlist door \'openSSH\'\nconfig client \'fwknop\'\n\tlist door \'web\'\n' })));
+		await page.getByLabel('or its text').fill('x');
 		await page.getByRole('button', { name: 'Translate' }).click();
 		await page.getByText('Client “fwknop”').waitFor();
 		assert.equal(await page.getByText('c2VjcmV0').count(), 0);
@@ -356,6 +357,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 
 	test('an import that fails says why', () => scene('importer', {}, async page => {
 		await page.evaluate(() => scenes.importer(() => Promise.reject(new Error('line 3: no sequence'))));
+		await page.getByLabel('or its text').fill('x');
 		await page.getByRole('button', { name: 'Translate' }).click();
 		await page.getByText('line 3: no sequence').waitFor();
 	}));

@@ -74,7 +74,7 @@ globalThis.scenes = (function() {
 	return {
 		NOW, status, events, doors, firewall, context, where, put,
 		overview: () => put(need('latchkey.status').banner(status, null), heading('Doors'), need('latchkey.status').doorCards(status, actions()),
-			heading('Knocks'), need('latchkey.status').eventList(events, need('latchkey.status').names(status), status.now, '-')),
+			heading('Knocks'), need('latchkey.eventlist').list(events, { names: need('latchkey.status').names(status), now: status.now, folds: true, empty: '-', level: 'h4' })),
 		look: () => put(heading('Doors'), need('latchkey.status').doorCards(status, { names: need('latchkey.status').names(status), at: NOW }),
 			heading('Clients'), need('latchkey.rows').clientsLook(status, NOW)),
 		wizard: extra => put(heading('Setup'), need('latchkey.wizard').firstUse(context(extra))),

@@ -216,12 +216,14 @@ describe('on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI') + ' in 
 		await s.see();
 		await s.modal.getByRole('button', { name: 'Done' }).click();
 		await s.press('Import from knockd or fwknop…');
+		await s.page.getByLabel('or its text').fill('x');
 		await s.press('Translate');
 		await s.see('import.error', 'import.hint');
 	}));
 
 	test('what an import found', () => on('view.latchkey.sequences', { mode: { translate: true } }, async s => {
 		await s.press('Import from knockd or fwknop…');
+		await s.page.getByLabel('or its text').fill('x');
 		await s.press('Translate');
 		await s.see('import.comment', '<img/class=evil/src=/evil>{import.step}');
 	}));

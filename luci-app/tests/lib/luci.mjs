@@ -5,40 +5,19 @@
 
 import { readFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { app, tests } from './modules.mjs';
-import { SIZES, THEME } from './browser.mjs';
+import { app } from './modules.mjs';
+import { SIZES } from './browser.mjs';
+import { viewPage, reply, REAL } from './pages.mjs';
+
+export { REAL };
 
 const ORIGIN = 'http://router.test';
 const OURS = join(app, 'htdocs');
-export const REAL = process.env.LUCI_RESOURCES;
-
-const file = path => readFileSync(path, 'utf8');
-
-function standIn(view, writer) {
-	return `<script>${file(join(tests, 'shim.js'))}</script><script>globalThis.writer = ${writer};</script><script>${file(join(tests, 'luci.js'))}</script><script>
-		const read = name => { const r = new XMLHttpRequest(); r.open('GET', '/luci-static/resources/' + name.replaceAll('.', '/') + '.js', false); r.send(); return r.responseText; };
-		Object.assign(globalThis, Shim.translator({}, n => n != 1), { E: Luci.E, L: Luci.L });
-		const need = Shim.loader(read, Luci.modules);
-		const v = need(${JSON.stringify(view)});
-		${view.startsWith('view.status') ? 'v.load().then(d => v.render(d)).then(n => Luci.content(document.getElementById("view"), n))' : 'Luci.show(v)'}.then(() => document.body.classList.add('ready'));</script>`;
-}
-
-function real(view, writer) {
-	const env = { token: '0', media: '/m', resource: '/luci-static/resources', scriptname: '/cgi-bin/luci', pathinfo: '', requestpath: [], dispatchpath: [],
-		pollinterval: 600, ubuspath: '/ubus', sessionid: '0', nodespec: { satisfied: true, readonly: !writer }, apply_rollback: 30, apply_holdoff: 1, apply_timeout: 5 };
-
-	return `<script src="/luci-static/resources/cbi.js"></script><script src="/luci-static/resources/luci.js"></script><script>
-		window.TR = {};
-		window.L = new LuCI(${JSON.stringify(env)});
-		${view.startsWith('view.status')
-			? `document.addEventListener('luci-loaded', () => L.require('${view}').then(v => v.load().then(d => v.render(d)).then(n => L.dom.content(document.getElementById('view'), n))));`
-			: `L.require('ui').then(ui => ui.instantiateView('${view.replace('view.', '').replaceAll('.', '/')}'));`}</script>`;
-}
 
 // Opens a view. answer(object, method, args) returns what ubus says, { code } for an ubus error or
 // { error } for one of JSON-RPC.
-export async function openView(browser, view, { answer, writer = true, size = 'desktop', dark = false }) {
-	const context = await browser.newContext({ viewport: SIZES[size], colorScheme: dark ? 'dark' : 'light', timezoneId: 'UTC', locale: 'en' });
+export async function openView(browser, view, { answer, writer = true, size = 'desktop', dark = false, language }) {
+	const context = await browser.newContext({ viewport: SIZES[size], colorScheme: dark ? 'dark' : 'light', timezoneId: 'UTC', locale: (language || 'en').replace('_', '-') });
 	const page = await context.newPage();
 	const wrong = [];
 
@@ -48,10 +27,7 @@ export async function openView(browser, view, { answer, writer = true, size = 'd
 		const path = new URL(route.request().url()).pathname;
 
 		if (path == '/')
-			return route.fulfill({ contentType: 'text/html; charset=utf-8', body: `<!doctype html><html lang="en" data-darkmode="${dark}"><head><meta charset="utf-8">
-				<meta name="viewport" content="width=device-width, initial-scale=1"><title>LuCI</title><link rel="icon" href="data:,"><style>${THEME}
-				.modal { max-width: 50em; margin: 1em auto; padding: 1em; border: 1px solid; overflow-wrap: anywhere; } td { border: 1px solid; padding: .4em; overflow-wrap: anywhere; }</style></head>
-				<body><main id="maincontent"><h1>Router</h1><div id="view"></div></main>${REAL ? real(view, writer) : standIn(view, writer)}</body></html>` });
+			return route.fulfill({ contentType: 'text/html; charset=utf-8', body: viewPage(view, { writer, dark, language }) });
 		if (/\/ubus\/?$/.test(path))
 			return route.fulfill({ contentType: 'application/json', body: JSON.stringify(reply(JSON.parse(route.request().postData()), answer)) });
 
@@ -68,16 +44,4 @@ export async function openView(browser, view, { answer, writer = true, size = 'd
 	await page.locator(view.startsWith('view.status') ? '#view .lk' : '#view h2, .alert-message, #view .lk-error').first().waitFor();
 
 	return { page, wrong, close: () => context.close() };
-}
-
-function reply(request, answer) {
-	if (Array.isArray(request))
-		return request.map(r => reply(r, answer));
-	if (request.method != 'call')
-		return { jsonrpc: '2.0', id: request.id, result: {} };
-
-	const [ , object, method, args ] = request.params;
-	const a = answer(object, method, args || {}) ?? {};
-
-	return a.rpc ? { jsonrpc: '2.0', id: request.id, error: a.rpc } : { jsonrpc: '2.0', id: request.id, result: a.code ? [ a.code ] : [ 0, a ] };
 }

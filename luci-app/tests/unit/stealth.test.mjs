@@ -43,9 +43,27 @@ test('a stock router is not silent, and each thing that answers is named', () =>
 		'Ping': 'answers',
 		'Ping over IPv6': 'answers',
 		'Ping to hosts in your network': 'answers',
-		'Open: ESP': 'open',
-		'Open: UDP port 500': 'open'
+		'IPsec to hosts in your network: ESP': 'answers',
+		'IPsec to hosts in your network: UDP port 500': 'answers'
 	});
+	assert.deepEqual(stealth.verdict(stealth.findings(stock(), [ 'wan', 'wan6' ])), { level: 'answers', text: 'Nothing is open, but 7 settings answer to strangers.',
+		todo: 'OpenWrt is shipped like this. It is safe, but not invisible.' });
+});
+
+test('no rule is taken for a stock one that lets more in', () => {
+	const silent = [ section('defaults', { forward: 'DROP' }), section('zone', { name: 'wan', input: 'DROP', forward: 'DROP' }) ];
+	const rule = more => stealth.verdict(stealth.findings([ ...silent, section('rule', { name: 'Allow-ISAKMP', src: 'wan', target: 'ACCEPT', ...more }) ], [ 'wan' ])).level;
+
+	assert.equal(rule({ dest: 'lan', proto: 'udp', dest_port: '500 4500' }), 'answers');
+	for (const more of [ { proto: 'udp', dest_port: '500' }, { dest: 'lan', proto: 'udp', dest_port: '500 501' }, { dest: 'lan', proto: 'udp' }, { dest: 'lan', proto: 'udp tcp', dest_port: '500' },
+		{ dest: 'lan', proto: 'esp tcp' }, { proto: 'esp' }, { dest: 'lan', proto: 'all' }, { proto: 'icmp tcp', icmp_type: 'echo-request', dest_port: '22' } ])
+		assert.equal(rule(more), 'open', JSON.stringify(more));
+});
+
+test('the word on stock settings is gone when there is more', () => {
+	const more = stock().concat(section('rule', { name: 'no smtp', src: 'wan', proto: 'tcp', dest_port: '25', target: 'REJECT' }));
+
+	assert.equal(stealth.verdict(stealth.findings(more, [ 'wan' ])).todo, '');
 });
 
 test('the zone’s DROP alone is not enough', () => {

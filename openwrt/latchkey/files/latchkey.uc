@@ -94,6 +94,13 @@ function problem() {
 	return join('\n', map(length(errors) ? [ ...errors, ...hints ] : lines, l => replace(l, /^(error|hint): /, '')));
 }
 
+// process tells what procd knows of the daemon: 'running', also before its socket is there, 'ended', or ''.
+function process() {
+	const main = ubus()?.call('service', 'list', { name: 'latchkey' })?.latchkey?.instances?.main;
+
+	return main ? (main.running ? 'running' : 'ended') : '';
+}
+
 function status() {
 	const s = ask({ method: 'status' });
 
@@ -105,6 +112,7 @@ function status() {
 	return {
 		running: false,
 		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in ON,
+		process: process(),
 		reason: problem(),
 		devices: [], doors: [], clients: []
 	};

@@ -5,6 +5,7 @@
 'require uci';
 'require latchkey.link as link';
 'require latchkey.plan as plan';
+'require latchkey.journal as journal';
 'require latchkey.door as door';
 'require latchkey.reach as reach';
 
@@ -45,8 +46,12 @@ function checked(answer) {
 	return answer;
 }
 
+// What the daemon says; { failed } if nothing did: 'absent' if the router knows no such service, 'denied'
+// to this login, 'lost' if the router itself is silent. The numbers are JSON-RPC's, as rpcd's.
 function status() {
-	return callStatus().catch(function() { return {}; });
+	return callStatus().catch(function(err) {
+		return { failed: (/-32000/).test(err.message) ? 'absent' : (/-32002/).test(err.message) ? 'denied' : 'lost' };
+	});
 }
 
 // The list of events, in whatever wrapping.
@@ -56,6 +61,30 @@ function events(since) {
 	}, function() {
 		return [];
 	});
+}
+
+// Returns a function that asks what is new: it resolves to { status, events, at }, at in milliseconds of
+// this browser's clock.
+function follow() {
+	let j = journal.empty();
+
+	return function() {
+		return status().then(function(s) {
+			const at = Date.now();
+			const after = journal.since(j, s.run, at);
+
+			if (s.running !== true)
+				return { status: s, events: [], at: at };
+
+			return events(after).then(function(answer) {
+				return journal.add(j, s.run, at, after, answer) || events(0).then(function(all) { return journal.add(j, s.run, at, 0, all); });
+			}).then(function(now) {
+				j = now;
+
+				return { status: s, events: j.list, at: at };
+			});
+		});
+	};
 }
 
 function delay(ms) {
@@ -229,7 +258,7 @@ function around() {
 
 return baseclass.extend({
 	status: status,
-	events: events,
+	follow: follow,
 	open: function(name, address, time) { return callOpen(name, address, time).then(checked); },
 	close: function(name, address, cut) { return callClose(name, address, cut).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },

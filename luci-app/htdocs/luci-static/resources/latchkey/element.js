@@ -41,8 +41,15 @@ function setAttribute(node, name, value) {
 // An element with attributes (functions are listeners, null is left out) and children: nodes, texts,
 // and lists of them. Attributes may be left out.
 function make(tag, attributes, children) {
-	const node = document.createElement(tag);
+	return filled(document.createElement(tag), attributes, children);
+}
 
+// The same for a part of a drawing.
+function shape(tag, attributes, children) {
+	return filled(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+}
+
+function filled(node, attributes, children) {
 	if (attributes == null || typeof(attributes) != 'object' || attributes.nodeType || Array.isArray(attributes)) {
 		children = (children === undefined) ? attributes : children;
 		attributes = {};
@@ -77,6 +84,7 @@ function drawing(source) {
 
 return baseclass.extend({
 	make: make,
+	shape: shape,
 	words: words,
 	say: say,
 	drawing: drawing

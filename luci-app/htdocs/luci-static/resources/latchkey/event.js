@@ -240,6 +240,12 @@ function group(event) {
 	}
 }
 
+// What every start and every reload brings, and nobody needs to read in passing.
+function isNoise(event) {
+	return [ 'started', 'reload', 'ready', 'pending' ].indexOf(event.kind) >= 0 ||
+		event.kind == 'link' && (/ is up$/).test(event.detail || '');
+}
+
 // Why a door closed early, by the daemon's words.
 function closings() {
 	return {
@@ -272,6 +278,8 @@ function notes(event) {
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
 		out.push(closings()[event.detail] || event.detail);
 	}
+	if (event.from && event.time)
+		out.push(text.say(_('It was open for {time}.'), { time: text.duration((new Date(event.time) - new Date(event.from)) / 1000) }));
 	if (event.sessions > 0)
 		out.push(text.say(N_(event.sessions, '{n} open connection was ended.', '{n} open connections were ended.'), { n: event.sessions }));
 	if (event.count > 1 && event.kind == 'refused')
@@ -292,5 +300,6 @@ return baseclass.extend({
 	tone: tone,
 	outcome: outcome,
 	group: group,
+	isNoise: isNoise,
 	notes: notes
 });

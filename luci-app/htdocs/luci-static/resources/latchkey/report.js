@@ -47,9 +47,11 @@ function page(findings, propose) {
 		E('div', { 'class': 'lk-banner', 'role': 'status' }, [
 			E('div', { 'class': 'lk-fact lk-' + ({ open: 'bad', answers: 'warn', silent: 'good' }[v.level]) }, [
 				E('span', { 'class': 'lk-mark', 'aria-hidden': 'true' }, [ { open: '✗', answers: '!', silent: '✓' }[v.level] ]),
-				E('div', [ E('strong', [ v.text ]) ])
+				E('div', [ E('strong', [ v.text ]), v.todo ? E('div', { 'class': 'lk-todo' }, [ v.todo ]) : '' ])
 			])
 		]),
+		E('p', { 'class': 'lk-terms' }, [ badge('open'), ' ' + _('a service can be reached by everybody'), ' · ', badge('answers'), ' ' + _('a stranger can learn that somebody is there'),
+			' · ', badge('silent'), ' ' + _('nothing comes back') ]),
 		E('ul', { 'class': 'lk-findings' }, sorted.map(function(f) { return row(f, propose); })),
 		limits()
 	]);

@@ -9,12 +9,19 @@
 
 const E = element.make;
 
+const PATIENCE = 20; // seconds that a slow router may take to start the daemon
+
 function titles(list) {
 	return (list || []).reduce(function(all, item) {
 		all[item.name] = item.title || item.name;
 
 		return all;
 	}, Object.create(null)); // a section may be called constructor
+}
+
+// Whether the router's clock shows no real date: it has none, and no time server was reached yet.
+function isUnset(status) {
+	return status.clock == 'free' && status.clock_reason == 'unset';
 }
 
 // Titles by name, for sentences about events.
@@ -31,9 +38,41 @@ function deviceNotes(status) {
 	});
 }
 
-function unreachable() {
-	return [ { level: 'bad', text: _('The Latchkey service does not answer.'),
-		todo: _('If you installed it a moment ago, log in again or restart the router once.') } ];
+// How the daemon is: 'running'; 'off', switched off; 'starting'; 'ended', it did not start or ended;
+// 'hung', it runs and does not answer; 'absent', 'denied', 'lost': nobody answers for it, see api.status.
+// waited: seconds for which it has not run, as far as this page saw.
+function phase(status, waited) {
+	if (status.running)
+		return 'running';
+	if (status.running == null)
+		return status.error ? 'hung' : status.failed || 'lost';
+	if (!status.enabled)
+		return 'off';
+
+	return (status.reason || status.process == 'ended' || waited > PATIENCE) ? 'ended' : 'starting';
+}
+
+// What to say of a daemon that does not run.
+function absence(which, status) {
+	switch (which) {
+	case 'off':
+		return { level: 'warn', text: _('Latchkey is switched off: all doors stay closed.'), todo: status.reason, action: 'enable' };
+	case 'starting':
+		return { level: 'wait', text: _('Latchkey is starting.'), todo: _('Doors open as soon as it runs.') };
+	case 'ended':
+		return { level: 'bad', text: _('Latchkey is not running: all doors stay closed.'),
+			todo: status.reason || _('It did not start, or has ended; the system log tells why.'), action: 'restart' };
+	case 'hung':
+		return { level: 'bad', text: _('Latchkey runs, but does not answer.'),
+			todo: _('Which doors are open cannot be told; each closes on time by itself. The system log may tell what holds it up.'), action: 'restart' };
+	case 'absent':
+		return { level: 'bad', text: _('The router does not know Latchkey’s service.'),
+			todo: _('If you installed it a moment ago, log in again or restart the router once.') };
+	case 'denied':
+		return { level: 'bad', text: _('The router does not let this login see Latchkey.'), todo: _('Log in again, or with another account.') };
+	default:
+		return { level: 'bad', text: _('The router does not answer.'), todo: _('This page goes on trying.') };
+	}
 }
 
 // Why the router's clock is right or may be wrong, by the daemon's words (package clock).
@@ -59,17 +98,13 @@ function clockFact(status) {
 	return fact;
 }
 
-// What the owner should know before anything else: [{ level: 'good'|'warn'|'bad', text, todo, action }].
+// What the owner should know before anything else: [{ level: 'good'|'wait'|'warn'|'bad', text, todo, action }].
 // action 'enable' or 'restart' is what would mend it.
-function facts(status) {
-	if (status.running == null)
-		return unreachable();
-	if (!status.running)
-		return [ status.enabled
-			? { level: 'bad', text: _('Latchkey is not running: all doors stay closed.'),
-				todo: status.reason || _('It did not start; the system log tells why.'), action: 'restart' }
-			: { level: 'warn', text: _('Latchkey is switched off: all doors stay closed.'),
-				todo: status.reason, action: 'enable' } ];
+function facts(status, waited) {
+	const which = phase(status, waited || 0);
+
+	if (which != 'running')
+		return [ absence(which, status) ];
 
 	const out = [];
 	const up = (status.devices || []).filter(function(d) { return d.state == 'up'; });
@@ -88,12 +123,12 @@ function facts(status) {
 }
 
 // The facts as a box. act(action) makes the button for an action, or nothing.
-function banner(status, act) {
-	return E('div', { 'class': 'lk-banner', 'role': 'status' }, facts(status).map(function(f) {
+function banner(status, act, waited) {
+	return E('div', { 'class': 'lk-banner', 'role': 'status' }, facts(status, waited).map(function(f) {
 		const button = (f.action && act) ? act(f.action) : null;
 
 		return E('div', { 'class': 'lk-fact lk-' + f.level }, [
-			E('span', { 'class': 'lk-mark', 'aria-hidden': 'true' }, [ { good: '✓', warn: '!', bad: '✗' }[f.level] ]),
+			E('span', { 'class': 'lk-mark', 'aria-hidden': 'true' }, [ { good: '✓', wait: '…', warn: '!', bad: '✗' }[f.level] ]),
 			E('div', [
 				E('strong', [ f.text ]),
 				f.todo ? E('div', { 'class': 'lk-todo' }, [ f.todo ]) : ''
@@ -108,6 +143,8 @@ function stateOf(door) {
 		return { id: 'off', label: _('switched off', 'state of a door') };
 	if (door.state == 'stopped')
 		return { id: 'closed', label: _('closed', 'state of a door') };
+	if (door.state == 'unknown')
+		return { id: 'off', label: _('not known', 'state of a door') };
 	if (door.state == 'pending')
 		return { id: 'pending', label: _('waits for the firewall', 'state of a door') };
 	if (door.state == 'broken')
@@ -240,41 +277,6 @@ function doorCards(status, ctx) {
 	return E('div', { 'class': 'lk-doors' }, doors.map(function(d) { return doorCard(d, ctx); }));
 }
 
-function clock(time, now) {
-	const t = new Date(time);
-	const form = { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit' };
-
-	if (t.getFullYear() != new Date(now).getFullYear())
-		form.year = 'numeric'; // a router without a clock has a year of its own
-
-	return new Intl.DateTimeFormat(text.locale(), form).format(t);
-}
-
-function eventRow(e, known, now) {
-	const notes = event.notes(e);
-	const way = (e.knock != 'control' && (e.kind == 'refused' || e.kind == 'inside' || e.kind == 'opened' || e.kind == 'extended')) ? event.how(e.knock, e.also) : '';
-	const ago = text.ago((new Date(now) - new Date(e.time)) / 1000);
-
-	return E('li', { 'class': 'lk-event lk-tone-' + event.tone(e), 'data-number': String(e.number) }, [
-		E('time', { 'datetime': e.time, 'title': ago }, [ clock(e.time, now) ]),
-		E('span', { 'class': 'lk-badge lk-' + event.tone(e) }, [ event.outcome(e) ]),
-		E('div', { 'class': 'lk-what' }, [
-			E('div', [].concat(event.sentence(e, known, function(kind, value) {
-				return E((kind == 'address') ? 'code' : 'strong', [ value ]);
-			}), way ? [ E('small', [ ' · ' + way ]) ] : [])),
-			notes.length ? E('div', { 'class': 'lk-notes' }, notes.map(function(n) { return E('p', [ n ]); })) : ''
-		])
-	]);
-}
-
-// Events, newest first. empty: what to say if there is none.
-function eventList(events, known, now, empty) {
-	if (!events.length)
-		return E('p', { 'class': 'lk-empty' }, [ empty ]);
-
-	return E('ol', { 'class': 'lk-events' }, events.slice().reverse().map(function(e) { return eventRow(e, known, now); }));
-}
-
 // The card on Status > Overview: open doors only, null if all are closed.
 function openCard(status, at) {
 	const known = names(status);
@@ -305,8 +307,8 @@ function replace(root, nodes) {
 }
 
 // What of a status a person can see, without what only counts down: if it is the same, nothing is drawn anew.
-function fingerprint(status, events) {
-	return JSON.stringify([ status.running, status.reason, status.problem, clockFact(status), status.cut, status.devices, status.clients,
+function fingerprint(status, events, waited) {
+	return JSON.stringify([ phase(status, waited || 0), status.reason, status.problem, clockFact(status), status.cut, status.devices, status.clients,
 		(status.doors || []).map(function(d) {
 			return [ d.name, d.title, d.state, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
 				return [ g.address, g.until, g.client, g.knock, g.pending ];
@@ -316,6 +318,8 @@ function fingerprint(status, events) {
 
 return baseclass.extend({
 	names: names,
+	isUnset: isUnset,
+	phase: phase,
 	facts: facts,
 	banner: banner,
 	stateOf: stateOf,
@@ -323,7 +327,6 @@ return baseclass.extend({
 	doorCard: doorCard,
 	doorState: doorState,
 	doorCards: doorCards,
-	eventList: eventList,
 	openCard: openCard,
 	tick: tick,
 	replace: replace,

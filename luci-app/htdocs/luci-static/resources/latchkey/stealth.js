@@ -5,9 +5,9 @@
 
 // Which settings of the firewall answer to strangers. Pure: sections in, findings out.
 //
-// A finding is { id, level, title, detail, change }. level: 'open' (something can be reached),
-// 'answers' (a stranger learns that somebody is there) or 'silent'. change: [{ section, option,
-// from, to }] or null; applying it makes the finding silent.
+// A finding is { id, level, title, detail, change, stock }. level is one of three grades: 'open' (something
+// can be reached), 'answers' (a stranger can learn that somebody is there) or 'silent'. change: [{
+// section, option, from, to }] or null; applying it makes the finding silent. stock: OpenWrt is shipped so.
 
 function list(value) {
 	if (value == null || value === '')
@@ -48,7 +48,7 @@ function checkInput(zone, defaults) {
 		return Object.assign(f, { level: 'open', detail: _('The router accepts them all: every service on it can be reached.'),
 			change: policyChange(zone, 'input', policy) });
 
-	return Object.assign(f, { level: 'answers', change: policyChange(zone, 'input', policy),
+	return Object.assign(f, { level: 'answers', stock: true, change: policyChange(zone, 'input', policy),
 		detail: _('The router refuses each one with an answer (REJECT), so everybody can see that it is there.') });
 }
 
@@ -72,7 +72,7 @@ function checkDefaultForward(defaults) {
 	if (policy == 'DROP')
 		return Object.assign(f, { level: 'silent', detail: _('They are dropped without a word.'), change: null });
 
-	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', change: policyChange(defaults, 'forward', policy),
+	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', stock: policy != 'ACCEPT', change: policyChange(defaults, 'forward', policy),
 		detail: (policy == 'ACCEPT')
 			? _('The general forward setting lets through what no zone decides.')
 			: _('The general forward setting is “reject”: ' +
@@ -136,6 +136,7 @@ function checkPing(rule) {
 	return {
 		id: 'ping-' + rule['.name'],
 		level: 'answers',
+		stock: true,
 		title: title,
 		detail: text.say(rule.dest
 			? _('Rule “{rule}” lets pings through, and your hosts answer.')
@@ -179,6 +180,26 @@ function checkOpenRule(rule) {
 	};
 }
 
+// IPsec for devices behind the router: its protocols, and its key exchange.
+function isIPsec(rule, protos) {
+	const ports = list(rule.dest_port);
+
+	return !!rule.dest && (protos.every(function(p) { return [ 'esp', 'ah', '50', '51' ].indexOf(p) >= 0; }) ||
+		protos.join() == 'udp' && ports.length > 0 && ports.every(function(p) { return p == '500' || p == '4500'; }));
+}
+
+function checkIPsec(rule, protos) {
+	return {
+		id: 'rule-' + rule['.name'],
+		level: 'answers',
+		stock: true,
+		title: text.say(_('IPsec to hosts in your network: {what}'), { what: portWords(protos, list(rule.dest_port)) }),
+		detail: text.say(_('Rule “{rule}” lets it through, as OpenWrt is shipped. It reaches only devices that speak IPsec; others may answer that they do not.'),
+			{ rule: titleOf(rule) }),
+		change: switchOff(rule)
+	};
+}
+
 function checkRejectRule(rule) {
 	return {
 		id: 'reject-' + rule['.name'],
@@ -202,7 +223,10 @@ function checkRule(rule) {
 	if (list(rule.src_ip).length || list(rule.src_mac).length)
 		return null;
 
-	return answersPing(rule) ? checkPing(rule) : checkOpenRule(rule);
+	if (isIPsec(rule, protos))
+		return checkIPsec(rule, protos);
+
+	return (answersPing(rule) && protos.every(isICMP)) ? checkPing(rule) : checkOpenRule(rule);
 }
 
 function checkRedirect(r) {
@@ -247,7 +271,8 @@ function verdict(all) {
 	if (open)
 		return { level: 'open', text: text.say(N_(open, '{n} way in is open to everybody.', '{n} ways in are open to everybody.'), { n: open }) };
 	if (answers)
-		return { level: 'answers', text: text.say(N_(answers, 'Nothing is open, but {n} setting answers to strangers.',
+		return { level: 'answers', todo: all.every(function(f) { return f.level == 'silent' || f.stock; })
+			? _('OpenWrt is shipped like this. It is safe, but not invisible.') : '', text: text.say(N_(answers, 'Nothing is open, but {n} setting answers to strangers.',
 			'Nothing is open, but {n} settings answer to strangers.'), { n: answers }) };
 
 	return { level: 'silent', text: _('Silent: as far as these settings go, nobody outside can tell that a router is here.') };

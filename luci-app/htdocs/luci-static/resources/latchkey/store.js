@@ -6,6 +6,7 @@
 'require uqr';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.importer as importer';
 'require latchkey.reach as reach';
 
 // Writes what the dialogs decided into UCI, and gathers what they need to know. Thin.
@@ -140,8 +141,51 @@ function open(title, make) {
 	}).catch(page.failed);
 }
 
+function errorsOf(problems) {
+	return problems.filter(function(p) { return !p.warning; });
+}
+
+// Takes sections into the configuration, and options of main that are not set yet. What the daemon would
+// refuse with them is taken out again: a router must not start without its doors the next time.
+function takeOver(sections, main) {
+	const added = Object.keys(main).filter(function(k) { return !uci.get('latchkey', 'main', k); });
+
+	if (!uci.get('latchkey', 'main'))
+		uci.add('latchkey', 'latchkey', 'main');
+
+	return api.check().then(function(before) {
+		added.forEach(function(k) { uci.set('latchkey', 'main', k, main[k]); });
+		sections.forEach(function(s) {
+			uci.add('latchkey', s.type, s.name);
+			Object.keys(s.options).forEach(function(k) { uci.set('latchkey', s.name, k, s.options[k]); });
+		});
+
+		return uci.save().then(api.check).then(function(after) {
+			const wrong = errorsOf(after);
+
+			if (wrong.length <= errorsOf(before).length)
+				return window.location.reload();
+			added.forEach(function(k) { uci.unset('latchkey', 'main', k); });
+			sections.forEach(function(s) { uci.remove('latchkey', s.name); });
+
+			return uci.save().then(function() { throw new Error(wrong[0].text); });
+		});
+	});
+}
+
+// Opens the dialog that imports a configuration of knockd or fwknop.
+function importFile() {
+	page.dialog(_('Import from knockd or fwknop'), [ importer.panel({
+		translate: api.importText,
+		taken: names(),
+		take: takeOver,
+		cancel: ui.hideModal
+	}) ]);
+}
+
 return baseclass.extend({
 	save: save,
+	importFile: importFile,
 	dropDoor: dropDoor,
 	dropClient: dropClient,
 	whereabouts: whereabouts,

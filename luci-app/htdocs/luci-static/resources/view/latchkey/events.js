@@ -3,16 +3,20 @@
 'require poll';
 'require latchkey.api as api';
 'require latchkey.page as page';
+'require latchkey.text as text';
 'require latchkey.event as event';
 'require latchkey.status as status';
+'require latchkey.eventlist as eventlist';
 'require latchkey.element as element';
 
 const E = element.make;
 
-const POLL = 3; // seconds
+const POLL = 3;     // seconds
+const SOME = 100;   // events that are shown at first, and more at a press
 
-let root = null, seen = null, now = null;
+const ask = api.follow();
 const chosen = { group: '', door: '', client: '' };
+let root = null, seen = null, now = null, most = SOME;
 
 function passes(e) {
 	return (chosen.group == '' || event.group(e) == chosen.group) &&
@@ -20,19 +24,39 @@ function passes(e) {
 		(chosen.client == '' || e.client == chosen.client);
 }
 
+// What to say of a list that is empty.
+function nothing(data) {
+	if (data.status.running !== true)
+		return _('Events are kept by the service, which does not answer now.');
+
+	return data.events.length ? _('No event fits this choice.') : _('Nothing has happened since the router started.');
+}
+
+function more(all) {
+	return E('p', [ E('button', { 'type': 'button', 'class': 'btn cbi-button', 'data-key': 'more', 'click': function() {
+		most += SOME;
+		draw(now);
+	} }, [ text.say(N_(all - most, 'Show older ones ({n})', 'Show older ones ({n})'), { n: all - most }) ]) ]);
+}
+
 function draw(data) {
-	const print = status.fingerprint(data[0], data[1]) + JSON.stringify(chosen);
+	const print = status.fingerprint(data.status, data.events) + JSON.stringify([ chosen, most, new Date(data.status.now || data.at).toDateString() ]);
 
 	if (print == seen)
 		return;
 	seen = print;
 	now = data;
-	status.replace(root, [ status.eventList(data[1].filter(passes), status.names(data[0]), data[0].now || Date.now(),
-		data[1].length ? _('No event fits this choice.') : _('Nothing has happened since the router started.')) ]);
+
+	const fitting = data.events.filter(passes);
+
+	status.replace(root, [ eventlist.list(fitting.slice(-most), {
+		names: status.names(data.status), now: data.status.now || data.at, unset: status.isUnset(data.status),
+		folds: chosen.group != 'system', empty: nothing(data), level: 'h3'
+	}) ].concat((fitting.length > most) ? more(fitting.length) : []));
 }
 
 function refresh() {
-	return Promise.all([ api.status(), api.events(0) ]).then(draw);
+	return ask().then(draw);
 }
 
 function filter(key, label, choices) {
@@ -54,7 +78,7 @@ return page.makeView({
 	load: function() {
 		page.style();
 
-		return Promise.all([ api.status(), api.events(0) ]);
+		return ask();
 	},
 
 	render: function(data) {
@@ -69,8 +93,8 @@ return page.makeView({
 			]),
 			E('div', { 'class': 'lk-filter' }, [
 				filter('group', _('Show'), [ [ 'doors', _('doors opening and closing') ], [ 'refused', _('refused knocks') ], [ 'system', _('system') ] ]),
-				filter('door', _('Door'), named(data[0].doors)),
-				filter('client', _('Client'), named(data[0].clients))
+				filter('door', _('Door'), named(data.status.doors)),
+				filter('client', _('Client'), named(data.status.clients))
 			]),
 			root
 		]);

@@ -11,6 +11,8 @@
 'require latchkey.door as door';
 'require latchkey.event as event';
 'require latchkey.status as status';
+'require latchkey.eventlist as eventlist';
+'require latchkey.past as past';
 'require latchkey.wizard as wizard';
 'require latchkey.element as element';
 
@@ -23,12 +25,19 @@ function setUp() {
 	return store.open(_('Set up a door and a client'), wizard.firstUse);
 }
 
+// What was asked for takes a moment: until then the daemon counts as starting.
+function started() {
+	downSince = Date.now();
+
+	return refresh();
+}
+
 function switchOn() {
-	return store.save({ main: { enabled: '1' } }).then(refresh, page.failed);
+	return store.save({ main: { enabled: '1' } }).then(started, page.failed);
 }
 
 function restart() {
-	return api.restart().then(refresh, page.failed);
+	return api.restart().then(started, page.failed);
 }
 
 function actionButton(action) {
@@ -47,13 +56,15 @@ function welcome() {
 		E('p', [ _('Your phone or laptop knocks with a secret key; then the door is open for its address only, for a short time, and closes by itself.') ]),
 		E('p', [ _('To begin, choose a door and scan a code with your phone.') ]),
 		page.mayWrite()
-			? E('button', { 'class': 'btn cbi-button cbi-button-action important', 'data-key': 'welcome', 'click': setUp }, [ _('Set up the first door') ])
+			? [ E('button', { 'class': 'btn cbi-button cbi-button-action important', 'data-key': 'welcome', 'click': setUp }, [ _('Set up the first door') ]),
+				E('p', [ E('button', { 'class': 'btn cbi-button cbi-button-neutral', 'data-key': 'import', 'click': store.importFile }, [ _('Import from knockd or fwknop…') ]) ]) ]
 			: E('p', { 'class': 'lk-empty' }, [ _('Your account may look at Latchkey, but not set it up.') ])
 	]);
 }
 
+// Nothing is set up. Where nobody answers, that is not known.
 function isEmpty(data) {
-	return !(data.status.doors || []).length && !uci.sections('latchkey', 'door').length;
+	return data.status.running != null && !(data.status.doors || []).length && !uci.sections('latchkey', 'door').length;
 }
 
 // Times that may be asked for: the door's own, the usual ones, its most.
@@ -162,49 +173,84 @@ function knocks(events) {
 	return events.filter(function(e) { return event.group(e) != 'system'; }).slice(-LAST_KNOCKS);
 }
 
-// While the daemon is off, the doors as they are configured: all of them closed.
+// While the daemon is off, the doors as they are configured, all of them closed; while it does not
+// answer, not known.
 function withDoors(answer) {
-	if (answer.running !== false || (answer.doors || []).length)
+	if (answer.running || (answer.doors || []).length)
 		return answer;
 
 	return Object.assign({}, answer, { doors: uci.sections('latchkey', 'door').map(function(s) {
 		const own = valid.seconds(s.open_for || valid.DEFAULTS.openFor) || 0;
 
-		return { name: s['.name'], title: s.title, state: (s.enabled == '0') ? 'disabled' : 'stopped', open_for: own,
+		return { name: s['.name'], title: s.title, open_for: own,
+			state: (s.enabled == '0') ? 'disabled' : (answer.running == null) ? 'unknown' : 'stopped',
 			max_open: Math.max(own, valid.seconds(s.max_open || valid.DEFAULTS.maxOpen) || 0), grants: [] };
 	}) });
 }
 
+// Seconds for which the daemon has not run, as far as this page saw.
+let downSince = null;
+
+function waited(data) {
+	downSince = data.status.running ? null : downSince || data.at;
+
+	return data.status.running ? 0 : (data.at - downSince) / 1000;
+}
+
 function body(data) {
-	const known = status.names(data.status);
 	const writer = page.mayWrite();
 	const ctx = {
-		names: known,
+		names: status.names(data.status),
 		at: data.at,
 		about: about,
 		open: writer ? function(ev, d) { openDialog(data, d); } : null,
 		close: writer ? function(ev, d, grant) { closeDialog(data, d, grant); } : null
 	};
 
+	const answer = withDoors(data.status);
+
 	// A new installation is switched off because nothing is set up: the welcome says what to do about it.
 	const isFresh = isEmpty(data) && data.status.running === false && !data.status.enabled;
 
 	return [
-		isFresh ? '' : status.banner(data.status, actionButton),
-		isEmpty(data) ? welcome() : E('section', [
+		isFresh ? '' : status.banner(data.status, actionButton, waited(data)),
+		isEmpty(data) ? welcome() : (answer.running == null && !(answer.doors || []).length) ? '' : E('section', [
 			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Doors') ]),
 				writer ? E('button', { 'class': 'btn cbi-button cbi-button-add', 'data-key': 'setup', 'click': setUp }, [ _('Set up another door…') ]) : '' ]),
-			status.doorCards(withDoors(data.status), ctx)
-		]),
-		isEmpty(data) ? '' : E('section', [
-			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Last knocks') ]),
-				E('a', { 'href': L.url('admin/services/latchkey/events') }, [ _('All events') ]) ]),
-			status.eventList(knocks(data.events), known, data.status.now || data.at, _('Nobody has knocked yet.'))
+			status.doorCards(answer, ctx)
 		])
 	].filter(function(n) { return n != ''; });
 }
 
-let root = null, seen = null;
+// What happened lately, while the daemon is there to tell.
+function lately(data) {
+	return !data.status.running || isEmpty(data) ? [] : [
+		E('section', [
+			E('div', { 'class': 'lk-head' }, [ E('h3', [ _('Last knocks') ]),
+				E('a', { 'href': L.url('admin/services/latchkey/events') }, [ _('All events') ]) ]),
+			eventlist.list(knocks(data.events), { names: status.names(data.status), now: data.status.now || data.at,
+				unset: status.isUnset(data.status), empty: _('Nobody has knocked yet.'), level: 'h4' })
+		])
+	];
+}
+
+const ask = api.follow();
+const picture = past.panel();
+let root = null, tail = null, seen = null;
+
+// Draws what changed; what only counts down is moved by tick.
+function draw(data) {
+	const print = status.fingerprint(data.status, data.events, waited(data)) + new Date(data.status.now || data.at).toDateString();
+
+	if (print != seen) {
+		status.replace(root, body(data));
+		status.replace(tail, lately(data));
+	}
+	seen = print;
+	picture.node.hidden = !data.status.running || isEmpty(data);
+	if (!picture.node.hidden)
+		picture.update(data.status, data.events, Date.parse(data.status.now));
+}
 
 // What status says is for every account, so it leaves out the steps of sequences; the owner gets the
 // whole words. They are asked for again when the others change.
@@ -215,7 +261,7 @@ function withWholeWords(answer) {
 	const option = answer.problem ? 'problem' : 'reason';
 
 	if (!page.mayWrite() || said == '')
-		return answer;
+		return Promise.resolve(answer);
 
 	return ((said == told.public) ? Promise.resolve() : api.check().then(function(problems) {
 		told = { public: said, whole: problems.filter(function(p) { return !p.warning; }).map(function(p) { return p.text; }).join('\n') };
@@ -225,20 +271,13 @@ function withWholeWords(answer) {
 }
 
 function fetchData() {
-	return Promise.all([ api.status().then(withWholeWords), api.events(0) ]).then(function(answers) {
-		return { status: answers[0], events: answers[1], at: Date.now() };
+	return ask().then(function(data) {
+		return withWholeWords(data.status).then(function(answer) { return Object.assign(data, { status: answer }); });
 	});
 }
 
-// Draws anew what changed; what only counts down is moved by tick.
 function refresh() {
-	return fetchData().then(function(data) {
-		const print = status.fingerprint(data.status, data.events);
-
-		if (print != seen)
-			status.replace(root, body(data));
-		seen = print;
-	});
+	return fetchData().then(draw);
 }
 
 return page.makeView({
@@ -250,15 +289,16 @@ return page.makeView({
 
 	render: function(loaded) {
 		hosts = loaded[1];
-		root = E('div', body(loaded[0]));
-		seen = status.fingerprint(loaded[0].status, loaded[0].events);
+		root = E('div');
+		tail = E('div');
+		draw(loaded[0]);
 		poll.add(refresh, POLL);
 		window.setInterval(function() { status.tick(root, Date.now()); }, 1000);
 
 		return E('div', { 'class': 'lk' }, [
 			E('h2', [ _('Latchkey') ]),
 			E('div', { 'class': 'cbi-map-descr' }, [ _('Doors that open for your clients only, after they knocked.') ]),
-			root
+			root, picture.node, tail
 		]);
 	},
 

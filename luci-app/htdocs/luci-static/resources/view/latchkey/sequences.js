@@ -13,7 +13,7 @@
 'require latchkey.sequence as sequence';
 'require latchkey.rows as rows';
 'require latchkey.share as share';
-'require latchkey.importer as importer';
+'require latchkey.store as store';
 'require latchkey.element as element';
 
 const E = element.make;
@@ -142,28 +142,6 @@ function exportDialog(id) {
 	}).catch(page.failed);
 }
 
-function takeOver(sections, main) {
-	Object.keys(main).forEach(function(k) {
-		if (!uci.get('latchkey', 'main', k))
-			uci.set('latchkey', 'main', k, main[k]);
-	});
-	sections.forEach(function(s) {
-		uci.add('latchkey', s.type, s.name || undefined);
-		Object.keys(s.options).forEach(function(k) { uci.set('latchkey', s.name, k, s.options[k]); });
-	});
-
-	return uci.save().then(function() { window.location.reload(); });
-}
-
-function importDialog() {
-	page.dialog(_('Import from knockd or fwknop'), [ importer.panel({
-		translate: api.importText,
-		taken: uci.sections('latchkey').map(function(s) { return s['.name']; }),
-		take: takeOver,
-		cancel: ui.hideModal
-	}) ]);
-}
-
 // LuCI's field for a new section's name says nothing about itself.
 function nameField(node) {
 	const field = node.querySelector('.cbi-section-create-name');
@@ -208,7 +186,7 @@ function renderForm() {
 
 	return m.render().then(function(node) {
 		node.insertBefore(E('div', { 'class': 'lk' }, [ share.replayNote(), E('p', { 'class': 'lk-import' }, [ E('button', {
-			'class': 'btn cbi-button cbi-button-neutral', 'click': importDialog }, [ _('Import from knockd or fwknop…') ]) ]) ]),
+			'class': 'btn cbi-button cbi-button-neutral', 'click': store.importFile }, [ _('Import from knockd or fwknop…') ]) ]) ]),
 		node.querySelector('.cbi-section'));
 		nameField(node);
 
