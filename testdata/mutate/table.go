@@ -11,7 +11,7 @@ type decides struct {
 var (
 	sealTests   = []run{{pkg: "./pkgs/seal", tests: "^Test(Stamps|Spans|Past|Sent|Ring|Seal|Vectors|Skew|Tag|Key|ParseKey)"}, {pkg: "./pkgs/daemon"}}
 	daemonTests = []run{{pkg: "./pkgs/daemon"}}
-	doorTests   = []run{{pkg: "./pkgs/door/..."}, {pkg: "./pkgs/daemon"}}
+	doorTests   = []run{{pkg: "./pkgs/door"}, {pkg: "./pkgs/daemon"}}
 	storeTests  = []run{{pkg: "./pkgs/store"}}
 	nftTests    = []run{{pkg: "./pkgs/nft"}}
 	configTests = []run{{pkg: "./pkgs/config"}}
