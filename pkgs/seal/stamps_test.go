@@ -131,6 +131,13 @@ func TestStamps(t *testing.T) {
 			{5000 * ms, 5101, phone4, false, free, fresh},
 			{5000 * ms, 4899, phone4, false, free, fresh},
 		}},
+		"a press is a tenth of a second to either side of its first message": {steps: []step{
+			{0, 5000, phone4, false, free, fresh},
+			{4 * sec, 4900, phone4, false, free, fresh}, // of it: nothing below is its press
+			{4 * sec, 5100, phone4, false, free, fresh},
+			{9 * sec, 4850, phone4, false, free, fresh},
+			{9 * sec, 5150, phone4, false, free, fresh},
+		}},
 		"older presses have five seconds from the accepted one on": {steps: []step{
 			{0, 9000, phone4, true, free, fresh},
 			{4999 * ms, 5000, phone4, true, free, fresh},

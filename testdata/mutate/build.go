@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // tree is a copy of the project, in which files may be changed.
@@ -55,13 +57,21 @@ func (t tree) with(files map[string]string, f func() error) (err error) {
 
 // goTool runs go in the tree.
 func (t tree) goTool(ctx context.Context, args ...string) (out string, err error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := atOnce(exec.CommandContext(ctx, "go", args...))
 	cmd.Dir = t.dir
 	b, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, b)
 	}
 	return string(b), err
+}
+
+// atOnce makes a command end with all that it started.
+func atOnce(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = 10 * time.Second
+	return cmd
 }
 
 // chosen is the environment variable by which a test binary that holds many mutants is told which of

@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -131,7 +130,7 @@ func those(tests []test, m mutant) []test {
 const quick = 100 * time.Millisecond
 
 // patience is how long tests may take that take no time on the code as it stands.
-const patience = time.Minute
+const patience = 20 * time.Second
 
 // memory is how much a test may take, in KiB: a mutant may run away.
 const memory = 8 << 20
@@ -140,10 +139,7 @@ const memory = 8 << 20
 func (t tree) command(ctx context.Context, pkg, binary string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", fmt.Sprintf(`ulimit -v %d; exec "$@"`, memory), "sh", binary}, args...)...)
 	cmd.Dir = t.path(pkg)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 10 * time.Second
-	return cmd
+	return atOnce(cmd)
 }
 
 // outcome is what came of a mutant.
@@ -203,7 +199,7 @@ func (t tree) tryWhole(ctx context.Context, m mutant) (result outcome, err error
 	result = survived
 	err = t.with(map[string]string{m.file: m.in(string(text), 0, len(text))}, func() error {
 		for _, r := range m.runs {
-			limited, cancel := context.WithTimeout(ctx, 4*patience)
+			limited, cancel := context.WithTimeout(ctx, 12*patience)
 			defer cancel()
 			out, err := t.goTool(limited, "test", "-short", "-failfast", "-vet=off", "-run", cmp.Or(r.tests, "."), r.pkg)
 			switch {
