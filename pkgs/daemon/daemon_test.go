@@ -338,6 +338,33 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d writes to flash", r.memory.writes)
 		}
 	})
+	t.Run("more_than_forty_knocks_at_once_and_one_a_second", func(t *testing.T) {
+		r := newRig(t, home)
+		stamp := uint64(r.now.UnixMilli())
+		refused := func() (n int) {
+			for _, e := range r.told() {
+				if e.Reason == "too-many" {
+					n += max(e.Count, 1)
+				}
+			}
+			return n
+		}
+		accepted := func() bool {
+			stamp++
+			before := refused()
+			r.message(phone, r.seal(seal.Body{Stamp: stamp, Door: seal.Tag("web")}))
+			return refused() == before
+		}
+		for n := 1; n <= 41; n++ {
+			if got, want := accepted(), n <= 40; got != want {
+				t.Fatalf("knock %d: accepted %t, want %t; last event %q", n, got, want, r.last())
+			}
+		}
+		r.now = r.now.Add(time.Second)
+		if first, second := accepted(), accepted(); !first || second {
+			t.Errorf("a second later: accepted %t and %t, want the first only; last event %q", first, second, r.last())
+		}
+	})
 	t.Run("by_a_firewall_that_fails", func(t *testing.T) {
 		r := newRig(t, home)
 		r.fw.Fail(errFull)

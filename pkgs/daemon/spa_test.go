@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -170,6 +171,27 @@ func TestSPA(t *testing.T) {
 			t.Errorf("last event %+v", e)
 		}
 	})
+	// What is on the disk keeps its meaning: the second in the upper 32 bits, the random digits below.
+	for name, tt := range map[string]struct {
+		floor uint64
+		want  string
+	}{
+		"refuses_a_packet_of_a_second_that_the_disk_calls_used_up":      {1795314020<<32 - 1, "refused replayed old"},
+		"opens_to_a_packet_of_the_second_after_what_is_used_up_on_disk": {1795314019<<32 - 1, "opened nas old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := spaRig(t, "nas", spaTime)
+			r.spa(phone, "src.spa")
+			for client := range r.memory.pasts {
+				r.memory.pasts[client] = seal.Past{Floor: tt.floor}
+			}
+			r = newRigWith(t, r.text, r.memory, spaTime, true)
+			r.spa(neighbour, "basic.spa")
+			if r.last() != tt.want {
+				t.Errorf("last event %q, want %q", r.last(), tt.want)
+			}
+		})
+	}
 	t.Run("refuses_a_copy_also_after_a_restart", func(t *testing.T) {
 		r := spaRig(t, "nas", spaTime)
 		r.spa(phone, "src.spa")
