@@ -94,6 +94,7 @@ type rig struct {
 	tooBig   error  // what Check says
 	while    func() // happens while a configuration is prepared; nil = nothing
 	woken    []string
+	asleep   error  // what Wake fails with
 	read     uint64 // number of the newest event when the test last forgot
 	port     uint16 // source port of the next packet
 	sent     []sent // every packet so far
@@ -144,7 +145,7 @@ func (r *rig) system() daemon.System {
 		Now:         func() time.Time { return r.now },
 		Wake: func(card net.HardwareAddr, host netip.Addr) error {
 			r.woken = append(r.woken, card.String()+" "+host.String())
-			return nil
+			return r.asleep
 		},
 	}
 }
@@ -187,21 +188,25 @@ func (r *rig) sealAt(stamp uint64) []byte {
 
 // sequence sends steps such as "7431/tcp" from an address, 50 ms apart.
 func (r *rig) sequence(from netip.Addr, steps ...string) {
+	for _, step := range steps {
+		r.packet(r.step(from, step))
+		r.now = r.now.Add(50 * time.Millisecond)
+	}
+}
+
+// step makes the packet of a step.
+func (r *rig) step(from netip.Addr, step string) []byte {
 	to := router
 	if from.Is6() {
 		to = router6
 	}
-	for _, step := range steps {
-		r.port++
-		port, proto, _ := strings.Cut(step, "/")
-		src, dst := netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, number(r.t, port))
-		if proto == "udp" {
-			r.packet(wire.AppendUDP(nil, src, dst, nil))
-		} else {
-			r.packet(wire.AppendTCP(nil, src, dst, uint32(r.port)*7919, wire.SYN, nil))
-		}
-		r.now = r.now.Add(50 * time.Millisecond)
+	r.port++
+	port, proto, _ := strings.Cut(step, "/")
+	src, dst := netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, number(r.t, port))
+	if proto == "udp" {
+		return wire.AppendUDP(nil, src, dst, nil)
 	}
+	return wire.AppendTCP(nil, src, dst, uint32(r.port)*7919, wire.SYN, nil)
 }
 
 func number(t *testing.T, s string) uint16 {

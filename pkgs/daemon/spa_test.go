@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,9 @@ func TestSPA(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := spaRig(t, "nas", spaTime)
 			r.spa(phone, "src.spa")
+			if len(r.memory.pasts) != 1 {
+				t.Fatalf("remembered of %d clients", len(r.memory.pasts))
+			}
 			for client := range r.memory.pasts {
 				r.memory.pasts[client] = seal.Past{Floor: tt.floor}
 			}
@@ -192,6 +196,40 @@ func TestSPA(t *testing.T) {
 			}
 		})
 	}
+	for file, stamp := range map[string]uint64{ // the second, and the lower half of the packet's digits
+		"basic.spa":   1795314019<<32 | 1990130374513027&0xffffffff,
+		"f2_open.pkt": 1795314926<<32 | 1534458821800238&0xffffffff,
+	} {
+		t.Run("remembers_the_second_and_the_digits_of_"+file, func(t *testing.T) {
+			r := spaRig(t, "nas", time.Unix(int64(stamp>>32), 0))
+			r.spa(neighbour, file)
+			for _, past := range r.memory.pasts {
+				if want := []seal.Span{{First: stamp, Last: stamp, Accepted: true}}; past.Floor != stamp || !slices.Equal(past.Spans, want) {
+					t.Errorf("remembered %+v, want the stamp %d", past, stamp)
+				}
+			}
+			if r.last() != "opened nas old" {
+				t.Errorf("last event %q", r.last())
+			}
+		})
+	}
+	t.Run("refuses_a_client_that_expired_before_a_power_failure", func(t *testing.T) {
+		until := time.Unix(1795314019, 0).Add(time.Hour).UTC()
+		text := strings.Replace(spaHome, "option kind", "option expires '"+until.Format(time.RFC3339)+"'\n\toption kind", 1)
+		r := spaRigWith(t, text, "nas", spaTime)
+		r.spa(phone, "src.spa")
+		if r.last() != "opened nas old" {
+			t.Fatalf("last event %q", r.last())
+		}
+		for client := range r.memory.pasts { // it said itself that the time is over
+			r.memory.pasts[client] = seal.Past{Floor: uint64(until.Unix()+1) << 32}
+		}
+		r = newRigWith(t, r.text, r.memory, time.Unix(60, 0), false)
+		r.spa(phone, "basic.spa")
+		if r.last() != "refused expired old" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
 	t.Run("refuses_a_copy_also_after_a_restart", func(t *testing.T) {
 		r := spaRig(t, "nas", spaTime)
 		r.spa(phone, "src.spa")
