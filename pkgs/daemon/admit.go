@@ -103,8 +103,6 @@ func (d *Daemon) admitMessage(now time.Time, r knock.Request, was seal.Verdict) 
 // barred says why a client may not knock at all; at is the time, as far as it is known: see saidBy.
 func (d *Daemon) barred(at time.Time, c *config.Client) (no leave, barred bool) {
 	switch {
-	case c == nil:
-		return refuse(nil, knock.UnknownKey, "no such client"), true
 	case !c.Enabled:
 		return refuse(c, knock.Disabled, "client %q is switched off", c.Name), true
 	case c.Expired(at):

@@ -348,6 +348,36 @@ func TestExpiryEndsGrants(t *testing.T) {
 			t.Errorf("events %+v", c.told())
 		}
 	})
+	t.Run("that_a_reload_ends_to_the_nanosecond", func(t *testing.T) {
+		c := newClocks(t, home, start.Truncate(time.Second).Add(-1), true)
+		c.message(phone, made(c.wall))
+		c.text = until(start.Format(time.RFC3339))
+		c.Reload()
+		if c.open("nas") == "" {
+			t.Errorf("a nanosecond before the end: last event %+v", c.newest())
+		}
+		c.text = home
+		c.Reload()
+		c.message(phone, made(c.wall.Add(time.Second))) // for longer again
+		c.pass(1)
+		c.text = until(start.Format(time.RFC3339))
+		c.Reload()
+		if !slices.ContainsFunc(c.told(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
+			t.Errorf("at the end: events %+v", c.told())
+		}
+	})
+	t.Run("that_the_firewall_does_not_shorten_is_told", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		c.fw.Fail(errFull)
+		c.text = until(start.Add(2 * time.Minute).Format(time.RFC3339))
+		c.Reload()
+		if !slices.ContainsFunc(c.told(), func(e control.Event) bool {
+			return e.Kind == "trouble" && e.Detail == `firewall, closing: `+errFull.Error()
+		}) {
+			t.Errorf("events %+v", c.told())
+		}
+	})
 	t.Run("while_the_routers_clock_is_not_right", func(t *testing.T) {
 		c := newClocks(t, until(start.Add(3*time.Minute).Format(time.RFC3339)), time.Unix(34, 0), false)
 		c.message(phone, made(start))
@@ -453,6 +483,23 @@ func TestOvertakenMessageIsUsedUpAlsoAfterAPowerFailure(t *testing.T) {
 	r.message(neighbour, msg)
 	if r.open("nas") != "" || r.last() != "refused replayed phone" {
 		t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+	}
+}
+
+func TestWhatCannotBeWrittenIsTriedAgainEveryFiveSeconds(t *testing.T) {
+	c := newClocks(t, home, start, true)
+	c.memory.full = true
+	c.message(phone, made(c.wall.Add(-10*time.Minute))) // refused, and used up
+	for range 100 {
+		c.pass(100 * time.Millisecond)
+	}
+	if c.memory.fails != 2 { // after 1 s, and 5 s later
+		t.Errorf("%d tries in 10 s, want 2", c.memory.fails)
+	}
+	c.memory.full = false
+	c.pass(5 * time.Second)
+	if c.memory.writes != 1 {
+		t.Errorf("%d writes when there is room, want 1", c.memory.writes)
 	}
 }
 

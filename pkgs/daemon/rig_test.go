@@ -289,6 +289,7 @@ type memory struct {
 	used   map[string]bool
 	full   bool
 	writes int
+	fails  int // writes that failed
 }
 
 func newMemory() *memory { return &memory{pasts: map[string]seal.Past{}, used: map[string]bool{}} }
@@ -297,6 +298,7 @@ var errFull = errors.New("no space left on device")
 
 func (m *memory) write() error {
 	if m.full {
+		m.fails++
 		return errFull
 	}
 	m.writes++
