@@ -113,17 +113,32 @@ func read(profile, folder string) (blocks []block, err error) {
 	return blocks, lines.Err()
 }
 
-// those returns which tests could notice a mutant.
+// those returns which tests could notice a mutant: those that reach it. Where none does, all of its own
+// package: they may run it in another process. What is tried by a case belongs to no block; all may reach it.
 func those(tests []test, m mutant) []test {
-	around := func(b block) bool { return b.has(m) }
-	reached := func(b block) bool { return b.reached && b.has(m) }
-	return slices.DeleteFunc(slices.Clone(tests), func(t test) bool {
-		// What is tried by a case belongs to no block.
-		nowhere := !slices.ContainsFunc(t.blocks, around)
-		// A test that reached nothing at all in its own package ran it in another process.
-		elsewhere := path.Clean(t.pkg) == path.Dir(m.file) && !slices.ContainsFunc(t.blocks, func(b block) bool { return b.reached })
-		return !nowhere && !elsewhere && !slices.ContainsFunc(t.blocks, reached)
-	})
+	var reach, own []test
+	nowhere := true
+	for _, t := range tests {
+		for _, b := range t.blocks {
+			if b.has(m) {
+				nowhere = false
+				if b.reached {
+					reach = append(reach, t)
+					break
+				}
+			}
+		}
+		if path.Clean(t.pkg) == path.Dir(m.file) {
+			own = append(own, t)
+		}
+	}
+	switch {
+	case nowhere:
+		return tests
+	case reach == nil:
+		return own
+	}
+	return reach
 }
 
 // quick is how long a test takes at most that is run together with others.
