@@ -425,3 +425,20 @@ func BenchmarkRing_Open(b *testing.B) {
 		})
 	}
 }
+
+func TestSeal_stamps_have_48_bits(t *testing.T) {
+	const last = 281_474_976_710_655 // in the year 10889
+	want := seal.Seal(key(0), seal.Body{Stamp: last})
+	for _, stamp := range []uint64{last + 1, 1 << 60} {
+		if got := seal.Seal(key(0), seal.Body{Stamp: stamp}); !bytes.Equal(got, want) {
+			t.Errorf("stamp %d makes %x, want %x as of the last one", stamp, got, want)
+		}
+	}
+	r := seal.NewRing([]seal.Key{key(0)})
+	r.Advance(time.UnixMilli(last), true)
+	for _, stamp := range []uint64{last - 1, last} {
+		if _, b, err := r.Open(seal.Seal(key(0), seal.Body{Stamp: stamp})); err != nil || b.Stamp != stamp {
+			t.Errorf("stamp %d: opened as %d, %v", stamp, b.Stamp, err)
+		}
+	}
+}
