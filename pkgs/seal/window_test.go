@@ -194,3 +194,14 @@ func TestRing_wants_the_hint_of_the_stamp(t *testing.T) {
 		}
 	}
 }
+
+func TestRing_gives_2048_hints_to_the_kernel(t *testing.T) {
+	for n, all := range map[int]bool{2048: true, 2049: false} {
+		r := seal.NewRing(keys(n))
+		r.MaxSkew = 0 // one hint for each key
+		r.Advance(noon, true)
+		if got := r.Hints(); (got != nil) != all {
+			t.Errorf("%d keys: %d hints, want all: %t", n, len(got), all)
+		}
+	}
+}
