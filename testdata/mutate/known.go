@@ -30,5 +30,6 @@ var known = map[string]string{
 	"pkgs/seal/ring.go: one more than 256 | bytes  [hintSize][256]bool // bytes of hints that are expected now, by their place":                 "no byte is 256",
 	"pkgs/nft/nft.go: one more than 500 | const chunk = 500":                                                                                    "there is room for more",
 	"pkgs/nft/nft.go: one more than 20 | const tries = 20":                                                                                      "one more try",
+	"pkgs/nft/fit.go: one more than 0x100 | setExpr   = 0x100":                                                                                  "0x1 is an anonymous set, which has no name",
 	"pkgs/nft/fit.go: one more than 0x80 | setConcat = 0x80":                                                                                    "0x1 is an anonymous set, which has no name",
 }
