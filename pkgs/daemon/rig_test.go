@@ -32,6 +32,7 @@ const stunPort = 41641
 const home = `
 config latchkey 'main'
 	option enabled '1'
+	option host 'home.example.net'
 	list device 'wan'
 	option stun_port '41641'
 
