@@ -98,9 +98,7 @@ func (r *Ring) fill() {
 		}
 		k.has = k.want
 	}
-	slices.SortStableFunc(r.table, func(a, b hintEntry) int {
-		return cmp.Or(compareHints(a.hint, b.hint), cmp.Compare(a.key, b.key), cmp.Compare(a.epoch, b.epoch))
-	})
+	slices.SortStableFunc(r.table, func(a, b hintEntry) int { return compareHints(a.hint, b.hint) })
 }
 
 func compareHints(a, b [hintSize]byte) int { return cmp.Compare(hintNumber(a), hintNumber(b)) }

@@ -140,14 +140,6 @@ func TestSeal_is_deterministic_and_hides_the_body(t *testing.T) {
 	}
 }
 
-func TestSeal_last_stamp(t *testing.T) {
-	ring := seal.NewRing(keys(1))
-	_, body, err := ring.Open(seal.Seal(key(0), seal.Body{Stamp: seal.MaxStamp + 1}))
-	if err != nil || body != (seal.Body{Stamp: seal.MaxStamp}) {
-		t.Errorf("got %+v, %v", body, err)
-	}
-}
-
 func TestRing_refuses_every_changed_bit(t *testing.T) {
 	ring := seal.NewRing(keys(2))
 	ring.Advance(noon, true)
