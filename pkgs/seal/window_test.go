@@ -54,6 +54,12 @@ func TestRing_opens_with_the_key_of_one_client(t *testing.T) {
 				if _, ok := r.OpenAs(1, cut); ok {
 					t.Errorf("synchronised %v: a message of %d bytes opens", synced, len(cut))
 				}
+				if _, _, err := r.OpenExpected(cut); !errors.Is(err, seal.ErrUnknownKey) {
+					t.Errorf("synchronised %v: a message of %d bytes: %v", synced, len(cut), err)
+				}
+				if expected, all := r.Cost(cut); expected+all != 0 {
+					t.Errorf("synchronised %v: a message of %d bytes costs %d keys", synced, len(cut), expected+all)
+				}
 			}
 		}
 	}
