@@ -36,4 +36,7 @@ var known = map[string]string{
 	"pkgs/seal/ring.go: one more than 0 | return 0, Body{}, ErrBadMessage":                                                                        "with an error the number says nothing",
 	"pkgs/seal/ring.go: one more than 0 | return 0, Body{}, ErrUnknownKey // a message that none opens may be anything":                           "with an error the number says nothing",
 	"pkgs/seal/ring.go: one more than 0 | return 0, Body{}, err":                                                                                  "with an error the number says nothing",
+	"pkgs/nft/nft.go: swap err and f.conn.netlink.Close() | return nil, errors.Join(err, f.conn.netlink.Close())":                                 "both errors are told",
+	"pkgs/nft/nft.go: swap err and sets.reason | if err = cmp.Or(err, sets.reason); err != nil {":                                                 "where one is, the other is not",
+	"pkgs/nft/nft.go: one more than 0 | if list[0].left <= 0 {":                                                                                   "it is whole milliseconds",
 }
