@@ -163,12 +163,10 @@ func onePort(port uint16) wire.PortRange { return wire.PortRange{First: port, La
 // and pieces of knocks would reach the service.
 func (r *reader) checkPorts() {
 	span := r.main.v.Ports
-	if r.ports.at != nil && span.Last != 0 {
-		for _, g := range r.ports.v.Groups {
-			if g.First <= span.Last && span.First <= g.Last {
-				r.refuse(r.ports.at, "ports", "overlaps with the ports of section 'main' (%d-%d)", span.First, span.Last)
-				break
-			}
+	for _, g := range r.ports.v.Groups {
+		if g.First <= span.Last && span.First <= g.Last {
+			r.refuse(r.ports.at, "ports", "overlaps with the ports of section 'main' (%d-%d)", span.First, span.Last)
+			break
 		}
 	}
 	for i := range r.doors {

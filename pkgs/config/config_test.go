@@ -200,6 +200,18 @@ func TestParse_problems(t *testing.T) {
 	}
 }
 
+func TestParse_refuses_knocks_by_ports_that_overlap(t *testing.T) {
+	for ports, overlaps := range map[string]bool{
+		"100-20479": false, "100-20480": true, "26623-26700": true, "26624-26700": false,
+		"1-2,20480": true, "1-2,26623": true, "1-2,26624": false,
+	} {
+		_, problems := config.Parse("config latchkey main\noption ports 20480-26623\nconfig ports\noption ports " + ports + "\n")
+		if got := strings.Contains(problems.Error(), "overlaps with the ports of section 'main' (20480-26623)"); got != overlaps {
+			t.Errorf("ports %s: overlap %t, want %t: %v", ports, got, overlaps, problems)
+		}
+	}
+}
+
 func problemFiles(t testing.TB) []string {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(testdata, "*.txt"))

@@ -64,10 +64,7 @@ func (d *Daemon) admit(now time.Time, r knock.Request, was seal.Verdict) leave {
 
 // admitSequence: a sequence says no more than its name; who knows it may use its doors.
 func (d *Daemon) admitSequence(now time.Time, r knock.Request) leave {
-	s := d.policy.sequences[r.Name]
-	if s == nil || !s.Enabled {
-		return refuse(nil, knock.Disabled, "sequence %q is switched off", r.Name)
-	}
+	s := d.policy.sequences[r.Name] // one that is switched off has no detector
 	var c *config.Client
 	if s.Client != "" {
 		c = d.policy.clients[s.Client]
@@ -106,8 +103,6 @@ func (d *Daemon) admitMessage(now time.Time, r knock.Request, was seal.Verdict) 
 // barred says why a client may not knock at all; at is the time, as far as it is known: see saidBy.
 func (d *Daemon) barred(at time.Time, c *config.Client) (no leave, barred bool) {
 	switch {
-	case c == nil:
-		return refuse(nil, knock.UnknownKey, "no such client"), true
 	case !c.Enabled:
 		return refuse(c, knock.Disabled, "client %q is switched off", c.Name), true
 	case c.Expired(at):
@@ -202,7 +197,7 @@ func (d *Daemon) rate(knocker string) *rate.Bucket {
 
 // found takes what a detector found: it asks admit, and does and tells what follows.
 func (d *Daemon) found(now time.Time, f knock.Finding) {
-	if f.Attempt.Steps > 0 {
+	if f.Attempt.Steps != 0 {
 		d.tellAttempt(now, f)
 		return
 	}

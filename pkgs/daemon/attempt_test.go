@@ -202,6 +202,9 @@ func TestAttemptsAreNotAmongTheEvents(t *testing.T) {
 		if n := len(attempts(r.Events(0))); n != 0 {
 			t.Errorf("%d attempts among the events", n)
 		}
+		if slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "refused" }) {
+			t.Errorf("events %+v, want no refusal: one step is no knock", r.told())
+		}
 	}
 }
 

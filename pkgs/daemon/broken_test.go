@@ -47,7 +47,7 @@ func TestDoorWithoutItsZone(t *testing.T) {
 		}
 		r.knock()
 		e := r.newest()
-		if r.open("nas") != "" || r.last() != "refused nas firewall phone" || !strings.Contains(e.Detail, want) {
+		if r.open("nas") != "" || r.last() != "refused nas firewall phone" || e.Detail != `door "nas": `+want {
 			t.Errorf("%s: open for %q, last event %q: %q", zone, r.open("nas"), r.last(), e.Detail)
 		}
 		err := r.Answer(t.Context(), control.Request{Method: "open", Door: "nas", Address: "203.0.113.7"}, func(any) error { return nil })

@@ -5,14 +5,18 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // reloadWith changes the configuration.
@@ -36,10 +40,11 @@ func TestReloadRevokes(t *testing.T) {
 		"what_a_client_had_that_has_expired": {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption expires '2026-11-21'\n"}},
 		"what_a_client_had_of_a_door_that_was_taken_from_it": {knock: byMessage,
 			edits: []string{"\tlist door 'nas'\n\tlist door 'web'\n", "\tlist door 'web'\n"}},
-		"what_a_sequence_gave_that_is_gone":           {knock: bySequence, edits: []string{"sequence 'shy'", "sequence 'bold'"}},
-		"nothing_that_the_owner_opened":               {knock: byOwner, edits: []string{"client 'phone'", "client 'pixel'", "sequence 'shy'", "sequence 'bold'"}, keeps: true},
-		"nothing_of_a_client_whose_title_is_new":      {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption title 'New'\n"}, keeps: true},
-		"what_the_owner_opened_of_a_door_that_is_off": {knock: byOwner, edits: []string{"door 'nas'\n", "door 'nas'\n\toption enabled '0'\n"}},
+		"what_a_sequence_gave_of_a_door_that_was_taken_from_it": {knock: bySequence, edits: []string{"\tlist door 'nas'\n\nconfig sequence 'once'", "\tlist door 'web'\n\nconfig sequence 'once'"}},
+		"what_a_sequence_gave_that_is_gone":                     {knock: bySequence, edits: []string{"sequence 'shy'", "sequence 'bold'"}},
+		"nothing_that_the_owner_opened":                         {knock: byOwner, edits: []string{"client 'phone'", "client 'pixel'", "sequence 'shy'", "sequence 'bold'"}, keeps: true},
+		"nothing_of_a_client_whose_title_is_new":                {knock: byMessage, edits: []string{"client 'phone'\n", "client 'phone'\n\toption title 'New'\n"}, keeps: true},
+		"what_the_owner_opened_of_a_door_that_is_off":           {knock: byOwner, edits: []string{"door 'nas'\n", "door 'nas'\n\toption enabled '0'\n"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +61,67 @@ func TestReloadRevokes(t *testing.T) {
 				t.Errorf("still open: %v, want %v", keeps, tt.keeps)
 			}
 		})
+	}
+}
+
+// The first reason is told, once, where there are more of them.
+func TestGrantThatIsRevokedForMoreThanOneReasonEndsOnce(t *testing.T) {
+	r := newRig(t, home)
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	r.reloadWith("client 'phone'\n", "client 'phone'\n\toption enabled '0'\n\toption expires '2026-11-21'\n",
+		"config latchkey 'main'\n", "config latchkey 'main'\n\tlist missing_zone 'lan'\n",
+		"option client 'phone'", "option enabled '1'")
+	if p := r.Status().Problem; p != "" {
+		t.Fatal(p)
+	}
+	var told []string
+	for _, e := range r.told() {
+		if e.Kind == "closed" {
+			told = append(told, e.Detail)
+		}
+	}
+	if want := []string{"the client was switched off"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
+}
+
+func TestReloadKeepsWhatIsKnownOfDevices(t *testing.T) {
+	t.Run("so_that_a_retransmission_is_one", func(t *testing.T) {
+		r := newRig(t, home)
+		msg := r.sealAt(uint64(r.now.UnixMilli()))
+		r.message(phone, msg)
+		r.reloadWith("'8443'", "'8444'")
+		n := len(r.told())
+		r.message(phone, msg)
+		if len(r.told()) != n {
+			t.Errorf("the copy is told: %+v", r.newest())
+		}
+	})
+	t.Run("of_a_client_that_went_until_it_is_saved", func(t *testing.T) {
+		r := newRig(t, home)
+		msg := r.seal(seal.Body{Stamp: uint64(r.now.Add(-10 * time.Minute).UnixMilli())}) // refused, and used up
+		r.message(phone, msg)
+		r.reloadWith("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", key(0x40).Text())
+		r.now = r.now.Add(2 * time.Second)
+		r.Tick()
+		if r.memory.writes != 1 || len(r.memory.pasts) != 1 {
+			t.Errorf("%d writes of %d clients, want what was received of the one that went", r.memory.writes, len(r.memory.pasts))
+		}
+		r.Reload()
+		if got := daemon.Devices(r.Daemon); got != 0 {
+			t.Errorf("%d devices are remembered of no client", got)
+		}
+	})
+}
+
+func TestFilterIsInOrder(t *testing.T) {
+	r := newRig(t, home)
+	want := wire.Filter{
+		SYN: slices.Clone(r.filter.SYN), TCP: slices.Clone(r.filter.TCP), UDP: slices.Clone(r.filter.UDP), STUN: slices.Clone(r.filter.STUN),
+	}
+	want.Normalize()
+	if diff := cmp.Diff(want, r.filter); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

@@ -4,6 +4,7 @@ package daemon_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,11 +30,22 @@ func TestSequence(t *testing.T) {
 		if got := r.open("nas"); got != "203.0.113.7 10m0s" {
 			t.Errorf("open for %q", got)
 		}
+		if e := r.newest(); r.last() != "opened nas" || e.Detail != "" {
+			t.Errorf("last event %+v", e)
+		}
 		if r.open("web") != "" {
 			t.Error("another door is open, too")
 		}
 		if diff := cmp.Diff([]string{"00:11:32:aa:bb:cc 192.168.1.22"}, r.woken); diff != "" {
 			t.Errorf("magic packets (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("opens_also_if_the_host_cannot_be_woken", func(t *testing.T) {
+		r := newRig(t, home)
+		r.asleep = errors.New("no such device")
+		r.sequence(phone, shy...)
+		if r.open("nas") == "" || r.last() != "trouble nas" || r.newest().Detail != "wake-on-lan: no such device" {
+			t.Errorf("open for %q, last event %+v", r.open("nas"), r.newest())
 		}
 	})
 	t.Run("works_over_IPv6", func(t *testing.T) {
@@ -48,6 +60,9 @@ func TestSequence(t *testing.T) {
 		r.sequence(phone6, shy...)
 		if r.open("nas") != "" || r.last() != "refused not-allowed" {
 			t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+		}
+		if got, want := r.newest().Detail, `door "nas" leads nowhere for 2001:db8:1::7: its LAN host has no address of that family`; got != want {
+			t.Errorf("it says %q, want %q", got, want)
 		}
 		byMessage := func(from netip.Addr) { r.message(from, r.seal(seal.Body{Door: seal.Tag("nas")})) }
 		byMessage(phone6)
@@ -265,6 +280,14 @@ func TestClock(t *testing.T) {
 			t.Errorf("open for %q", got)
 		}
 	})
+	t.Run("of_the_router_counts_from_the_moment_on_that_it_is_right", func(t *testing.T) {
+		r := newRigWith(t, home, newMemory(), start, false)
+		r.synced = true // no Tick since
+		r.message(phone, r.seal(seal.Body{Stamp: uint64(start.Add(-10 * time.Minute).UnixMilli()), Door: seal.Tag("nas")}))
+		if r.open("nas") != "" || r.last() != "refused stale phone" {
+			t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+		}
+	})
 	t.Run("that_NTP_sets_forward_by_years_keeps_grants_and_lets_knocks_in", func(t *testing.T) {
 		boot := time.Now() // with a monotonic reading, as on a router
 		r := newRigWith(t, home, newMemory(), boot, false)
@@ -289,20 +312,21 @@ func TestRefusals(t *testing.T) {
 		key  seal.Key
 		door string
 		want string
+		says string
 	}{
-		"a_client_that_is_switched_off": {key: key(0x20), door: "nas", want: "refused disabled lost"},
+		"a_client_that_is_switched_off": {key: key(0x20), door: "nas", want: "refused disabled lost", says: `client "lost" is switched off`},
 		"a_client_that_has_expired": {
 			edit: func(s string) string {
 				return strings.Replace(s, "config client 'phone'", "config client 'phone'\n\toption expires '2026-11-21'", 1)
 			},
-			door: "nas", want: "refused expired phone"},
+			door: "nas", want: "refused expired phone", says: `client "phone" was valid until 2026-11-21`},
 		"a_door_that_the_client_was_not_given": {
 			edit: func(s string) string { return strings.Replace(s, "\tlist door 'nas'\n", "", 1) },
-			door: "nas", want: "refused not-allowed phone"},
-		"a_door_that_does_not_exist": {door: "cellar", want: "refused not-allowed phone"},
+			door: "nas", want: "refused not-allowed phone", says: `client "phone" may not open the door it asks for`},
+		"a_door_that_does_not_exist": {door: "cellar", want: "refused not-allowed phone", says: `client "phone" may not open the door it asks for`},
 		"a_door_that_is_switched_off": {
 			edit: func(s string) string { return strings.Replace(s, "list door 'nas'", "list door 'old'", 1) },
-			door: "old", want: "refused disabled phone"},
+			door: "old", want: "refused disabled phone", says: `door "old" is switched off`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -315,8 +339,8 @@ func TestRefusals(t *testing.T) {
 			if tt.key == (seal.Key{}) {
 				r.message(phone, r.seal(seal.Body{Door: seal.Tag(tt.door)}))
 			}
-			if r.last() != tt.want {
-				t.Errorf("last event %q, want %q", r.last(), tt.want)
+			if e := r.newest(); r.last() != tt.want || e.Detail != tt.says {
+				t.Errorf("last event %q, %q, want %q, %q", r.last(), e.Detail, tt.want, tt.says)
 			}
 			if r.open("nas") != "" || r.open("web") != "" {
 				t.Error("a door is open")
@@ -338,6 +362,49 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%d writes to flash", r.memory.writes)
 		}
 	})
+	t.Run("more_than_forty_knocks_at_once_and_one_a_second", func(t *testing.T) {
+		r := newRig(t, home)
+		stamp := uint64(r.now.UnixMilli())
+		refused := func() (n int) {
+			for _, e := range r.told() {
+				if e.Reason == "too-many" {
+					n += max(e.Count, 1)
+				}
+			}
+			return n
+		}
+		accepted := func() bool {
+			stamp++
+			before := refused()
+			r.message(phone, r.seal(seal.Body{Stamp: stamp, Door: seal.Tag("web")}))
+			return refused() == before
+		}
+		for n := 1; n <= 41; n++ {
+			if got, want := accepted(), n <= 40; got != want {
+				t.Fatalf("knock %d: accepted %t, want %t; last event %q", n, got, want, r.last())
+			}
+		}
+		if got, want := r.newest().Detail, "phone knocked more than 40 times in a row"; got != want {
+			t.Errorf("it says %q, want %q", got, want)
+		}
+		r.now = r.now.Add(time.Second)
+		if first, second := accepted(), accepted(); !first || second {
+			t.Errorf("a second later: accepted %t and %t, want the first only; last event %q", first, second, r.last())
+		}
+	})
+	t.Run("of_one_client_are_not_those_of_another", func(t *testing.T) {
+		r := newRig(t, strings.Replace(home, "\toption enabled '0'\n\nconfig sequence", "\nconfig sequence", 1)) // 'lost' knocks, too
+		for i := range 41 {
+			r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli() + int64(i)), Door: seal.Tag("web")}))
+		}
+		if r.last() != "refused too-many phone" {
+			t.Fatalf("last event %q", r.last())
+		}
+		r.message(neighbour, seal.Seal(key(0x20), seal.Body{Stamp: uint64(r.now.UnixMilli()), Door: seal.Tag("nas")}))
+		if r.last() != "opened nas lost" {
+			t.Errorf("last event %q", r.last())
+		}
+	})
 	t.Run("by_a_firewall_that_fails", func(t *testing.T) {
 		r := newRig(t, home)
 		r.fw.Fail(errFull)
@@ -355,6 +422,9 @@ func TestPendingDoor(t *testing.T) {
 	s := r.Status()
 	if g := s.Doors[0].Grants; len(g) != 1 || !g[0].Pending {
 		t.Fatalf("grants %+v, want a pending one", g)
+	}
+	if r.last() != "opened nas" || r.newest().Detail != "the firewall has no set for this door yet" {
+		t.Errorf("last event %+v", r.newest())
 	}
 	r.Tick()
 	if r.Status().Doors[0].State != "pending" {

@@ -38,3 +38,20 @@ func TestFloodWhileTheClockIsFree(t *testing.T) {
 		t.Errorf("%d of 6 knocks opened, want all", opened)
 	}
 }
+
+// TestFirstKnockAfterARebootIsExpected has a flood that uses up all work at once before the first tick.
+func TestFirstKnockAfterARebootIsExpected(t *testing.T) {
+	r := newRig(t, home)
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	next := r.now.Add(time.Hour)
+	r = newRigWith(t, home, r.memory, time.Unix(34, 0), false)
+	junk := make([]byte, seal.ShortSize)
+	for n := range 3000 {
+		junk[3], junk[4] = byte(n), byte(n>>8)
+		r.message(netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}), junk)
+	}
+	r.message(phone, seal.Seal(key(0), seal.Body{Stamp: uint64(next.UnixMilli()), Door: seal.Tag("nas")}))
+	if r.open("nas") == "" {
+		t.Errorf("last event %+v", r.newest())
+	}
+}

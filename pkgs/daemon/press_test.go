@@ -86,6 +86,15 @@ func TestOnePressIsOneEvent(t *testing.T) {
 			t.Errorf("events %+v", told)
 		}
 	})
+	t.Run("closing_tells_by_what_it_was_opened", func(t *testing.T) {
+		r := newRig(t, twoWays)
+		r.byPorts(phone, r.sealAt(uint64(r.now.UnixMilli())))
+		r.now = r.now.Add(time.Second)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Close: true}))
+		if e := r.newest(); e.Kind != "closed" || e.Knock != "message ports" || e.Detail != "closed by a knock" {
+			t.Errorf("event %+v", e)
+		}
+	})
 	t.Run("a_sequence_is_no_part_of_it", func(t *testing.T) {
 		r := newRig(t, twoWays)
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("web")}))

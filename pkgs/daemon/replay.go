@@ -112,10 +112,10 @@ func (d *Daemon) window(now time.Time, kind knock.Kind) seal.Window {
 // only now. A knock that has no stamp is always fresh.
 func (d *Daemon) receive(now time.Time, r knock.Request) seal.Verdict {
 	stamp, ok := stampOf(r)
-	c := d.policy.clients[r.Name]
-	if !ok || c == nil {
+	if !ok {
 		return seal.Fresh
 	}
+	c := d.policy.clients[r.Name]
 	verdict := d.device(c).stamps.Receive(now, d.window(now, c.Kind), stamp.number, r.From)
 	if verdict == seal.Fresh || verdict == seal.Overtaken {
 		d.saveSoon(now, c)
@@ -136,8 +136,7 @@ func (d *Daemon) remember(now time.Time, r knock.Request, c *config.Client) erro
 	}
 	if stamp, ok := stampOf(r); ok {
 		d.device(c).stamps.Accept(stamp.number)
-		d.saveSoon(now, c)
-		return d.save(now)
+		return d.save(now) // receive noted that there is something to save
 	}
 	return nil
 }
@@ -180,7 +179,7 @@ func (d *Daemon) atLeast(now time.Time, c *config.Client) time.Time {
 
 // saidBy is atLeast, and what a knock itself says of the time, while the router's clock is not right.
 func (d *Daemon) saidBy(now time.Time, c *config.Client, r knock.Request) time.Time {
-	if c == nil || d.clockRight {
+	if d.clockRight {
 		return now
 	}
 	at := d.atLeast(now, c)

@@ -5,6 +5,7 @@ package daemon_test
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -318,6 +319,13 @@ func TestWhoseGrant(t *testing.T) {
 		if len(told) != 1 || told[0].Kind != "closed" || told[0].Detail != "it was not open to this address" {
 			t.Errorf("events %+v", told)
 		}
+		for range 2 { // the next press begins five seconds later
+			c.pass(5 * time.Second)
+			c.message(phone, seal.Seal(key(a), seal.Body{Stamp: uint64(c.wall.UnixMilli()), Door: seal.Tag("nas"), Close: true}))
+		}
+		if told := c.told(); len(told) != 3 {
+			t.Errorf("after two more presses %d events, want 3: %+v", len(told), told)
+		}
 	})
 }
 
@@ -336,8 +344,38 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.text = until(start.Add(-time.Minute).Format(time.RFC3339))
 		c.Reload()
 		c.want("")
-		if e := c.newest(); e.Kind != "reload" && e.Detail != "the client has expired" {
-			t.Errorf("event %+v", e)
+		if !slices.ContainsFunc(c.told(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
+			t.Errorf("events %+v", c.told())
+		}
+	})
+	t.Run("that_a_reload_ends_to_the_nanosecond", func(t *testing.T) {
+		c := newClocks(t, home, start.Truncate(time.Second).Add(-1), true)
+		c.message(phone, made(c.wall))
+		c.text = until(start.Format(time.RFC3339))
+		c.Reload()
+		if c.open("nas") == "" {
+			t.Errorf("a nanosecond before the end: last event %+v", c.newest())
+		}
+		c.text = home
+		c.Reload()
+		c.message(phone, made(c.wall.Add(time.Second))) // for longer again
+		c.pass(1)
+		c.text = until(start.Format(time.RFC3339))
+		c.Reload()
+		if !slices.ContainsFunc(c.told(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
+			t.Errorf("at the end: events %+v", c.told())
+		}
+	})
+	t.Run("that_the_firewall_does_not_shorten_is_told", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		c.fw.Fail(errFull)
+		c.text = until(start.Add(2 * time.Minute).Format(time.RFC3339))
+		c.Reload()
+		if !slices.ContainsFunc(c.told(), func(e control.Event) bool {
+			return e.Kind == "trouble" && e.Detail == `firewall, closing: `+errFull.Error()
+		}) {
+			t.Errorf("events %+v", c.told())
 		}
 	})
 	t.Run("while_the_routers_clock_is_not_right", func(t *testing.T) {
@@ -384,6 +422,27 @@ func TestOneTimeSequenceOnce(t *testing.T) {
 		if r.open("web") != "" {
 			t.Error("it opened once more")
 		}
+		r.now = r.now.Add(time.Minute)
+		r.sequence(phone, "5500/tcp", "4600/tcp", "6700/tcp")
+		if r.open("web") == "" {
+			t.Errorf("the next one of the list does not open: last event %q", r.last())
+		}
+	})
+	t.Run("counts_once_also_where_it_stands_in_two_lists", func(t *testing.T) {
+		r := newRig(t, home+"config sequence 'twin'\n\tlist once '"+strings.Join(first, " ")+"'\n\tlist door 'nas'\n")
+		r.sequence(phone, first...)
+		var told []string
+		for _, e := range r.told() {
+			if e.Kind != "trouble" { // the list is used up
+				told = append(told, e.Kind+" "+e.Door+" "+e.Detail)
+			}
+		}
+		if want := []string{"opened web ", "refused  a one-time sequence that was used before"}; !slices.Equal(told, want) {
+			t.Errorf("events %q, want %q", told, want)
+		}
+		if r.open("nas") != "" {
+			t.Error("one use opened both doors")
+		}
 	})
 	t.Run("counts_once_also_under_a_new_name", func(t *testing.T) {
 		r := newRig(t, home)
@@ -406,6 +465,42 @@ func TestOneTimeSequenceOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A message that was too old when the router had no clock would count when it has one, if it were not
+// remembered that it came.
+func TestOvertakenMessageIsUsedUpAlsoAfterAPowerFailure(t *testing.T) {
+	c := newClocks(t, home, start, false)
+	c.message(phone, made(start.Add(24*time.Hour))) // its clock was ahead, and is set now
+	c.pass(6 * time.Second)
+	msg := made(c.wall)
+	c.message(phone, msg)
+	if c.last() != "refused replayed phone" || c.newest().Detail != "a message that is older than one that counted" {
+		t.Fatalf("last event %+v", c.newest())
+	}
+	c.pass(2 * time.Second)
+	r := newRigWith(t, home, c.memory, c.wall, true)
+	r.message(neighbour, msg)
+	if r.open("nas") != "" || r.last() != "refused replayed phone" {
+		t.Errorf("open for %q, last event %q", r.open("nas"), r.last())
+	}
+}
+
+func TestWhatCannotBeWrittenIsTriedAgainEveryFiveSeconds(t *testing.T) {
+	c := newClocks(t, home, start, true)
+	c.memory.full = true
+	c.message(phone, made(c.wall.Add(-10*time.Minute))) // refused, and used up
+	for range 100 {
+		c.pass(100 * time.Millisecond)
+	}
+	if c.memory.fails != 2 { // after 1 s, and 5 s later
+		t.Errorf("%d tries in 10 s, want 2", c.memory.fails)
+	}
+	c.memory.full = false
+	c.pass(5 * time.Second)
+	if c.memory.writes != 1 {
+		t.Errorf("%d writes when there is room, want 1", c.memory.writes)
+	}
 }
 
 // stop ends the daemon in order.

@@ -32,6 +32,7 @@ const stunPort = 41641
 const home = `
 config latchkey 'main'
 	option enabled '1'
+	option host 'home.example.net'
 	list device 'wan'
 	option stun_port '41641'
 	option host 'home.example.net'
@@ -95,6 +96,7 @@ type rig struct {
 	tooBig   error  // what Check says
 	while    func() // happens while a configuration is prepared; nil = nothing
 	woken    []string
+	asleep   error  // what Wake fails with
 	read     uint64 // number of the newest event when the test last forgot
 	port     uint16 // source port of the next packet
 	sent     []sent // every packet so far
@@ -145,7 +147,7 @@ func (r *rig) system() daemon.System {
 		Now:         func() time.Time { return r.now },
 		Wake: func(card net.HardwareAddr, host netip.Addr) error {
 			r.woken = append(r.woken, card.String()+" "+host.String())
-			return nil
+			return r.asleep
 		},
 	}
 }
@@ -188,21 +190,25 @@ func (r *rig) sealAt(stamp uint64) []byte {
 
 // sequence sends steps such as "7431/tcp" from an address, 50 ms apart.
 func (r *rig) sequence(from netip.Addr, steps ...string) {
+	for _, step := range steps {
+		r.packet(r.step(from, step))
+		r.now = r.now.Add(50 * time.Millisecond)
+	}
+}
+
+// step makes the packet of a step.
+func (r *rig) step(from netip.Addr, step string) []byte {
 	to := router
 	if from.Is6() {
 		to = router6
 	}
-	for _, step := range steps {
-		r.port++
-		port, proto, _ := strings.Cut(step, "/")
-		src, dst := netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, number(r.t, port))
-		if proto == "udp" {
-			r.packet(wire.AppendUDP(nil, src, dst, nil))
-		} else {
-			r.packet(wire.AppendTCP(nil, src, dst, uint32(r.port)*7919, wire.SYN, nil))
-		}
-		r.now = r.now.Add(50 * time.Millisecond)
+	r.port++
+	port, proto, _ := strings.Cut(step, "/")
+	src, dst := netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, number(r.t, port))
+	if proto == "udp" {
+		return wire.AppendUDP(nil, src, dst, nil)
 	}
+	return wire.AppendTCP(nil, src, dst, uint32(r.port)*7919, wire.SYN, nil)
 }
 
 func number(t *testing.T, s string) uint16 {
@@ -285,6 +291,7 @@ type memory struct {
 	used   map[string]bool
 	full   bool
 	writes int
+	fails  int // writes that failed
 }
 
 func newMemory() *memory { return &memory{pasts: map[string]seal.Past{}, used: map[string]bool{}} }
@@ -293,6 +300,7 @@ var errFull = errors.New("no space left on device")
 
 func (m *memory) write() error {
 	if m.full {
+		m.fails++
 		return errFull
 	}
 	m.writes++

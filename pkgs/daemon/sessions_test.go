@@ -19,15 +19,24 @@ import (
 // sessions is a daemon.Sessions in memory; conntrack's tests have the kernel's, and the router's in
 // cmd/latchkeyd both together.
 type sessions struct {
-	list []door.Session
-	fail error
+	list  []door.Session
+	asked []netip.Addr // whose sessions End was to end
+	fail  error
+	half  error // what End fails with after it has begun
 }
 
 func (s *sessions) Check() error { return s.fail }
 
 func (s *sessions) End(from netip.Addr, which func(door.Session) bool) (n int, err error) {
+	s.asked = append(s.asked, from)
 	if s.fail != nil {
 		return 0, s.fail
+	}
+	if s.half != nil {
+		for _, x := range s.list {
+			which(x)
+		}
+		return 0, s.half
 	}
 	before := len(s.list)
 	s.list = slices.DeleteFunc(s.list, func(x door.Session) bool {
@@ -81,8 +90,11 @@ func TestSessionsEndWithEveryWayAGrantEnds(t *testing.T) {
 		"a_door_that_is_gone": {func(r *rig) {
 			r.edit("config door 'nas'\n", "config door 'loft'\n", "list door 'nas'\n", "list door 'loft'\n")
 		}, "closed"},
-		"a_door_that_is_off": {func(r *rig) { r.edit("config door 'nas'\n", "config door 'nas'\n\toption enabled '0'\n") }, "closed"},
-		"a_door_that_moved":  {func(r *rig) { r.edit("'2222'", "'2223'") }, "reload"},
+		"a_door_that_is_off":          {func(r *rig) { r.edit("config door 'nas'\n", "config door 'nas'\n\toption enabled '0'\n") }, "closed"},
+		"a_door_that_moved":           {func(r *rig) { r.edit("'2222'", "'2223'") }, "reload"},
+		"a_door_to_another_host":      {func(r *rig) { r.edit("'192.168.1.22'", "'192.168.1.23'") }, "reload"},
+		"a_door_to_another_service":   {func(r *rig) { r.edit("dest_port '22'", "dest_port '80'") }, "reload"},
+		"a_door_for_another_protocol": {func(r *rig) { r.edit("option port '2222'", "option port '2222'\n\toption proto 'udp'") }, "reload"},
 		"the_end_of_the_daemon": {func(r *rig) {
 			ctx, stop := context.WithCancel(context.Background())
 			stop()
@@ -116,6 +128,63 @@ func TestSessionsEndWithEveryWayAGrantEnds(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
+	r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	r.sessions.list = []door.Session{toNAS(phone)}
+	r.edit("'8443'", "'8444'")
+	if r.left() == "" {
+		t.Error("the session ended")
+	}
+	r.sessions.list = nil
+	r.edit("'2222'", "'2223'")
+	if slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "reload" && e.Door != "" }) {
+		t.Errorf("that no session ended is told: %+v", r.told())
+	}
+}
+
+// The kernel is asked for all sessions only if those of more than one address are to end.
+func TestSessionsOfOneAddressAreAskedForByIt(t *testing.T) {
+	for name, tt := range map[string]struct{ from, want []netip.Addr }{
+		"one":  {[]netip.Addr{phone}, []netip.Addr{phone}},
+		"more": {[]netip.Addr{phone, neighbour}, []netip.Addr{{}}},
+	} {
+		r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
+		for _, a := range tt.from {
+			r.ask(t, control.Request{Method: "open", Door: "nas", Address: a.String()})
+		}
+		r.ask(t, control.Request{Method: "close", Door: "nas"})
+		if !slices.Equal(r.sessions.asked, tt.want) {
+			t.Errorf("%s: asked for %v, want %v", name, r.sessions.asked, tt.want)
+		}
+	}
+}
+
+func TestSessionsThatFailToEndAreNotCounted(t *testing.T) {
+	r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
+	open := func() { r.ask(t, control.Request{Method: "open", Door: "nas", Address: phone.String()}) }
+	shut := func() { r.ask(t, control.Request{Method: "close", Door: "nas"}) }
+	open()
+	r.sessions.list = []door.Session{toNAS(phone)}
+	r.sessions.half = errors.New("netlink broke")
+	shut()
+	if e := r.newest(); e.Kind != "closed" || e.Sessions != 0 {
+		t.Errorf("event %+v, want no session", e)
+	}
+	trouble := func(text string) bool {
+		return slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: "+text })
+	}
+	if s := r.Status(); s.Cut != "netlink broke" || !trouble(s.Cut) {
+		t.Errorf("status says %q, events %+v", s.Cut, r.told())
+	}
+	r.sessions.half = nil
+	open()
+	shut()
+	if s := r.Status(); s.Cut != "" || !trouble("works again") {
+		t.Errorf("status says %q, events %+v", s.Cut, r.told())
 	}
 }
 

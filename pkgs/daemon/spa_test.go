@@ -4,12 +4,21 @@ package daemon_test
 
 import (
 	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -47,21 +56,24 @@ func spaRig(t *testing.T, door string, now time.Time) *rig {
 // spaRigWith is spaRig for a configuration in which the keys are still to be filled in.
 func spaRigWith(t *testing.T, text, door string, now time.Time) *rig {
 	t.Helper()
-	keys, err := os.ReadFile("../../testdata/fwknop/keys.txt")
+	keys := spaKeys(t)
+	text = strings.NewReplacer("'KEY'", "'"+keys["KEY_BASE64"]+"'", "'HMAC'", "'"+keys["HMAC_KEY_BASE64"]+"'", "'DOOR'", "'"+door+"'").Replace(text)
+	return newRigWith(t, text, newMemory(), now, true)
+}
+
+// spaKeys returns the keys of testdata/fwknop, in base64, by name.
+func spaKeys(t *testing.T) map[string]string {
+	t.Helper()
+	b, err := os.ReadFile("../../testdata/fwknop/keys.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range bytes.Lines(keys) {
-		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(": "))
-		switch string(name) {
-		case "KEY_BASE64":
-			text = string(bytes.Replace([]byte(text), []byte("'KEY'"), []byte("'"+string(value)+"'"), 1))
-		case "HMAC_KEY_BASE64":
-			text = string(bytes.Replace([]byte(text), []byte("'HMAC'"), []byte("'"+string(value)+"'"), 1))
-		}
+	keys := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		keys[name] = value
 	}
-	text = string(bytes.Replace([]byte(text), []byte("'DOOR'"), []byte("'"+door+"'"), 1))
-	return newRigWith(t, text, newMemory(), now, true)
+	return keys
 }
 
 func (r *rig) spa(from netip.Addr, file string) {
@@ -70,12 +82,52 @@ func (r *rig) spa(from netip.Addr, file string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.spaPacket(from, bytes.TrimSpace(b))
+}
+
+func (r *rig) spaPacket(from netip.Addr, payload []byte) {
 	r.port++
 	to := router
 	if from.Is6() {
 		to = router6
 	}
-	r.packet(wire.AppendUDP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, 62201), bytes.TrimSpace(b)))
+	r.packet(wire.AppendUDP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, 62201), payload))
+}
+
+// spaSaying sends a packet of the fwknop client that was made at a time and says something, such as
+// "1:" and what it wants in base64: what fwknop does, with OpenSSL's way from a key to a cipher's.
+func (r *rig) spaSaying(from netip.Addr, at time.Time, message string) {
+	r.t.Helper()
+	encode := base64.RawStdEncoding.EncodeToString
+	decode := func(name string) []byte {
+		b, err := base64.StdEncoding.DecodeString(spaKeys(r.t)[name])
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return b
+	}
+	plain := fmt.Sprintf("%016d:YW5u:%d:3.0.0:%s", r.port, at.Unix(), message)
+	sum := sha256.Sum256([]byte(plain))
+	text := []byte(plain + ":" + encode(sum[:]))
+	n := aes.BlockSize - len(text)%aes.BlockSize
+	text = append(text, bytes.Repeat([]byte{byte(n)}, n)...)
+
+	const salt = "8 octets"
+	var derived, last []byte
+	for len(derived) < 32+aes.BlockSize {
+		digest := md5.Sum(slices.Concat(last, decode("KEY_BASE64"), []byte(salt)))
+		last = digest[:]
+		derived = append(derived, last...)
+	}
+	block, err := aes.NewCipher(derived[:32])
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cipher.NewCBCEncrypter(block, derived[32:]).CryptBlocks(text, text)
+	sealed := encode(append([]byte("Salted__"+salt), text...))
+	mac := hmac.New(sha256.New, decode("HMAC_KEY_BASE64"))
+	mac.Write([]byte(sealed))
+	r.spaPacket(from, []byte(strings.TrimPrefix(sealed, encode([]byte("Salted__"))[:10])+encode(mac.Sum(nil))))
 }
 
 func TestSPA(t *testing.T) {
@@ -122,6 +174,26 @@ func TestSPA(t *testing.T) {
 			}
 		})
 	}
+	ssh := base64.RawStdEncoding.EncodeToString([]byte("0.0.0.0,tcp/22"))
+	t.Run("refuses_what_is_older_by_more_than_five_seconds_than_what_opened", func(t *testing.T) {
+		r := spaRig(t, "nas", spaTime)
+		for _, tt := range []struct {
+			behind time.Duration
+			want   string
+		}{{0, "opened nas old"}, {5 * time.Second, "opened nas old"}, {6 * time.Second, "refused replayed old"}} {
+			r.spaSaying(netip.AddrFrom4([4]byte{203, 0, 113, byte(tt.behind / time.Second)}), spaTime.Add(-tt.behind), "1:"+ssh)
+			if r.last() != tt.want {
+				t.Errorf("%s older: last event %q, want %q", tt.behind, r.last(), tt.want)
+			}
+		}
+	})
+	t.Run("opens_for_a_client_that_names_the_router_as_the_door_s_host", func(t *testing.T) {
+		r := spaRigWith(t, strings.Replace(spaHome, "\toption dest 'lan'\n\toption dest_ip '192.168.1.22'\n", "", 1), "nas", spaTime)
+		r.spaSaying(phone, spaTime, "5:"+ssh+":"+base64.RawStdEncoding.EncodeToString([]byte("127.0.0.1,22")))
+		if r.last() != "opened nas old" {
+			t.Errorf("last event %+v", r.newest())
+		}
+	})
 	t.Run("opens_for_two_packets_of_one_second", func(t *testing.T) {
 		r := spaRig(t, "nas", spaTime)
 		r.spa(neighbour, "basic.spa")
@@ -168,6 +240,64 @@ func TestSPA(t *testing.T) {
 		r.spa(neighbour, "basic.spa")
 		if e := r.newest(); r.last() != "refused bad-message old" || !strings.Contains(e.Detail, "the encryption key is another one") {
 			t.Errorf("last event %+v", e)
+		}
+	})
+	// What is on the disk keeps its meaning: the second in the upper 32 bits, the random digits below.
+	for name, tt := range map[string]struct {
+		floor uint64
+		want  string
+	}{
+		"refuses_a_packet_of_a_second_that_the_disk_calls_used_up":      {1795314020<<32 - 1, "refused replayed old"},
+		"opens_to_a_packet_of_the_second_after_what_is_used_up_on_disk": {1795314019<<32 - 1, "opened nas old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := spaRig(t, "nas", spaTime)
+			r.spa(phone, "src.spa")
+			if len(r.memory.pasts) != 1 {
+				t.Fatalf("remembered of %d clients", len(r.memory.pasts))
+			}
+			for client := range r.memory.pasts {
+				r.memory.pasts[client] = seal.Past{Floor: tt.floor}
+			}
+			r = newRigWith(t, r.text, r.memory, spaTime, true)
+			r.spa(neighbour, "basic.spa")
+			if r.last() != tt.want {
+				t.Errorf("last event %q, want %q", r.last(), tt.want)
+			}
+		})
+	}
+	for file, stamp := range map[string]uint64{ // the second, and the lower half of the packet's digits
+		"basic.spa":   1795314019<<32 | 1990130374513027&0xffffffff,
+		"f2_open.pkt": 1795314926<<32 | 1534458821800238&0xffffffff,
+	} {
+		t.Run("remembers_the_second_and_the_digits_of_"+file, func(t *testing.T) {
+			r := spaRig(t, "nas", time.Unix(int64(stamp>>32), 0))
+			r.spa(neighbour, file)
+			for _, past := range r.memory.pasts {
+				if want := []seal.Span{{First: stamp, Last: stamp, Accepted: true}}; past.Floor != stamp || !slices.Equal(past.Spans, want) {
+					t.Errorf("remembered %+v, want the stamp %d", past, stamp)
+				}
+			}
+			if r.last() != "opened nas old" {
+				t.Errorf("last event %q", r.last())
+			}
+		})
+	}
+	t.Run("refuses_a_client_that_expired_before_a_power_failure", func(t *testing.T) {
+		until := time.Unix(1795314019, 0).Add(time.Hour).UTC()
+		text := strings.Replace(spaHome, "option kind", "option expires '"+until.Format(time.RFC3339)+"'\n\toption kind", 1)
+		r := spaRigWith(t, text, "nas", spaTime)
+		r.spa(phone, "src.spa")
+		if r.last() != "opened nas old" {
+			t.Fatalf("last event %q", r.last())
+		}
+		for client := range r.memory.pasts { // it said itself that the time is over
+			r.memory.pasts[client] = seal.Past{Floor: uint64(until.Unix()+1) << 32}
+		}
+		r = newRigWith(t, r.text, r.memory, time.Unix(60, 0), false)
+		r.spa(phone, "basic.spa")
+		if r.last() != "refused expired old" {
+			t.Errorf("last event %q", r.last())
 		}
 	})
 	t.Run("refuses_a_copy_also_after_a_restart", func(t *testing.T) {

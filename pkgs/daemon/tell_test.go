@@ -48,7 +48,8 @@ func TestTheLastDayOfAClientIsTold(t *testing.T) {
 func TestNobodyConnectsFrom(t *testing.T) {
 	for address, why := range map[string]string{
 		"255.255.255.255": "not-allowed", "240.0.0.1": "not-allowed", "0.1.2.3": "not-allowed", "127.0.0.1": "not-allowed", "::1": "not-allowed",
-		"224.0.0.1": "bad-message", "ff02::1": "bad-message", // by the message's own rules
+		"::ffff:240.0.0.1": "not-allowed",
+		"224.0.0.1":        "bad-message", "ff02::1": "bad-message", // by the message's own rules
 		"192.168.1.7": "", "100.64.0.1": "", "169.254.1.1": "", "223.255.255.255": "", "fe80::1": "", "2001:db8::7": "",
 	} {
 		a := netip.MustParseAddr(address)
@@ -56,6 +57,9 @@ func TestNobodyConnectsFrom(t *testing.T) {
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Address: a}))
 		if e := r.newest(); e.Reason != why || (r.open("nas") == "") != (why != "") {
 			t.Errorf("a message for %s: %+v, want reason %q", address, e, why)
+		}
+		if want := a.Unmap().String() + " is not the address of a host: nobody can connect from there"; why == "not-allowed" && r.newest().Detail != want {
+			t.Errorf("it says %q, want %q", r.newest().Detail, want)
 		}
 		err := r.Answer(t.Context(), control.Request{Method: "open", Door: "web", Address: address}, func(any) error { return nil })
 		if (err != nil) != (why != "") || (r.open("web") == "") != (why != "") {

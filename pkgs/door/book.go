@@ -161,13 +161,9 @@ func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
 // room says whether a grant, new or in place of the one that is there, is within the limits.
 func (b *Book) room(now time.Time, fresh use) error {
-	total, own := 0, 0
+	own := 0
 	for other, g := range b.grants {
-		if other == fresh || !now.Before(g.Until) {
-			continue
-		}
-		total++
-		if other.holder == fresh.holder {
+		if other != fresh && other.holder == fresh.holder && now.Before(g.Until) {
 			own++
 		}
 	}
@@ -175,8 +171,8 @@ func (b *Book) room(now time.Time, fresh use) error {
 		return fmt.Errorf("%s has %d: %w", fresh.holder, own, ErrTooMany)
 	}
 	// What has expired counts too until Expire was called, so that the table itself is bounded.
-	if _, there := b.grants[fresh]; total >= b.limits.Total || !there && len(b.grants) >= b.limits.Total {
-		return fmt.Errorf("%d of %d: %w", total, b.limits.Total, ErrTooMany)
+	if _, there := b.grants[fresh]; !there && len(b.grants) >= b.limits.Total {
+		return fmt.Errorf("there are %d: %w", len(b.grants), ErrTooMany)
 	}
 	return nil
 }
@@ -188,13 +184,16 @@ func (b *Book) place(now time.Time, g *Grant) error {
 	if longest := b.longest(now, useOf(g)); longest != nil && longest.Until.After(g.Until) {
 		element.Until = longest.Until
 	}
-	err := b.fw.Open(now, element)
-	g.Pending = errors.Is(err, ErrPending)
-	if g.Pending {
+	switch err := b.fw.Open(now, element); {
+	case errors.Is(err, ErrPending):
+		g.Pending = true
 		b.reasons[g.Door] = err
 		return nil
+	case err != nil:
+		return err // what was pending still is
 	}
-	return err
+	g.Pending = false
+	return nil
 }
 
 // longest returns the longest of the other grants by which an address may use a door, nil if there is

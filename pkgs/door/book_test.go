@@ -5,6 +5,7 @@ package door_test
 import (
 	"errors"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -57,13 +58,12 @@ func same[T any](t *testing.T, what string, want, got T) {
 // pending is what ErrPending says.
 var pending = door.ErrPending.Error()
 
-// tell returns doors with their reasons as texts.
-func tell(unserved []door.Unserved) []string {
-	var list []string
-	for _, u := range unserved {
-		list = append(list, u.Door+": "+u.Reason.Error())
+// says is what an error says, "" if it is nil.
+func says(err error) string {
+	if err == nil {
+		return ""
 	}
-	return list
+	return err.Error()
 }
 
 func mustOpen(t *testing.T, b *door.Book, now time.Time, a door.Ask) door.Grant {
@@ -85,6 +85,7 @@ func TestOpen(t *testing.T) {
 		{"takes_the_doors_own_time", door.Ask{Door: "nas", Address: four}, "open nas 192.0.2.1 10m0s", nil},
 		{"takes_a_wish", door.Ask{Door: "nas", Address: four, For: 30 * time.Minute}, "open nas 192.0.2.1 30m0s", nil},
 		{"never_exceeds_the_maximum", door.Ask{Door: "nas", Address: six, For: 255 * time.Minute}, "open nas 2001:db8::1 1h0m0s", nil},
+		{"takes_the_shortest_wish", door.Ask{Door: "nas", Address: four, For: 1}, "open nas 192.0.2.1 1ns", nil},
 		{"takes_a_negative_wish_for_none", door.Ask{Door: "nas", Address: four, For: -time.Hour}, "open nas 192.0.2.1 10m0s", nil},
 		{"unmaps_an_ipv4_address", door.Ask{Door: "nas", Address: netip.MustParseAddr("::ffff:192.0.2.1")}, "open nas 192.0.2.1 10m0s", nil},
 		{"drops_a_zone", door.Ask{Door: "nas", Address: netip.MustParseAddr("fe80::1%wan")}, "open nas fe80::1 10m0s", nil},
@@ -170,6 +171,16 @@ func TestOpen_by_two_clients_for_one_address(t *testing.T) {
 	})
 }
 
+func TestCloseOwn_keeps_what_the_firewall_did_not_close(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "phone"})
+	fw.Fail(errors.New("netlink broke"))
+	_, closed, _, err := b.CloseOwn(noon, "nas", four, "phone")
+	same(t, "error", `door "nas" to 192.0.2.1: netlink broke`, says(err))
+	same(t, "closed", false, closed)
+	same(t, "grants", []door.Grant{g}, b.Grants(noon))
+}
+
 func TestClose_ends_every_holders_grant_of_an_address(t *testing.T) {
 	b, _ := start(t, door.Limits{})
 	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "phone"})
@@ -194,25 +205,15 @@ func TestShorten(t *testing.T) {
 	same(t, "grants", []door.Grant{g}, b.Grants(noon))
 }
 
-func TestSync_has_one_element_for_two_grants_of_an_address(t *testing.T) {
-	b, fw := start(t, door.Limits{})
-	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 30 * time.Minute, Client: "laptop"})
-	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 10 * time.Minute, Client: "phone"})
-	fw.DropSets("nas")
-	fw.MakeSets("nas")
-	if _, _, err := b.Sync(noon); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "elements", map[netip.Addr]time.Duration{four: 30 * time.Minute}, fw.Elements(noon, "nas"))
-}
-
 func TestOpen_asks_the_firewall_first(t *testing.T) {
 	b, fw := start(t, door.Limits{})
 	broken := errors.New("netlink broke")
 	fw.Fail(broken)
-	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: four}); !errors.Is(err, broken) {
+	_, _, err := b.Open(noon, door.Ask{Door: "nas", Address: four})
+	if !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
 	}
+	same(t, "error", `door "nas" to 192.0.2.1: netlink broke`, says(err))
 	same(t, "nothing was granted", nil, b.Grants(noon))
 
 	fw.Fail(nil)
@@ -224,88 +225,6 @@ func TestOpen_asks_the_firewall_first(t *testing.T) {
 	same(t, "a refused extension leaves the grant as it was", []door.Grant{g}, b.Grants(noon))
 }
 
-func TestOpen_without_a_set_is_pending(t *testing.T) {
-	b, fw := start(t, door.Limits{})
-	fw.DropSets("nas")
-	_, unserved, err := b.Sync(noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "unserved", []string{"nas: " + pending}, tell(unserved))
-	same(t, "Unserved()", []string{"nas: " + pending}, tell(b.Unserved()))
-	if g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four}); !g.Pending {
-		t.Error("the grant is not pending")
-	}
-
-	fw.MakeSets("nas")
-	now := at(4 * time.Minute)
-	ready, unserved, err := b.Sync(now)
-	if err != nil || len(unserved) > 0 {
-		t.Fatalf("unserved %v, error %v", unserved, err)
-	}
-	same(t, "ready", []string{"nas"}, ready)
-	same(t, "grants", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(now))
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
-}
-
-func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
-	b, fw := start(t, door.Limits{})
-	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
-	fw.Spoil("nas", true) // the other family's: the door counts as a whole
-	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: other}); !errors.Is(err, door.ErrWrongSet) {
-		t.Errorf("error %v, want ErrWrongSet", err)
-	}
-	why := []string{"nas: set nas_6: " + door.ErrWrongSet.Error()}
-	ready, unserved, err := b.Sync(noon)
-	if err != nil || len(ready) > 0 {
-		t.Fatalf("ready %q, error %v", ready, err)
-	}
-	same(t, "unserved", why, tell(unserved))
-	same(t, "the grant is not in force, and says so",
-		[]door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
-	if _, unserved, _ := b.Sync(noon); len(unserved) > 0 {
-		t.Errorf("told twice: %v", unserved)
-	}
-	same(t, "Unserved() still says it", why, tell(b.Unserved()))
-	fw.Spoil("nas", false) // another reason is news
-	if _, unserved, _ := b.Sync(noon); len(unserved) != 1 {
-		t.Errorf("another reason: %v, want news", unserved)
-	}
-	fw.DropSets("nas")
-	fw.MakeSets("nas")
-	if ready, _, err = b.Sync(at(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
-}
-
-func TestOpen_of_a_door_for_one_family(t *testing.T) {
-	b, fw := start(t, door.Limits{})
-	fw.DropFamily("nas", true)
-	if _, _, err := b.Open(noon, door.Ask{Door: "nas", Address: six}); !errors.Is(err, door.ErrFamily) {
-		t.Errorf("error %v, want ErrFamily", err)
-	}
-	same(t, "nothing was granted", nil, b.Grants(noon))
-	same(t, "the door is not pending", nil, tell(b.Unserved()))
-
-	fw.DropSets("nas")
-	for _, a := range []netip.Addr{four, six} {
-		if g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a}); !g.Pending {
-			t.Errorf("without any set the grant to %s is not pending", a)
-		}
-	}
-	same(t, "the door is pending", []string{"nas: " + pending}, tell(b.Unserved()))
-	fw.MakeSets("nas")
-	fw.DropFamily("nas", true)
-	ready, _, err := b.Sync(noon)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(noon))
-}
-
 func TestOpen_limits(t *testing.T) {
 	b, fw := start(t, door.Limits{PerClient: 2, Total: 3})
 	address := func(i byte) netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, i}) }
@@ -315,15 +234,20 @@ func TestOpen_limits(t *testing.T) {
 	mustOpen(t, b, noon, ask(1, "phone"))
 	mustOpen(t, b, noon, ask(2, "phone"))
 	fw.Calls()
-	if _, _, err := b.Open(noon, ask(3, "phone")); !errors.Is(err, door.ErrTooMany) {
+	_, _, err := b.Open(noon, ask(3, "phone"))
+	if !errors.Is(err, door.ErrTooMany) {
 		t.Errorf("third grant of a client: error %v, want ErrTooMany", err)
 	}
+	same(t, "error", `door "nas" to 192.0.2.3: phone has 2: too many grants`, says(err))
 	same(t, "the firewall was not asked", nil, fw.Calls())
 	mustOpen(t, b, at(time.Minute), ask(2, "phone")) // extending needs no room
 	mustOpen(t, b, noon, ask(3, "laptop"))
-	if _, _, err := b.Open(noon, ask(4, "laptop")); !errors.Is(err, door.ErrTooMany) {
+	_, _, err = b.Open(noon, ask(4, "laptop"))
+	if !errors.Is(err, door.ErrTooMany) {
 		t.Errorf("fourth grant in total: error %v, want ErrTooMany", err)
 	}
+	same(t, "error", `door "nas" to 192.0.2.4: there are 3: too many grants`, says(err))
+	mustOpen(t, b, noon, ask(3, "laptop")) // extending needs no room here either
 	if _, _, err := b.Open(at(2*time.Minute), ask(3, "phone")); !errors.Is(err, door.ErrTooMany) {
 		t.Errorf("taking over another client's grant: error %v, want ErrTooMany", err)
 	}
@@ -332,6 +256,22 @@ func TestOpen_limits(t *testing.T) {
 		t.Errorf("%d grants expired, want 3", n)
 	}
 	mustOpen(t, b, over, ask(4, "phone"))
+}
+
+// TestOpen_limits_without_limits has as many grants as a book without limits of its own may have.
+func TestOpen_limits_without_limits(t *testing.T) {
+	b, _ := start(t, door.Limits{})
+	address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}) }
+	for i := range 1024 {
+		mustOpen(t, b, noon, door.Ask{Door: "nas", Address: address(i), Client: strconv.Itoa(i / 32)})
+	}
+	for client, want := range map[string]string{
+		"0":   `door "nas" to 198.18.4.0: 0 has 32: too many grants`,
+		"new": `door "nas" to 198.18.4.0: there are 1024: too many grants`,
+	} {
+		_, _, err := b.Open(noon, door.Ask{Door: "nas", Address: address(1024), Client: client})
+		same(t, "client "+client, want, says(err))
+	}
 }
 
 // TestOpen_limits_count_what_is_in_force: what is over but not yet expired by Expire takes nobody's place.
@@ -392,6 +332,7 @@ func TestClose_keeps_what_the_firewall_did_not_close(t *testing.T) {
 	if !errors.Is(err, broken) || len(closed) > 0 {
 		t.Errorf("closed %v, error %v", closed, err)
 	}
+	same(t, "error", `door "nas" to 192.0.2.1: netlink broke`, says(err))
 	same(t, "grants", []door.Grant{g}, b.Grants(noon))
 }
 
@@ -435,7 +376,7 @@ func TestSetDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "doors that were ready before are no news", nil, ready)
-	same(t, "a new door without sets is", []string{"attic: " + pending}, tell(unserved))
+	same(t, "a new door without sets is", []string{pendingFor("attic")}, tell(unserved))
 	if _, _, err := b.Open(noon, door.Ask{Door: "web", Address: four}); !errors.Is(err, door.ErrNoDoor) {
 		t.Errorf("a door that went: error %v, want ErrNoDoor", err)
 	}
@@ -445,19 +386,30 @@ func TestSetDoors(t *testing.T) {
 	}, fw.Elements(noon, "nas"))
 }
 
-func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
-	b, fw := start(t, door.Limits{})
-	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
-	mustOpen(t, b, noon, door.Ask{Door: "web", Address: six})
-	fw.DropSets("nas", "web")
-	fw.MakeSets("nas", "web")
-	now := at(40 * time.Second)
-	ready, unserved, err := b.Sync(now)
-	if len(ready)+len(unserved) > 0 || err != nil {
-		t.Errorf("ready %q, unserved %v, error %v", ready, unserved, err)
+func TestGrants_that_end_are_told_in_order(t *testing.T) {
+	for name, end := range map[string]func(b *door.Book) ([]door.Grant, error){
+		"SetDoors": func(b *door.Book) ([]door.Grant, error) { return b.SetDoors(noon, nil) },
+		"Close":    func(b *door.Book) ([]door.Grant, error) { return b.Close(noon, "nas", netip.Addr{}) },
+		"Expire":   func(b *door.Book) ([]door.Grant, error) { return b.Expire(at(time.Hour)), nil },
+	} {
+		t.Run(name, func(t *testing.T) { testOrder(t, end) })
 	}
-	same(t, "nas", map[netip.Addr]time.Duration{four: 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
-	same(t, "web", map[netip.Addr]time.Duration{six: 20 * time.Second}, fw.Elements(now, "web"))
+}
+
+func testOrder(t *testing.T, end func(b *door.Book) ([]door.Grant, error)) {
+	b, _ := start(t, door.Limits{})
+	var want []door.Grant
+	for i := range byte(8) {
+		a := netip.AddrFrom4([4]byte{192, 0, 2, i})
+		want = append(want,
+			mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a, Client: "laptop"}),
+			mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a, Client: "phone"}))
+	}
+	ended, err := end(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "ended", want, ended)
 }
 
 func TestGrants_survive_a_clock_that_jumps(t *testing.T) {

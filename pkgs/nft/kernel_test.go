@@ -181,6 +181,61 @@ func grant(a netip.Addr, left time.Duration) door.Grant {
 	return door.Grant{Door: "nas", Address: a, Until: time.Now().Add(left)}
 }
 
+// TestOpen_of_a_grant_that_is_over leaves nothing, least of all an element without end.
+func TestOpen_of_a_grant_that_is_over(t *testing.T) {
+	fw := start(t)
+	now := time.Now()
+	for _, until := range []time.Time{now, now.Add(-time.Hour), now.Add(999 * time.Microsecond)} {
+		if err := fw.Open(now, door.Grant{Door: "nas", Address: four, Until: until}); err != nil {
+			t.Fatal(err)
+		}
+		if left := list(t, "latchkey1_nas_4"); len(left) != 0 {
+			t.Errorf("a grant that ends %s from now: elements %v, want none", until.Sub(now), left)
+		}
+	}
+}
+
+func TestOpen_in_another_table(t *testing.T) {
+	needKernel(t)
+	script(t, "flush ruleset\n"+sets("nas")+strings.ReplaceAll(sets("nas"), "fw4", "other"))
+	fw, err := nft.Open(nft.Config{Table: "other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fw.Shutdown()
+	if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("nft", "list", "table", "inet", "other").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), four.String()) {
+		t.Errorf("%v: it is not in the other table:\n%s", err, out)
+	}
+	if left := list(t, "latchkey1_nas_4"); len(left) != 0 {
+		t.Errorf("elements %v of fw4, want none", left)
+	}
+}
+
+func TestShutdown_twice_is_no_error(t *testing.T) {
+	fw := start(t) // which shuts it down once more
+	for range 2 {
+		if err := fw.Shutdown(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSync_goes_on_where_one_door_fails has a name that is too long for the kernel.
+func TestSync_goes_on_where_one_door_fails(t *testing.T) {
+	fw := start(t)
+	_, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300), "nas"}, []door.Grant{grant(four, time.Minute)})
+	if err == nil || !strings.Contains(err.Error(), "xxx") {
+		t.Errorf("error %v, want one that names the door", err)
+	}
+	if left := list(t, "latchkey1_nas_4"); len(left) != 1 {
+		t.Errorf("elements %v of the other door, want one", left)
+	}
+}
+
 // TestOpen_needs_no_more_than_one_capability does as a daemon does that is not root.
 func TestOpen_needs_no_more_than_one_capability(t *testing.T) {
 	start(t)

@@ -98,9 +98,7 @@ func (r *Ring) fill() {
 		}
 		k.has = k.want
 	}
-	slices.SortStableFunc(r.table, func(a, b hintEntry) int {
-		return cmp.Or(compareHints(a.hint, b.hint), cmp.Compare(a.key, b.key), cmp.Compare(a.epoch, b.epoch))
-	})
+	slices.SortStableFunc(r.table, func(a, b hintEntry) int { return compareHints(a.hint, b.hint) })
 }
 
 func compareHints(a, b [hintSize]byte) int { return cmp.Compare(hintNumber(a), hintNumber(b)) }
@@ -145,10 +143,7 @@ func (r *Ring) Expects(slot int, b byte) bool {
 // Cost returns how many keys OpenExpected would try on a message, and how many Open would try on one
 // that OpenExpected does not open: what a caller that must bound its work counts.
 func (r *Ring) Cost(message []byte) (expected, all int) {
-	if len(message) != ShortSize && len(message) != LongSize {
-		return 0, 0
-	}
-	if !r.synced {
+	if !r.synced && whole(message) {
 		all = len(r.keys)
 	}
 	return len(r.withHint(message)), all
@@ -159,7 +154,7 @@ func (r *Ring) Cost(message []byte) (expected, all int) {
 // client with the message's hint, and none if there is no such client; with a clock that is not
 // synchronised, when a message can be of any epoch, two for each client.
 func (r *Ring) Open(message []byte) (client int, b Body, err error) {
-	if len(message) != ShortSize && len(message) != LongSize {
+	if !whole(message) {
 		return 0, Body{}, ErrBadMessage
 	}
 	if r.synced {
@@ -190,7 +185,7 @@ func (r *Ring) OpenExpected(message []byte) (client int, b Body, err error) {
 // OpenAs is Open with the key of one client. With a synchronised clock it costs nothing if the
 // message has not that client's hint.
 func (r *Ring) OpenAs(client int, message []byte) (b Body, ok bool) {
-	if len(message) != ShortSize && len(message) != LongSize || r.synced && !r.fits(client, message) {
+	if !whole(message) || r.synced && !r.fits(client, message) {
 		return Body{}, false
 	}
 	b, _, ok = r.openAs(client, message)
@@ -215,9 +210,12 @@ func (r *Ring) openAs(client int, message []byte) (b Body, fits, ok bool) {
 	return b, true, ok && k.hintOf(b.Stamp/epochMillis) == [hintSize]byte(msg)
 }
 
-// withHint returns the part of the table that has the hint of a message.
+// whole tells whether a message has one of the two lengths.
+func whole(message []byte) bool { return len(message) == ShortSize || len(message) == LongSize }
+
+// withHint returns the part of the table that has the hint of a whole message.
 func (r *Ring) withHint(message []byte) []hintEntry {
-	if len(message) < hintSize {
+	if !whole(message) {
 		return nil
 	}
 	hint := [hintSize]byte(message)

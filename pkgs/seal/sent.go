@@ -69,8 +69,8 @@ func (s *Sent) near(clock, size, top uint64) []uint64 {
 	}
 	slices.Sort(starts)
 	starts = slices.Compact(starts)
-	if starts[0]+size+PressReach >= top {
-		return nil
+	if starts[0] >= top {
+		return nil // there is no room below
 	}
 	return starts
 }

@@ -93,3 +93,68 @@ func TestSent_never_takes_a_stamp_twice(t *testing.T) {
 		}
 	}
 }
+
+// A clock that goes back by up to a second was off as clocks are; only one that goes back by more was set.
+func TestSent_takes_more_than_a_second_back_for_a_clock_that_was_set(t *testing.T) {
+	for back, want := range map[time.Duration]int{1000 * time.Millisecond: 1, 1001 * time.Millisecond: 2} {
+		var s seal.Sent
+		s.Press(noon, 4)
+		// The next stamp is 104 ms after noon.
+		if p := s.Press(noon.Add(104*time.Millisecond-back), 4); len(p.Starts) != want || p.Ahead != back {
+			t.Errorf("%s ahead: %+v, want %d starts", back, p, want)
+		}
+	}
+}
+
+// sentAt returns a client that pressed a button once at each of these times after noon, in
+// milliseconds, with one message each.
+func sentAt(times []uint64) *seal.Sent {
+	var used []seal.Span
+	for _, at := range times {
+		used = append(used, seal.Span{First: millis(noon) + at, Last: millis(noon) + at})
+	}
+	return seal.NewSent(used)
+}
+
+func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
+	const day = 86_400_000
+	for name, tc := range map[string]struct {
+		used []uint64 // after noon; it is noon again
+		want []uint64
+	}{
+		"above what is three minutes ahead, but for one": {[]uint64{179_999, day}, []uint64{0, 180_100, day + 101}},
+		"not above what is farther ahead":                {[]uint64{180_000, day}, []uint64{0, day + 101}},
+		"above what is one ahead":                        {[]uint64{1, day}, []uint64{102, day + 101}},
+		"not above the present itself":                   {[]uint64{0, 50_000, day}, []uint64{101, 50_101, day + 101}},
+		"once above presses that are ten seconds apart":  {[]uint64{20_000, 30_000, day}, []uint64{0, 30_101, day + 101}},
+		"above both of two that are farther apart":       {[]uint64{20_000, 30_001, day}, []uint64{0, 20_101, 30_102, day + 101}},
+		"above the highest three of many": {
+			[]uint64{20_000, 40_000, 60_000, 80_000, 100_000, day}, []uint64{0, 60_101, 80_101, 100_101, day + 101}},
+		"above all, where there is no room below": {
+			[]uint64{0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000}, []uint64{1101}},
+		"above all, where that is little more than the present": {[]uint64{1000}, []uint64{0, 1101}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []uint64
+			for _, start := range sentAt(tc.used).Press(noon, 1).Starts {
+				got = append(got, start-millis(noon))
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What lies between the nearest two counts as used when there are more than 32 presses.
+func TestSent_remembers_32_presses(t *testing.T) {
+	for presses, want := range map[int]int{31: 31, 32: 32, 33: 32, 34: 32} {
+		var s seal.Sent
+		for i := range presses {
+			s.Press(noon.Add(time.Duration(i)*time.Minute), 4)
+		}
+		if got := len(s.Used()); got != want {
+			t.Errorf("%d presses: %d ranges, want %d", presses, got, want)
+		}
+	}
+}

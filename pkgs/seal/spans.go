@@ -28,7 +28,8 @@ func (l spans) has(stamp uint64) bool {
 }
 
 // add puts a range in and joins it with those that it meets. Where there are more than most then, the
-// two with the smallest gap between them become one: what is in the gap counts as received too.
+// two with the smallest gap between them become one, of equal ones the oldest: what is in the gap
+// counts as received too.
 func (l spans) add(s Span, most int) spans {
 	from, _ := slices.BinarySearchFunc(l, s.First, func(old Span, first uint64) int {
 		if old.Last < first && first-old.Last > 1 {

@@ -33,6 +33,9 @@ func TestSpans_add(t *testing.T) {
 		"one too many: the first two": {
 			spans{{First: 10, Last: 12}, {First: 15, Last: 16}}, Span{First: 35, Last: 36}, 2,
 			spans{{First: 10, Last: 16}, {First: 35, Last: 36}}},
+		"one too many, gaps alike: the oldest two": {
+			spans{{First: 10, Last: 12}, {First: 20, Last: 22}}, Span{First: 30, Last: 32}, 2,
+			spans{{First: 10, Last: 22}, {First: 30, Last: 32}}},
 		"one too many: the last two": {
 			spans{{First: 10, Last: 12}, {First: 30, Last: 32}}, Span{First: 35, Last: 36}, 2,
 			spans{{First: 10, Last: 12}, {First: 30, Last: 36}}},

@@ -131,6 +131,13 @@ func TestStamps(t *testing.T) {
 			{5000 * ms, 5101, phone4, false, free, fresh},
 			{5000 * ms, 4899, phone4, false, free, fresh},
 		}},
+		"a press is a tenth of a second to either side of its first message": {steps: []step{
+			{0, 5000, phone4, false, free, fresh},
+			{4 * sec, 4900, phone4, false, free, fresh}, // of it: nothing below is its press
+			{4 * sec, 5100, phone4, false, free, fresh},
+			{9 * sec, 4850, phone4, false, free, fresh},
+			{9 * sec, 5150, phone4, false, free, fresh},
+		}},
 		"older presses have five seconds from the accepted one on": {steps: []step{
 			{0, 9000, phone4, true, free, fresh},
 			{4999 * ms, 5000, phone4, true, free, fresh},
@@ -178,6 +185,20 @@ func TestStamps(t *testing.T) {
 			{6 * sec, 90_000_000, phone4, true, free, fresh},
 			{12 * sec, 49_800, thief4, false, clock(50_000), replayed},
 			{12 * sec, 50_100, phone4, true, clock(50_000), fresh},
+		}},
+		"a floor that the clock allows stays": {past: seal.Past{Floor: 51_100}, steps: []step{
+			{0, 49_000, phone4, false, clock(50_000), overtaken},
+			{0, 51_100, phone4, false, clock(50_000), overtaken},
+		}},
+		"a floor above that comes down to where the clock's window begins": {past: seal.Past{Floor: 51_101}, steps: []step{
+			{0, 48_999, phone4, false, clock(50_000), overtaken},
+			{0, 49_000, phone4, false, clock(50_000), fresh},
+		}},
+		"or to five seconds before what was accepted within the window just now": {steps: []step{
+			{0, 51_000, phone4, true, free, fresh},
+			{0, 90_000_000, phone4, true, free, fresh},
+			{1 * sec, 45_900, phone4, true, seal.Window{First: 40_000, Last: 51_000}, overtaken},
+			{1 * sec, 46_001, phone4, true, seal.Window{First: 40_000, Last: 51_000}, fresh},
 		}},
 		"an accepted one from the future counts as long as the clock is not right": {steps: []step{
 			{0, 90_000_000, phone4, true, free, fresh},
@@ -257,6 +278,25 @@ func TestStamps_many_messages_at_once(t *testing.T) {
 	}
 }
 
+func TestStamps_many_messages_end_the_press_of_the_oldest_and_no_other(t *testing.T) {
+	now, free := time.Now(), seal.Window{}
+	s := seal.NewStamps(seal.Millis, seal.Past{})
+	s.Receive(now, free, 5000, phone4)
+	for stamp := uint64(9000); stamp < 9048; stamp++ {
+		if got := s.Receive(now, free, stamp, phone4); got != fresh {
+			t.Fatalf("stamp %d: verdict %d", stamp, got)
+		}
+	}
+	for _, tc := range []struct {
+		stamp uint64
+		want  seal.Verdict
+	}{{5000, replayed}, {5001, replayed}, {9000, dup}, {9048, fresh}} {
+		if got := s.Receive(now, free, tc.stamp, phone4); got != tc.want {
+			t.Errorf("stamp %d: verdict %d, want %d", tc.stamp, got, tc.want)
+		}
+	}
+}
+
 func TestStamps_of_seventeen_presses_at_once_the_first_is_over(t *testing.T) {
 	for n, want := range map[uint64]seal.Verdict{16: fresh, 17: replayed} {
 		now, s := time.Now(), seal.NewStamps(seal.Millis, seal.Past{})
@@ -295,6 +335,17 @@ func TestStamps_many_presses_cost_a_pause_and_never_open(t *testing.T) {
 					t.Fatalf("round %d: stamp %d, near %d, counts again", round, stamp, near)
 				}
 			}
+		}
+	}
+}
+
+// What the clock does not allow any more needs no more than one range. What it allows is told apart.
+func TestPast_keeps_one_range_of_what_is_too_old_anyway(t *testing.T) {
+	for last, want := range map[uint64]int{48_999: 1, 49_000: 2} {
+		s := seal.NewStamps(seal.Millis, seal.Past{Floor: 50_000, Spans: []seal.Span{{First: 41_000, Last: 42_000}, {First: 43_000, Last: last}}})
+		s.Forget(clock(50_000))
+		if got := s.Past().Spans; len(got) != want {
+			t.Errorf("ranges up to %d, of a window from 49000 on: %v, want %d", last, got, want)
 		}
 	}
 }

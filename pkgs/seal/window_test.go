@@ -39,6 +39,32 @@ func TestRing_Cost(t *testing.T) {
 	}
 }
 
+func TestRing_opens_with_the_key_of_one_client(t *testing.T) {
+	for _, synced := range []bool{true, false} {
+		r := seal.NewRing(keys(3))
+		r.Advance(noon, synced)
+		for _, body := range []seal.Body{{Stamp: millis(noon)}, {Stamp: millis(noon), Address: phone6}} {
+			msg := seal.Seal(key(1), body)
+			for client := range 3 {
+				if got, ok := r.OpenAs(client, msg); ok != (client == 1) || ok && got != body {
+					t.Errorf("synchronised %v, %d bytes: client %d opens %+v, %v", synced, len(msg), client, got, ok)
+				}
+			}
+			for _, cut := range [][]byte{nil, msg[:2], msg[:len(msg)-1], append(slices.Clone(msg), 0)} {
+				if _, ok := r.OpenAs(1, cut); ok {
+					t.Errorf("synchronised %v: a message of %d bytes opens", synced, len(cut))
+				}
+				if _, _, err := r.OpenExpected(cut); !errors.Is(err, seal.ErrUnknownKey) {
+					t.Errorf("synchronised %v: a message of %d bytes: %v", synced, len(cut), err)
+				}
+				if expected, all := r.Cost(cut); expected+all != 0 {
+					t.Errorf("synchronised %v: a message of %d bytes costs %d keys", synced, len(cut), expected+all)
+				}
+			}
+		}
+	}
+}
+
 // TestRing_expects shows which messages have an expected hint while the clock is not synchronised:
 // those cost only their client's key.
 func TestRing_expects(t *testing.T) {
@@ -128,6 +154,33 @@ func TestRing_expects(t *testing.T) {
 			}
 		}
 	})
+	t.Run("no_longer_hours_ahead_when_it_was_heard", func(t *testing.T) {
+		r := seal.NewRing(keys(1))
+		later := seal.Seal(key(0), seal.Body{Stamp: millis(noon.Add(years + 90*time.Minute))})
+		r.Remind(noon, 0, millis(noon.Add(years)))
+		r.Advance(noon, false)
+		if n, _ := r.Cost(later); n != 1 {
+			t.Fatalf("before, its hint is expected for %d keys", n)
+		}
+		r.Seen(noon, 0, millis(noon.Add(years))+1)
+		r.Advance(noon, false)
+		if n, _ := r.Cost(later); n != 0 {
+			t.Errorf("its hint is expected for %d keys, want none", n)
+		}
+	})
+	t.Run("not_by_bytes_of_hints_that_are_over", func(t *testing.T) {
+		old, fresh := seal.NewRing(keys(1)), seal.NewRing(keys(1))
+		old.Advance(noon, true)
+		old.Advance(noon.Add(time.Hour), true)
+		fresh.Advance(noon.Add(time.Hour), true)
+		for slot := range 3 {
+			for b := range 256 {
+				if got, want := old.HintByte(slot, byte(b)), fresh.HintByte(slot, byte(b)); got != want {
+					t.Errorf("byte %d in slot %d: %t, want %t", b, slot, got, want)
+				}
+			}
+		}
+	})
 	t.Run("no_more_hints_than_the_limit", func(t *testing.T) {
 		for _, n := range []int{1, 3, 30} {
 			r := seal.NewRing(keys(n))
@@ -191,6 +244,17 @@ func TestRing_wants_the_hint_of_the_stamp(t *testing.T) {
 		}
 		if _, ok := r.OpenAs(0, wrong); ok {
 			t.Errorf("synchronised %v: it opens with its own key", synced)
+		}
+	}
+}
+
+func TestRing_gives_2048_hints_to_the_kernel(t *testing.T) {
+	for n, all := range map[int]bool{2048: true, 2049: false} {
+		r := seal.NewRing(keys(n))
+		r.MaxSkew = 0 // one hint for each key
+		r.Advance(noon, true)
+		if got := r.Hints(); (got != nil) != all {
+			t.Errorf("%d keys: %d hints, want all: %t", n, len(got), all)
 		}
 	}
 }

@@ -3,10 +3,13 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -19,22 +22,9 @@ func TestFile_is_on_the_disk_before_its_name_and_its_name_before_it_returns(t *t
 		must(t, floor(open(t, path), "phone", 1795348800001))
 		return
 	}
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("SKIP: strace is not installed")
-	}
 	path := filled(t)
 	trace := filepath.Join(t.TempDir(), "trace")
-	cmd := exec.Command(strace, "-f", "-o", trace, "-e", "trace=openat,write,fchown,fsync,fdatasync,rename,renameat,renameat2",
-		os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), child+"="+path)
-	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), "Exec format error") {
-		t.Skip("SKIP: strace cannot start a program of another processor")
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	straced(t, child+"="+path, "-o", trace, "-e", "trace=openat,write,fchown,fsync,fdatasync,rename,renameat,renameat2")
 	text, err := os.ReadFile(trace)
 	must(t, err)
 
@@ -68,5 +58,84 @@ func TestFile_is_on_the_disk_before_its_name_and_its_name_before_it_returns(t *t
 		if !found {
 			t.Fatalf("%s: no such call, or not in this order:\n%s", step.what, text)
 		}
+	}
+}
+
+// straced runs this test once more, in a child under strace with these arguments, and with a variable
+// set that tells it so.
+func straced(t *testing.T, variable string, args ...string) {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("SKIP: strace is not installed")
+	}
+	cmd := exec.Command(strace, slices.Concat([]string{"-f"}, args, []string{os.Args[0], "-test.run=^" + strings.SplitN(t.Name(), "/", 2)[0] + "$"})...)
+	cmd.Env = append(os.Environ(), variable)
+	out, err := cmd.CombinedOutput()
+	if strings.Contains(string(out), "Exec format error") {
+		t.Skip("SKIP: strace cannot start a program of another processor")
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// TestFile_that_the_disk_does_not_take lets a system call of a change fail.
+func TestFile_that_the_disk_does_not_take(t *testing.T) {
+	const child = "LATCHKEY_TEST_FULL"
+	if path := os.Getenv(child); path != "" {
+		runtime.LockOSThread() // strace counts the calls of each thread by itself
+		f := open(t, path)
+		before := descriptors(t)
+		if err := floor(f, "phone", 1795348800001); err == nil || f.Past("phone").Floor != 1795348800000 {
+			t.Errorf("error %v, floor %d", err, f.Past("phone").Floor)
+		}
+		if after := descriptors(t); after != before {
+			t.Errorf("%d files are open, want %d as before", after, before)
+		}
+		return
+	}
+	for name, tt := range map[string]struct {
+		inject string
+		floor  uint64 // what the file says then
+	}{
+		"no room":                         {"write:error=ENOSPC", 1795348800000},
+		"the text is not on the disk":     {"fsync:error=EIO:when=1", 1795348800000},
+		"it does not take its name":       {"/rename.*:error=EIO", 1795348800000},
+		"the folder cannot be opened":     {"openat:error=EMFILE:when=2+", 1795348800001},
+		"the name may not be on the disk": {"fsync:error=EIO:when=2", 1795348800001},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filled(t)
+			folder := filepath.Dir(path)
+			straced(t, child+"="+path, "-P", path+".new", "-P", folder, "-e", "inject="+tt.inject)
+			if got := open(t, path).Past("phone").Floor; got != tt.floor {
+				t.Errorf("the file says %d, want %d", got, tt.floor)
+			}
+			if _, err := os.Stat(path + ".new"); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("a temporary file was left: %v", err)
+			}
+		})
+	}
+}
+
+// descriptors returns how many files this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	return len(list)
+}
+
+// A router runs for years.
+func TestFile_leaves_nothing_open(t *testing.T) {
+	f := open(t, filled(t))
+	must(t, floor(f, "phone", 1795348800001))
+	before := descriptors(t)
+	for stamp := range uint64(10) {
+		must(t, floor(f, "phone", 1795348800002+stamp))
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d files are open after ten changes, %d were before", after, before)
 	}
 }

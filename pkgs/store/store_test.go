@@ -4,6 +4,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -143,12 +144,15 @@ func TestFile_cannot_write(t *testing.T) {
 	})
 	t.Run("bad name", func(t *testing.T) {
 		f := open(t, filepath.Join(t.TempDir(), "state"))
-		for _, name := range []string{"", "two words", "line\nbreak", "zwölf", strings.Repeat("x", 129)} {
-			if floor(f, name, 1) == nil {
-				t.Errorf("name %q is accepted", name)
+		for _, name := range []string{"", "two words", "line\nbreak", "del\x7f", "zwölf", strings.Repeat("x", 129)} {
+			err := floor(f, name, 1)
+			if want := fmt.Sprintf("state %s: name %q must be 1 to 128 visible ASCII characters", f.path, name); err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
 			}
 		}
-		must(t, floor(f, "good", 1))
+		for _, name := range []string{"!", "good~", strings.Repeat("x", 128)} {
+			must(t, floor(f, name, 1))
+		}
 	})
 }
 
@@ -189,6 +193,93 @@ func TestFile_follows_no_link(t *testing.T) {
 	}
 }
 
+// withSum ends a text as a state ends.
+func withSum(body string) []byte { return []byte(body + sumWord + checksum(body) + "\n") }
+
+// What is on the disk of a router keeps its meaning when latchkeyd is upgraded.
+func TestFile_has_this_text(t *testing.T) {
+	const want = `latchkey-state 1
+floor laptop 1795348800100
+heard laptop 1795348799900-1795348800100+ 1795435200000-1795435200200
+floor phone 12
+heard phone 13-14
+floor watch 99
+used dc8d55978593f77cc94bbfd213ff4d15
+sum de1de05b66f40d2597f206ebe1f6fe29
+`
+	path := filepath.Join(t.TempDir(), "state")
+	f := open(t, path)
+	pasts := map[string]seal.Past{
+		"laptop": {Floor: 1795348800100, Spans: []seal.Span{
+			{First: 1795348799900, Last: 1795348800100, Accepted: true}, {First: 1795435200000, Last: 1795435200200},
+		}},
+		"phone": {Floor: 12, Spans: []seal.Span{{First: 13, Last: 14}}},
+		"watch": {Floor: 99},
+	}
+	must(t, f.Remember(pasts))
+	must(t, f.Use("7001/tcp 7003/udp"))
+	text, err := os.ReadFile(path)
+	must(t, err)
+	if got := string(text); got != want {
+		t.Errorf("the file is\n%s\nwant\n%s", got, want)
+	}
+	if again := open(t, path); !reflect.DeepEqual(again.state, f.state) || !reflect.DeepEqual(again.state.pasts, pasts) {
+		t.Errorf("it is read as %v, want %v", again.state, f.state)
+	}
+}
+
+func TestOpen_says_what_is_wrong(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	for text, want := range map[string]string{
+		"latchkey-state 2\n":                  `it begins with "latchkey-state 2", not with "latchkey-state 1"; a newer version may have written it`,
+		"latchkey-state 1\nceiling phone 1\n": `line "ceiling phone 1\n": "ceiling" with 3 words is not known`,
+		"latchkey-state 1\nfloor\n":           `line "floor\n": it has 1 words, at least 2 are needed`,
+		"latchkey-state 1\nheard phone 5-4\n": `line "heard phone 5-4\n": a range ends before it begins`,
+	} {
+		must(t, os.WriteFile(path, withSum(text), 0o600))
+		if _, err := Open(path); err == nil || err.Error() != "state "+path+": the file is damaged: "+want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+func TestOpen_takes_a_regular_file_of_a_mebibyte(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	const most = 1 << 20
+	line := "used 9f86d081884c7d659a2feaa0c55ad015\n"
+	for size, good := range map[int]bool{most: true, most + 1: false} {
+		room := size - len(withSum("latchkey-state 1\n"))
+		body := "latchkey-state 1\n" + strings.Repeat(line, room/len(line)-1)
+		body += "used " + strings.Repeat("x", size-len(withSum(body))-len("used \n")) + "\n"
+		must(t, os.WriteFile(path, withSum(body), 0o600))
+		if _, err := Open(path); (err == nil) != good {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if _, err := Open(t.TempDir()); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a folder: %v, want %v", err, ErrDamaged)
+	}
+}
+
+// used makes a state have so many used sequences, "0", "1" and so on.
+func used(f *File, n int) {
+	for i := range n {
+		f.state.used[digestOf(strconv.Itoa(i))] = true
+	}
+}
+
+func TestFile_holds_16384_entries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state")
+	f := open(t, path)
+	f.replace = func(string, []byte) error { return nil }
+	used(f, 16_383)
+	must(t, f.Use("the last"))
+	want := "state " + path + ": 16385 entries are more than 16384"
+	if err := f.Use("one more"); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 func TestOpen_refuses_damage(t *testing.T) {
 	path := filled(t)
 	text, err := os.ReadFile(path)
@@ -226,7 +317,7 @@ func TestOpen_refuses_damage(t *testing.T) {
 		"latchkey-state 1\nheard phone 5-6 1-2\n",
 		"latchkey-state 1\nused list 9f86d081884c7d659a2feaa0c55ad015\n",
 	} {
-		refused("a wrong line with a right checksum", []byte(body+sumWord+checksum(body)+"\n"))
+		refused("a wrong line with a right checksum", withSum(body))
 	}
 	must(t, os.WriteFile(path, make([]byte, maxSize+1), 0o600))
 	if _, err := Open(path); !errors.Is(err, ErrDamaged) {
@@ -241,9 +332,12 @@ func TestKeep(t *testing.T) {
 	if !f.Used("7001/tcp 7003/udp") {
 		t.Error("dropped without need: the list may come back")
 	}
-	for i := range maxUsed {
-		f.state.used[digestOf(strconv.Itoa(i))] = true
+	used(f, 4095) // with that of filled, as many as are kept without need
+	f.Keep([]string{"0", "1"}, nil)
+	if len(f.state.used) != 4096 {
+		t.Errorf("kept %d of 4096", len(f.state.used))
 	}
+	used(f, 4096)
 	f.Keep([]string{"0", "1"}, nil)
 	if len(f.state.used) != 2 || !f.Used("0") || f.Past("phone").Floor == 0 {
 		t.Errorf("kept %d and clients %v", len(f.state.used), f.state.pasts)
@@ -269,9 +363,7 @@ func TestKeep_makes_room_for_the_clients_that_there_are(t *testing.T) {
 		all[name] = seal.Past{Floor: 500, Spans: spans}
 	}
 	f.state.pasts = all
-	for i := range maxUsed {
-		f.state.used[digestOf(strconv.Itoa(i))] = true
-	}
+	used(f, 4096)
 	f.Keep(nil, here)
 	must(t, f.Use("one more"))
 	must(t, floor(f, "client0", 2_000_000))
@@ -287,6 +379,30 @@ func TestKeep_makes_room_for_the_clients_that_there_are(t *testing.T) {
 	}
 }
 
+// Only from 13 000 entries on something is lost of a client that is gone.
+func TestKeep_forgets_spans_only_where_there_is_little_room(t *testing.T) {
+	for entries, kept := range map[int]bool{12_999: true, 13_000: false} {
+		f := open(t, filepath.Join(t.TempDir(), "state"))
+		f.state.pasts = map[string]seal.Past{
+			"none": {Floor: 7},
+			"one":  {Floor: 7, Spans: []seal.Span{{First: 8, Last: 9}}},
+		}
+		var texts []string
+		for i := range entries - f.state.entries() {
+			texts = append(texts, strconv.Itoa(i))
+		}
+		used(f, len(texts))
+		f.Keep(texts, nil)
+		want := seal.Past{Floor: 9}
+		if kept {
+			want = seal.Past{Floor: 7, Spans: []seal.Span{{First: 8, Last: 9}}}
+		}
+		if got := f.Past("one"); !got.Equal(want) || f.Past("none").Floor != 7 || len(f.state.used) != len(texts) {
+			t.Errorf("%d entries: %+v, want %+v; %d used of %d", entries, got, want, len(f.state.used), len(texts))
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	empty, err := state{}.text()
 	if err != nil {
@@ -294,7 +410,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(string(empty))
 	body := "latchkey-state 1\nfloor phone 1\nheard phone 2-3+ 5-6\nused 00\n"
-	f.Add(body + sumWord + checksum(body) + "\n")
+	f.Add(string(withSum(body)))
 	f.Fuzz(func(t *testing.T, text string) {
 		// The fuzzer cannot guess a checksum, so it is put right first.
 		for _, text := range []string{text, text + sumWord + checksum(text) + "\n"} {

@@ -68,10 +68,8 @@ func (s state) text() ([]byte, error) {
 // parse reads what text wrote, and nothing else.
 func parse(text string) (state, error) {
 	s := newState()
-	body, sum := text, ""
-	if i := strings.LastIndex(text, "\n"+sumWord); i >= 0 {
-		body, sum = text[:i+1], text[i+1:]
-	}
+	end := strings.LastIndex(text, "\n"+sumWord) + 1
+	body, sum := text[:end], text[end:]
 	if sum != sumWord+checksum(body)+"\n" {
 		return s, fmt.Errorf("%w: its checksum does not fit", ErrDamaged)
 	}

@@ -9,15 +9,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,12 +27,16 @@ import (
 
 // mutant is one change of one file.
 type mutant struct {
-	file   string // from the root of the tree, with slashes
-	line   int    // where it is, from 1; 0 = somewhere
-	what   string // for a person
-	source string // the line as it was, without spaces around it
-	text   string // of the whole file, changed
-	runs   []run  // the tests that must notice, in the order in which they are run
+	file        string // from the root of the tree, with slashes
+	line        int    // where it is, from 1
+	column      int    // in bytes, from 1
+	what        string // for a person
+	source      string // the line as it was, without spaces around it
+	from, to    int    // what is replaced, in bytes of the file
+	replacement string
+	body, end   int    // the body of the function around it, with its braces; 0 = it is in none
+	results     string // of that function, as they are declared
+	runs        []run  // the tests that must notice
 }
 
 // run is one call of go test.
@@ -39,13 +45,15 @@ type run struct {
 	tests string // for -run; "" = all
 }
 
+// in returns the part [from, to) of the file's text as the mutant has it.
+func (m mutant) in(text string, from, to int) string {
+	return text[from:m.from] + m.replacement + text[m.to:to]
+}
+
 func (m mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.what) }
 
 // kind names a mutant as known.go does: lines move.
 func (m mutant) kind() string { return m.file + ": " + m.what + " | " + m.source }
-
-// patience is how long the tests of one mutant may take: one that hangs was noticed.
-const patience = 4 * time.Minute
 
 func main() {
 	list := flag.Bool("list", false, "print the mutants, run nothing")
@@ -55,124 +63,158 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	survivors, err := mutate(ctx, *only, *jobs, *list, *more)
+	all, err := mutants(".", *more)
+	all = slices.DeleteFunc(all, func(m mutant) bool { return !strings.Contains(m.String(), *only) })
+	if *list {
+		for _, m := range all {
+			fmt.Println(m)
+		}
+		return
+	}
+	r := report{wanted: len(all), began: time.Now(), files: map[string]*tally{}}
+	if err == nil {
+		err = mutate(ctx, all, *jobs, &r)
+	}
+	r.end()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate: error:", err)
 		os.Exit(2)
 	}
-	if survivors > 0 {
+	if r.all.survivors > 0 {
 		os.Exit(1)
 	}
 }
 
-func mutate(ctx context.Context, only string, jobs int, list, more bool) (survivors int, err error) {
-	all, err := mutants(".", more)
+// mutate tries every mutant: those within the functions of a package by one build for all of them, the
+// others by one for each.
+func mutate(ctx context.Context, all []mutant, jobs int, r *report) error {
+	t, err := copyTree(ctx)
+	defer os.RemoveAll(t.dir)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var wanted []mutant
+	packages := map[string][]mutant{}
 	for _, m := range all {
-		if strings.Contains(m.String(), only) {
-			wanted = append(wanted, m)
+		if m.body != 0 {
+			packages[path.Dir(m.file)] = append(packages[path.Dir(m.file)], m)
+			continue
 		}
-	}
-	if list {
-		for _, m := range wanted {
-			fmt.Println(m)
-		}
-		return 0, nil
-	}
-	began, done := time.Now(), 0
-	var mu sync.Mutex
-	var failed error
-	work := make(chan mutant)
-	var workers sync.WaitGroup
-	for range jobs {
-		tree, err := copyTree(ctx)
+		began := time.Now()
+		result, err := t.tryWhole(ctx, m)
 		if err != nil {
-			return 0, err
+			return fmt.Errorf("%s: %w", m, err)
 		}
-		defer os.RemoveAll(tree)
+		r.tell(m, result, time.Since(began))
+	}
+	for _, folder := range slices.Sorted(maps.Keys(packages)) {
+		if err := t.together(ctx, folder, packages[folder], jobs, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// together tries mutants of one package.
+func (t tree) together(ctx context.Context, folder string, mutants []mutant, jobs int, r *report) error {
+	bin, err := os.MkdirTemp("", "mutate-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(bin)
+	binaries := map[string]string{}
+	for _, run := range mutants[0].runs {
+		binaries[run.pkg] = filepath.Join(bin, path.Base(run.pkg)+".test")
+	}
+	tests, err := t.tests(ctx, folder, mutants[0].runs)
+	if err != nil {
+		return err
+	}
+	broken, err := t.build(ctx, mutants, binaries)
+	if err != nil {
+		return err
+	}
+	if result, err := t.try(ctx, 0, tests, binaries); err != nil || result != survived {
+		return cmp.Or(err, fmt.Errorf("the tests of %s fail with the mutants compiled in and none chosen", folder))
+	}
+	work := make(chan int)
+	var workers sync.WaitGroup
+	var mu sync.Mutex
+	for range jobs {
 		workers.Go(func() {
-			for m := range work {
-				noticed, err := try(ctx, tree, m)
-				mu.Lock()
-				done++
-				left := time.Duration(float64(time.Since(began)) / float64(done) * float64(len(wanted)-done))
-				switch why := known[m.kind()]; {
-				case err != nil:
-					failed = errors.Join(failed, fmt.Errorf("%s: %w", m, err))
-				case noticed && why != "":
-					fmt.Printf("NOTICED   %s (known.go says: %s)\n", m, why)
-				case noticed:
-				case why != "":
-					fmt.Printf("known     %s: %s\n", m, why)
-				default:
-					survivors++
-					fmt.Printf("SURVIVOR  %s\n", m)
+			for i := range work {
+				began := time.Now()
+				result, failed := noticed, error(nil)
+				if !broken[i+1] {
+					result, failed = t.try(ctx, i+1, those(tests, mutants[i]), binaries)
 				}
-				if done%20 == 0 {
-					fmt.Printf("%d of %d, about %s left\n", done, len(wanted), left.Round(time.Minute))
+				mu.Lock()
+				if err = cmp.Or(err, failed); failed == nil {
+					r.tell(mutants[i], result, time.Since(began))
 				}
 				mu.Unlock()
 			}
 		})
 	}
-	for _, m := range wanted {
-		if ctx.Err() != nil {
-			break
-		}
-		work <- m
+	for i := range mutants {
+		work <- i
 	}
 	close(work)
 	workers.Wait()
-	fmt.Printf("%d mutants, %d survivors\n", done, survivors)
-	return survivors, errors.Join(failed, ctx.Err())
+	return err
 }
 
-// copyTree copies what git knows of the tree, as it stands.
-func copyTree(ctx context.Context) (dir string, err error) {
-	dir, err = os.MkdirTemp("", "mutate-")
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.CommandContext(ctx, "sh", "-c", `git ls-files -co --exclude-standard -z | xargs -0 cp --parents -t "$1"`, "sh", dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("copy of the tree: %w\n%s", err, out)
-	}
-	return dir, nil
+// report is what came of all mutants.
+type report struct {
+	wanted int
+	began  time.Time
+	files  map[string]*tally
+	all    tally
 }
 
-// try tells whether a test notices a mutant. What does not compile is noticed, too.
-func try(ctx context.Context, tree string, m mutant) (noticed bool, err error) {
-	path := filepath.Join(tree, filepath.FromSlash(m.file))
-	original, err := os.ReadFile(path)
-	if err != nil {
-		return false, err
+// tally counts what came of mutants.
+type tally struct {
+	mutants, known, survivors int
+	took                      time.Duration
+}
+
+func (t *tally) String() string {
+	return fmt.Sprintf("%5d mutants %5d noticed %4d known %4d survivors %8s",
+		t.mutants, t.mutants-t.known-t.survivors, t.known, t.survivors, t.took.Round(time.Second))
+}
+
+func (r *report) tell(m mutant, result outcome, took time.Duration) {
+	file := r.files[m.file]
+	if file == nil {
+		file = new(tally)
+		r.files[m.file] = file
 	}
-	if err := os.WriteFile(path, []byte(m.text), 0o644); err != nil {
-		return false, err
+	for _, t := range []*tally{file, &r.all} {
+		t.mutants++
+		t.took += took
 	}
-	defer func() { err = errors.Join(err, os.WriteFile(path, original, 0o644)) }()
-	limited, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	for _, r := range m.runs {
-		args := []string{"test", "-short", "-failfast", "-vet=off"}
-		if r.tests != "" {
-			args = append(args, "-run", r.tests)
-		}
-		cmd := exec.CommandContext(limited, "go", append(args, r.pkg)...)
-		cmd.Dir = tree
-		out, err := cmd.CombinedOutput()
-		if ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-		if err != nil {
-			return true, nil
-		}
-		if strings.Contains(string(out), "no tests to run") {
-			return false, fmt.Errorf("%s has no test %q", r.pkg, r.tests)
-		}
+	why := known[m.kind()]
+	switch {
+	case result == hung:
+		fmt.Printf("hung      %s\n", m)
+	case result == noticed && why != "":
+		fmt.Printf("NOTICED   %s (known.go says: %s)\n", m, why)
+	case result == noticed:
+	case why != "":
+		file.known++
+		r.all.known++
+	default:
+		file.survivors++
+		r.all.survivors++
+		fmt.Printf("SURVIVOR  %s\n          %s\n", m, m.kind())
 	}
-	return false, nil
+	if r.all.mutants%100 == 0 {
+		fmt.Printf("%d of %d after %s\n", r.all.mutants, r.wanted, time.Since(r.began).Round(time.Second))
+	}
+}
+
+func (r *report) end() {
+	for _, name := range slices.Sorted(maps.Keys(r.files)) {
+		fmt.Printf("%-62s %s\n", name, r.files[name])
+	}
+	fmt.Printf("%-62s %s\n", "all", &r.all)
 }

@@ -62,7 +62,7 @@ func (e edit) apply(root string) (mutant, error) {
 	line := strings.Count(before, "\n") + 1
 	return mutant{
 		file: e.file, line: line, source: lineOf(text, line), what: fmt.Sprintf("%q for %q", e.new, e.old),
-		text: strings.Replace(text, e.old, e.new, 1), runs: e.runs,
+		from: len(before), to: len(before) + len(e.old), replacement: e.new, runs: e.runs,
 	}, nil
 }
 
@@ -73,11 +73,12 @@ func lineOf(text string, line int) string {
 
 // source is a Go file while it is changed.
 type source struct {
-	name string
-	text string
-	set  *token.FileSet
-	runs []run
-	made []mutant
+	name     string
+	text     string
+	set      *token.FileSet
+	runs     []run
+	function *ast.FuncDecl // which is looked at; nil = outside of functions
+	made     []mutant
 }
 
 // operate changes a Go file in every way that the operators know.
@@ -92,7 +93,15 @@ func operate(root string, d decides) ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	ast.Inspect(f, func(n ast.Node) bool {
+	for _, d := range f.Decls {
+		s.function, _ = d.(*ast.FuncDecl)
+		s.operate(d)
+	}
+	return s.made, nil
+}
+
+func (s *source) operate(d ast.Decl) {
+	ast.Inspect(d, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.GenDecl:
 			return n.Tok != token.IMPORT
@@ -113,17 +122,28 @@ func operate(root string, d decides) ([]mutant, error) {
 		}
 		return true
 	})
-	return s.made, nil
 }
 
 // add notes the mutant that has new in the place of a node.
 func (s *source) add(n ast.Node, what, replacement string) {
-	from, to := s.set.Position(n.Pos()), s.set.Position(n.End())
+	s.replace(n.Pos(), n.End(), what, replacement)
+}
+
+func (s *source) replace(from, to token.Pos, what, replacement string) {
+	at := s.set.Position(from)
 	m := mutant{
-		file: s.name, line: from.Line, source: lineOf(s.text, from.Line), what: what, runs: s.runs,
-		text: s.text[:from.Offset] + replacement + s.text[to.Offset:],
+		file: s.name, line: at.Line, column: at.Column, source: lineOf(s.text, at.Line), what: what, runs: s.runs,
+		from: at.Offset, to: s.set.Position(to).Offset, replacement: replacement,
 	}
-	if !slices.ContainsFunc(s.made, func(o mutant) bool { return o.text == m.text }) {
+	if f := s.function; f != nil && f.Body != nil && f.Body.Pos() < from {
+		m.body = s.set.Position(f.Body.Lbrace).Offset
+		m.end = s.set.Position(f.Body.End()).Offset
+		if f.Type.Results != nil {
+			m.results = s.of(f.Type.Results)
+		}
+	}
+	same := func(o mutant) bool { return o.from == m.from && o.to == m.to && o.replacement == m.replacement }
+	if !slices.ContainsFunc(s.made, same) {
 		s.made = append(s.made, m)
 	}
 }
@@ -169,23 +189,22 @@ func (s *source) shift(l *ast.BasicLit) {
 	}
 }
 
+// symmetric are functions to which the order of their arguments is the same.
+var symmetric = []string{"min", "max", "slices.Equal"}
+
 // swapArguments changes neighbours that look as if they could be mistaken for each other. If their
 // types differ, it does not compile.
 func (s *source) swapArguments(c *ast.CallExpr) {
+	if slices.Contains(symmetric, s.of(c.Fun)) {
+		return
+	}
 	for i := range len(c.Args) - 1 {
 		a, b := c.Args[i], c.Args[i+1]
 		if s.of(a) == s.of(b) {
 			continue
 		}
-		from, to := s.set.Position(a.Pos()).Offset, s.set.Position(b.End()).Offset
 		between := s.text[s.set.Position(a.End()).Offset:s.set.Position(b.Pos()).Offset]
-		line := s.set.Position(a.Pos()).Line
-		m := mutant{
-			file: s.name, line: line, source: lineOf(s.text, line), runs: s.runs,
-			what: fmt.Sprintf("swap %s and %s", s.short(a), s.short(b)),
-			text: s.text[:from] + s.of(b) + between + s.of(a) + s.text[to:],
-		}
-		s.made = append(s.made, m)
+		s.replace(a.Pos(), b.End(), fmt.Sprintf("swap %s and %s", s.short(a), s.short(b)), s.of(b)+between+s.of(a))
 	}
 }
 

@@ -88,7 +88,7 @@ func (f *Fake) refusal(name string) error {
 	case f.wrong[six]:
 		return fmt.Errorf("set %s_6: %w", name, door.ErrWrongSet)
 	case f.sets[four] == nil && f.sets[six] == nil:
-		return door.ErrPending
+		return fmt.Errorf("door %s: %w", name, door.ErrPending)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (f *Fake) Open(now time.Time, g door.Grant) error {
 	}
 	all := f.sets[set{g.Door, g.Address.Is6()}]
 	if all == nil {
-		return door.ErrFamily
+		return fmt.Errorf("door %s: %w", g.Door, door.ErrFamily)
 	}
 	all[g.Address] = g.Until
 	return nil
