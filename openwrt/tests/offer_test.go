@@ -190,6 +190,11 @@ func testLinkFromConfiguration(t *testing.T) {
 	if address, _ := offered["address"].(string); !strings.HasPrefix(address, own+"#") {
 		t.Errorf("the link is to be picked up at %v, not at the router's own page", offered)
 	}
+	for _, page := range []string{"javascript:alert(1)", "http://a b/", "x\nhttp://192.168.1.1/"} { // the link has another one
+		if got := r.call("offer", map[string]any{"client": "phone", "page": page}); got["error"] == nil || got["address"] != nil {
+			t.Errorf("to be picked up at %q, offer answers %v", page, got)
+		}
+	}
 	app := r.call("link", map[string]any{"client": "phone", "page": own, "app": true})
 	if made, _ := app["link"].(string); !strings.HasPrefix(made, "latchkey:v=1&") {
 		t.Errorf("the app's code is %v", app)
