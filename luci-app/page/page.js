@@ -144,7 +144,7 @@ async function after(card, hosts, first, most) {
 		if (verdict.word === 'wait' || verdict.word === 'silent' && !over) continue;
 		door.stop();
 		other.stop();
-		return verdict;
+		return {...verdict, nowhere: hosts.every(h => first[h].other !== undefined || h in other.came)};
 	}
 }
 
@@ -154,19 +154,23 @@ async function open(card) {
 	const away = offline(), probes = canTry(card);
 	if (!probes) {
 		const other = watch(state.probe ? hosts : [], otherPort(router)), from = send(card, false, minutes);
+		const nowhere = async () => !navigator.onLine || state.probe && hosts.every(h => h in other.came) && away;
 		await sleep(600);
-		const nowhere = !navigator.onLine || state.probe && hosts.every(h => h in other.came) && await away;
-		if (!nowhere) showTarget(card);
-		return say(card, nowhere ? 'offline' : 'knocked', clockTime(from));
+		if (!await nowhere()) {
+			showTarget(card);
+			say(card, 'knocked', clockTime(from));
+			await free(); /* a busy device may take its time to say that it is offline */
+		}
+		return await nowhere() && say(card, 'offline');
 	}
 	const first = await before(card, hosts);
 	for (const last of [false, true]) {
 		const from = send(card, false, minutes);
 		await sleep(150); /* what most knocks take */
-		const {word, host} = await after(card, hosts, first, 2600);
+		const {word, host, nowhere} = await after(card, hosts, first, 2600);
+		if (word !== 'open' && nowhere && await away) return say(card, 'offline');
 		if (word === 'open') setOpen(card, from, secondsOf(door, minutes));
 		if (word === 'silent') setOpen(card, 0);
-		if (word === 'answers' && await away) return say(card, 'offline');
 		showTarget(card, word in {open: 1, before: 1} && host);
 		if (word !== 'silent' || last) return say(card, word);
 		say(card, 'again');

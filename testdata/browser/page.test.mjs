@@ -211,3 +211,26 @@ test('without scripts the page says so', chromiumOnly, async t => {
 	await browser.goto(pageURL);
 	assert.match(await browser.run('document.body.innerText'), /knocks by scripts.*Skripten.*脚本/s);
 });
+
+test('a card counts down, and is drawn shut when its time is over', chromiumOnly, async t => {
+	const browser = await open('chromium');
+	t.after(() => browser.close());
+	await visit(browser, pageURL, link);
+	const after = (seconds, ago) => browser.run(`(setOpen(routers[0].cards[0], Date.now() - ${1000 * ago}, ${seconds}), 0)`).then(() => said(browser, 'nas_ssh'));
+	assert.deepEqual(await after(3661, 0).then(c => [c.open, c.time]), [true, '1:01:01 left']);
+	assert.deepEqual(await after(3661, 3600).then(c => [c.open, c.time]), [true, '1:01 left']);
+	assert.match((await after(0, 60)).time, /^Open since \d/, 'a time that is not known is not made up');
+	assert.deepEqual(await after(60, 61).then(c => [c.open, c.time, c.result]), [false, '', 'Its time is over.']);
+});
+
+test('a page of which a door was seen open, of unknown time, shuts it when it is silent', chromiumOnly, async t => {
+	const browser = await open('chromium');
+	t.after(() => browser.close());
+	await visit(browser, pageURL, link);
+	await browser.run('(setOpen(routers[0].cards[0], Date.now(), 0), lookAgain(routers[0].cards[0], routers[0].cards[0].before.door), 0)');
+	await until('the look', () => browser.run('routers[0].cards[0].before.door.age() > 3000'));
+	assert.equal((await said(browser, 'nas_ssh')).open, true, 'loopback refuses: that is an answer');
+	await browser.run('(routers[0].cards[0].before = { door: { came: {} } }, lookAgain(routers[0].cards[0], routers[0].cards[0].before.door), 0)');
+	await until('the door is shut', async () => !(await said(browser, 'nas_ssh')).open);
+	assert.equal((await said(browser, 'nas_ssh')).result, 'It answers no more.');
+});
