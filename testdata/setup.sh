@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test|bench|guest: installs the Debian packages that the make target of that name needs, if
+# setup.sh demo|test|bench|guest|site: installs the Debian packages that the make target of that name needs, if
 # it may, and says which are missing, if it may not.
 set -eu
 
@@ -9,7 +9,8 @@ demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-ser
 	sysctl:procps ping:iputils-ping'
 test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
-	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3
+	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 qrencode:qrencode
+	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb
 	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 
@@ -22,8 +23,9 @@ demo) wanted=$demo ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
 guest) wanted=$guest ;;
+site) wanted='go:golang node:nodejs npm:npm' ;;
 *)
-	echo "usage: setup.sh demo|test|bench|guest" >&2
+	echo "usage: setup.sh demo|test|bench|guest|site" >&2
 	exit 2
 	;;
 esac
