@@ -28,7 +28,7 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 .PHONY: test
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build
+	@$(MAKE) --no-print-directory -s build site-parts
 	go test -timeout 30m ./...
 	testdata/check.sh pages
 
@@ -36,7 +36,7 @@ test: ## run every test, with the real kernel and real clients, in namespaces of
 .PHONY: check
 check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build
+	@$(MAKE) --no-print-directory -s build site-parts
 	testdata/check.sh format
 	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
@@ -80,6 +80,16 @@ pot: ## collect the texts of the LuCI pages for translators
 .PHONY: page
 page: ## make the knock page that the router serves of luci-app/page
 	go test ./luci-app/page -update
+
+.PHONY: site
+site: site-parts ## make an app of the knock page, a folder for any https address, in dist/site
+	go run ./cross/site
+
+# What npm brings for it is compared with the SHA-512 in package-lock.json, and runs nothing while it is installed.
+.PHONY: site-parts
+site-parts:
+	@testdata/setup.sh site
+	npm --prefix luci-app/site ci --ignore-scripts --silent --no-audit --no-fund
 
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
