@@ -28,7 +28,7 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 .PHONY: test
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build
+	@$(MAKE) --no-print-directory -s build site-parts
 	go test -timeout 30m ./...
 	testdata/check.sh pages
 
@@ -36,7 +36,7 @@ test: ## run every test, with the real kernel and real clients, in namespaces of
 .PHONY: check
 check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build
+	@$(MAKE) --no-print-directory -s build site-parts
 	testdata/check.sh format
 	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
 	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
@@ -81,6 +81,16 @@ pot: ## collect the texts of the LuCI pages for translators
 page: ## make the knock page that the router serves of luci-app/page
 	go test ./luci-app/page -update
 
+.PHONY: site
+site: site-parts ## make an app of the knock page, a folder for any https address, in dist/VERSION/site
+	go run ./cross/site
+
+# What npm brings for it is compared with the SHA-512 in package-lock.json, and runs nothing while it is installed.
+.PHONY: site-parts
+site-parts:
+	@testdata/setup.sh site
+	npm --prefix luci-app/site ci --ignore-scripts --silent --no-audit --no-fund
+
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
 	@testdata/setup.sh test
@@ -112,7 +122,7 @@ feed: ## sign both as feeds: make feed KEY=FILE [URL=https://...] (go run ./cros
 	go run ./cross/feed dist/$(VERSION) --key $(or $(KEY),$(error make feed needs KEY=FILE))$(if $(URL), --url $(URL))
 
 # What a release is made of. Each of these writes into dist/$(VERSION); feed wants the packages first.
-PARTS := ipk apk clients feed
+PARTS := ipk apk clients site feed
 
 .PHONY: release
 release: ## make all that is published of a version in dist/VERSION: make release VERSION=1.2.3 KEY=FILE [URL=https://...]
@@ -131,7 +141,7 @@ preview: ## serve the LuCI pages and the knock page to a browser of this machine
 
 .PHONY: screenshots
 screenshots: ## write pictures of the pages to build/screenshots, and the README's into testdata/screenshots
-	@testdata/setup.sh pictures
+	@testdata/setup.sh test
 	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
 	node testdata/browser/screenshots.mjs
 	node luci-app/tests/tools/screenshots.mjs testdata/screenshots

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test|pictures|bench|guest: installs the Debian packages that the make target of that name needs, if
+# setup.sh demo|test|bench|guest|site: installs the Debian packages that the make target of that name needs, if
 # it may, and says which are missing, if it may not.
 set -eu
 
@@ -9,11 +9,11 @@ demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-ser
 	sysctl:procps ping:iputils-ping'
 test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
-	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc
+	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc qrencode:qrencode
+	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb
 	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 
-pictures="$test qrencode:qrencode"
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
 guest='go:golang busybox:busybox-static qemu-system-x86_64:qemu-system-x86 gcc:build-essential make:build-essential
 	dpkg-source:build-essential'
@@ -21,11 +21,11 @@ guest='go:golang busybox:busybox-static qemu-system-x86_64:qemu-system-x86 gcc:b
 case ${1-} in
 demo) wanted=$demo ;;
 test) wanted=$test ;;
-pictures) wanted=$pictures ;;
 bench) wanted=$bench ;;
 guest) wanted=$guest ;;
+site) wanted='go:golang node:nodejs npm:npm' ;;
 *)
-	echo "usage: setup.sh demo|test|pictures|bench|guest" >&2
+	echo "usage: setup.sh demo|test|bench|guest|site" >&2
 	exit 2
 	;;
 esac

@@ -21,6 +21,7 @@ var scripts = []string{"seal.js", "link.js", "judge.js", "words.js", "store.js",
 type Variant struct {
 	Head    string // more elements of <head>, such as a manifest
 	Policy  string // more directives of the policy, such as "manifest-src 'self'"
+	Style   string // more rules of the style
 	Scripts string // more code, which runs before the page starts and in the same scope
 }
 
@@ -32,7 +33,7 @@ func HTML(v Variant) []byte {
 	}
 	script.WriteString(v.Scripts)
 	script.WriteString(part("start.js"))
-	style := part("style.css")
+	style := part("style.css") + v.Style
 	code := "\n'use strict';\n" + script.String()
 	policy := fmt.Sprintf("default-src 'none'; script-src '%s'; style-src '%s'; connect-src http: https:; base-uri 'none'; form-action 'none'", hash(code), hash("\n"+style))
 	if v.Policy != "" {

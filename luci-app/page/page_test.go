@@ -43,7 +43,7 @@ func TestTheRouterServesWhatIsMadeOfTheParts(t *testing.T) {
 func TestThePolicyNamesScriptAndStyle(t *testing.T) {
 	for name, v := range map[string]Variant{
 		"of the router": {},
-		"of an app":     {Head: `<link rel="manifest" href="data:,">`, Policy: "manifest-src 'self'", Scripts: "app.on = true;\n"},
+		"of an app":     {Head: `<link rel="manifest" href="data:,">`, Policy: "manifest-src 'self'", Style: "dialog{border:0}\n", Scripts: "app.on = true;\n"},
 	} {
 		html := string(HTML(v))
 		for _, tag := range []string{"script", "style"} {
@@ -56,7 +56,7 @@ func TestThePolicyNamesScriptAndStyle(t *testing.T) {
 				t.Errorf("the policy of the page %s lacks %s", name, want)
 			}
 		}
-		for _, part := range []string{v.Head, v.Policy, v.Scripts} {
+		for _, part := range []string{v.Head, v.Policy, v.Style, v.Scripts} {
 			if !strings.Contains(html, part) {
 				t.Errorf("the page %s lacks %q", name, part)
 			}

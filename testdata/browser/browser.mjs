@@ -1,41 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Drives Debian's Chromium and Firefox without any package: Chromium speaks its DevTools protocol over a pipe
-// (--remote-debugging-pipe), Firefox speaks Marionette over a loopback socket. Both say the same five things here.
+// Drives Debian's Chromium and Firefox (and WebKitGTK: webkit.mjs) without any package: Chromium speaks its DevTools protocol over a pipe
+// (--remote-debugging-pipe), Firefox speaks Marionette over a loopback socket. All say the same five things here.
 
 import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { ended, findProgram, startTime, until } from './process.mjs';
+import { webkit, webkitProgram } from './webkit.mjs';
 
-const startTime = 60_000; // ms; a cold browser on a busy machine
-
-/** Finds the first of some programs, or returns ''. */
-export function findProgram(...names) {
-	for (const dir of process.env.PATH.split(delimiter))
-		for (const name of names) if (existsSync(join(dir, name))) return join(dir, name);
-	return '';
-}
+export { findProgram, until };
 
 export const programs = {
 	chromium: () => findProgram('chromium', 'chromium-browser', 'google-chrome'),
 	firefox: () => findProgram('firefox-esr', 'firefox'),
+	webkit: webkitProgram,
 };
 
 /**
  * Starts a browser with a fresh profile. The result has goto(url), run(expression), shot(file), close(), and the folder downloads.
- * @param {'chromium'|'firefox'} name
- * @param {{width?: number, height?: number, dark?: boolean, lang?: string, agent?: string, scripts?: boolean}} [look] agent: what it calls itself
+ * @param {'chromium'|'firefox'|'webkit'} name
+ * @param {{width?: number, height?: number, dark?: boolean, lang?: string, agent?: string, scripts?: boolean, trust?: string, camera?: string}} [look]
+ *   agent: what it calls itself; trust: the hash of a certificate's public key; camera: a video file that Chromium takes for a camera's picture
  * @param {string} [kept] an empty folder for the profile, which stays when the browser is closed
  */
 export async function open(name, look = {}, kept = '') {
 	const program = programs[name]();
 	if (!program) throw new Error(`${name} is not installed`);
 	const profile = kept || mkdtempSync(join(tmpdir(), 'latchkey-browser-'));
-	mkdirSync(downloads(profile));
-	const size = { width: 390, height: 844, dark: false, lang: 'en', agent: '', scripts: true, ...look };
-	const browser = await (name === 'chromium' ? chromium : firefox)(program, profile, size);
+	mkdirSync(downloads(profile), { recursive: true });
+	const size = { width: 390, height: 844, dark: false, lang: 'en', agent: '', scripts: true, trust: '', camera: '', ...look };
+	const browser = await { chromium, firefox, webkit }[name](program, profile, size);
 	const end = browser.close;
 	browser.downloads = downloads(profile);
 	browser.close = async () => {
@@ -56,34 +53,12 @@ export async function open(name, look = {}, kept = '') {
 
 const downloads = profile => join(profile, 'downloads');
 
-/** Resolves as soon as ask() resolves to something true, and fails after a time. */
-export async function until(what, ask, time = 10_000) {
-	for (const end = Date.now() + time; ;) {
-		// A page that reloads itself takes a question along that was just being asked: ask again.
-		try {
-			const answer = await ask();
-			if (answer) return answer;
-		} catch (error) {
-			if (!/navigated or closed/.test(error.message)) throw error;
-		}
-		if (Date.now() > end) throw new Error(`waited ${time} ms for ${what}`);
-		await new Promise(done => setTimeout(done, 50));
-	}
-}
-
-/** Waits until a process that was asked to end is gone, and helps after a while. */
-async function ended(child) {
-	if (child.exitCode !== null || child.signalCode) return;
-	const gone = new Promise(done => child.once('exit', done));
-	const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
-	await gone;
-	clearTimeout(timer);
-}
-
-async function chromium(program, profile, { width, height, dark, lang, agent, scripts }) {
+async function chromium(program, profile, { width, height, dark, lang, agent, scripts, trust, camera }) {
 	const child = spawn(program, [
 		'--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
 		'--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--hide-scrollbars', `--lang=${lang}`, `--accept-lang=${lang}`,
+		...trust ? [`--ignore-certificate-errors-spki-list=${trust}`] : [],
+		...camera ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-video-capture=${camera}`] : [],
 		...agent ? [`--user-agent=${agent}`] : [],
 		`--user-data-dir=${profile}`, '--remote-debugging-pipe', 'about:blank',
 	], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
@@ -176,7 +151,7 @@ async function firefox(program, profile, { width, height, dark, lang, agent, scr
 			const [, id, error, result] = message;
 			const w = waiting.get(id);
 			waiting.delete(id);
-			if (w) error ? w.no(new Error(`${w.method}: ${error.message}`)) : w.yes(result);
+			if (w) error ? w.no(new Error(`${w.method}: ${error.error}: ${error.message}`)) : w.yes(result);
 		}
 	}));
 	const tell = (method, params = {}) => new Promise((yes, no) => {
@@ -184,7 +159,7 @@ async function firefox(program, profile, { width, height, dark, lang, agent, scr
 		const text = JSON.stringify([0, next, method, params]);
 		socket.write(`${Buffer.byteLength(text)}:${text}`);
 	});
-	await tell('WebDriver:NewSession', { capabilities: { alwaysMatch: { acceptInsecureCerts: true } } });
+	await tell('WebDriver:NewSession', { acceptInsecureCerts: true });
 	const run = async expression => (await tell('WebDriver:ExecuteScript', { script: `return (${expression})`, args: [], newSandbox: false, sandbox: null })).value;
 	return {
 		run,
