@@ -55,6 +55,8 @@ def decode(text):
 
 def parse_link(text):
     text = text.strip()
+    if text.startswith("latchkey:"):  # the code of the installed app
+        text = "#" + text[len("latchkey:"):]
     page, found, fragment = text.partition("#")
     if not found or len(text.encode()) > 4096:
         raise Problem("link: it has no '#', or more than 4096 bytes: it was cut off, or is none")
