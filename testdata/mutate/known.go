@@ -39,4 +39,5 @@ var known = map[string]string{
 	"pkgs/nft/nft.go: swap err and f.conn.netlink.Close() | return nil, errors.Join(err, f.conn.netlink.Close())":                                 "both errors are told",
 	"pkgs/nft/nft.go: swap err and sets.reason | if err = cmp.Or(err, sets.reason); err != nil {":                                                 "where one is, the other is not",
 	"pkgs/nft/nft.go: one more than 0 | if list[0].left <= 0 {":                                                                                   "it is whole milliseconds",
+	"pkgs/seal/body.go: one more than 8 | Door:    DoorTag(p[6:8]),":                                                                              "a tag takes two bytes of them",
 }

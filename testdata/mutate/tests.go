@@ -176,7 +176,7 @@ func (t tree) try(ctx context.Context, number int, tests []test, binaries map[st
 		var names []string
 		limit := patience
 		for _, one := range tests[:n] {
-			names, limit = append(names, one.name), limit+20*one.took
+			names, limit = append(names, one.name), limit+4*one.took
 		}
 		limited, cancel := context.WithTimeout(ctx, limit)
 		cmd := t.command(limited, tests[0].pkg, binaries[tests[0].pkg], "-test.short", "-test.failfast", "-test.run", only(names...))
