@@ -40,4 +40,6 @@ var known = map[string]string{
 	"pkgs/nft/nft.go: one more than 0 | if list[0].left <= 0 {":                                                                                   "it is whole milliseconds",
 	"pkgs/seal/body.go: one more than 8 | Door:    DoorTag(p[6:8]),":                                                                              "a tag takes two bytes of them",
 	"pkgs/seal/message.go: swap body and s.padFor(msg[hintSize:headSize]) | subtle.XORBytes(body, body, s.padFor(msg[hintSize:headSize]))":        "XOR",
+	"pkgs/seal/message.go: swap s.scratch.epoch[:] and nil | return [hintSize]byte(s.sum(s.hint, s.scratch.epoch[:], nil))":                       "nothing before or behind is the same",
+	"pkgs/seal/message.go: swap tag and nil | func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }":                       "nothing before or behind is the same",
 }
