@@ -197,17 +197,13 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter) {
 	for _, g := range d.book.Grants(now) {
 		if why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door)); why != "" {
 			d.closeGrant(now, g, why, cut)
-			continue
-		}
-		c := d.policy.clients[g.Client]
-		if c == nil || c.Expires.IsZero() {
-			continue
-		}
-		left := c.Expires.Sub(d.atLeast(now, c).Round(0))
-		if left <= 0 {
-			d.closeGrant(now, g, "the client has expired", cut)
-		} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
-			d.tellFailing(now, closing, err)
+		} else if c := d.policy.clients[g.Client]; c != nil && !c.Expires.IsZero() {
+			left := c.Expires.Sub(d.atLeast(now, c).Round(0))
+			if left <= 0 {
+				d.closeGrant(now, g, "the client has expired", cut)
+			} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
+				d.tellFailing(now, closing, err)
+			}
 		}
 	}
 }

@@ -91,6 +91,7 @@ type rig struct {
 	now      time.Time
 	synced   bool
 	filter   wire.Filter
+	checked  wire.Filter // what Check was asked about last
 	inside   insideCapture
 	history  daemon.History
 	tooBig   error  // what Check says
@@ -160,6 +161,7 @@ func (r *rig) Check(f wire.Filter) error {
 	if r.while != nil {
 		r.while()
 	}
+	r.checked = f
 	return r.tooBig
 }
 func (r *rig) Set(_ []string, f wire.Filter) error { r.filter = f; return nil }

@@ -139,9 +139,21 @@ func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
 	if r.left() == "" {
 		t.Error("the session ended")
 	}
-	r.sessions.list = nil
+	moved := func() (n int) {
+		for _, e := range r.told() {
+			if e.Kind == "reload" && e.Door == "nas" {
+				n += e.Sessions
+			}
+		}
+		return n
+	}
 	r.edit("'2222'", "'2223'")
-	if slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "reload" && e.Door != "" }) {
+	if r.left() != "" || moved() != 1 {
+		t.Errorf("when the door moved: sessions %q, events %+v", r.left(), r.told())
+	}
+	before := len(r.told())
+	r.edit("'2223'", "'2224'") // of which there is none
+	if len(r.told()) != before+1 || r.newest().Detail != "configuration read again" {
 		t.Errorf("that no session ended is told: %+v", r.told())
 	}
 }

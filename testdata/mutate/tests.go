@@ -113,32 +113,22 @@ func read(profile, folder string) (blocks []block, err error) {
 	return blocks, lines.Err()
 }
 
-// those returns which tests could notice a mutant: those that reach it. Where none does, all of its own
-// package: they may run it in another process. What is tried by a case belongs to no block; all may reach it.
+// those returns which tests could notice a mutant: those that reach it, then the others of its own package,
+// which may run it in another process. What is tried by a case belongs to no block; every test may reach it.
 func those(tests []test, m mutant) []test {
 	var reach, own []test
-	nowhere := true
+	around := func(b block) bool { return b.has(m) }
 	for _, t := range tests {
-		for _, b := range t.blocks {
-			if b.has(m) {
-				nowhere = false
-				if b.reached {
-					reach = append(reach, t)
-					break
-				}
-			}
-		}
-		if path.Clean(t.pkg) == path.Dir(m.file) {
+		switch {
+		case !slices.ContainsFunc(t.blocks, around):
+			return tests
+		case slices.ContainsFunc(t.blocks, func(b block) bool { return b.reached && b.has(m) }):
+			reach = append(reach, t)
+		case path.Clean(t.pkg) == path.Dir(m.file):
 			own = append(own, t)
 		}
 	}
-	switch {
-	case nowhere:
-		return tests
-	case reach == nil:
-		return own
-	}
-	return reach
+	return append(reach, own...)
 }
 
 // quick is how long a test takes at most that is run together with others.
@@ -176,7 +166,7 @@ func (t tree) try(ctx context.Context, number int, tests []test, binaries map[st
 		var names []string
 		limit := patience
 		for _, one := range tests[:n] {
-			names, limit = append(names, one.name), limit+20*one.took
+			names, limit = append(names, one.name), limit+4*one.took
 		}
 		limited, cancel := context.WithTimeout(ctx, limit)
 		cmd := t.command(limited, tests[0].pkg, binaries[tests[0].pkg], "-test.short", "-test.failfast", "-test.run", only(names...))
