@@ -243,7 +243,8 @@ export function routerOf(name) {
 	if (name == 'empty')
 		uci.latchkey = Object.fromEntries([ section('latchkey', 'main', { enabled: '0' }) ]);
 	else
-		uci.latchkey = { ...UCI.latchkey, ...Object.fromEntries((made.status?.doors || []).map(d => section('door', d.name, { ...UCI.latchkey[d.name], title: d.title }))) };
+		uci.latchkey = { ...UCI.latchkey, ...Object.fromEntries((made.status?.doors || []).map((d, i) => section('door', d.name, { src: 'wan', proto: 'tcp', port: String(2100 + i), dest: 'lan', dest_ip: '192.168.1.' + (50 + i), dest_port: '22',
+			...UCI.latchkey[d.name], title: d.title }))) };
 
 	const answer = (object, method, args) => {
 		switch (object + ' ' + method) {
