@@ -173,7 +173,7 @@ function latchkeyPanel(t, offered) {
 			E('div', { 'class': 'lk-line' }, [
 				E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': o.address, 'target': '_blank', 'rel': 'noopener noreferrer' },
 					[ _('Open the knock page here') ]),
-				E('small', [ _('To make a client of what you read this on. It uses this code up.') ])
+				E('small', [ _('Makes a client of the phone or laptop in front of you. It uses this code up.') ])
 			]),
 			E('div', { 'class': 'lk-line' }, [ again ]),
 			appCode(t, error),
