@@ -225,7 +225,7 @@
 				this.renderRowActions(s['.name'], 'Edit') ]));
 
 			return E('div', { 'class': 'cbi-section' }, [
-				E('table', {}, [ E('tr', {}, columns.map(o => E('th', {}, o.title))), ...(rows.length ? rows : [ E('tr', {}, E('td', {}, this.renderSectionPlaceholder())) ]) ]),
+				E('table', {}, [ E('tr', {}, [ ...(named ? [ E('td') ] : []), ...columns.map(o => E('th', {}, o.title)) ]), ...(rows.length ? rows : [ E('tr', {}, E('td', {}, this.renderSectionPlaceholder())) ]) ]),
 				E('div', {}, [ this.anonymous ? '' : E('input', { 'class': 'cbi-section-create-name' }),
 					E('button', { click: ev => this.handleAdd(ev, ev.target.previousSibling?.value) }, [ this.titled('addbtntitle') ?? 'Add' ]) ])
 			]);
