@@ -159,7 +159,13 @@
 		}
 	}
 	class ListValue extends Value {
-		renderWidget() { return E('select', { 'aria-label': decoded(this.title) }, this.labels('option')); }
+		renderWidget(id) {
+			const field = E('select', { 'aria-label': decoded(this.title) }, this.labels('option'));
+
+			field.value = this.cfgvalue(id) ?? field.value;
+
+			return field;
+		}
 	}
 	class DynamicList extends Value {
 		formvalue(id) { return this.cfgvalue(id); }
@@ -170,7 +176,13 @@
 		renderWidget() { return E('ul', {}, this.labels('li')); }
 	}
 	class Flag extends Value {
-		renderWidget(id) { return this.input(id, 'checkbox'); }
+		renderWidget(id) {
+			const field = this.input(id, 'checkbox');
+
+			field.checked = this.cfgvalue(id) == '1';
+
+			return field;
+		}
 	}
 	class DummyValue extends Value {
 		renderWidget(id) { return E('output', {}, this.rawhtml ? this.cfgvalue(id) : [ this.cfgvalue(id) ?? '' ]); }
@@ -213,7 +225,7 @@
 				this.renderRowActions(s['.name'], 'Edit') ]));
 
 			return E('div', { 'class': 'cbi-section' }, [
-				E('table', {}, [ E('tr', {}, columns.map(o => E('th', {}, o.title))), ...(rows.length ? rows : [ E('tr', {}, E('td', {}, this.renderSectionPlaceholder())) ]) ]),
+				E('table', {}, [ E('tr', {}, [ ...(named ? [ E('td') ] : []), ...columns.map(o => E('th', {}, o.title)) ]), ...(rows.length ? rows : [ E('tr', {}, E('td', {}, this.renderSectionPlaceholder())) ]) ]),
 				E('div', {}, [ this.anonymous ? '' : E('input', { 'class': 'cbi-section-create-name' }),
 					E('button', { click: ev => this.handleAdd(ev, ev.target.previousSibling?.value) }, [ this.titled('addbtntitle') ?? 'Add' ]) ])
 			]);

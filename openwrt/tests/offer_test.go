@@ -71,7 +71,8 @@ func handsOut(t *testing.T) *offertest.Router {
 
 func testOffer(t *testing.T) {
 	r := newPickupRouter(t)
-	args := map[string]any{"client": "phone", "page": "http://192.168.1.1/latchkey/", "name": "Mum & Dad", "host": "home.example.net", "addresses": []string{"203.0.113.7", "2001:db8::1"}}
+	r.write("etc/config/latchkey", r.read("etc/config/latchkey")+mainWith("home.example.net 203.0.113.7 2001:db8::1")+"\toption name 'Mum & Dad'\n")
+	args := map[string]any{"client": "phone", "page": "http://192.168.1.1/latchkey/"}
 	want, ok := r.call("link", args)["link"].(string)
 	if !ok {
 		t.Fatal("there is no link")
@@ -113,6 +114,11 @@ func testOffer(t *testing.T) {
 	}
 }
 
+// mainWith returns a section main with the hosts that are given, with spaces between.
+func mainWith(hosts string) string {
+	return "\nconfig latchkey 'main'\n\toption host '" + hosts + "'\n"
+}
+
 // What latchkeyd says of a link is in the answers, and a link that no device can use is not offered.
 func testLinkWarnings(t *testing.T) {
 	r := newPickupRouter(t)
@@ -127,28 +133,37 @@ func testLinkWarnings(t *testing.T) {
 		}
 		return words
 	}
-	page := "http://192.168.1.1/latchkey/"
+	text, system := r.read("etc/config/latchkey"), r.read("etc/config/system")
 	for name, test := range map[string]struct {
-		args    map[string]any
-		want    []string
-		offered bool
+		client   string
+		hosts    string // in section main
+		ddns     string
+		hostname string
+		want     []string
+		offered  bool
 	}{
-		"a name":         {map[string]any{"client": "phone", "host": "home.example.net"}, nil, true},
-		"an address":     {map[string]any{"client": "phone", "addresses": []string{"203.0.113.7"}}, []string{"may-change"}, true},
-		"a private one":  {map[string]any{"client": "phone", "addresses": []string{"192.168.2.2"}}, []string{"private-address"}, true},
-		"a carrier's":    {map[string]any{"client": "phone", "addresses": []string{"100.64.2.2"}}, []string{"carrier-address"}, true},
-		"nothing":        {map[string]any{"client": "phone"}, []string{"no-address"}, false},
-		"no door":        {map[string]any{"client": "useless", "host": "home.example.net"}, []string{"no-door"}, false},
-		"nothing at all": {map[string]any{"client": "useless"}, []string{"no-door", "no-address"}, false},
-		"a local name":   {map[string]any{"client": "phone", "host": "router.lan"}, []string{"local-name"}, true},
-		"a hostile host": {map[string]any{"client": "phone", "host": "x'\nconfig door 'all"}, nil, false},
-		"a hostile name": {map[string]any{"client": "phone", "host": "x", "name": "$(id)`id`\n"}, nil, false},
-		"a hostile list": {map[string]any{"client": "phone", "addresses": []string{"1.2.3.4'; option enabled '0"}}, nil, false},
-		"too many hosts": {map[string]any{"client": "phone", "addresses": strings.Fields("1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8 1.1.1.9 1.1.1.10")}, nil, false},
-		"a second name":  {map[string]any{"client": "phone", "host": "a.example", "addresses": []string{"b.example"}}, nil, false},
+		"a name":             {client: "phone", hosts: "home.example.net", offered: true},
+		"an address":         {client: "phone", hosts: "203.0.113.7", want: []string{"may-change"}, offered: true},
+		"an address, a name": {client: "phone", hosts: "203.0.113.7", ddns: "home.example.net", offered: true},
+		"a private one":      {client: "phone", hosts: "192.168.2.2", want: []string{"private-address"}, offered: true},
+		"a carrier's":        {client: "phone", hosts: "100.64.2.2", want: []string{"carrier-address"}, offered: true},
+		"nothing":            {client: "phone", want: []string{"no-address"}},
+		"no door":            {client: "useless", hosts: "home.example.net", want: []string{"no-door"}},
+		"nothing at all":     {client: "useless", want: []string{"no-door", "no-address"}},
+		"a local name":       {client: "phone", hosts: "router.lan", want: []string{"local-name"}, offered: true},
+		"a hostile host":     {client: "phone", ddns: "x\nconfig door 'all"},
+		"a hostile name":     {client: "phone", ddns: "x.example", hostname: "$(id)`id`\n"},
+		"too many hosts":     {client: "phone", hosts: "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8 1.1.1.9 1.1.1.10"},
+		"a second name":      {client: "phone", hosts: "a.example b.example"},
 	} {
-		test.args["page"] = page
-		made, offered := r.call("link", test.args), r.call("offer", test.args)
+		r.write("etc/config/latchkey", text+mainWith(test.hosts))
+		r.write("etc/config/system", system)
+		if test.hostname != "" {
+			r.write("etc/config/system", "config system\n\toption hostname \""+test.hostname+"\"\n")
+		}
+		r.write("etc/config/ddns", "config service 'mine'\n\toption enabled '1'\n\toption lookup_host \""+test.ddns+"\"\n")
+		args := map[string]any{"client": test.client, "page": "http://192.168.1.1/latchkey/"}
+		made, offered := r.call("link", args), r.call("offer", args)
 		if test.want != nil && made["link"] == nil || !slices.Equal(words(made), test.want) || !slices.Equal(words(offered), test.want) {
 			t.Errorf("%s: link answers %v, offer %v, want %q", name, made, offered, test.want)
 		}
@@ -182,9 +197,6 @@ func testLinkFromConfiguration(t *testing.T) {
 	l := get(map[string]any{"page": own})
 	if l.Host != "a.example.net" || len(l.Addresses) != 1 || l.Addresses[0].String() != "203.0.113.9" || l.Name != "Attic" || l.Page != "https://app.example.net/" {
 		t.Errorf("configured: %q, %v, %q, %q", l.Host, l.Addresses, l.Name, l.Page)
-	}
-	if l := get(map[string]any{"page": own, "host": "b.example.net", "name": "Cellar"}); l.Host != "b.example.net" || len(l.Addresses) != 0 || l.Name != "Cellar" {
-		t.Errorf("asked for: %q, %v, %q", l.Host, l.Addresses, l.Name)
 	}
 	offered := r.call("offer", map[string]any{"client": "phone", "page": own})
 	if address, _ := offered["address"].(string); !strings.HasPrefix(address, own+"#") {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** How long a program may take to start, in ms: a cold browser on a busy machine. */
+/** How long a program may take to start, or a page to show something, in ms: a cold browser on a busy machine. */
 export const startTime = 60_000;
 
 /** Finds the first of some programs, or returns ''. */
@@ -16,7 +16,7 @@ export function findProgram(...names) {
 }
 
 /** Resolves as soon as ask() resolves to something true, and fails after a time. */
-export async function until(what, ask, time = 10_000) {
+export async function until(what, ask, time = startTime) {
 	for (const end = Date.now() + time; ;) {
 		// A page that reloads itself takes a question along that was just being asked: ask again.
 		try {

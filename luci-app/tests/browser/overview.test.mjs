@@ -107,7 +107,7 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 
 		assert.equal(rows.length, 5 + 3);
 		assert.deepEqual(rows[0].slice(1), [ 'Anna’s phone', 'is in, for 52 minutes now', 'NAS – SSH', '203.0.113.7' ]);
-		assert.match(rows[2][2], /^was refused: The device’s clock is 9 minutes ahead/);
+		assert.match(rows[2][2], /^was refused: The client’s clock is 9 minutes ahead/);
 		await page.getByRole('button', { name: '7 days' }).click();
 		assert.equal(await page.locator('.lk-tl-table tbody tr').count(), 32 + 5);
 	}));

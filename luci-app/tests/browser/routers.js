@@ -206,7 +206,7 @@ const UCI = {
 		section('rule', 'r3', { name: 'Allow-IPSec-ESP', src: 'wan', dest: 'lan', proto: 'esp', target: 'ACCEPT' }),
 		section('rule', 'r4', { name: 'Allow-ISAKMP', src: 'wan', dest: 'lan', dest_port: '500', proto: 'udp', target: 'ACCEPT' }) ]),
 	system: Object.fromEntries([ section('system', 's', { hostname: 'home' }) ]),
-	network: Object.fromEntries([ section('interface', 'lan', { ipaddr: '192.168.1.1' }) ]),
+	network: Object.fromEntries([ section('interface', 'lan', { ipaddr: '192.168.1.1' }), section('interface', 'wan', {}), section('interface', 'wan6', {}) ]),
 	ddns: {}, dropbear: {}, uhttpd: {}, luci: Object.fromEntries([ section('core', 'main', {}) ])
 };
 
@@ -243,7 +243,8 @@ export function routerOf(name) {
 	if (name == 'empty')
 		uci.latchkey = Object.fromEntries([ section('latchkey', 'main', { enabled: '0' }) ]);
 	else
-		uci.latchkey = { ...UCI.latchkey, ...Object.fromEntries((made.status?.doors || []).map(d => section('door', d.name, { ...UCI.latchkey[d.name], title: d.title }))) };
+		uci.latchkey = { ...UCI.latchkey, ...Object.fromEntries((made.status?.doors || []).map((d, i) => section('door', d.name, { ...(UCI.latchkey[d.name] ||
+			{ src: 'wan', proto: 'tcp', port: String(2100 + i), dest: 'lan', dest_ip: '192.168.1.' + (50 + i), dest_port: '22' }), title: d.title }))) };
 
 	const answer = (object, method, args) => {
 		switch (object + ' ' + method) {
@@ -256,7 +257,8 @@ export function routerOf(name) {
 		case 'latchkey close': return { closed: [] };
 		case 'uci get': return args.config in uci ? { values: uci[args.config] } : { code: 4 };
 		case 'luci-rpc getHostHints': return { 'AA:00:00:00:00:01': { name: 'nas', ipaddrs: [ '192.168.1.22' ] }, 'AA:00:00:00:00:02': { name: 'camera', ipaddrs: [ '192.168.1.40' ] } };
-		case 'network.interface dump': return { interface: [ { interface: 'wan', up: true, l3_device: 'pppoe-wan', 'ipv4-address': [ { address: '203.0.113.1', mask: 24 } ] } ] };
+		case 'network.interface dump': return { interface: [ { interface: 'lan', up: true, l3_device: 'br-lan', 'ipv4-address': [ { address: '192.168.1.1', mask: 24 } ] },
+			{ interface: 'wan', up: true, l3_device: 'pppoe-wan', 'ipv4-address': [ { address: '203.0.113.1', mask: 24 } ] } ] };
 		case 'session access': return { access: true };
 		default: return {};
 		}

@@ -39,8 +39,10 @@ globalThis.scenes = (function() {
 	];
 	// How the Internet reaches the router, see where.js.
 	const where = extra => Object.assign({ host: '', addresses: [ '203.0.113.1' ], situation: { id: 'open', address: '203.0.113.1', six: false }, own: [ '203.0.113.1', '192.168.1.1' ],
-		isFixed: false, unknown: [], ordered: [], name: 'home', page: 'http://192.168.1.1/latchkey/', ddns: { url: '/cgi-bin/luci/admin/services/ddns', isInstalled: true },
+		isFixed: false, unknown: [], ordered: [], name: 'home', ddns: { url: '/cgi-bin/luci/admin/services/ddns', isInstalled: true },
 		resolve: host => { calls.push([ 'resolve', host ]); return Promise.resolve({ addresses: [ '203.0.113.1' ] }); } }, extra);
+	const OWN_PAGE = 'http://192.168.1.1/latchkey/';
+	let host = ''; // in the configuration
 	const context = extra => Object.assign({
 		hosts: [ { name: 'nas', ip4: '192.168.1.100', mac: 'AA', zone: 'lan' }, { name: '', ip4: '192.168.1.20', mac: 'BB', zone: 'guest' } ],
 		leases: [ { address: '192.168.1.100', mac: 'aa', name: 'nas', reserved: true } ],
@@ -51,9 +53,10 @@ globalThis.scenes = (function() {
 		taken: [ 'main', 'nas_ssh', 'web', 'anna' ],
 		main: { ports: '20480-26623', stun_port: '41641', interface: [ 'wan' ] },
 		qr: text => { calls.push([ 'qr', text ]); return '<svg xmlns="http://www.w3.org/2000/svg" width="49" height="49"><rect width="49" height="49" fill="white"/><path d="M4,4h20v20h-20z"/></svg>'; },
-		save: answers => { calls.push([ 'save', answers ]); return Promise.resolve(); },
-		offer: (client, where) => { calls.push([ 'offer', client, where ]); return Promise.resolve({ address: where.page + '#' + code(calls.length), minutes: 15 }); },
-		link: (client, where, app) => { calls.push([ app ? 'app' : 'link', client, where ]); return Promise.resolve((app ? 'latchkey:' : where.page + '#') + 'v=1&k=SECRET'); },
+		save: answers => { calls.push([ 'save', answers ]); host = answers.host ?? host; return Promise.resolve(); },
+		offer: client => { calls.push([ 'offer', client ]); return Promise.resolve({ address: OWN_PAGE + '#' + code(calls.length), minutes: 15,
+			warnings: host.match(/[a-z]/) ? [] : [ { word: 'may-change', text: 'the link has addresses only' } ] }); },
+		link: (client, app) => { calls.push([ app ? 'app' : 'link', client ]); return Promise.resolve((app ? 'latchkey:' : OWN_PAGE + '#') + 'v=1&k=SECRET'); },
 		close: () => calls.push([ 'close' ])
 	}, extra);
 	const code = n => 'AAECAwQFBgcICQoLDA0' + String(n).padStart(3, '0');

@@ -129,7 +129,7 @@ describe('settings on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI'
 		const states = await page.locator('[data-state-of]').evaluateAll(all => all.map(c => [ c.getAttribute('data-state-of'), c.querySelector('.lk-badge, em').textContent ].join(': ')));
 
 		assert.deepEqual(states, [ 'nas: open', 'web: closed', 'lost: cannot be opened', 'new: not in force yet' ]);
-		assert.match(await page.locator('[data-state-of=nas] time').textContent(), /^9:4\d$/);
+		assert.match(await page.locator('[data-state-of=nas] time').textContent(), /^[89]:\d\d$/);
 		assert.equal(await page.getByText('The firewall has no zone gone. Choose another one in the door’s advanced settings.').count(), 1);
 	}));
 

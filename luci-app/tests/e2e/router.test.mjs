@@ -11,7 +11,7 @@ import { launch, overflow } from '../lib/browser.mjs';
 import { settings, LuCI } from './luci.mjs';
 
 const DOOR = 'End to end ' + Date.now() % 100000;
-const DEVICE = 'Test device ' + Date.now() % 100000;
+const CLIENT = 'Test client ' + Date.now() % 100000;
 const ADDRESS = '203.0.113.7';
 const TABS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'stealth', 'settings' ];
 
@@ -58,11 +58,11 @@ describe('on a real router', { timeout: 600000 }, () => {
 		await page.getByLabel('To which service?').selectOption('own');
 		await page.getByLabel('Port of the service').fill('2222');
 		await page.getByRole('button', { name: 'Next' }).click();
-		await page.getByLabel('Name of the client').fill(DEVICE);
+		await page.getByLabel('Name of the client').fill(CLIENT);
 		await page.getByLabel('Public name of the router').fill('home.example.net');
 		assert.deepEqual(await luci.accessibility(), []);
 		await page.getByRole('button', { name: 'Save and show the code' }).click();
-		await page.getByRole('img', { name: 'QR code for the device' }).locator('svg').waitFor({ timeout: 120000 });
+		await page.getByRole('img', { name: 'QR code for the client' }).locator('svg').waitFor({ timeout: 120000 });
 		assert.deepEqual(await luci.accessibility(), []);
 
 		await page.getByRole('button', { name: 'Show the link itself' }).click();
@@ -75,7 +75,7 @@ describe('on a real router', { timeout: 600000 }, () => {
 		key = parts.get('k');
 		door = parts.get('d');
 		assert.equal(Buffer.from(key, 'base64url').length, 32);
-		client = (await sections('latchkey', 'client')).find(c => c.title == DEVICE);
+		client = (await sections('latchkey', 'client')).find(c => c.title == CLIENT);
 		assert.equal(client.key, key);
 		await pickUp((await page.getByLabel('Command line').inputValue()).replace('latchkey add ', ''));
 		await page.getByRole('button', { name: 'Done' }).click();

@@ -16,6 +16,9 @@ const require = createRequire(import.meta.url);
 const FLAGS = [ '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
 	'--disable-component-update', '--disable-sync' ];
 
+// Milliseconds that a page is waited for: it is slow only because the machine has other work, too.
+export const PATIENCE = 120000;
+
 export const SIZES = { desktop: { width: 1280, height: 900 }, phone: { width: 390, height: 844 }, small: { width: 360, height: 740 } };
 
 export function executable() {
@@ -32,6 +35,7 @@ export async function open(browser, { size = 'desktop', language, dark } = {}) {
 	const page = await context.newPage();
 	const wrong = [];
 
+	page.setDefaultTimeout(PATIENCE);
 	page.on('pageerror', e => wrong.push('error in the page: ' + e.message));
 	page.on('console', m => m.type() == 'error' && wrong.push('console: ' + m.text()));
 	await context.route('**/*', route => {

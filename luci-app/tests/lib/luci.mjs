@@ -6,7 +6,7 @@
 import { readFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { app } from './modules.mjs';
-import { SIZES } from './browser.mjs';
+import { SIZES, PATIENCE } from './browser.mjs';
 import { viewPage, reply, REAL } from './pages.mjs';
 
 export { REAL };
@@ -21,6 +21,7 @@ export async function openView(browser, view, { answer, writer = true, size = 'd
 	const page = await context.newPage();
 	const wrong = [];
 
+	page.setDefaultTimeout(PATIENCE);
 	page.on('pageerror', e => wrong.push('error in the page: ' + e.message));
 	page.on('dialog', d => { wrong.push('dialog: ' + d.message()); d.dismiss(); });
 	await context.route('**/*', route => {

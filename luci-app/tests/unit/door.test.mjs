@@ -13,6 +13,8 @@ test('a door reads as a sentence', () => {
 	assert.equal(door.sentence(nas), 'SSH on 192.168.1.100, from outside on port 2022');
 	assert.equal(door.sentence(nas, () => 'nas'), 'SSH on nas, from outside on port 2022');
 	assert.equal(door.sentence({ proto: 'tcp', port: '443' }), 'Web page (HTTPS) on this router');
+	assert.equal(door.sentence({ proto: 'tcp' }), 'TCP port ? on this router');
+	assert.equal(door.sentence({ proto: 'tcp', dest_ip: '10.0.0.2', dest_port: '22' }), 'SSH on 10.0.0.2');
 	assert.equal(door.sentence({ proto: [ 'tcp', 'udp' ], port: '53', dest_port: '53', dest_ip: '10.0.0.2' }), 'TCP/UDP port 53 on 10.0.0.2');
 });
 

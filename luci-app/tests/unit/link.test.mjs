@@ -27,12 +27,12 @@ test('fwknop keys are in the text that Fwknop2 splits', () => {
 	assert.match(link.fwknopText(keys), /^KEY_BASE64:[A-Za-z0-9+\/]{43}= HMAC_KEY_BASE64:[A-Za-z0-9+\/]{86}==$/);
 });
 
-test('whatever the router finds doubtful is said in words for people', () => {
+test('whatever the router finds doubtful is said in words for people, but for what module where says', () => {
 	const go = readFileSync(new URL('../../../pkgs/share/share.go', import.meta.url), 'utf8');
 	const words = [ ...go.matchAll(/^\t[A-Z]\w+ += "([a-z-]+)"/gm) ].map(m => m[1]);
 
 	assert.equal(words.length, 8);
-	for (const word of words)
+	for (const word of words.filter(w => w != 'may-change'))
 		assert.match(link.warning({ word, text: 'x' }), /^[A-Z].{30,}\.$/, word);
 	assert.equal(link.warning({ word: 'of-later', text: 'it is late' }), 'it is late');
 	assert.equal(link.warning({ word: 'constructor' }), '');

@@ -274,15 +274,13 @@ function hosts(uci, main) {
 }
 
 // link makes a client's link, a secret, by latchkeyd. What this router's other configurations and interfaces know
-// goes with the configuration, as options of its section main. args may have the router's name, host and
-// addresses in place of that, and where its own page is found.
+// goes with the configuration, as options of its section main. args may say where its own page is found.
 function link(args) {
 	const uci = cursor(CONFIG);
 	const main = uci.get_all('latchkey', 'main') ?? {};
-	const given = filter([ args.host, ...(args.addresses ?? []) ], h => length(h));
 	const found = {
-		host: join(' ', length(given) ? given : hosts(uci, main)),
-		name: args.name || main.name || uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
+		host: join(' ', hosts(uci, main)),
+		name: main.name || uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
 		page: main.page || args.page || knockPage()
 	};
 
@@ -337,36 +335,23 @@ function pickup(args) {
 	return length(answer) ? { answer } : { error: 'nothing is offered under this name', hint: 'let the router show a new code' };
 }
 
-// errorsWith returns what would be wrong with the configuration if it had one more section.
-function errorsWith(section) {
-	return filter(check({ text: staged('') + section }).problems, p => !p.warning);
-}
-
 // newclient makes a client with a key of its own, puts it in force, and returns its link.
 function newclient(args) {
 	const uci = cursor(CONFIG);
-	const doors = list(args.door);
 
 	if (!matches(args.name, NAME))
 		return { error: `name '${args.name}' is not 1 to 32 letters, digits or _`, hint: 'the title can be any text' };
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
-	for (let d in doors)
-		if (uci.get('latchkey', d) != 'door')
-			return { error: `no door '${d}'`, hint: 'make the door first' };
 
 	const options = { key: b64enc(open('/dev/urandom')?.read(32)) };
 
-	if (length(options.key) != 44)
-		return { error: 'no random numbers from /dev/urandom', hint: '' };
-	if (args.title)
-		options.title = args.title;
-	if (args.expires)
-		options.expires = args.expires;
-	if (length(doors))
-		options.door = doors;
+	for (let option, value in { title: args.title, expires: args.expires, door: list(args.door) })
+		if (length(value))
+			options[option] = value;
 
-	const errors = errorsWith(sectionText('client', args.name, options));
+	const text = staged('') + sectionText('client', args.name, options);
+	const errors = filter(check({ text }).problems, p => !p.warning);
 
 	if (length(errors)) // as good as not started at the next boot
 		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
@@ -501,8 +486,8 @@ return {
 		restart: { call: () => ({ result: system([ '/etc/init.d/latchkey', 'restart' ]) == 0 }) },
 		check: { args: { text: '' }, call: req => check(req.args) },
 		import: { args: { text: '' }, call: req => translate(req.args.text ?? '') },
-		link: { args: { client: '', page: '', name: '', host: '', addresses: [], app: false }, call: req => link(req.args) },
-		offer: { args: { client: '', page: '', name: '', host: '', addresses: [] }, call: req => offer(req.args) },
+		link: { args: { client: '', page: '', app: false }, call: req => link(req.args) },
+		offer: { args: { client: '', page: '' }, call: req => offer(req.args) },
 		newclient: {
 			args: { name: '', title: '', door: [], expires: '', page: '' },
 			call: req => newclient(req.args)

@@ -21,8 +21,8 @@ const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [
 const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'door', 'address', 'for' ], expect: { '': {} } });
 const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address', 'cut' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
-const callOffer = rpc.declare({ object: 'latchkey', method: 'offer', params: [ 'client', 'page', 'name', 'host', 'addresses' ], expect: { '': {} } });
-const callLink = rpc.declare({ object: 'latchkey', method: 'link', params: [ 'client', 'page', 'name', 'host', 'addresses', 'app' ], expect: { '': {} } });
+const callOffer = rpc.declare({ object: 'latchkey', method: 'offer', params: [ 'client', 'page' ], expect: { '': {} } });
+const callLink = rpc.declare({ object: 'latchkey', method: 'link', params: [ 'client', 'page', 'app' ], expect: { '': {} } });
 const callImport = rpc.declare({ object: 'latchkey', method: 'import', params: [ 'text' ], expect: { '': {} } });
 const callCheck = rpc.declare({ object: 'latchkey', method: 'check', params: [ 'text' ], expect: { problems: [] } });
 const callRestart = rpc.declare({ object: 'latchkey', method: 'restart', expect: { result: false } });
@@ -119,14 +119,14 @@ function check() {
 	return callCheck('');
 }
 
-// A pick-up address for a client: { address, minutes, warnings }. where as in plan.whereabouts, with name and page.
-function offer(client, where) {
-	return callOffer(client, where.page, where.name, where.host, where.addresses).then(checked);
+// A pick-up address for a client: { address, minutes, warnings }.
+function offer(client) {
+	return callOffer(client, pageURL()).then(checked);
 }
 
 // A client's link, or the code of it that the installed app scans: a secret.
-function linkOf(client, where, app) {
-	return callLink(client, where.page, where.name, where.host, where.addresses, !!app).then(checked).then(function(answer) { return answer.link; });
+function linkOf(client, app) {
+	return callLink(client, pageURL(), !!app).then(checked).then(function(answer) { return answer.link; });
 }
 
 // Saves and applies with the router's own rollback, without LuCI's overlay and reload, so that a
@@ -191,7 +191,7 @@ function outside() {
 	return reach.outside(sections('firewall'), named());
 }
 
-// Where devices at home find the knock page. A tunnel's end on this machine is not it.
+// Where clients at home find the knock page. A tunnel's end on this machine is not it.
 function pageURL() {
 	const here = window.location;
 	const lan = [].concat(uci.get('network', 'lan', 'ipaddr') || [])[0];
@@ -221,8 +221,7 @@ function whereabouts() {
 			unknown: reach.unknown(named(), sections('network'), data[0]),
 			ordered: ordered(),
 			resolve: resolve,
-			name: link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname),
-			page: pageURL()
+			name: link.shortName((sections('system').find(function(s) { return s['.type'] == 'system'; }) || {}).hostname)
 		};
 	});
 }

@@ -26,18 +26,14 @@ function titleProblem(title) {
 	return (ok === true) ? null : { control: title, text: ok };
 }
 
-// What is offered without the doubt about addresses that may change: module where says it, with its remedy.
-function withoutAddress(offered) {
-	return Object.assign({}, offered, { warnings: [].concat(offered.warnings || []).filter(function(w) { return w.word != 'may-change'; }) });
-}
-
 // The panel of a client that the router has, for picking its link up: a promise.
 function pickupPanel(ctx, name, w) {
 	const t = {
 		qr: ctx.qr,
-		offer: function() { return ctx.offer(name, w).then(withoutAddress); },
-		link: function() { return ctx.link(name, w); },
-		app: function() { return ctx.link(name, w, true); }
+		offer: function() { return ctx.offer(name); },
+		link: function() { return ctx.link(name); },
+		app: function() { return ctx.link(name, true); },
+		mayChange: function() { return where.changing(w, ''); }
 	};
 
 	return t.offer().then(function(offered) { return share.latchkeyPanel(t, offered); });
@@ -70,18 +66,15 @@ function fwknopPanel(ctx, client, main, w) {
 	const keys = { key: client.key, hmac: client.hmac_key };
 	const host = w.host || w.addresses[0] || '';
 
-	return share.fwknopPanel({ qr: ctx.qr, text: link.fwknopText(keys),
-		rc: link.fwknopRC(w.name, host, main.spa_port, keys, accessOf(ctx.around.doors, [].concat(client.door || []))) });
+	return E('div', [ where.changing(w, w.host), share.fwknopPanel({ qr: ctx.qr, text: link.fwknopText(keys),
+		rc: link.fwknopRC(w.name, host, main.spa_port, keys, accessOf(ctx.around.doors, [].concat(client.door || []))) }) ]);
 }
 
 // The panel for any client that was saved just now: a promise. The keys of kind fwknop are those in hand.
 function panel(ctx, client, main, host) {
 	const w = where.withHost(ctx.where, host);
-	const made = (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, w)) : pickupPanel(ctx, client['.name'], w);
 
-	return made.then(function(shown) {
-		return E('div', [ where.changing(w, w.host), shown ]);
-	});
+	return (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, w)) : pickupPanel(ctx, client['.name'], w);
 }
 
 const SPA_PORT = '62201'; // where fwknop's clients send to if nobody tells them

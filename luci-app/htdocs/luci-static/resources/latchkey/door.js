@@ -56,14 +56,14 @@ function hostOf(door, hostName) {
 // "SSH on nas, from outside on port 2022"
 function sentence(door, hostName) {
 	const host = hostOf(door, hostName);
-	const values = { service: serviceName(door), host: host, port: door.port || '?' };
+	const values = { service: serviceName(door), host: host, port: door.port };
 
 	if (host == '')
-		return text.say(insidePort(door) == door.port
+		return text.say((!door.port || insidePort(door) == door.port)
 			? _('{service} on this router')
 			: _('{service} on this router, from outside on port {port}'), values);
 
-	return text.say((door.dest_ip && door.port != insidePort(door))
+	return text.say((door.dest_ip && door.port && door.port != insidePort(door))
 		? _('{service} on {host}, from outside on port {port}')
 		: _('{service} on {host}'), values);
 }

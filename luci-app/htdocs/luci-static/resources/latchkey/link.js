@@ -57,7 +57,6 @@ function warning(w) {
 		'local-name': _('The router’s name is known in your home network only, so that a client that is away does not find it.'),
 		'private-address': _('This router has a private address: it is behind another router, which must forward the ports of knocks and doors, and whose public name or address must be in these settings.'),
 		'carrier-address': _('Your provider shares its address among customers, so knocks from outside do not arrive. Ask the provider for a public address, or for IPv6.'),
-		'may-change': _('There is no name of the router in these settings, only its address. If your provider changes that, the client needs a new code: a name of dynamic DNS would follow.'),
 		'too-many-doors': _('This client may open more doors than fit: only the first ones are in its settings.')
 	};
 

@@ -6,7 +6,7 @@
 'require latchkey.link as link';
 'require latchkey.fields as fields';
 
-// The panels that hand a knock to a device: QR code, link to copy, lines for a shell, files to save.
+// The panels that hand a knock to a client: QR code, link to copy, lines for a shell, files to save.
 
 const E = element.make;
 
@@ -130,13 +130,17 @@ function appCode(t, error) {
 	return box;
 }
 
-// What the router finds doubtful about the settings that it hands out.
-function doubts(warnings) {
-	return E('div', { 'role': 'status' }, fields.conflictList([].concat(warnings || []).map(link.warning)));
+// What the router finds doubtful about the settings that it hands out. Of addresses that may change, mayChange
+// says more: which, and the remedy.
+function doubts(warnings, mayChange) {
+	const all = [].concat(warnings || []);
+	const others = all.filter(function(w) { return w.word != 'may-change'; });
+
+	return E('div', { 'role': 'status' }, [ (others.length < all.length) ? mayChange() : '' ].concat(fields.conflictList(others.map(link.warning))));
 }
 
 // A client of our own kind. t: { qr, offer() -> promise of { address, minutes, warnings }, link() and app() -> promises of
-// a text }; offered is what a first offer() gave.
+// a text, mayChange() -> a node }; offered is what a first offer() gave.
 function latchkeyPanel(t, offered) {
 	const root = E('div', { 'class': 'lk-share' });
 
@@ -152,12 +156,12 @@ function latchkeyPanel(t, offered) {
 		});
 
 		fields.fill(root, [
-			doubts(o.warnings),
+			doubts(o.warnings, t.mayChange),
 			E('div', { 'class': 'lk-share-top' }, [
-				code(t.qr, o.address, _('QR code for the device')),
+				code(t.qr, o.address, _('QR code for the client')),
 				E('ol', { 'class': 'lk-steps' }, [
-					E('li', [ _('In your home network, scan the code with the device’s camera and open the page.') ]),
-					E('li', [ _('Save the page on the device: the key is in it, so keep it to yourself.') ]),
+					E('li', [ _('In your home network, scan the code with the client’s camera and open the page.') ]),
+					E('li', [ _('Save the page there: the key is in it, so keep it to yourself.') ]),
 					E('li', [ _('Switch Wi-Fi off, open the saved page and press the door. The knock shows up here under Overview.') ])
 				])
 			]),
@@ -169,7 +173,7 @@ function latchkeyPanel(t, offered) {
 			E('div', { 'class': 'lk-line' }, [
 				E('a', { 'class': 'btn cbi-button cbi-button-action', 'href': o.address, 'target': '_blank', 'rel': 'noopener noreferrer' },
 					[ _('Open the knock page here') ]),
-				E('small', [ _('To save it as a file for this device. It uses this code up.') ])
+				E('small', [ _('Makes a client of the phone or laptop in front of you. It uses this code up.') ])
 			]),
 			E('div', { 'class': 'lk-line' }, [ again ]),
 			appCode(t, error),

@@ -194,7 +194,7 @@ function checkIPsec(rule, protos) {
 		level: 'answers',
 		stock: true,
 		title: text.say(_('IPsec to hosts in your network: {what}'), { what: portWords(protos, list(rule.dest_port)) }),
-		detail: text.say(_('Rule “{rule}” lets it through, as OpenWrt is shipped. It reaches only devices that speak IPsec; others may answer that they do not.'),
+		detail: text.say(_('Rule “{rule}” lets it through, as OpenWrt is shipped. It reaches only hosts that speak IPsec; others may answer that they do not.'),
 			{ rule: titleOf(rule) }),
 		change: switchOff(rule)
 	};

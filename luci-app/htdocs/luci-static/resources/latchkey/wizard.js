@@ -183,8 +183,8 @@ function forwards(ctx, main, section) {
 }
 
 // The whole of first use. ctx: { hosts, leases, zone, where, around, taken: names of sections, main: section
-// 'main' as it is, qr, save({ main, door, client, host, reserve }), offer(client, where) and
-// link(client, where) -> promises, close() }
+// 'main' as it is, qr, save({ main, door, client, host, reserve }), offer(client) and link(client, app)
+// -> promises, close() }
 function firstUse(ctx) {
 	const root = E('div');
 	const main = plan.main(ctx.main, ctx.where.unknown);

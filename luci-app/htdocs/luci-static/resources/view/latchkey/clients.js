@@ -27,7 +27,7 @@ function renew(id) {
 	});
 }
 
-// A code for the key that the client has: for what has changed since (doors, names, addresses), for a device that
+// A code for the key that the client has: for what has changed since (doors, names, addresses), for a client that
 // lost its page, or a code that got too old.
 function showCode(id) {
 	return store.open(text.say(_('New code for the same key: {client}'), { client: titleOf(id) }), function(ctx) {
