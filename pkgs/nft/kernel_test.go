@@ -215,6 +215,38 @@ func TestOpen_in_another_table(t *testing.T) {
 	}
 }
 
+func TestShutdown_leaves_nothing_open(t *testing.T) {
+	needKernel(t)
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	open := func() {
+		fw, err := nft.Open(nft.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := fw.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open() // what Go itself opens once
+	before := descriptors()
+	for range 5 {
+		open()
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for descriptors() > before && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if after := descriptors(); after > before {
+		t.Errorf("%d files are open, want %d as before", after, before)
+	}
+}
+
 func TestShutdown_twice_is_no_error(t *testing.T) {
 	fw := start(t) // which shuts it down once more
 	for range 2 {

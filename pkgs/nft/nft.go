@@ -86,9 +86,7 @@ func (f *Firewall) Shutdown() error {
 	if f.conn == nil {
 		return nil
 	}
-	err := f.conn.netlink.Close()
-	f.conn = nil
-	return err
+	return f.conn.netlink.Close()
 }
 
 // Open is door.Firewall's.
