@@ -42,4 +42,5 @@ var known = map[string]string{
 	"pkgs/seal/message.go: swap body and s.padFor(msg[hintSize:headSize]) | subtle.XORBytes(body, body, s.padFor(msg[hintSize:headSize]))":        "XOR",
 	"pkgs/seal/message.go: swap s.scratch.epoch[:] and nil | return [hintSize]byte(s.sum(s.hint, s.scratch.epoch[:], nil))":                       "nothing before or behind is the same",
 	"pkgs/seal/message.go: swap tag and nil | func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }":                       "nothing before or behind is the same",
+	"pkgs/nft/nft.go: one more than 0 | if e := grantElement(now, g); e.left > 0 {":                                                               "it is whole milliseconds",
 }
