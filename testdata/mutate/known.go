@@ -43,4 +43,5 @@ var known = map[string]string{
 	"pkgs/seal/message.go: swap s.scratch.epoch[:] and nil | return [hintSize]byte(s.sum(s.hint, s.scratch.epoch[:], nil))":                       "nothing before or behind is the same",
 	"pkgs/seal/message.go: swap tag and nil | func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }":                       "nothing before or behind is the same",
 	"pkgs/nft/nft.go: one more than 0 | if e := grantElement(now, g); e.left > 0 {":                                                               "it is whole milliseconds",
+	"pkgs/nft/nft.go: one more than 2 | return prefix + name + [2]string{\"_4\", \"_6\"}[family(six)]":                                            "the third is never asked for",
 }
