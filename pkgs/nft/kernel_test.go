@@ -195,6 +195,15 @@ func TestOpen_of_a_grant_that_is_over(t *testing.T) {
 	}
 }
 
+func TestOpen_of_a_family_without_a_set_says_which(t *testing.T) {
+	fw := start(t)
+	fw.DropFamily(t, "nas", true)
+	err := fw.Open(time.Now(), grant(netip.MustParseAddr("2001:db8::1"), time.Minute))
+	if want := "no set latchkey1_nas_6: " + door.ErrFamily.Error(); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 func TestOpen_in_another_table(t *testing.T) {
 	needKernel(t)
 	script(t, "flush ruleset\n"+sets("nas")+strings.ReplaceAll(sets("nas"), "fw4", "other"))
@@ -228,6 +237,9 @@ func TestShutdown_leaves_nothing_open(t *testing.T) {
 		fw, err := nft.Open(nft.Config{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300)}, nil); err == nil {
+			t.Error("a name that is too long is taken")
 		}
 		if err := fw.Shutdown(); err != nil {
 			t.Fatal(err)

@@ -44,4 +44,10 @@ var known = map[string]string{
 	"pkgs/seal/message.go: swap tag and nil | func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }":                       "nothing before or behind is the same",
 	"pkgs/nft/nft.go: one more than 0 | if e := grantElement(now, g); e.left > 0 {":                                                               "it is whole milliseconds",
 	"pkgs/nft/nft.go: one more than 2 | return prefix + name + [2]string{\"_4\", \"_6\"}[family(six)]":                                            "the third is never asked for",
+	"pkgs/nft/nft.go: negate err == nil && wait | if c.generation, err = c.askGeneration(); err == nil && wait {":                                 "it takes a moment of another's transaction that no test can choose",
+	"pkgs/nft/nft.go: || for && in err == nil && wait | if c.generation, err = c.askGeneration(); err == nil && wait {":                           "it waits without need",
+	"pkgs/nft/nft.go: != for == in err == nil | if c.generation, err = c.askGeneration(); err == nil && wait {":                                   "it takes a moment of another's transaction that no test can choose",
+	"pkgs/nft/nft.go: drop err = c.wait() | err = c.wait()":                                                                                       "it takes a moment of another's transaction that no test can choose",
+	"pkgs/nft/nft.go: || for && in missing(err) && wait | if missing(err) && wait {":                                                              "it waits without need",
+	"pkgs/nft/nft.go: one more than 0 | if errno := unix.Errno(0); errors.As(err, &errno) {":                                                      "it is set before it is read",
 }
