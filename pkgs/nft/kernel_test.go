@@ -268,6 +268,27 @@ func TestShutdown_twice_is_no_error(t *testing.T) {
 	}
 }
 
+func TestSync_changes_nothing_where_nothing_differs(t *testing.T) {
+	fw := start(t)
+	g := grant(four, time.Minute)
+	sync := func() {
+		if _, err := fw.Sync(time.Now(), []string{"nas", "web"}, []door.Grant{g}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync()
+	other, err := nft.Open(nft.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Shutdown()
+	sync()
+	expectQuiet(t, kernel{other}, "the same once more")
+	g.Until = g.Until.Add(time.Minute)
+	sync()
+	awaitChange(t, kernel{other}, "a later end")
+}
+
 // TestSync_goes_on_where_one_door_fails has a name that is too long for the kernel.
 func TestSync_goes_on_where_one_door_fails(t *testing.T) {
 	fw := start(t)

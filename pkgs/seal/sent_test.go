@@ -130,6 +130,8 @@ func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
 		"above both of two that are farther apart":       {[]uint64{20_000, 30_001, day}, []uint64{0, 20_101, 30_102, day + 101}},
 		"above the highest three of many": {
 			[]uint64{20_000, 40_000, 60_000, 80_000, 100_000, day}, []uint64{0, 60_101, 80_101, 100_101, day + 101}},
+		"apart from what is a tenth of a second ahead": {[]uint64{100, day}, []uint64{201, day + 101}},
+		"but by no more than that":                     {[]uint64{101, day}, []uint64{0, 202, day + 101}},
 		"above all, where there is no room below": {
 			[]uint64{0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000}, []uint64{1101}},
 		"above all, where that is little more than the present": {[]uint64{1000}, []uint64{0, 1101}},
@@ -155,6 +157,22 @@ func TestSent_remembers_32_presses(t *testing.T) {
 		}
 		if got := len(s.Used()); got != want {
 			t.Errorf("%d presses: %d ranges, want %d", presses, got, want)
+		}
+	}
+}
+
+// A press takes as many stamps as it has messages, one at least and 100 at most, and the last is in the year 10889.
+func TestSent_takes_a_stamp_for_each_message(t *testing.T) {
+	const last = 281_474_976_710_655
+	for n, want := range map[int]uint64{-1: 1, 0: 1, 1: 1, 2: 2, 100: 100, 101: 100} {
+		var s seal.Sent
+		s.Press(noon, n)
+		if used := s.Used(); len(used) != 1 || used[0].Last-used[0].First+1 != want {
+			t.Errorf("%d messages: used %v, want %d stamps", n, used, want)
+		}
+		var end seal.Sent
+		if got := end.Press(time.UnixMilli(last+10), n).Starts; len(got) != 1 || got[0] != last-want+1 {
+			t.Errorf("%d messages at the end of time: start %v, want %d", n, got, last-want+1)
 		}
 	}
 }
