@@ -148,6 +148,15 @@ func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
 	}
 }
 
+func TestSent_leaves_room_for_all_stamps_of_a_press(t *testing.T) {
+	const day = 86_400_000
+	for ahead, want := range map[uint64]uint64{149: 250, 150: 0} {
+		if got := sentAt([]uint64{ahead, day}).Press(noon, 50).Starts[0] - millis(noon); got != want {
+			t.Errorf("%d ms before another stamp a press of 50 begins %d ms later, want %d", ahead, got, want)
+		}
+	}
+}
+
 // What lies between the nearest two counts as used when there are more than 32 presses.
 func TestSent_remembers_32_presses(t *testing.T) {
 	for presses, want := range map[int]int{31: 31, 32: 32, 33: 32, 34: 32} {
