@@ -128,6 +128,7 @@ func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
 		"not above the present itself":                   {[]uint64{0, 50_000, day}, []uint64{101, 50_101, day + 101}},
 		"once above presses that are ten seconds apart":  {[]uint64{20_000, 30_000, day}, []uint64{0, 30_101, day + 101}},
 		"above both of two that are farther apart":       {[]uint64{20_000, 30_001, day}, []uint64{0, 20_101, 30_102, day + 101}},
+		"once above all and what is ten seconds below":   {[]uint64{50_000, 59_950}, []uint64{0, 60_051}},
 		"above the highest three of many": {
 			[]uint64{20_000, 40_000, 60_000, 80_000, 100_000, day}, []uint64{0, 60_101, 80_101, 100_101, day + 101}},
 		"apart from what is a tenth of a second ahead": {[]uint64{100, day}, []uint64{201, day + 101}},

@@ -59,4 +59,6 @@ var known = map[string]string{
 	"pkgs/nft/message.go: >= for > in len(elements) > 0 | if len(elements) > 0 {":                                                                                                                                               "a message without elements changes nothing",
 	"pkgs/nft/message.go: swap ofSet(table, set) and nfnetlink.Encode(func(e *netlink.AttributeEncoder) { nfne... | return message(kind, flags, append(ofSet(table, set), nfnetlink.Encode(func(e *netlink.AttributeEncoder) {": "attributes have no order",
 	"pkgs/seal/sent.go: <= for < in clock < last | if clock < last && last < clock+withinReach && last+together < next {":                                                                                                       "both find the same room",
+	"pkgs/seal/sent.go: one more than 1 | clock := uint64(max(now.UnixMilli(), 1))":                                                                                                                                             "the first millisecond of 1970",
+	"pkgs/seal/message.go: swap box and s.padFor(tag)[:len(box)] | subtle.XORBytes(body, box, s.padFor(tag)[:len(box)])":                                                                                                        "XOR",
 }
