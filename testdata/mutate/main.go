@@ -5,7 +5,8 @@
 //
 //	go run ./testdata/mutate [-list] [-more] [-only TEXT] [-jobs N]
 //
-// It works on copies of the tree, in a temporary folder.
+// It works on a copy of the tree, in a temporary folder. The mutants within functions are compiled once for
+// each package; build.go tells how, tests.go which tests each of them meets.
 package main
 
 import (
