@@ -195,6 +195,15 @@ func TestOpen_of_a_grant_that_is_over(t *testing.T) {
 	}
 }
 
+func TestOpen_of_a_family_without_a_set_says_which(t *testing.T) {
+	fw := start(t)
+	fw.DropFamily(t, "nas", true)
+	err := fw.Open(time.Now(), grant(netip.MustParseAddr("2001:db8::1"), time.Minute))
+	if want := "no set latchkey1_nas_6: " + door.ErrFamily.Error(); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
 func TestOpen_in_another_table(t *testing.T) {
 	needKernel(t)
 	script(t, "flush ruleset\n"+sets("nas")+strings.ReplaceAll(sets("nas"), "fw4", "other"))
@@ -215,6 +224,41 @@ func TestOpen_in_another_table(t *testing.T) {
 	}
 }
 
+func TestShutdown_leaves_nothing_open(t *testing.T) {
+	needKernel(t)
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	open := func() {
+		fw, err := nft.Open(nft.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300)}, nil); err == nil {
+			t.Error("a name that is too long is taken")
+		}
+		if err := fw.Shutdown(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open() // what Go itself opens once
+	before := descriptors()
+	for range 5 {
+		open()
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for descriptors() > before && time.Now().Before(deadline) {
+		time.Sleep(time.Millisecond)
+	}
+	if after := descriptors(); after > before {
+		t.Errorf("%d files are open, want %d as before", after, before)
+	}
+}
+
 func TestShutdown_twice_is_no_error(t *testing.T) {
 	fw := start(t) // which shuts it down once more
 	for range 2 {
@@ -224,12 +268,33 @@ func TestShutdown_twice_is_no_error(t *testing.T) {
 	}
 }
 
+func TestSync_changes_nothing_where_nothing_differs(t *testing.T) {
+	fw := start(t)
+	g := grant(four, time.Minute)
+	sync := func() {
+		if _, err := fw.Sync(time.Now(), []string{"nas", "web"}, []door.Grant{g}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync()
+	other, err := nft.Open(nft.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Shutdown()
+	sync()
+	expectQuiet(t, kernel{other}, "the same once more")
+	g.Until = g.Until.Add(time.Minute)
+	sync()
+	awaitChange(t, kernel{other}, "a later end")
+}
+
 // TestSync_goes_on_where_one_door_fails has a name that is too long for the kernel.
 func TestSync_goes_on_where_one_door_fails(t *testing.T) {
 	fw := start(t)
 	_, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300), "nas"}, []door.Grant{grant(four, time.Minute)})
-	if err == nil || !strings.Contains(err.Error(), "xxx") {
-		t.Errorf("error %v, want one that names the door", err)
+	if err == nil || !strings.HasPrefix(err.Error(), `nftables: sets of door "xxx`) || !strings.Contains(err.Error(), `x" in table inet fw4: `) {
+		t.Errorf("error %v, want one that names the door and the table", err)
 	}
 	if left := list(t, "latchkey1_nas_4"); len(left) != 1 {
 		t.Errorf("elements %v of the other door, want one", left)

@@ -86,9 +86,7 @@ func (f *Firewall) Shutdown() error {
 	if f.conn == nil {
 		return nil
 	}
-	err := f.conn.netlink.Close()
-	f.conn = nil
-	return err
+	return f.conn.netlink.Close()
 }
 
 // Open is door.Firewall's.
@@ -167,7 +165,10 @@ func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (re
 				changes = append(changes, difference(now, name, six, have, wanted))
 			}
 			changes, more = cut(changes)
-			return cmp.Or(c.commit(changes), sets.reason)
+			if err := c.commit(changes); err != nil {
+				return err
+			}
+			return sets.reason
 		})
 		if isReason(err) {
 			reason, err = err, nil

@@ -128,8 +128,11 @@ func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
 		"not above the present itself":                   {[]uint64{0, 50_000, day}, []uint64{101, 50_101, day + 101}},
 		"once above presses that are ten seconds apart":  {[]uint64{20_000, 30_000, day}, []uint64{0, 30_101, day + 101}},
 		"above both of two that are farther apart":       {[]uint64{20_000, 30_001, day}, []uint64{0, 20_101, 30_102, day + 101}},
+		"once above all and what is ten seconds below":   {[]uint64{50_000, 59_950}, []uint64{0, 60_051}},
 		"above the highest three of many": {
 			[]uint64{20_000, 40_000, 60_000, 80_000, 100_000, day}, []uint64{0, 60_101, 80_101, 100_101, day + 101}},
+		"apart from what is a tenth of a second ahead": {[]uint64{100, day}, []uint64{201, day + 101}},
+		"but by no more than that":                     {[]uint64{101, day}, []uint64{0, 202, day + 101}},
 		"above all, where there is no room below": {
 			[]uint64{0, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000}, []uint64{1101}},
 		"above all, where that is little more than the present": {[]uint64{1000}, []uint64{0, 1101}},
@@ -146,6 +149,15 @@ func TestSent_stamps_of_a_clock_that_was_set(t *testing.T) {
 	}
 }
 
+func TestSent_leaves_room_for_all_stamps_of_a_press(t *testing.T) {
+	const day = 86_400_000
+	for ahead, want := range map[uint64]uint64{149: 250, 150: 0} {
+		if got := sentAt([]uint64{ahead, day}).Press(noon, 50).Starts[0] - millis(noon); got != want {
+			t.Errorf("%d ms before another stamp a press of 50 begins %d ms later, want %d", ahead, got, want)
+		}
+	}
+}
+
 // What lies between the nearest two counts as used when there are more than 32 presses.
 func TestSent_remembers_32_presses(t *testing.T) {
 	for presses, want := range map[int]int{31: 31, 32: 32, 33: 32, 34: 32} {
@@ -155,6 +167,22 @@ func TestSent_remembers_32_presses(t *testing.T) {
 		}
 		if got := len(s.Used()); got != want {
 			t.Errorf("%d presses: %d ranges, want %d", presses, got, want)
+		}
+	}
+}
+
+// A press takes as many stamps as it has messages, one at least and 100 at most, and the last is in the year 10889.
+func TestSent_takes_a_stamp_for_each_message(t *testing.T) {
+	const last = 281_474_976_710_655
+	for n, want := range map[int]uint64{-1: 1, 0: 1, 1: 1, 2: 2, 100: 100, 101: 100} {
+		var s seal.Sent
+		s.Press(noon, n)
+		if used := s.Used(); len(used) != 1 || used[0].Last-used[0].First+1 != want {
+			t.Errorf("%d messages: used %v, want %d stamps", n, used, want)
+		}
+		var end seal.Sent
+		if got := end.Press(time.UnixMilli(last+10), n).Starts; len(got) != 1 || got[0] != last-want+1 {
+			t.Errorf("%d messages at the end of time: start %v, want %d", n, got, last-want+1)
 		}
 	}
 }

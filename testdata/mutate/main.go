@@ -5,7 +5,8 @@
 //
 //	go run ./testdata/mutate [-list] [-more] [-only TEXT] [-jobs N]
 //
-// It works on copies of the tree, in a temporary folder.
+// It works on a copy of the tree, in a temporary folder. The mutants within functions are compiled once for
+// each package; build.go tells how, tests.go which tests each of them meets.
 package main
 
 import (
@@ -71,11 +72,11 @@ func main() {
 		}
 		return
 	}
-	r := report{wanted: len(all), began: time.Now(), files: map[string]*tally{}}
+	r := report{wanted: len(all), began: time.Now(), files: map[string]*tally{}, explained: map[string]bool{}}
 	if err == nil {
 		err = mutate(ctx, all, *jobs, &r)
 	}
-	r.end()
+	r.end(err == nil && *only == "")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate: error:", err)
 		os.Exit(2)
@@ -169,6 +170,8 @@ type report struct {
 	began  time.Time
 	files  map[string]*tally
 	all    tally
+
+	explained map[string]bool // the entries of known.go that a mutant needed
 }
 
 // tally counts what came of mutants.
@@ -196,10 +199,9 @@ func (r *report) tell(m mutant, result outcome, took time.Duration) {
 	switch {
 	case result == hung:
 		fmt.Printf("hung      %s\n", m)
-	case result == noticed && why != "":
-		fmt.Printf("NOTICED   %s (known.go says: %s)\n", m, why)
 	case result == noticed:
 	case why != "":
+		r.explained[m.kind()] = true
 		file.known++
 		r.all.known++
 	default:
@@ -212,7 +214,13 @@ func (r *report) tell(m mutant, result outcome, took time.Duration) {
 	}
 }
 
-func (r *report) end() {
+// end prints the sums and, if all mutants were tried, what known.go has without need.
+func (r *report) end(all bool) {
+	for _, kind := range slices.Sorted(maps.Keys(known)) {
+		if all && !r.explained[kind] {
+			fmt.Printf("NOTICED   %s (known.go says: %s)\n", kind, known[kind])
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
 		fmt.Printf("%-62s %s\n", name, r.files[name])
 	}

@@ -190,7 +190,7 @@ func (s *source) shift(l *ast.BasicLit) {
 }
 
 // symmetric are functions to which the order of their arguments is the same.
-var symmetric = []string{"min", "max", "slices.Equal"}
+var symmetric = []string{"min", "max", "slices.Equal", "subtle.ConstantTimeCompare"}
 
 // swapArguments changes neighbours that look as if they could be mistaken for each other. If their
 // types differ, it does not compile.
