@@ -114,7 +114,7 @@
 			return data;
 		}) };
 
-	const configs = {};
+	const configs = {}, unsaved = []; // calls of ubus's uci, in order
 	const uci = {
 		load: config => configs[config] ? Promise.resolve() : ubus('uci', 'get', { config }).then(([ code, data ]) => {
 			if (code)
@@ -123,11 +123,23 @@
 		}),
 		sections: (config, type) => Object.values(configs[config] || {}).filter(s => type == null || s['.type'] == type),
 		get: (config, section, option) => option ? configs[config]?.[section]?.[option] : configs[config]?.[section],
-		set(config, section, option, value) { configs[config][section][option] = value; },
-		unset(config, section, option) { delete configs[config][section][option]; },
-		remove(config, section) { delete configs[config][section]; },
-		add(config, type, name) { configs[config][name] = { '.name': name, '.type': type }; },
-		save: () => Promise.resolve()
+		set(config, section, option, value) {
+			configs[config][section][option] = value;
+			unsaved.push([ 'set', { config, section, values: { [option]: value } } ]);
+		},
+		unset(config, section, option) {
+			delete configs[config][section][option];
+			unsaved.push([ 'delete', { config, section, options: [ option ] } ]);
+		},
+		remove(config, section) {
+			delete configs[config][section];
+			unsaved.push([ 'delete', { config, section } ]);
+		},
+		add(config, type, name) {
+			configs[config][name] = { '.name': name, '.type': type };
+			unsaved.push([ 'add', { config, type, name, values: {} } ]);
+		},
+		save: () => unsaved.splice(0).reduce((before, [ method, args ]) => before.then(() => ubus('uci', method, args)), Promise.resolve())
 	};
 
 	class Value {
