@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/share"
@@ -29,7 +30,7 @@ func makeLink(e env, args []string) error {
 	if c == nil {
 		return problems.Errors()
 	}
-	l, warnings, err := share.Make(c, words[0])
+	l, warnings, err := share.Make(time.Now(), c, words[0])
 	if err != nil {
 		return err
 	}

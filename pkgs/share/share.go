@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -24,7 +26,7 @@ type Warning struct {
 
 // The words of warnings. With one of the first three, no client takes the link.
 const (
-	NoDoor         = "no-door"         // the client may open none
+	NoDoor         = "no-door"         // the client may open none, or all are switched off
 	NoCarrier      = "no-carrier"      // section main has no port for messages
 	NoAddress      = "no-address"      // neither name nor address is known
 	LocalName      = "local-name"      // the name is known in the router's own network only
@@ -32,10 +34,12 @@ const (
 	CarrierAddress = "carrier-address" // the router's addresses are the provider's own
 	MayChange      = "may-change"      // addresses, and no name that follows them
 	TooManyDoors   = "too-many-doors"  // the link has room for some only
+	ClientOff      = "client-off"      // the client is switched off, or its time is over
+	NoFamily       = "no-family"       // a door cannot be used by way of the link's addresses
 )
 
-// Make returns the link of a client. An error says that there can be none.
-func Make(c *config.Config, client string) (link.Link, []Warning, error) {
+// Make returns the link of a client, as it is at a time. An error says that there can be none.
+func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning, error) {
 	i := slices.IndexFunc(c.Clients, func(k config.Client) bool { return k.Name == client })
 	if i < 0 {
 		return link.Link{}, nil, fmt.Errorf("there is no client '%.40s'", client)
@@ -52,10 +56,14 @@ func Make(c *config.Config, client string) (link.Link, []Warning, error) {
 		m.link.Name = usualName
 	}
 	m.addDoors(c, k)
+	if !k.Enabled || k.Expired(now) {
+		m.warn(ClientOff, "client '"+client+"' is switched off or its time is over: what it knocks is refused")
+	}
 	if m.link.STUNPort == 0 && m.link.Ports == 0 && m.link.Ordered == nil {
 		m.warn(NoCarrier, "section 'main' has neither stun_port nor ports: no knock arrives")
 	}
 	m.addHosts(c.Main.Hosts)
+	m.compareFamilies(c)
 	if n := len(m.link.Text()); n > link.MaxSize {
 		return link.Link{}, nil, fmt.Errorf("the link of client '%s' would have %d bytes, the limit is %d: give it fewer doors", client, n, link.MaxSize)
 	}
@@ -73,26 +81,53 @@ func (m *maker) warn(word, text string) { m.warnings = append(m.warnings, Warnin
 // addDoors adds the client's doors, and what is known of them.
 func (m *maker) addDoors(c *config.Config, k *config.Client) {
 	l := &m.link
-	l.Doors = k.Doors[:min(len(k.Doors), link.MaxDoors)]
-	l.About = make([]link.Door, len(l.Doors))
-	l.Times = make([]link.Time, len(l.Doors))
-	names := c.DoorNames()
-	for i, name := range l.Doors {
-		d := &c.Doors[slices.Index(names, name)] // it is there: the configuration was checked
-		about := &l.About[i]
-		about.Name, about.Service, about.Title = name, d.Service, d.Title
-		about.Ports = []wire.PortRange{{First: d.Port, Last: d.Port}}
+	may := 0
+	for _, name := range k.Doors {
+		d := doorOf(c, name)
+		if !d.Enabled {
+			continue
+		}
+		if may++; may > link.MaxDoors {
+			continue
+		}
+		about := link.Door{Name: name, Service: d.Service, Title: d.Title, Ports: []wire.PortRange{{First: d.Port, Last: d.Port}}}
 		for _, proto := range d.Protos {
 			about.TCP = about.TCP || proto == wire.TCP
 			about.UDP = about.UDP || proto == wire.UDP
 		}
-		l.Times[i] = link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen}
+		l.Doors = append(l.Doors, name)
+		l.About = append(l.About, about)
+		l.Times = append(l.Times, link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen})
 	}
 	if len(l.Doors) == 0 {
 		m.warn(NoDoor, "the client has no door that it may open")
 	}
-	if len(l.Doors) < len(k.Doors) {
-		m.warn(TooManyDoors, fmt.Sprintf("the link has the first %d of %d doors", len(l.Doors), len(k.Doors)))
+	if may > len(l.Doors) {
+		m.warn(TooManyDoors, fmt.Sprintf("the link has the first %d of %d doors", len(l.Doors), may))
+	}
+}
+
+// doorOf returns a door of a client: the configuration was checked, so it is there.
+func doorOf(c *config.Config, name string) *config.Door {
+	return &c.Doors[slices.Index(c.DoorNames(), name)]
+}
+
+// compareFamilies warns about doors that lead to a host by a family of addresses in which the link has none.
+// What a name leads to is not known.
+func (m *maker) compareFamilies(c *config.Config) {
+	l := &m.link
+	if l.Host != "" || len(l.Addresses) == 0 {
+		return
+	}
+	var lost []string
+	for _, name := range l.Doors {
+		if !slices.ContainsFunc(l.Addresses, doorOf(c, name).Serves) {
+			lost = append(lost, name)
+		}
+	}
+	if len(lost) > 0 {
+		m.warn(NoFamily, "the router's addresses in the link are of another family than where these doors lead, so knocks at them are refused: "+
+			strings.Join(lost, ", ")+" (give them dest_ip or dest_ip6, too)")
 	}
 }
 

@@ -5,6 +5,7 @@ package share_test
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,11 +34,14 @@ config door 'nas'
 	option port '2022'
 	option dest 'lan'
 	option dest_ip '192.168.1.22'
+	option dest_ip6 '::22'
 	option dest_port '22'
 `
 	phone = "\nconfig client 'phone'\n\toption key '" + keyText + "'\n\toption door 'nas web'\n"
 	rest  = doors + phone
 )
+
+var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
 // parse reads a configuration whose section main has some more lines.
 func parse(t *testing.T, main, rest string) *config.Config {
@@ -59,7 +63,7 @@ func hosts(list ...string) string {
 func TestMake(t *testing.T) {
 	c := parse(t, carriers+hosts("home.example.net", "203.0.113.7", "2001:db8::7")+"\toption name 'Mum & Dad'\n\toption page 'https://knock.example.net/'\n",
 		rest+"config ports\n\toption ports '500-600,700-854'\n\tlist header '9001'\n")
-	got, warnings, err := share.Make(c, "phone")
+	got, warnings, err := share.Make(now, c, "phone")
 	if err != nil || len(warnings) > 0 {
 		t.Errorf("warnings %v, %v", warnings, err)
 	}
@@ -86,7 +90,7 @@ func TestMake(t *testing.T) {
 
 func TestMake_calls_a_router_without_a_name_home(t *testing.T) {
 	for name, want := range map[string]string{"": "home", "\toption name 'OpenWrt'\n": "home", "\toption name 'Attic'\n": "Attic"} {
-		if l, _, err := share.Make(parse(t, carriers+name, rest), "phone"); err != nil || l.Name != want {
+		if l, _, err := share.Make(now, parse(t, carriers+name, rest), "phone"); err != nil || l.Name != want {
 			t.Errorf("%q: called %q, %v; want %q", name, l.Name, err, want)
 		}
 	}
@@ -122,7 +126,7 @@ func TestMake_hosts(t *testing.T) {
 		"a local name":              {hosts: []string{"router.lan"}, host: "router.lan", warnings: []string{share.LocalName, "router.lan"}},
 		"a short name, and public":  {hosts: []string{"router", "203.0.113.7"}, host: "router", address: "[203.0.113.7]", warnings: []string{share.LocalName, ""}},
 	} {
-		l, warnings, err := share.Make(parse(t, carriers+hosts(test.hosts...), rest), "phone")
+		l, warnings, err := share.Make(now, parse(t, carriers+hosts(test.hosts...), rest), "phone")
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -145,7 +149,7 @@ func TestMake_has_up_to_8_addresses(t *testing.T) {
 	for i := range config.MaxHosts {
 		many = append(many, fmt.Sprintf("203.0.113.%d", i+1))
 	}
-	l, _, err := share.Make(parse(t, carriers+hosts(many...), rest), "phone")
+	l, _, err := share.Make(now, parse(t, carriers+hosts(many...), rest), "phone")
 	if err != nil || len(l.Addresses) != link.MaxAddresses {
 		t.Errorf("%d addresses, %v", len(l.Addresses), err)
 	}
@@ -163,7 +167,7 @@ func TestMake_marks_what_is_of_no_use(t *testing.T) {
 		"no address": {carriers, rest, share.NoAddress},
 		"both off":   {"\toption stun_port '0'\n" + known, rest, share.NoCarrier},
 	} {
-		l, warnings, err := share.Make(parse(t, test.main, test.rest), "phone")
+		l, warnings, err := share.Make(now, parse(t, test.main, test.rest), "phone")
 		if err != nil || len(warnings) != 1 || warnings[0].Word != test.word {
 			t.Errorf("%s: warnings %q, %v", name, warnings, err)
 		}
@@ -172,8 +176,39 @@ func TestMake_marks_what_is_of_no_use(t *testing.T) {
 		}
 	}
 	for name, main := range map[string]string{"stun": "\toption stun_port '1'\n", "ports": "\toption ports '20480-26623'\n"} {
-		if _, warnings, err := share.Make(parse(t, main+known, rest), "phone"); err != nil || len(warnings) > 0 {
+		if _, warnings, err := share.Make(now, parse(t, main+known, rest), "phone"); err != nil || len(warnings) > 0 {
 			t.Errorf("%s only: warnings %q, %v", name, warnings, err)
+		}
+	}
+}
+
+// What the router would refuse is not handed out as if it opened.
+func TestMake_marks_what_the_router_refuses(t *testing.T) {
+	const known = carriers + "\toption host 'home.example.net'\n"
+	off := strings.Replace(doors, "config door 'nas'\n", "config door 'nas'\n\toption enabled '0'\n", 1)
+	for name, test := range map[string]struct{ main, rest, doors, word, text string }{
+		"all is well":              {known, rest, "nas web", "", ""},
+		"a client that is off":     {known, doors + phone + "\toption enabled '0'\n", "nas web", share.ClientOff, "'phone'"},
+		"a client that was":        {known, doors + phone + "\toption expires '2026-11-24'\n", "nas web", share.ClientOff, "'phone'"},
+		"a client on its last day": {known, doors + phone + "\toption expires '2026-11-25'\n", "nas web", "", ""},
+		"one door that is off":     {known, off + phone, "web", "", ""},
+		"the only door is off":     {known, off + strings.Replace(phone, "nas web", "nas", 1), "", share.NoDoor, "no door that it may open"},
+		"an IPv4 host by IPv6": {carriers + hosts("2001:db8::7"), strings.Replace(rest, "\toption dest_ip6 '::22'\n", "", 1),
+			"nas web", share.NoFamily, "refused: nas (give"},
+		"an IPv6 host by IPv4": {carriers + hosts("203.0.113.7"), strings.Replace(rest, "\toption dest_ip '192.168.1.22'\n", "", 1),
+			"nas web", share.NoFamily, "refused: nas (give"},
+		"an IPv4 host by both": {carriers + hosts("203.0.113.7", "2001:db8::7"), strings.Replace(rest, "\toption dest_ip6 '::22'\n", "", 1),
+			"nas web", "", ""},
+		"an IPv4 host by a name": {known, strings.Replace(rest, "\toption dest_ip6 '::22'\n", "", 1), "nas web", "", ""},
+	} {
+		l, warnings, err := share.Make(now, parse(t, test.main, test.rest), "phone")
+		warnings = slices.DeleteFunc(warnings, func(w share.Warning) bool { return w.Word == share.MayChange })
+		said := ""
+		for _, w := range warnings {
+			said += w.Word
+		}
+		if err != nil || said != test.word || said != "" && !strings.Contains(warnings[0].Text, test.text) || strings.Join(l.Doors, " ") != test.doors {
+			t.Errorf("%s: doors %q, warnings %q, %v", name, l.Doors, warnings, err)
 		}
 	}
 }
@@ -188,7 +223,7 @@ func TestMake_leaves_out_doors_that_have_no_room(t *testing.T) {
 	for i := range link.MaxDoors + 3 {
 		fmt.Fprintf(&all, "config door 'd%d'\n\toption port '%d'\n\toption title '%s'\n", i, 1000+i, strings.Repeat("t", config.MaxTitle))
 	}
-	l, warnings, err := share.Make(parse(t, carriers+hosts("home.example.net"), all.String()), "phone")
+	l, warnings, err := share.Make(now, parse(t, carriers+hosts("home.example.net"), all.String()), "phone")
 	if err != nil || len(l.Doors) != link.MaxDoors || len(warnings) != 1 || warnings[0].Word != share.TooManyDoors || !strings.Contains(warnings[0].Text, "first 64 of 69") {
 		t.Errorf("%d doors, warnings %q, %v", len(l.Doors), warnings, err)
 	}
@@ -205,7 +240,7 @@ config client 'app'
 	option hmac_key 'AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA='
 `)
 	for client, want := range map[string]string{"": "no client ''", "nas": "no client 'nas'", "app": "is of kind 'fwknop'"} {
-		l, _, err := share.Make(c, client)
+		l, _, err := share.Make(now, c, client)
 		if err == nil || !strings.Contains(err.Error(), want) || l.Doors != nil {
 			t.Errorf("%q: %v, %v", client, l, err)
 		}
@@ -229,7 +264,7 @@ config client 'app'
 	for i := range link.MaxAddresses {
 		addresses = append(addresses, fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:666%d", i))
 	}
-	if _, _, err := share.Make(parse(t, carriers+page+hosts(addresses...), many.String()+ports), "phone"); err == nil || !strings.Contains(err.Error(), "the limit is 4096") {
+	if _, _, err := share.Make(now, parse(t, carriers+page+hosts(addresses...), many.String()+ports), "phone"); err == nil || !strings.Contains(err.Error(), "the limit is 4096") {
 		t.Errorf("a link that is too long: %v", err)
 	}
 }

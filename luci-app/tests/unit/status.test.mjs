@@ -47,6 +47,12 @@ test('every reason of the daemon has a sentence of its own', t => {
 	assert.equal(new Set(words.map(w => clock({ clock: 'free', clock_reason: w, ...ago }).text)).size, words.length);
 });
 
+test('a door that cannot be opened for another reason is drawn anew', () => {
+	const seen = reason => status.fingerprint({ ...running, doors: [ { name: 'nas', state: 'broken', reason } ] }, []);
+
+	assert.notEqual(seen('no zone lan'), seen('no zone wan'));
+});
+
 test('the page is drawn anew when the minutes have changed', () => {
 	const seen = now => status.fingerprint({ ...running, now, clock: 'synchronised', clock_reason: 'ntp', ...ago }, []);
 

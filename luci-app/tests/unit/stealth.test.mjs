@@ -95,6 +95,7 @@ test('forwards, rejecting rules and open zones are found', () => {
 	const sections = stock().concat(
 		section('redirect', { name: 'NAS', src: 'wan', src_dport: '2222', dest: 'lan', dest_ip: '192.168.1.5', dest_port: '22', proto: 'tcp', target: 'DNAT' }),
 		section('redirect', { name: 'off', src: 'wan', src_dport: '23', enabled: '0', target: 'DNAT' }),
+		section('redirect', { name: 'off, too', src: 'wan', src_dport: '25', enabled: 'no', target: 'DNAT' }),
 		section('redirect', { name: 'door', src: 'wan', src_dport: '24', ipset: 'latchkey1_x_4', target: 'DNAT' }),
 		section('rule', { name: 'no smtp', src: 'wan', proto: 'tcp', dest_port: '25', target: 'REJECT' }),
 		section('rule', { name: 'office only', src: 'wan', src_ip: '198.51.100.1', proto: 'tcp', dest_port: '26', target: 'ACCEPT' }),

@@ -57,7 +57,9 @@ function warning(w) {
 		'local-name': _('The router’s name is known in your home network only, so that a client that is away does not find it.'),
 		'private-address': _('This router has a private address: it is behind another router, which must forward the ports of knocks and doors, and whose public name or address must be in these settings.'),
 		'carrier-address': _('Your provider shares its address among customers, so knocks from outside do not arrive. Ask the provider for a public address, or for IPv6.'),
-		'too-many-doors': _('This client may open more doors than fit: only the first ones are in its settings.')
+		'too-many-doors': _('This client may open more doors than fit: only the first ones are in its settings.'),
+		'client-off': _('This client is switched off or its time is over, so what it knocks is refused until you change that.'),
+		'no-family': _('A door leads to an IPv4 address while these settings have IPv6 addresses only, or the other way round, so knocks at it are refused. Give the host’s other address to the door, too.')
 	};
 
 	return known.hasOwnProperty(w.word) ? known[w.word] : String(w.text || '');

@@ -18,13 +18,13 @@ function isIPv6(address) {
 	return String(address).indexOf(':') >= 0;
 }
 
-// Who can reach an address: 'public' everybody; 'private' one's own network (RFC 1918, RFC 4193); 'carrier'
+// Who can reach an address: 'public' everybody; 'private' one's own network (RFC 1918, RFC 4193, RFC 3879); 'carrier'
 // a provider's, behind its own translation (RFC 6598, and RFC 7335 for DS-Lite); 'nobody' elsewhere.
 function kind(address) {
 	const o = octets(address);
 
 	if (!o)
-		return (/^f[cd]/i).test(address) ? 'private' : (/^(::1?$|fe[89ab]|ff)/i).test(address) ? 'nobody' : 'public';
+		return (/^f([cd]|e[c-f])/i).test(address) ? 'private' : (/^(::1?$|fe[89ab]|ff)/i).test(address) ? 'nobody' : 'public';
 	if (o[0] == 10 || (o[0] == 172 && o[1] >= 16 && o[1] <= 31) || (o[0] == 192 && o[1] == 168))
 		return 'private';
 	if ((o[0] == 100 && o[1] >= 64 && o[1] <= 127) || (o[0] == 192 && o[1] == 0 && o[2] == 0))

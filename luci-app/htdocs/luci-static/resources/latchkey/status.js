@@ -310,7 +310,7 @@ function replace(root, nodes) {
 function fingerprint(status, events, waited) {
 	return JSON.stringify([ phase(status, waited || 0), status.reason, status.problem, clockFact(status), status.cut, status.devices, status.clients,
 		(status.doors || []).map(function(d) {
-			return [ d.name, d.title, d.state, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
+			return [ d.name, d.title, d.state, d.reason, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
 				return [ g.address, g.until, g.client, g.knock, g.pending ];
 			}) ];
 		}), (events || []).map(function(e) { return [ e.number, e.count, e.hidden ]; }) ]);

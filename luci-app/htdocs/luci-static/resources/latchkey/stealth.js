@@ -2,6 +2,7 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.reach as reach';
 
 // Which settings of the firewall answer to strangers. Pure: sections in, findings out.
 //
@@ -17,7 +18,7 @@ function list(value) {
 }
 
 function on(section) {
-	return section.enabled != '0';
+	return reach.isOn(section.enabled, true);
 }
 
 function upper(value, otherwise) {
