@@ -53,7 +53,10 @@ type command struct {
 	options []option
 }
 
-type option struct{ name, value, does string }
+type option struct {
+	name, value, does string
+	literal           bool // does begins with what a file says, in its letters
+}
 
 // program is what a program's help says.
 type program struct {
@@ -138,7 +141,7 @@ func (c command) read(help string) command {
 		m := optionLine.FindStringSubmatch(line)
 		switch {
 		case m != nil:
-			c.options = append(c.options, option{m[1], m[2], m[3]})
+			c.options = append(c.options, option{name: m[1], value: m[2], does: m[3]})
 		case strings.HasPrefix(line, "latchkey "+c.name) && !known:
 			c.forms = append(c.forms, line)
 		case line == "", strings.HasPrefix(line, "options"):
@@ -180,15 +183,18 @@ func table(readme string) ([]section, error) {
 			return nil, fmt.Errorf("the table of the configuration begins without a section")
 		}
 		last := &sections[len(sections)-1]
-		last.options = append(last.options, option{name: plain(cell[1]), does: plain(strings.TrimSuffix(cell[2], "|"))})
+		last.options = append(last.options, option{name: plain(cell[1]), does: plain(strings.TrimSuffix(cell[2], "|")), literal: strings.HasPrefix(cell[2], "`")})
 	}
 	return sections, nil
 }
 
-var markdownLink = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+var (
+	markdownLink = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+	seeBelow     = regexp.MustCompile(`, see \[below\]\([^)]*\)`) // what is below is in the README only
+)
 
 // plain leaves the signs of Markdown out.
 func plain(s string) string {
-	s = markdownLink.ReplaceAllString(s, "$1")
+	s = markdownLink.ReplaceAllString(seeBelow.ReplaceAllString(s, ""), "$1")
 	return strings.TrimSpace(strings.NewReplacer("`", "", "*", "", `\|`, "|").Replace(s))
 }

@@ -88,6 +88,12 @@ func TestPagesOfProgramsAgreeWithTheirHelp(t *testing.T) {
 // testdata/config/full has every option, as a test of pkgs/config demands.
 func TestPageOfConfigurationHasEveryOption(t *testing.T) {
 	text := render(t, "latchkey.5", pages(t)["latchkey.5"])
+	// A value is in the letters that the daemon takes, and nothing refers to another document.
+	for _, wrong := range []string{"Debug", "Tcp", "Ordered:", "see below"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("the page has %q", wrong)
+		}
+	}
 	b, err := os.ReadFile(filepath.Join(root, "testdata/config/full"))
 	if err != nil {
 		t.Fatal(err)

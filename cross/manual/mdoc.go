@@ -69,7 +69,11 @@ func (p *page) list(items []option, head func(option) string) {
 	p.macro("Bl", "-tag", "-width", "Ds")
 	for _, item := range items {
 		p.macro("It", head(item))
-		p.text(upper(item.does) + ".")
+		if item.literal {
+			p.text(strings.TrimRight(item.does, ".") + ".")
+		} else {
+			p.text(upper(item.does) + ".")
+		}
 	}
 	p.macro("El")
 }
