@@ -161,7 +161,7 @@ type section struct {
 	options []option
 }
 
-// table reads the table of the configuration.
+// table reads the table of the configuration. What an option does stays Markdown.
 func table(readme string) ([]section, error) {
 	_, rest, found := strings.Cut(readme, "| section | option | meaning |\n|---|---|---|\n")
 	if !found {
@@ -183,7 +183,8 @@ func table(readme string) ([]section, error) {
 			return nil, fmt.Errorf("the table of the configuration begins without a section")
 		}
 		last := &sections[len(sections)-1]
-		last.options = append(last.options, option{name: plain(cell[1]), does: plain(strings.TrimSuffix(cell[2], "|")), literal: strings.HasPrefix(cell[2], "`")})
+		does := strings.TrimSpace(strings.TrimSuffix(cell[2], "|"))
+		last.options = append(last.options, option{name: plain(cell[1]), does: does, literal: strings.HasPrefix(does, "`")})
 	}
 	return sections, nil
 }

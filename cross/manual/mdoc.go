@@ -192,7 +192,11 @@ func configPage(sections []section, rel release.Release) []byte {
 	p.text("/etc/config/latchkey is a file of OpenWrt's UCI. latchkeyd check tells everything that is wrong with one, with its line. A configuration that is wrong is refused whole, and the one that runs stays. Lengths of time are written 30s, 10m or 8h.")
 	for _, s := range sections {
 		p.macro("Ss", argument("config "+s.name))
-		p.list(s.options, func(o option) string { return "Ic " + argument(o.name) })
+		var options []option
+		for _, o := range s.options {
+			options = append(options, option{name: o.name, does: plain(o.does), literal: o.literal})
+		}
+		p.list(options, func(o option) string { return "Ic " + argument(o.name) })
 	}
 	p.files(option{name: "/etc/config/latchkey", does: "the configuration"})
 	p.macro("Sh", "EXAMPLES")

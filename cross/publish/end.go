@@ -61,7 +61,7 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 			return err
 		}
 	}
-	if err := materials(ctx, root, rel, filepath.Join(folder, "sbom")); err != nil {
+	if err := materials(ctx, root, rel, folder); err != nil {
 		return err
 	}
 	return sign(folder, k.signify)
@@ -109,8 +109,9 @@ func notes(changelog []byte) []byte {
 // gomod writes bills of materials: see https://cyclonedx.org.
 const gomod = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 
-// materials writes, for each architecture, which modules the program in its
-// packages is made of. The program is built again: it has the same bytes.
+// materials writes which modules each program is made of: of each architecture
+// the one in its packages, and each client. What is in the packages is built
+// again: it has the same bytes.
 func materials(ctx context.Context, root string, rel release.Release, folder string) error {
 	work, err := os.MkdirTemp("", "latchkey-publish-")
 	if err != nil {
@@ -122,22 +123,44 @@ func materials(ctx context.Context, root string, rel release.Release, folder str
 	if out, err := install.CombinedOutput(); err != nil {
 		return fmt.Errorf("install %s: %w\n%s", gomod, err, out)
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	programs, err := clients(folder, rel)
+	if err != nil {
 		return err
 	}
 	b := &target.Builder{Root: root, Version: rel.Version, Folder: work, Progress: os.Stdout}
 	for _, t := range target.All() {
-		program, err := b.Build(ctx, t)
-		if err != nil {
+		if programs["latchkeyd_"+t.Arch], err = b.Build(ctx, t); err != nil {
 			return err
 		}
+	}
+	if err := os.MkdirAll(filepath.Join(folder, "sbom"), 0o755); err != nil {
+		return err
+	}
+	for name, program := range programs {
 		list := exec.CommandContext(ctx, filepath.Join(work, "cyclonedx-gomod"), "bin", "-json", "-std", "-noserial", "-notimestamp",
-			"-short-purls", "-version", "v"+rel.Version, "-output", filepath.Join(folder, "latchkeyd_"+t.Arch+".cdx.json"), program)
+			"-short-purls", "-version", "v"+rel.Version, "-output", filepath.Join(folder, "sbom", name+".cdx.json"), program)
 		if out, err := list.CombinedOutput(); err != nil {
-			return fmt.Errorf("cyclonedx-gomod for %s: %w\n%s", t.Arch, err, out)
+			return fmt.Errorf("cyclonedx-gomod for %s: %w\n%s", name, err, out)
 		}
 	}
 	return nil
+}
+
+// clients returns the programs that command client has built, by their names
+// without an ending.
+func clients(folder string, rel release.Release) (map[string]string, error) {
+	files, err := filepath.Glob(filepath.Join(folder, "clients", "latchkey-"+rel.Version+"-*"))
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s has no clients (hint: make clients)", folder)
+	}
+	programs := map[string]string{}
+	for _, file := range files {
+		programs[strings.TrimSuffix(filepath.Base(file), ".exe")] = file
+	}
+	return programs, nil
 }
 
 // sign writes the sums of all files in the folder, and their signature.

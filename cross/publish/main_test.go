@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/latchkey/latchkey/cross/adb"
+	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/signify"
 )
 
@@ -114,6 +116,27 @@ func TestFilledIn(t *testing.T) {
 	}
 	if _, err := filledIn([]byte("PKG_NAME:=x\n"), hash); err == nil {
 		t.Error("a Makefile without the lines is filled in")
+	}
+}
+
+func TestClients_are_the_programs_of_this_version(t *testing.T) {
+	folder, rel := t.TempDir(), release.Release{Version: "1.2.3"}
+	if _, err := clients(folder, rel); err == nil || !strings.Contains(err.Error(), "make clients") {
+		t.Errorf("without clients the error is %v", err)
+	}
+	for _, name := range []string{"latchkey-1.2.3-linux-arm64", "latchkey-1.2.3-windows-amd64.exe", "latchkey.1", "knock.py", "SHA256SUMS"} {
+		put(t, "x", folder, "clients", name)
+	}
+	got, err := clients(folder, rel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"latchkey-1.2.3-linux-arm64":   filepath.Join(folder, "clients", "latchkey-1.2.3-linux-arm64"),
+		"latchkey-1.2.3-windows-amd64": filepath.Join(folder, "clients", "latchkey-1.2.3-windows-amd64.exe"),
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("clients are %v, want %v", got, want)
 	}
 }
 

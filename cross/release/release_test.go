@@ -55,7 +55,7 @@ func TestREADME_names_this_version(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"README.md", "openwrt/README.md"} {
+	for _, name := range []string{"README.md", "openwrt/README.md", "luci-app/page/README.md", "cmd/knock/README.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		if err != nil {
 			t.Fatal(err)

@@ -5,7 +5,6 @@ package config
 import (
 	"os"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/latchkey/latchkey/pkgs/uci"
@@ -43,19 +42,6 @@ func TestOptions(t *testing.T) {
 			for _, name := range names {
 				if !slices.ContainsFunc(file.Sections, func(s uci.Section) bool { return s.Type == typ && has(&s, name) }) {
 					t.Errorf("testdata/config/full has no %s of a section '%s'", name, typ)
-				}
-			}
-		}
-	})
-	t.Run("the_readme_names_every_option", func(t *testing.T) {
-		b, err := os.ReadFile("../../README.md")
-		if err != nil {
-			t.Skip("SKIP: there is no README.md yet")
-		}
-		for typ, names := range tables() {
-			for _, name := range names {
-				if !strings.Contains(string(b), "`"+name+"`") {
-					t.Errorf("README.md does not name option `%s` of section `%s`", name, typ)
 				}
 			}
 		}
