@@ -40,7 +40,7 @@ const (
 	keepRefused = 128 // knocks that opened nothing, which strangers can cause
 	keepSystem  = 64  // what a restart or a reload brings
 	keepTrouble = 32  // what the owner should mend
-	keepOthers  = 128 // the rest: openings, which who holds a client's device can cause
+	keepOthers  = 128 // the rest: what knocks that open something can cause
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
 	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
@@ -137,7 +137,9 @@ func partOf(e control.Event) (part byte, most int) {
 	case started, pending, ready, link, reload:
 		return 's', keepSystem
 	case trouble, broken:
-		return 't', keepTrouble
+		if e.Kind == broken || e.Door == "" { // else an opening brought it about
+			return 't', keepTrouble
+		}
 	}
 	return 'o', keepOthers
 }
