@@ -420,14 +420,17 @@ def answer(address, port, limit):
     return "refused" if failed == errno.ECONNREFUSED else "silent"
 
 
+PROMPT = 0.7  # seconds within which a service must answer for silence before the knock to say anything
+
+
 def judge(before, after):
     if before == "accepted":
         return "answered-before"
     if before == "unsent":
         return "offline" if after == "unsent" else "cannot-tell"
-    if after == "accepted":
+    if after == "accepted" or (after == "late" and before == "refused"):
         return "open"
-    if before == "refused":
+    if before == "refused" or after == "late":
         return "cannot-tell"
     return "refused" if after == "refused" else "no-answer"
 
@@ -436,7 +439,7 @@ VERDICTS = {
     "open": "{0} is open: TCP port {1} did not let you in before the knock, and does now",
     "answered-before": "{0} answered before the knock: you are at home, or it is open already",
     "refused": "{0} is open, but the service behind it refuses: TCP port {1} was silent before the knock, and refuses now",
-    "cannot-tell": "{0}: cannot tell whether it is open: this router answers closed ports, or the service behind the door is not there",
+    "cannot-tell": "{0}: cannot tell whether it is open: this router answers closed ports, or the service behind the door is not there or too slow",
     "no-answer": "{0} gives no answer: TCP port {1} is silent after the knock, too; the router's owner sees the reason under Events",
     "offline": "{0} cannot be reached: this machine is offline",
 }
@@ -471,8 +474,13 @@ class Watch:
             limit = 0.1
             while time.monotonic() < until and "accepted" not in self.after.values():
                 begun = time.monotonic()
-                self.after[a] = answer(a, self.port, min(limit, max(0.05, until - begun)))
-                time.sleep(max(0, min(begun + limit, until) - time.monotonic()) if self.after[a] != "accepted" else 0)
+                said = answer(a, self.port, min(limit, max(0.05, until - begun)))
+                if said == "accepted" and time.monotonic() - begun > PROMPT and answer(a, self.port, PROMPT) != "accepted":
+                    said = "late"  # an answer to the SYN of before the knock could not have come in time
+                self.after[a] = said
+                if said == "late":
+                    return
+                time.sleep(max(0, min(begun + limit, until) - time.monotonic()) if said != "accepted" else 0)
                 limit = min(2 * limit, 3.2)
         threads = [threading.Thread(target=tries, args=(a,)) for a in self.addresses]
         for t in threads:

@@ -268,7 +268,9 @@ func TestPythonJudgesAsTheClientDoes(t *testing.T) {
 	check(t, []question{
 		{"judge", "silent", "accepted"}, {"judge", "refused", "accepted"}, {"judge", "silent", "silent"}, {"judge", "silent", "refused"},
 		{"judge", "refused", "refused"}, {"judge", "accepted", "silent"}, {"judge", "unsent", "unsent"}, {"judge", "unsent", "accepted"},
-	}, []any{"open", "open", "no-answer", "refused", "cannot-tell", "answered-before", "offline", "cannot-tell"})
+		{"judge", "silent", "late"}, {"judge", "refused", "late"}, {"judge", "accepted", "late"}, {"judge", "unsent", "late"},
+	}, []any{"open", "open", "no-answer", "refused", "cannot-tell", "answered-before", "offline", "cannot-tell",
+		"cannot-tell", "open", "answered-before", "cannot-tell"})
 }
 
 // Phones have old versions of Python.

@@ -195,7 +195,7 @@ func routerSaw(ts *testscript.TestScript, neg bool, want []string) {
 	r := v.(*router)
 	slices.Sort(want)
 	var got []string
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		r.mu.Lock()
 		got = slices.Sorted(slices.Values(r.log))
 		if len(got) >= len(want) {

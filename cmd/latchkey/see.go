@@ -148,7 +148,7 @@ func (s *sight) say() string {
 	case probe.Refuses:
 		return s.Name + " is open, but the service behind it refuses: " + port + " was silent before the knock, and refuses now"
 	case probe.Unclear:
-		return s.Name + ": cannot tell whether it is open: this router answers closed ports, or the service behind the door is not there"
+		return s.Name + ": cannot tell whether it is open: this router answers closed ports, or the service behind the door is not there or too slow"
 	case probe.NoAnswer:
 		return s.Name + " gives no answer: " + port + " is silent after the knock, too"
 	case probe.Offline:

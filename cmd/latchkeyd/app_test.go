@@ -61,7 +61,7 @@ func TestInstalledApp(t *testing.T) {
 				for n := 0; n < mostPresses && !opened; n++ {
 					before := d.knocks(p)
 					t.Logf("%s: the app says: %s", p.name, a.do(t, "press web"))
-					opened = within(4*time.Second, func() bool { return d.knocks(p) > before })
+					opened = within(30*time.Second, func() bool { return d.knocks(p) > before })
 				}
 				if !opened {
 					t.Errorf("%s: the door did not open", p.name)

@@ -78,7 +78,7 @@ add() {
 	else
 		fail "there is neither opkg nor apk" "this is for a router with OpenWrt"
 	fi
-	printf '%s\n' "$feed" "$key" | put "$keep"
+	printf '%s\n' "$feed" "$key" "$keep" | put "$keep" # itself, too: the new system has no package that brings it
 	sum=$(sha256sum "$key")
 	echo "feed: $feed and the key $key are in place"
 	echo "feed: the key has the fingerprint (SHA-256)"

@@ -101,7 +101,7 @@ func TestScript_tells_opkg(t *testing.T) {
 	r.has(name, "etc/opkg/latchkey.conf", "lib/upgrade/keep.d/latchkey-feed")
 	r.contains(name, string(read(t, key+".pub")))
 	r.contains("etc/opkg/latchkey.conf", "src/gz latchkey "+address+"/opkg/mips_24kc\n")
-	r.contains("lib/upgrade/keep.d/latchkey-feed", r.root+"/etc/opkg/latchkey.conf\n"+r.root+"/"+name+"\n")
+	r.contains("lib/upgrade/keep.d/latchkey-feed", r.root+"/etc/opkg/latchkey.conf\n"+r.root+"/"+name+"\n"+r.root+"/lib/upgrade/keep.d/latchkey-feed\n")
 	if want := "opkg update && opkg install luci-app-latchkey\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("it says\n%s", out)
 	}
@@ -120,6 +120,8 @@ func TestScript_tells_apk(t *testing.T) {
 	r.has("etc/apk/keys/latchkey.pem", "etc/apk/repositories.d/latchkey.list", "lib/upgrade/keep.d/latchkey-feed")
 	r.contains("etc/apk/keys/latchkey.pem", string(read(t, key+".pub.pem")))
 	r.contains("etc/apk/repositories.d/latchkey.list", address+"/apk/x86_64/packages.adb\n")
+	r.contains("lib/upgrade/keep.d/latchkey-feed",
+		r.root+"/etc/apk/keys/latchkey.pem\n"+r.root+"/etc/apk/repositories.d/latchkey.list\n"+r.root+"/lib/upgrade/keep.d/latchkey-feed\n")
 	if want := "apk update && apk add luci-app-latchkey\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("it says\n%s", out)
 	}

@@ -277,7 +277,7 @@ func tellDoor(now time.Time, c config.Door, grants []door.Grant, waits bool, bro
 	return t
 }
 
-// since tells when a grant began, by the wall clock as it is now; nil if that is not known.
+// since tells when a grant began to let somebody in, by the wall clock as it is now; nil if it has not.
 func since(now time.Time, g door.Grant) *time.Time {
 	if g.Since.IsZero() {
 		return nil

@@ -39,7 +39,8 @@ const (
 	keepVisits  = 512 // ends of grants, each of which says when that grant began: a week of 73 a day
 	keepRefused = 128 // knocks that opened nothing, which strangers can cause
 	keepSystem  = 64  // what a restart or a reload brings
-	keepOthers  = 128 // the rest: openings, and what the owner should mend
+	keepTrouble = 32  // what the owner should mend
+	keepOthers  = 128 // the rest: what knocks that open something can cause
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
 	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
@@ -135,6 +136,10 @@ func partOf(e control.Event) (part byte, most int) {
 		return 'r', keepRefused
 	case started, pending, ready, link, reload:
 		return 's', keepSystem
+	case trouble, broken:
+		if e.Kind == broken || e.Door == "" { // else an opening brought it about
+			return 't', keepTrouble
+		}
 	}
 	return 'o', keepOthers
 }

@@ -3,6 +3,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -177,5 +178,65 @@ func TestTimesOfEventsFollowTheClock(t *testing.T) {
 	}
 	if before[1].From.Sub(unset) != 0 || before[2].Until.Sub(unset) != 11*time.Minute {
 		t.Error("what was told before has changed")
+	}
+}
+
+// Who was let in is told of doors that the firewall has, and from when it had them.
+func TestEndOfAGrantThatTheFirewallNeverTook(t *testing.T) {
+	for name, end := range map[string]func(r *rig){
+		"expired": func(r *rig) { r.now = r.now.Add(11 * time.Minute); r.Tick() },
+		"closed by a knock": func(r *rig) {
+			r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Close: true, Stamp: uint64(r.now.UnixMilli())}))
+		},
+		"closed at the router": func(r *rig) { r.ask(t, control.Request{Method: "close", Door: "nas"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, home)
+			r.fw.DropSets("nas")
+			r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+			if g := r.Status().Doors[0].Grants; len(g) != 1 || !g[0].Pending || g[0].Since != nil {
+				t.Fatalf("grants %+v, want one that is pending and has not begun", g)
+			}
+			r.now = r.now.Add(time.Minute)
+			end(r)
+			if e := r.newest(); e.Door != "nas" || e.Kind != "closed" && e.Kind != "expired" || e.From != nil {
+				t.Errorf("it ended with %+v", e)
+			}
+		})
+		t.Run(name+" after the firewall took it", func(t *testing.T) {
+			r := newRig(t, home)
+			r.fw.DropSets("nas")
+			r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+			r.now = r.now.Add(20 * time.Second)
+			taken := r.now
+			r.fw.MakeSets("nas")
+			r.Tick()
+			r.now = r.now.Add(time.Minute)
+			end(r)
+			if e := r.newest(); e.Door != "nas" || e.From == nil || !e.From.Equal(taken) {
+				t.Errorf("it began at %v, but the end is %+v", taken, e)
+			}
+		})
+	}
+}
+
+// Who holds a client's device can open its doors as often as he likes, but hide nothing by it.
+func TestTroublesAreNotPushedOut(t *testing.T) {
+	r := newRig(t, home)
+	r.DeviceChanged(control.Device{Name: "wan", State: "up"}) // the very first event
+	r.text = "no configuration"
+	r.Reload()
+	told := r.newest()
+	if told.Kind != "trouble" {
+		t.Fatalf("a bad configuration is told by %+v", told)
+	}
+	r.asleep = errors.New("no such device") // each opening brings a trouble of its own
+	for range 300 {
+		r.now = r.now.Add(30 * time.Second)
+		r.Tick()
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Stamp: uint64(r.now.UnixMilli())}))
+	}
+	if list := r.Events(0); list[1].Number != told.Number {
+		t.Errorf("300 knocks later the second event is %+v", list[1])
 	}
 }

@@ -131,7 +131,6 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	g = Grant{
 		Door:    a.Door,
 		Address: plain(a.Address),
-		Since:   now,
 		Until:   now.Add(min(length, d.MaxOpen)),
 		Client:  a.Client,
 		Knock:   a.Knock,
@@ -193,6 +192,9 @@ func (b *Book) place(now time.Time, g *Grant) error {
 		return err // what was pending still is
 	}
 	g.Pending = false
+	if g.Since.IsZero() {
+		g.Since = now
+	}
 	return nil
 }
 

@@ -19,7 +19,7 @@ type Door struct {
 type Grant struct {
 	Door    string
 	Address netip.Addr
-	Since   time.Time // when it was opened first
+	Since   time.Time // when the firewall took it first; zero if it never did
 	Until   time.Time
 	Client  string // who knocked; "" for the owner at the router
 	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"

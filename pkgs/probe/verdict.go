@@ -8,6 +8,7 @@ type answer uint8
 const (
 	silent   answer = iota // nothing in time, or that there is no way to the host
 	accepted               // a service answered
+	late                   // a service answered, but its answer of before the knock could not have come in time
 	refused                // a reset: by the service's host, or by a router that rejects
 	unsent                 // this machine could not send
 )
@@ -20,7 +21,7 @@ const (
 	Open     Verdict = "open"            // silent or refused before the knock, accepted after it
 	Answered Verdict = "answered-before" // accepted before the knock: at home, or open already
 	Refuses  Verdict = "refused"         // silent before, refused after it: the door is open, its service is not there
-	Unclear  Verdict = "cannot-tell"     // refused before, not accepted after it: what refuses may be the router
+	Unclear  Verdict = "cannot-tell"     // refused before, not accepted after it: what refuses may be the router; or too slow to know
 	NoAnswer Verdict = "no-answer"       // silent before and after it
 	Offline  Verdict = "offline"         // nothing could be sent
 )
@@ -36,9 +37,9 @@ func judge(before, after answer) Verdict {
 		return Offline
 	case before == unsent:
 		return Unclear // nobody knows what was before
-	case after == accepted:
+	case after == accepted, after == late && before == refused:
 		return Open
-	case before == refused:
+	case before == refused, after == late:
 		return Unclear
 	case after == refused:
 		return Refuses

@@ -11,6 +11,10 @@ func TestJudge(t *testing.T) {
 	}{
 		{silent, accepted, Open},
 		{refused, accepted, Open},
+		{silent, late, Unclear}, // what was asked before may have been accepted as late
+		{refused, late, Open},
+		{accepted, late, Answered},
+		{unsent, late, Unclear},
 		{silent, silent, NoAnswer},
 		{silent, refused, Refuses},
 		{silent, unsent, NoAnswer},

@@ -18,6 +18,9 @@ const (
 	// firstLimit is for how long an answer counts as one to the SYN of before the knock. Systems send
 	// a lost SYN again after a second, and that would be one of after the knock.
 	firstLimit = 900 * time.Millisecond
+	// prompt is how soon a service must answer after a knock, so that silence for firstLimit before it
+	// means that the door was closed, and not that the way there and back takes as long as that.
+	prompt = 700 * time.Millisecond
 	// again is after which time without an answer a second SYN goes out, in case that the first was
 	// lost: a reset that was lost would make a door look open that is not.
 	again = 20 * time.Millisecond
@@ -43,7 +46,7 @@ type Watch struct {
 	last   error        // what went wrong last
 }
 
-// reply is an answer, with the connection if it is accepted, else with the error.
+// reply is an answer, with the connection if it is accepted or late, else with the error.
 type reply struct {
 	answer answer
 	conn   *net.TCPConn
@@ -58,22 +61,39 @@ func Begin(ctx context.Context, to []netip.AddrPort) *Watch {
 	for _, a := range to {
 		replies := make(chan reply, 1)
 		w.before = append(w.before, replies)
-		left.Go(func() {
-			tries := make(chan reply, 2)
-			try := func() { tries <- dial(ctx, a, firstLimit) }
-			go try()
-			select {
-			case r := <-tries:
-				replies <- r
-				return
-			case <-time.After(again):
-			}
-			go try()
-			go func() { replies <- better(<-tries, <-tries) }()
-		})
+		left.Add(1)
+		go func() { replies <- ask(ctx, a, sync.OnceFunc(left.Done)) }()
 	}
 	left.Wait()
 	return w
+}
+
+// ask asks what answers before a knock. It calls left when no SYN is going to leave any more.
+func ask(ctx context.Context, to netip.AddrPort, left func()) (said reply) {
+	ctx, answered := context.WithCancel(ctx)
+	defer answered() // the other try ends unanswered: one connection is enough for a service
+	tries := make(chan reply)
+	try := func(left func()) { tries <- dial(ctx, to, firstLimit, left) }
+	out := make(chan struct{})
+	go try(func() { close(out) })
+	<-out
+	second := time.After(again)
+	for running := 1; running > 0; {
+		select {
+		case <-second:
+			second = nil
+			running++
+			go try(left)
+		case r := <-tries:
+			second = nil
+			running--
+			left()
+			if said = better(said, r); said.answer != silent {
+				answered()
+			}
+		}
+	}
+	return said
 }
 
 // better returns the reply that says more of two to the same question.
@@ -164,7 +184,11 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 	for n := 0; ctx.Err() == nil; n++ {
 		limit := all[min(n, len(all)-1)]
 		next := time.NewTimer(limit)
-		r := dial(ctx, w.to[i], limit)
+		begun := time.Now()
+		r := dial(ctx, w.to[i], limit, func() {})
+		if r.conn != nil && time.Since(begun) > prompt && !isPrompt(ctx, w.to[i]) {
+			r.answer = late
+		}
 		if ctx.Err() == nil || r.conn != nil {
 			tell(r) // else it was cut short, and says nothing
 		}
@@ -178,6 +202,17 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 			next.Stop()
 		}
 	}
+}
+
+// isPrompt tells whether a service that was slow to answer is so always. It is not if its first answer
+// was to a SYN that the system had sent again, which it does after a second.
+func isPrompt(ctx context.Context, to netip.AddrPort) bool {
+	r := dial(ctx, to, prompt, func() {})
+	if r.conn == nil {
+		return false
+	}
+	_ = r.conn.Close()
+	return true
 }
 
 // Verdict says what is known now.
@@ -220,10 +255,11 @@ func (w *Watch) End() {
 	}
 }
 
-// dial asks once.
-func dial(ctx context.Context, to netip.AddrPort, limit time.Duration) reply {
-	d := net.Dialer{Timeout: limit}
-	conn, err := d.DialContext(ctx, "tcp", to.String())
+// dial asks once. It calls left when the SYN has left, or nothing is going to.
+func dial(ctx context.Context, to netip.AddrPort, limit time.Duration, left func()) reply {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	conn, _, err := send.Dial(ctx, to, left)
 	if err == nil {
 		return reply{accepted, conn.(*net.TCPConn), nil}
 	}

@@ -86,7 +86,11 @@ func TestWatch(t *testing.T) {
 				came = serve(t)
 			}
 			w := probe.Begin(t.Context(), test.to)
-			w.Settle(t.Context(), 300*time.Millisecond)
+			if test.before == "drop" {
+				w.Settle(t.Context(), 300*time.Millisecond)
+			} else {
+				w.Settle(t.Context(), 30*time.Second) // until it has answered
+			}
 			firewall(t, test.after)
 			patience := 10 * time.Second // to be met long before it is over
 			if test.want != probe.Open {

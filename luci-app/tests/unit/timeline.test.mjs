@@ -62,6 +62,11 @@ test('an end that nobody saw is the end that was set, or the next start', () => 
 	assert.deepEqual(read([ opened(NOW - MINUTE) ]).visits.map(v => v.to), [ NOW ], 'nothing is drawn of the future');
 });
 
+test('a grant that the firewall never took is no visit, however it ended', () => {
+	for (const kind of [ 'closed', 'expired' ])
+		assert.deepEqual(read([ opened(NOW - HOUR), { ...expired(0, NOW - 50 * MINUTE), kind, from: undefined } ]).visits, [], kind);
+});
+
 test('a close of what was not open is no visit, a copy that good knocks bring about no refusal', () => {
 	const h = read([ { kind: 'closed', time: iso(NOW - HOUR), door: 'nas', client: 'anna', detail: 'it was not open' }, refused(NOW - HOUR, { usual: true }), refused(NOW - MINUTE, { count: 3 }) ]);
 

@@ -24,7 +24,7 @@ function visit(e, from, to, end, pending) {
 	return { door: e.door || '', client: e.client || '', knock: e.knock || '', address: e.address || '', from: from, to: to, end: end, pending: !!pending };
 }
 
-// Those that ended: the event of an end tells when it began.
+// Those that ended: the event of an end tells when it began; of a door that never let anybody in, nothing.
 function ended(events) {
 	return events.filter(function(e) { return e.from; }).map(function(e) {
 		return visit(e, time(e.from), time(e.time), e.kind);
@@ -52,7 +52,7 @@ function lost(answer, events, now) {
 			left[holder(e)] = visit(e, time(e.time), time(e.until), 'lost');
 		else if (e.kind == 'extended' && left[holder(e)])
 			left[holder(e)].to = time(e.until);
-		else if (e.from)
+		else if (e.kind == 'closed' || e.kind == 'expired')
 			delete left[holder(e)];
 		else if (e.kind == 'started')
 			close(time(e.time));
