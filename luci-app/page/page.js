@@ -1,7 +1,7 @@
 /* what is on the screen */
 const source = '<!doctype html>\n' + document.documentElement.outerHTML;
 const $ = id => document.getElementById(id);
-const mostRouters = 16, mostLooks = 24, lookLasts = 60e3;
+const mostRouters = 16, mostLooks = 24, slow = 700, lookLasts = 10e3;
 const app = {on: false}; /* an installed app keeps its settings, and needs no saved copy */
 const inside = JSON.parse(decodeURIComponent(document.querySelector('[name=latchkey]').content) || '{}');
 const state = {probe: true, go: {}};
@@ -50,10 +50,9 @@ function goTo(card, url, typed) {
 
 /* what came of a press, in the card that was pressed */
 function say(card, word, value) {
-	card.word = word;
 	card.result.textContent = t(word, value);
 	card.box.classList.toggle('busy', word === 'busy');
-	if (word === 'offline') hideTarget(card);
+	if (word === 'offline' && !card.open) hideTarget(card);
 }
 
 function showTarget(card, host) {
@@ -105,13 +104,13 @@ function look(cards) {
 	}
 }
 
-/* a door whose time is not known is taken for open until it is seen shut */
+/* a door whose time is not known is taken for open until it is silent, to a device that has a network */
 async function lookAgain(card, door) {
 	await sleep(2500);
-	if (busy || !card.open || card.before?.door !== door || Object.keys(door.came).length) return;
+	const silent = () => !busy && card.open && card.before?.door === door && !Object.keys(door.came).length;
+	if (!silent() || await offline() || !silent()) return;
 	setOpen(card, 0);
 	say(card, 'shutSeen');
-	hideTarget(card);
 }
 
 const lookAll = () => {
@@ -140,12 +139,21 @@ async function after(card, hosts, first, most) {
 	const answered = hosts.some(h => first[h].door !== undefined && first[h].other === undefined);
 	for (;;) {
 		await sleep(20);
-		const age = door.age(), over = age > (answered ? Math.min(most, 800) : most), verdict = judge(first, seen(hosts, door, other), age, over);
+		const age = door.age(), over = age > (answered ? Math.min(most, 800) : most), saw = seen(hosts, door, other), verdict = judge(first, saw, age, over);
 		if (verdict.word === 'wait' || verdict.word === 'silent' && !over) continue;
 		door.stop();
 		other.stop();
-		return {...verdict, nowhere: hosts.every(h => first[h].other !== undefined || h in other.came)};
+		return {...verdict, saw, nowhere: hosts.every(h => first[h].other !== undefined || h in other.came)};
 	}
+}
+
+/* whether answers take so long that one may have been missed before; a late one may be of a second SYN, so it is asked again */
+async function isSlow({door}, host, ms) {
+	if (ms <= slow) return false;
+	const again = watch([host], door.port, door.service);
+	while (again.age() <= slow && !(host in again.came)) await sleep(20);
+	again.stop();
+	return !(again.came[host] <= slow);
 }
 
 /* knocks and says what was seen; a second time by itself, if nothing was */
@@ -167,8 +175,12 @@ async function open(card) {
 	for (const last of [false, true]) {
 		const from = send(card, false, minutes);
 		await sleep(150); /* what most knocks take */
-		const {word, host, nowhere} = await after(card, hosts, first, 2600);
+		const {word, host, nowhere, saw} = await after(card, hosts, first, 2600);
 		if (word !== 'open' && nowhere && await away) return say(card, 'offline');
+		if (word === 'open' && await isSlow(card, host, saw[host].door)) {
+			showTarget(card, host);
+			return say(card, 'knocked', clockTime(from));
+		}
 		if (word === 'open') setOpen(card, from, secondsOf(door, minutes));
 		if (word === 'silent') setOpen(card, 0);
 		showTarget(card, word in {open: 1, before: 1} && host);
@@ -178,15 +190,20 @@ async function open(card) {
 	}
 }
 
-/* asks to close, and says whether the door falls silent */
-async function shut(card, answered) {
-	const hosts = hostsOf(card.router);
+/* asks to close, and says whether the door falls silent: one that answered until then, to a device that has a network */
+async function shut(card) {
+	const hosts = hostsOf(card.router), probes = canTry(card);
+	delete card.before;
+	const first = probes && await before(card, hosts), heard = hosts.filter(h => first && first[h].door !== undefined && first[h].other === undefined);
 	send(card, true, 0);
 	await sleep(400);
-	const {word} = canTry(card) ? await after(card, hosts, Object.fromEntries(hosts.map(h => [h, {}])), 1200) : {};
+	const {word, saw, nowhere} = probes ? await after(card, hosts, Object.fromEntries(hosts.map(h => [h, {}])), 1200) : {};
 	if (word === 'open') return say(card, 'still');
-	if (word === 'silent' || !word) setOpen(card, 0);
-	say(card, word === 'silent' && answered ? 'closed' : 'closing');
+	if (probes && await offline()) return say(card, nowhere ? 'offline' : 'closing');
+	/* else it can be asked again */
+	if (word !== 'silent' || !heard.length || heard.some(h => saw[h].other !== undefined)) return say(card, 'closing');
+	setOpen(card, 0);
+	say(card, 'closed');
 	hideTarget(card);
 }
 
@@ -204,10 +221,9 @@ function send(card, close, minutes) {
 
 async function press(card, close) {
 	if (busy) return;
-	const answered = card.open || card.word === 'before';
 	lock(true);
 	say(card, 'busy');
-	try { await (close ? shut(card, answered) : open(card)); } finally {
+	try { await (close ? shut(card) : open(card)); } finally {
 		await free();
 		lock(false);
 	}
@@ -239,9 +255,9 @@ function save() {
 const keep = () => store.write(all());
 const all = () => ({...state, links: routers.map(({text, at}) => ({text, at}))});
 
-/* takes a link in, in the place of an older one of the same client */
+/* takes a link in, in the place of an older one of the same key */
 function put(text, at) {
-	const router = {...parseLink(text), text, at, cards: []}, i = routers.findIndex(r => sameClient(r, router));
+	const router = {...parseLink(text), text, at, cards: []}, i = routers.findIndex(r => sameKey(r, router));
 	if (i < 0 && routers.length === mostRouters) throw Error('full');
 	if (i < 0 || at >= routers[i].at) routers.splice(i < 0 ? routers.length : i, 1, router);
 	return {router, word: i < 0 ? 'added' : 'renewed'};
@@ -254,11 +270,14 @@ function forget(router, from) {
 	draw();
 }
 
+const placeOf = router => hostsOf(router).join(', ');
+
 const isInside = router => inside.links?.some(l => l.text === router.text);
 
 function addSection(router) {
 	router.section = document.createElement('section');
 	make(router.section, 'h2', '', router.n);
+	router.place = make(router.section, 'small', 'place');
 	for (const door of router.doors) addCard(router, door);
 	const row = make(router.section, 'div', 'links'), link = button(row, t('link'), () => copy(link, router.text));
 	const gone = button(row, t('forget'), () => forget(router, gone));
@@ -273,6 +292,8 @@ const cannotSave = apple ? 'tabApple' : /Android.*(Firefox|Fennec)/.test(navigat
 /* shows what there is */
 function draw() {
 	for (const router of routers) if (!router.section) addSection(router);
+	/* two may have one name: their places tell them apart, or else their age */
+	for (const r of routers) r.place.textContent = placeOf(r) + (routers.some(o => o !== r && o.n === r.n) ? ' · ' + new Date(r.at).toLocaleString(lang, {dateStyle: 'medium', timeStyle: 'short'}) : '');
 	$('routers').replaceChildren(...routers.map(r => r.section));
 	$('routers').className = routers.length === 1 ? 'one' : '';
 	document.title = $('name').textContent = routers.length === 1 ? routers[0].n : 'Latchkey';
@@ -314,14 +335,25 @@ async function linkOf(given) {
 	return pickUp(unbase64(code));
 }
 
-/* takes what was scanned or pasted; '' = only shows what is there */
-async function take(given) {
+/* shows what a link would add or change, and waits for a press */
+function ask(text) {
+	const router = parseLink(text), word = routers.some(r => sameKey(r, router)) ? 'renew' : 'addIt', box = note(t(word === 'renew' ? 'askRenew' : 'askAdd'));
+	box.id = 'ask';
+	make(box, 'b', '', router.n);
+	make(box, 'small', '', placeOf(router));
+	button(box, t(word), () => take(text), 'main');
+	button(box, t('no'), () => box.remove());
+}
+
+/* Takes what was scanned or pasted; '' = only shows what is there. What was sent, by whatever page led here, is only shown beside routers that are here. */
+async function take(given, sent = false) {
 	let wrong = '', taken;
 	$('notes').textContent = '';
 	$('setup').hidden = true;
 	try {
 		const text = given && await linkOf(given.trim());
-		if (text) taken = put(text, Math.max(Date.now(), ...routers.map(r => r.at)));
+		if (text && sent && routers.length && !routers.some(r => r.text === text)) ask(text);
+		else if (text) taken = put(text, Math.max(Date.now(), ...routers.map(r => r.at)));
 		if (taken) keep();
 	} catch (e) { wrong = e.message; }
 	if (wrong) tellWrong(wrong);
@@ -348,7 +380,7 @@ function arrive() {
 	const given = location.hash.length > 1 ? /^http/.test(origin) ? location.href : location.hash : '';
 	/* no key stays in the address, nor what one is picked up by */
 	if (given) history.replaceState(null, '', location.pathname);
-	return take(given);
+	return take(given, true);
 }
 
 function start() {

@@ -16,7 +16,7 @@ export const words = {
 		notKept: 'This browser does not keep the app (is this a private window?). It starts only where its host can be reached.',
 		past: 'This page came from its host, not from this device: its version is not the installed one.', startAgain: 'Start what is installed',
 		version: 'Version %', versionWhy: 'The SHA-256 of the installed page. “make site” prints it where the app is made: compare them.', hostSame: 'Its host has the same.', hostUnknown: 'Its host has not told which one it has.',
-		offered: 'There is another version of this app. Nothing changes until you take it. Its SHA-256:', takeOffered: 'Take it',
+		offered: 'There is another version of this app. This page changes nothing until you take it; whoever runs its address could. Its SHA-256:', takeOffered: 'Take it',
 	},
 	de: {
 		empty: 'Noch leer: den Code für die App scannen, den der Router für dieses Gerät zeigt, oder seinen Link einfügen.',
@@ -32,7 +32,7 @@ export const words = {
 		notKept: 'Dieser Browser behält die App nicht (ein privates Fenster?). Sie startet nur, wo ihr Server zu erreichen ist.',
 		past: 'Diese Seite kam von ihrem Server, nicht von diesem Gerät: ihre Version ist nicht die installierte.', startAgain: 'Die installierte starten',
 		version: 'Version %', versionWhy: 'Der SHA-256 der installierten Seite. „make site“ druckt ihn dort, wo die App gemacht wird: bitte vergleichen.', hostSame: 'Ihr Server hat dieselbe.', hostUnknown: 'Ihr Server hat nicht gesagt, welche er hat.',
-		offered: 'Es gibt eine andere Version dieser App. Nichts ändert sich, bis sie angenommen wird. Ihr SHA-256:', takeOffered: 'Annehmen',
+		offered: 'Es gibt eine andere Version dieser App. Diese Seite ändert nichts, bis sie angenommen wird; wer ihre Adresse betreibt, könnte es. Ihr SHA-256:', takeOffered: 'Annehmen',
 	},
 	zh: {
 		empty: '还没有设置：请扫描路由器为此设备显示的应用二维码，或粘贴其链接。',
@@ -48,6 +48,6 @@ export const words = {
 		notKept: '此浏览器不保留应用（是无痕窗口吗？），只有能连到其服务器时才能启动。',
 		past: '此页面来自其服务器，而不是此设备：它不是已安装的版本。', startAgain: '启动已安装的版本',
 		version: '版本 %', versionWhy: '已安装页面的 SHA-256。制作应用时 make site 会显示它，请进行比较。', hostSame: '其服务器上的版本相同。', hostUnknown: '其服务器没有告知它的版本。',
-		offered: '此应用有另一个版本。在您接受之前什么都不会改变。它的 SHA-256：', takeOffered: '接受',
+		offered: '此应用有另一个版本。在您接受之前，此页面不会作任何改变；但其地址的运营者可以。它的 SHA-256：', takeOffered: '接受',
 	},
 };

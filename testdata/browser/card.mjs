@@ -4,7 +4,7 @@
 //
 //   node card.mjs BROWSER
 //
-//   open URL      opens the page anew, with the settings behind #
+//   open URL      opens the page anew, with the settings behind # alone
 //   press DOOR    presses a door, until it may be pressed again
 //   shut DOOR     presses the button that closes it
 //   probe         ticks whether doors are tried
@@ -13,7 +13,7 @@
 
 import { createInterface } from 'node:readline';
 import { open, until } from './browser.mjs';
-import { busy, said, tap } from './page.mjs';
+import { busy, said, tap, visitAlone } from './page.mjs';
 
 const [name] = process.argv.slice(2);
 if (!name) {
@@ -34,7 +34,7 @@ async function watch(browser, door, what) {
 
 const steps = {
 	async open(browser, url) {
-		await browser.goto(url);
+		await visitAlone(browser, url);
 		return {};
 	},
 	press: (browser, door) => watch(browser, door, '.knock'),

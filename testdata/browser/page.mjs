@@ -16,10 +16,19 @@ export function core(...names) {
 	return new Function(`${parts.join('')}; return { ${names.join(', ')} };`)();
 }
 
-/** Opens the page with the settings of a link. */
+/** Opens the page with the settings of a link, and agrees where the page asks. */
 export async function visit(browser, page, link) {
 	const fragment = link.includes('#') ? link.slice(link.indexOf('#')) : '';
 	await browser.goto(page + fragment);
+	await browser.run(`(document.querySelector('#ask .main')?.click(), 0)`);
+}
+
+/** Opens a URL of the page with the settings of its link alone: what the page knew before it forgets, but for its stamps. */
+export async function visitAlone(browser, url) {
+	const page = url.replace(/#.*/, '');
+	await browser.goto(page);
+	await browser.run(`(localStorage.removeItem('latchkey'), sessionStorage.removeItem('latchkey'), 0)`);
+	await browser.goto(url);
 }
 
 /** An expression for the card of a door. */

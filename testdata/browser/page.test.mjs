@@ -10,7 +10,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { open, programs, until } from './browser.mjs';
-import { pageFile, pageURL, press, said, visit } from './page.mjs';
+import { pageFile, pageURL, press, said, visit, visitAlone } from './page.mjs';
 
 const link = '#v=1&n=Mum%20%26%20%22Dad%22%20%3Cb%3E&a=127.0.0.1&a=::1&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web,vpn' +
 	'&i=nas_ssh:tcp:2222-2223+9:ssh:NAS%3A%20%3Ci%3ESSH%3C%2Fi%3E%20%26%20more&i=vpn:udp:51820::';
@@ -84,19 +84,53 @@ for (const name of ['chromium', 'firefox']) {
 			await t.test('leaves no key where another network could read it', async () => {
 				assert.equal(await browser.run('/k=AAEC/.test(JSON.stringify(localStorage))'), kind === 'file');
 			});
-			await t.test('adds a second router, and puts a new key in the place of the old one', async () => {
+			await t.test('adds a second router, and puts new settings of a key in the place of its old ones', async () => {
 				await visit(browser, url, second);
 				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
 				assert.equal(await browser.run(text('h1')), 'Latchkey');
 				assert.match(await browser.run(text('#lead')), /^Cabin was added/);
 				assert.equal(await browser.run('document.querySelectorAll(".door").length'), 4);
-				for (const renewed of [link.replace('k=AA', 'k=CC'), link.replace('k=AA', 'k=CC').replace('d=nas_ssh,router_web,', 'd=')]) await visit(browser, url, renewed);
+				await visit(browser, url, link.replace('d=nas_ssh,router_web,', 'd='));
 				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
 				assert.match(await browser.run(text('#lead')), /was renewed/);
 				assert.deepEqual(await texts('.door b'), ['vpn', 'Gate']);
 				await browser.goto(url);
 				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
 				await visit(browser, url, link);
+			});
+			await t.test('takes nothing that a web page sends before a press, and no key in the place of another', async () => {
+				const kept = () => browser.run('JSON.stringify([localStorage.latchkey, sessionStorage.latchkey])'), before = await kept();
+				const answer = which => browser.run(`(document.querySelectorAll('#ask button')[${which}].click(), 0)`);
+				const evil = link.replace('k=AA', 'k=EE').replace('&a=', '&h=evil.invalid&a=');
+				const honest = await texts('.place');
+				for (const send of [() => browser.goto(url + evil), () => browser.run(`(location.hash = ${JSON.stringify(evil)}, 0)`)]) {
+					await send();
+					await until('the question', () => browser.run('!!document.querySelector("#ask")'));
+					assert.deepEqual(await texts('#ask b, #ask small'), [title, 'evil.invalid, 127.0.0.1, ::1']);
+					assert.deepEqual(await texts('h2'), [title, 'Cabin']);
+					assert.deepEqual(await texts('.place'), honest, 'what may be tried');
+					assert.equal(await browser.run('performance.getEntriesByType("resource").filter(x => /evil/.test(x.name)).length'), 0, 'what was tried');
+					assert.equal(await kept(), before);
+					assert.doesNotMatch(await browser.run('location.href'), /#/);
+				}
+				await answer(1);
+				assert.equal(await browser.run('!!document.querySelector("#ask")'), false);
+				assert.equal(await kept(), before);
+
+				await browser.goto(url + link.replace('&a=127.0.0.1', ''));
+				assert.deepEqual(await texts('.place'), ['127.0.0.1, ::1', 'localhost'], 'the same key is asked about, too');
+				await answer(0);
+				assert.deepEqual(await texts('.place'), ['::1', 'localhost']);
+				await visit(browser, url, link);
+
+				await visit(browser, url, evil);
+				assert.deepEqual(await texts('h2'), [title, 'Cabin', title]);
+				const places = await texts('.place');
+				assert.match(places[0], /^127\.0\.0\.1, ::1 · .*\d/);
+				assert.equal(places[1], 'localhost');
+				assert.match(places[2], /^evil\.invalid, 127\.0\.0\.1, ::1 · .*\d/);
+				await browser.run('(b => (b.click(), b.click(), 0))(document.querySelectorAll(".links button")[5])');
+				assert.deepEqual(await texts('h2'), [title, 'Cabin']);
 			});
 			await t.test('forgets one router, when it is asked twice', async () => {
 				const forget = 'document.querySelectorAll(".links button")[3].click()';
@@ -140,7 +174,7 @@ for (const name of ['chromium', 'firefox']) {
 				await press(browser, 'router_web');
 				assert.ok(await browser.run(`Math.max(...${used}) > ${future}`));
 				assert.ok(await browser.run(`${used}.some(u => Math.abs(u - Date.now()) < 30000)`), 'no stamp of the present');
-				await visit(browser, url, link.replace('k=AA', 'k=BB'));
+				await visitAlone(browser, url + link.replace('k=AA', 'k=BB'));
 				assert.doesNotMatch(await browser.run(text('#notes')), /clock/, 'a new key is not the way out');
 			});
 			await t.test('forgets all', async () => {
@@ -222,6 +256,57 @@ test('a card counts down, and is drawn shut when its time is over', chromiumOnly
 	assert.match((await after(0, 60)).time, /^Open since \d/, 'a time that is not known is not made up');
 	assert.deepEqual(await after(60, 61).then(c => [c.open, c.time, c.result]), [false, '', 'Its time is over.']);
 });
+
+test('there is room for 16 routers', chromiumOnly, async t => {
+	const browser = await open('chromium');
+	t.after(() => browser.close());
+	await browser.goto(pageURL);
+	const add = i => browser.run(`(state.probe = false, take(${JSON.stringify(second.replace('k=BB', 'k=B' + 'ABCDEFGHIJKLMNOPQ'[i]))}).then(() => routers.length))`);
+	for (let i = 0; i < 16; i++) assert.equal(await add(i), i + 1);
+	assert.equal(await add(0), 16, 'the same key needs no room');
+	assert.equal(await browser.run(`document.querySelectorAll('.note').length`), 0);
+	assert.equal(await add(16), 16);
+	assert.match(await browser.run(text('.note')), /room for 16 routers/);
+});
+
+// What came back is given here; real routers answer in cmd/latchkeyd.
+const nothing = '{ came: {}, age: () => 3000, stop() {} }', something = after => `{ came: { '127.0.0.1': ${after}, '::1': ${after} }, age: () => 3000, stop() {} }`;
+const sees = (browser, ...answers) => browser.run(`(knock = () => {}, window.answers = [${answers.join(', ')}], watch = () => answers.shift(), 0)`);
+
+for (const [what, away, answers, word, stays] of [
+	['answered and fell silent is closed', false, [nothing, something(20), nothing, nothing], /^Closed/, false],
+	['was silent all the time is only asked to close', false, [nothing, nothing, nothing, nothing], /^Asked to close\.$/, true],
+	['fell silent with the network is only asked to close', true, [nothing, something(20), nothing, nothing], /^Asked to close\.$/, true],
+	['answers on is not closed', false, [nothing, something(20), something(20), nothing], /still answers/, true],
+])
+	test(`a door that ${what}`, chromiumOnly, async t => {
+		const browser = await open('chromium');
+		t.after(() => browser.close());
+		await visit(browser, pageURL, link);
+		await sees(browser, ...answers);
+		await browser.run(`(offline = async () => ${away}, setOpen(routers[0].cards[0], Date.now(), 600), showTarget(routers[0].cards[0]), 0)`);
+		await press(browser, 'nas_ssh', '.shut');
+		const card = await said(browser, 'nas_ssh');
+		assert.match(card.result, word);
+		assert.equal(card.open, stays);
+		assert.equal(card.place !== '', stays, 'it cannot be asked again');
+	});
+
+for (const [what, again, word, isOpen] of [
+	['once, is open', 20, /^Open\.$/, true],
+	['each time, may have been missed before the knock', 1000, /^Knocked at /, false],
+])
+	test(`an answer that takes a second ${what}`, chromiumOnly, async t => {
+		const browser = await open('chromium');
+		t.after(() => browser.close());
+		await visit(browser, pageURL, link);
+		await sees(browser, nothing, nothing, something(1000), nothing, something(again));
+		await press(browser, 'nas_ssh');
+		const card = await said(browser, 'nas_ssh');
+		assert.match(card.result, word);
+		assert.equal(card.open, isOpen);
+		assert.notEqual(card.connect, '');
+	});
 
 test('a page of which a door was seen open, of unknown time, shuts it when it is silent', chromiumOnly, async t => {
 	const browser = await open('chromium');

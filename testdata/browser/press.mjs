@@ -14,7 +14,7 @@
 
 import { createInterface } from 'node:readline';
 import { open } from './browser.mjs';
-import { press } from './page.mjs';
+import { press, visitAlone } from './page.mjs';
 
 const args = process.argv.slice(2);
 const ask = args[0] === '--ask' && args.shift();
@@ -27,7 +27,7 @@ const lines = ask && createInterface({ input: process.stdin })[Symbol.asyncItera
 const browser = await open(name);
 try {
 	for (const url of urls) {
-		await browser.goto(url);
+		await visitAlone(browser, url);
 		do console.log('pressed', await press(browser, door));
 		while (ask && (await lines.next()).value === 'again');
 	}
