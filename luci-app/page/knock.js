@@ -72,10 +72,13 @@ function knock(router, ...wish) {
 function knockOnce(router, stamp, wish) {
 	const {a, h, p} = router, message = () => seal(router.k, makeBody(stamp++, ...wish));
 	if (canCheck(router)) for (const to of h ? [...a, h] : a) check(router, to, base64(message())).catch(() => {});
-	/* two addresses of one family would mix their SYNs */
+	for (const to of synHosts(router)) syns(to, slots(p, message()));
+}
+
+/* where SYNs go to: two addresses of one family would mix theirs, and where checks go out, the last sockets are for probes */
+function synHosts({a, h, p, u}) {
 	const hosts = h ? [h] : [a.find(x => /:/.test(x)), a.find(x => !/:/.test(x))].filter(x => x);
-	/* where checks go out, the last sockets are for probes */
-	if (p && (!canCheck(router) || sockets.left() > 48 * hosts.length + 60)) for (const to of hosts) syns(to, slots(p, message()));
+	return p && (!canCheck({u}) || sockets.left() > 48 * hosts.length + 60) ? hosts : [];
 }
 
 /* Firefox calls itself online without any network. ICE then has nothing to say, not even that it has found nothing. */

@@ -172,7 +172,9 @@ async function open(card) {
 		return await nowhere() && say(card, 'offline');
 	}
 	const first = await before(card, hosts);
+	let udpOnly = router.p > 0;
 	for (const last of [false, true]) {
+		udpOnly &&= !synHosts(router).length;
 		const from = send(card, false, minutes);
 		await sleep(150); /* what most knocks take */
 		const {word, host, nowhere, saw} = await after(card, hosts, first, 2600);
@@ -184,7 +186,8 @@ async function open(card) {
 		if (word === 'open') setOpen(card, from, secondsOf(door, minutes));
 		if (word === 'silent') setOpen(card, 0);
 		showTarget(card, word in {open: 1, before: 1} && host);
-		if (word !== 'silent' || last) return say(card, word);
+		if (word !== 'silent') return say(card, word);
+		if (last) return say(card, udpOnly ? 'udpOnly' : word);
 		say(card, 'again');
 		await free();
 	}

@@ -292,6 +292,20 @@ for (const [what, away, answers, word, stays] of [
 		assert.equal(card.place !== '', stays, 'it cannot be asked again');
 	});
 
+for (const [what, taken, word] of [
+	['has connections left is told to look at the Events', 0, /^Nothing comes back\. See/],
+	['has none left is told that only UDP went out', 200, /only over UDP/],
+])
+	test(`who knocks in vain and ${what}`, chromiumOnly, async t => {
+		const browser = await open('chromium');
+		t.after(() => browser.close());
+		await visit(browser, pageURL, link);
+		await sees(browser, ...Array(8).fill(nothing));
+		await browser.run(`(offline = async () => false, sockets.held = Array(${taken}).fill(Date.now() + 1e6), 0)`);
+		await press(browser, 'nas_ssh');
+		assert.match((await said(browser, 'nas_ssh')).result, word);
+	});
+
 for (const [what, again, word, isOpen] of [
 	['once, is open', 20, /^Open\.$/, true],
 	['each time, may have been missed before the knock', 1000, /^Knocked at /, false],
