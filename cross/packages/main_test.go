@@ -128,13 +128,14 @@ func checkFiles(t *testing.T, data []byte) {
 		}
 	}
 	for name, mode := range map[string]string{
-		"./usr/bin/latchkeyd":              "-rwxr-xr-x",
-		"./etc/init.d/latchkey":            "-rwxr-xr-x",
-		"./etc/config/latchkey":            "-rw-------", // has keys in it
-		"./etc/capabilities/latchkey.json": "-rw-r--r--",
-		"./usr/share/rpcd/ucode/latchkey":  "-rw-r--r--",
-		"./lib/upgrade/keep.d/latchkey":    "-rw-r--r--",
-		"./etc/":                           "drwxr-xr-x",
+		"./usr/bin/latchkeyd":                  "-rwxr-xr-x",
+		"./etc/init.d/latchkey":                "-rwxr-xr-x",
+		"./etc/config/latchkey":                "-rw-------", // has keys in it
+		"./etc/capabilities/latchkey.json":     "-rw-r--r--",
+		"./usr/share/rpcd/ucode/latchkey":      "-rw-r--r--",
+		"./lib/upgrade/keep.d/latchkey":        "-rw-r--r--",
+		"./usr/share/ucode/latchkey/change.uc": "-rw-r--r--",
+		"./etc/":                               "drwxr-xr-x",
 	} {
 		if got[name] != mode {
 			t.Errorf("%s has mode %q, want %q", name, got[name], mode)

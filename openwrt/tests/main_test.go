@@ -135,7 +135,7 @@ type router struct {
 	root string
 	env  []string
 
-	largest int // of the files that the plugin writes, in bytes; 0 = any
+	mounts string // commands for a shell in the router's folder, for what only the plugin sees; "" = none
 }
 
 // zones is a firewall's configuration with the zones of a stock router, and one that is switched off.

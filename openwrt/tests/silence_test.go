@@ -58,8 +58,7 @@ config include 'user'
 // An account of the pages may make the firewall silent to strangers, and change nothing else in it.
 func TestPluginSilence(t *testing.T) {
 	if os.Getenv(ucodeVariable) == "" {
-		t.Logf("nothing was tested: %s names no ucode", ucodeVariable)
-		return
+		t.Skip(noUcode)
 	}
 	for name, tt := range map[string]struct {
 		section, option, old, new string // new "" = it is refused

@@ -6,10 +6,11 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { open, popen, readfile, stat, unlink, writefile } from 'fs';
+import { open, popen, readfile, stat, unlink } from 'fs';
 import { connect as ubus } from 'ubus';
 import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
+import { change, inForce } from 'latchkey.change';
 
 const CONFIG = '/etc/config';
 const SOCKET = '/var/run/latchkey/latchkey.sock';
@@ -20,6 +21,8 @@ const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const NAME = /^[A-Za-z0-9_]{1,32}$/;
+const LABEL = /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/; // of a DNS name
+const MOST_HOSTS = 9;                               // in option host: a name and eight addresses
 const ON = [ '1', 'on', 'true', 'yes', 'enabled' ];
 
 // What latchkeyd says of links that no device can use.
@@ -227,12 +230,21 @@ function addresses(names) {
 	return found;
 }
 
-// hostname returns the name that a service of dynamic DNS keeps for this router.
+// isHostname tells whether option host takes a name: see parseHost in pkgs/config.
+function isHostname(name) {
+	const text = replace(name ?? '', /\.$/, '');
+	const labels = split(text, '.');
+
+	return length(text) <= 253 && !length(filter(labels, l => !matches(l, LABEL))) && !matches(labels[-1], /^[0-9]+$/);
+}
+
+// hostname returns the name that a service of dynamic DNS keeps for this router. What some services have there
+// is an account or a URL.
 function hostname(uci) {
 	let name = '';
 
 	uci.foreach('ddns', 'service', s => {
-		if (s.enabled == '1' && s.lookup_host && !length(name))
+		if (s.enabled == '1' && !length(name) && isHostname(s.lookup_host))
 			name = s.lookup_host;
 	});
 
@@ -265,12 +277,12 @@ function sectionText(kind, name, options) {
 function hosts(uci, main) {
 	const named = list(main.host);
 	const isAddress = h => iptoarr(h) != null;
-
-	return [
-		...named,
+	const found = [
 		...(length(filter(named, h => !isAddress(h))) ? [] : [ hostname(uci) ]),
-		...(length(filter(named, isAddress)) ? [] : addresses(networks(uci)))
+		...(length(filter(named, isAddress)) ? [] : filter(addresses(networks(uci)), isAddress))
 	];
+
+	return [ ...named, ...slice(filter(found, h => length(h)), 0, max(0, MOST_HOSTS - length(named))) ];
 }
 
 // link makes a client's link, a secret, by latchkeyd. What this router's other configurations and interfaces know
@@ -356,23 +368,17 @@ function newclient(args) {
 	if (length(errors)) // as good as not started at the next boot
 		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
 
-	const before = readfile(`${CONFIG}/latchkey`);
+	const failed = change(CONFIG, 'latchkey', uci => {
+		let done = uci.set('latchkey', args.name, 'client');
 
-	uci.set('latchkey', args.name, 'client');
-	for (let option, value in options)
-		uci.set('latchkey', args.name, option, value);
-	if (!uci.commit('latchkey'))
-		return { error: `cannot write the configuration: ${uci.error()}`, hint: '' };
-	// On a full flash uci says that all is well, and what it leaves is empty.
-	if (cursor(CONFIG).get('latchkey', args.name, 'key') != options.key) {
-		writefile(`${CONFIG}/latchkey`, before);
+		for (let option, value in options)
+			done &&= uci.set('latchkey', args.name, option, value);
 
-		return {
-			error: 'cannot write the configuration: what was written is not there',
-			hint: readfile(`${CONFIG}/latchkey`) == before ? 'nothing was changed; is the flash full?' : `is the flash full? ${SAVED} has what it was, until the next boot`
-		};
-	}
-	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'latchkey' } });
+		return done;
+	}, SAVED);
+
+	if (failed)
+		return failed;
 
 	return link({ client: args.name, page: args.page });
 }
@@ -415,15 +421,9 @@ function silentValue(uci, s, option) {
 	return null;
 }
 
+// writeFirewall sets an option of the firewall, or removes it. It returns null or { error, hint }.
 function writeFirewall(section, option, value) {
-	const uci = cursor(CONFIG);
-
-	if (value == null)
-		uci.delete('firewall', section, option);
-	else
-		uci.set('firewall', section, option, value);
-	uci.commit('firewall');
-	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'firewall' } });
+	return change(CONFIG, 'firewall', uci => value == null ? uci.delete('firewall', section, option) : uci.set('firewall', section, option, value));
 }
 
 let undo = null; // the change that nobody confirmed yet
@@ -431,9 +431,9 @@ let undo = null; // the change that nobody confirmed yet
 // silence makes one option of the firewall silent, and takes that back unless keep is called in time:
 // who lost his connection by it cannot.
 function silence(args) {
-	const uci = cursor(CONFIG);
-	const s = uci.get_all('firewall', args.section || '-');
-	const value = silentValue(uci, s, args.option);
+	const uci = inForce(CONFIG, 'firewall');
+	const s = uci?.get_all('firewall', args.section || '-');
+	const value = s ? silentValue(uci, s, args.option) : null;
 
 	if (value == null)
 		return { error: `option '${args.option}' of section '${args.section}' of the firewall is not one that answers strangers`, hint: 'change it at Network > Firewall' };
@@ -442,10 +442,16 @@ function silence(args) {
 
 	const before = s[args.option];
 
-	writeFirewall(args.section, args.option, value);
+	const failed = writeFirewall(args.section, args.option, value);
+
+	if (failed)
+		return failed;
 	undo = timer(UNDO, () => {
-		undo = null;
-		writeFirewall(args.section, args.option, before);
+		// Whoever removed the section meanwhile leaves nothing to take back. What cannot be written is tried again.
+		if (inForce(CONFIG, 'firewall')?.get('firewall', args.section) && writeFirewall(args.section, args.option, before))
+			undo.set(UNDO);
+		else
+			undo = null;
 	});
 
 	return { seconds: UNDO / 1000 };

@@ -5,17 +5,17 @@
 
 'use strict';
 
-import { cursor } from 'uci';
 import { readfile } from 'fs';
-import { connect as ubus } from 'ubus';
 import { task, timer } from 'uloop';
 import { addrinfo, error, SOCK_STREAM } from 'socket';
+import { change, inForce } from 'latchkey.change';
 
 const CONFIG = '/etc/config';
 const LEASES = '/tmp/dhcp.leases';  // of dnsmasq, unless it is told otherwise
 const NOT_FOUND = [ -2, -5 ];       // EAI_NONAME, EAI_NODATA (netdb.h)
 const PATIENCE = 15000;             // milliseconds for a name; the system's own resolver takes 5 to 10 s
 const FRESH = 10000;                // milliseconds in which an answer is good for whoever asks again
+const MOST_ANSWERS = 16;            // that are kept for that long
 const MOST_LEASES = 256;            // in one answer
 const MOST_ADDRESSES = 8;           // of a name
 
@@ -38,45 +38,55 @@ function addressesOf(host) {
 	return { addresses };
 }
 
-let asked = null; // the one name that is looked up, or was a moment ago: { host, answer, end, task }
+let pending = null;  // the one name that is looked up now
+const answers = {};  // by name, up to MOST_ANSWERS, the oldest first: { answer, end }
 
-function forget() {
-	asked?.task?.kill();
-	asked?.end?.cancel();
-	asked = null;
+function forget(host) {
+	answers[host]?.end?.cancel();
+	delete answers[host];
+}
+
+function remember(host, answer) {
+	forget(host);
+	if (length(answers) >= MOST_ANSWERS)
+		forget(keys(answers)[0]);
+	answers[host] = { answer, end: timer(FRESH, () => forget(host)) };
+}
+
+// lookUp has another process wait for the addresses of a name, because rpcd serves everybody in turn.
+function lookUp(host) {
+	let lookup, end;
+
+	pending = host;
+
+	const answered = answer => {
+		if (!end)
+			return;
+		end.cancel();
+		end = pending = null;
+		remember(host, answer ?? { error: 'the router cannot look names up', hint: '' });
+	};
+
+	end = timer(PATIENCE, () => {
+		lookup?.kill();
+		answered({ error: 'the router’s name server does not answer', hint: 'is it connected?' });
+	});
+	lookup = task(() => addressesOf(host), answered);
+	if (!lookup)
+		answered(null);
 }
 
 // resolve tells the addresses of a name, as the router sees it: { pending: true } until they are there, and
-// who asked asks again. Another process does the waiting, because rpcd serves everybody in turn.
+// who asked asks again. One name is looked up at a time, for PATIENCE at most, and the others wait.
 function resolve(args) {
 	const host = args.host;
 
 	if (!matches(host, /^[A-Za-z0-9_][A-Za-z0-9._-]{0,252}$/))
 		return { error: `'${host}' is not the name of a host`, hint: 'a name such as home.example.net' };
-	if (asked?.host == host)
-		return asked.answer ?? { pending: true };
-
-	forget();
-	const mine = asked = { host };
-
-	const answered = answer => {
-		if (mine.answer)
-			return;
-		mine.answer = answer ?? { error: 'the router cannot look names up', hint: '' };
-		mine.end.set(FRESH);
-	};
-
-	mine.end = timer(PATIENCE, () => {
-		if (!mine.answer) {
-			mine.task?.kill();
-			answered({ error: 'the router’s name server does not answer', hint: 'is it connected?' });
-		}
-		else if (asked == mine)
-			asked = null;
-	});
-	mine.task = task(() => addressesOf(host), answered);
-	if (!mine.task)
-		answered(null);
+	if (answers[host])
+		return answers[host].answer;
+	if (pending == null)
+		lookUp(host);
 
 	return { pending: true };
 }
@@ -86,31 +96,37 @@ function list(value) {
 	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
 }
 
-// reservations returns the addresses and hardware addresses that have a static lease, both in small letters.
-function reservations(uci) {
-	const taken = [];
+// reservations returns the static leases: { section, ips, macs }, hardware addresses in small letters with colons.
+function reservations() {
+	const found = [];
 
-	uci.foreach('dhcp', 'host', s => {
-		for (let word in [ ...list(s.ip), ...list(s.mac) ])
-			push(taken, lc(word));
+	inForce(CONFIG, 'dhcp')?.foreach('dhcp', 'host', s => {
+		push(found, { section: s['.name'], ips: list(s.ip), macs: map(list(s.mac), m => replace(lc(m), /-/g, ':')) });
 	});
 
-	return taken;
+	return found;
+}
+
+// isReserved tells whether one static lease has this address and this device: elsewhere, each means another one.
+function isReserved(lease, hosts) {
+	return length(filter(hosts, h => lease.address in h.ips && lease.mac in h.macs)) > 0;
 }
 
 // leases returns the devices that have their address from this router, and whether it is theirs for good.
 function leases() {
-	const uci = cursor(CONFIG);
-	const taken = reservations(uci);
+	const hosts = reservations();
 	const found = [];
 	let file = null;
 
-	uci.foreach('dhcp', 'dnsmasq', s => { file ??= s.leasefile; });
+	inForce(CONFIG, 'dhcp')?.foreach('dhcp', 'dnsmasq', s => { file ??= s.leasefile; });
 	for (let line in split(readfile(file || LEASES) ?? '', '\n')) {
 		const m = match(line, /^[0-9]+ (([0-9a-f]{2}:){5}[0-9a-f]{2}) ([0-9.]+) ([^ ]+)/);
 
-		if (m && length(found) < MOST_LEASES)
-			push(found, { address: m[3], mac: m[1], name: m[4] == '*' ? '' : m[4], reserved: m[3] in taken || m[1] in taken });
+		if (m && length(found) < MOST_LEASES) {
+			const lease = { address: m[3], mac: m[1], name: m[4] == '*' ? '' : m[4] };
+
+			push(found, { ...lease, reserved: isReserved(lease, hosts) });
+		}
 	}
 
 	return found;
@@ -125,23 +141,28 @@ function reserve(args) {
 	if (lease.reserved)
 		return { address: lease.address, reserved: true };
 
-	const uci = cursor(CONFIG);
+	const hosts = reservations();
+	const theirs = filter(hosts, h => lease.address in h.ips);
+	const own = filter(hosts, h => lease.mac in h.macs);
+	const other = filter(own, h => length(h.ips))[0];
+	const hint = 'change that at Network > DHCP and DNS > Static Leases';
 
-	uci.load('dhcp');
+	if (length(theirs))
+		return { error: `the address '${lease.address}' is reserved for another device`, hint };
+	if (other)
+		return { error: `the device ${lease.mac} has '${other.ips[0]}' reserved already`, hint };
 
-	const section = uci.add('dhcp', 'host');
+	const failed = change(CONFIG, 'dhcp', uci => {
+		if (length(own))
+			return uci.set('dhcp', own[0].section, 'ip', lease.address);
 
-	if (matches(lease.name, /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/))
-		uci.set('dhcp', section, 'name', lease.name);
-	uci.set('dhcp', section, 'mac', uc(lease.mac));
-	uci.set('dhcp', section, 'ip', lease.address);
-	uci.commit('dhcp');
-	// On a full flash uci says that all is well.
-	if (!(lease.address in reservations(cursor(CONFIG))))
-		return { error: 'cannot write the configuration of DHCP', hint: 'is the flash full?' };
-	ubus()?.call('service', 'event', { type: 'config.change', data: { package: 'dhcp' } });
+		const section = uci.add('dhcp', 'host');
 
-	return { address: lease.address, reserved: true };
+		return section && (!matches(lease.name, /^[A-Za-z0-9][A-Za-z0-9-]{0,62}$/) || uci.set('dhcp', section, 'name', lease.name)) &&
+			uci.set('dhcp', section, 'mac', uc(lease.mac)) && uci.set('dhcp', section, 'ip', lease.address);
+	});
+
+	return failed ?? { address: lease.address, reserved: true };
 }
 
 return {
