@@ -221,20 +221,22 @@ func testLinkFromConfiguration(t *testing.T) {
 func testLinkFoundHosts(t *testing.T) {
 	r := newPickupRouter(t)
 	text := r.read("etc/config/latchkey")
-	const dump = `{ interface: [ { interface: 'wan', 'ipv4-address': [ { address: 'odd' }, { address: '203.0.113.9' } ], 'ipv6-address': [ { address: 'fe80::1%wan' } ] } ] }`
+	const dump = `{ interface: [ { interface: 'wan', l3_device: 'pppoe-wan', 'ipv4-address': [ { address: 'odd' }, { address: '203.0.113.9' } ], 'ipv6-address': [ { address: 'fe80::1%wan' } ] },
+		{ interface: 'wan_6', l3_device: 'pppoe-wan', 'ipv6-address': [ { address: '2001:db8::9' } ] },
+		{ interface: 'lan', l3_device: 'br-lan', 'ipv4-address': [ { address: '192.0.2.1' } ] }, { interface: 'off', 'ipv4-address': [ { address: '192.0.2.2' } ] } ] }`
 	for name, tt := range map[string]struct {
 		lookup, main string
 		host         string
 		addresses    int
 	}{
-		"an_account":          {"me@home.example", "", "second.example.net", 1},
-		"a_URL":               {"https://home.example/", "", "second.example.net", 1},
-		"a_line":              {"x\nconfig door 'all", "", "second.example.net", 1},
-		"an_address":          {"203.0.113.77", "", "second.example.net", 1},
-		"empty_label":         {"a..b", "", "second.example.net", 1},
-		"a_hyphen_at_its_end": {"a-.example", "", "second.example.net", 1},
-		"a_long_label":        {strings.Repeat("a", 64) + ".example", "", "second.example.net", 1},
-		"a_name":              {"my_home-1.example.", "", "my_home-1.example", 1},
+		"an_account":          {"me@home.example", "", "second.example.net", 2},
+		"a_URL":               {"https://home.example/", "", "second.example.net", 2},
+		"a_line":              {"x\nconfig door 'all", "", "second.example.net", 2},
+		"an_address":          {"203.0.113.77", "", "second.example.net", 2},
+		"empty_label":         {"a..b", "", "second.example.net", 2},
+		"a_hyphen_at_its_end": {"a-.example", "", "second.example.net", 2},
+		"a_long_label":        {strings.Repeat("a", 64) + ".example", "", "second.example.net", 2},
+		"a_name":              {"my_home-1.example.", "", "my_home-1.example", 2},
 		"eight_are_typed":     {"home.example", "1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8", "home.example", 8},
 		"typed_is_an_account": {"home.example", "me@home.example", "", -1},
 	} {

@@ -217,12 +217,14 @@ function dump() {
 	return ubus()?.call('network.interface', 'dump')?.interface ?? [];
 }
 
-// addresses returns those of the interfaces that knocks come in at.
+// addresses returns those of the interfaces that knocks come in at, and of others on the same devices: PPPoE makes
+// its interface for IPv6 by itself.
 function addresses(names) {
-	const found = [];
+	const found = [], all = dump();
+	const devices = map(filter(all, i => i.interface in names && i.l3_device), i => i.l3_device);
 
-	for (let i in dump())
-		if (i.interface in names)
+	for (let i in all)
+		if (i.interface in names || i.l3_device in devices)
 			for (let a in [ ...(i['ipv4-address'] ?? []), ...(i['ipv6-address'] ?? []) ])
 				if (!(a.address in found) && length(found) < 8)
 					push(found, a.address);
