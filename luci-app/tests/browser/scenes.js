@@ -51,7 +51,7 @@ globalThis.scenes = (function() {
 		around: { doors: doors, firewall: [], main: { ports: '20480-26623' }, sequences: [], listeners: [] },
 		clients: [ { '.name': 'anna', title: 'Anna’s phone' } ],
 		taken: [ 'main', 'nas_ssh', 'web', 'anna' ],
-		main: { ports: '20480-26623', stun_port: '41641', interface: [ 'wan' ] },
+		main: { ports: '20480-26623', stun_port: '41641', interface: [ 'wan' ], page: 'https://knock.example.net/' },
 		qr: text => { calls.push([ 'qr', text ]); return '<svg xmlns="http://www.w3.org/2000/svg" width="49" height="49"><rect width="49" height="49" fill="white"/><path d="M4,4h20v20h-20z"/></svg>'; },
 		save: answers => { calls.push([ 'save', answers ]); host = answers.host ?? host; return Promise.resolve(); },
 		offer: client => { calls.push([ 'offer', client ]); return Promise.resolve({ address: OWN_PAGE + '#' + code(calls.length), minutes: 15,

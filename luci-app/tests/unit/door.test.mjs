@@ -61,10 +61,15 @@ test('what does not touch the door is no conflict', () => {
 		assert.deepEqual(door.conflicts(nas, { ...nothing, ...around }), []);
 });
 
-test('a free outside port is the service’s own, or a high one', () => {
-	assert.equal(door.freePort({ ...nas, port: '' }, nothing, () => 1), '22');
-	assert.equal(door.freePort({ ...nas, port: '' }, { ...nothing, firewall: [ { '.type': 'zone', name: 'lan' } ] }, () => 1), '22');
-	assert.equal(door.freePort({ ...nas, port: '' }, { ...nothing, doors: [ { '.name': 'b', proto: 'tcp', port: '22' } ] }, () => 1), '20001');
+test('a free outside port is the service’s own if the page can try it, or a high one', () => {
+	const free = (dest_port, around) => door.freePort({ ...nas, port: '', dest_port }, { ...nothing, ...around }, () => 1);
+
+	for (const port of [ '80', '443', '1024', '3389', '8443' ])
+		assert.equal(free(port), port);
+	for (const port of [ '22', '25', '993', '1023' ])
+		assert.equal(free(port), '20001');
+	assert.equal(free('8443', { firewall: [ { '.type': 'zone', name: 'lan' } ] }), '8443');
+	assert.equal(free('8443', { doors: [ { '.name': 'b', proto: 'tcp', port: '8443' } ] }), '20001');
 });
 
 test('section names are made from titles', () => {

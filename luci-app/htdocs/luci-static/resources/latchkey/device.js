@@ -33,6 +33,7 @@ function pickupPanel(ctx, name, w) {
 		offer: function() { return ctx.offer(name); },
 		link: function() { return ctx.link(name); },
 		app: function() { return ctx.link(name, true); },
+		appPage: ctx.main && ctx.main.page,
 		mayChange: function() { return where.changing(w, ''); }
 	};
 

@@ -220,10 +220,15 @@ function listeners(dropbear, uhttpd, network) {
 	return out;
 }
 
-// A port outside for a service inside: its own if nothing collides, else a high one that is free.
-function freePort(door, around, below) {
-	let port = door.dest_port;
+// Below 1024 the knock page can try these alone: to most of the others no browser connects, and scanners try them first.
+const WEB_PORTS = [ '80', '443' ];
 
+// A port outside for a service inside: its own if the page can try it and nothing collides, else a high one that is free.
+function freePort(door, around, below) {
+	let port = String(door.dest_port);
+
+	if (+port < 1024 && WEB_PORTS.indexOf(port) < 0)
+		port = String(20000 + below(40000));
 	for (let i = 0; i < 100 && collisions(Object.assign({}, door, { port: port }), around).length; i++)
 		port = String(20000 + below(40000));
 

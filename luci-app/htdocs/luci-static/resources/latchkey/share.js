@@ -116,6 +116,7 @@ function appCode(t, error) {
 		fields.attempt(go, error, function() {
 			return t.app().then(function(text) {
 				fields.fill(box, [
+					t.appPage ? line(_('Address of the app'), t.appPage, _('Open it on the phone and install it first: a code can be scanned by the installed app only.')) : '',
 					code(t.qr, text, _('QR code for the installed app')),
 					E('p', [ E('strong', [ _('The key is in it.') ]), ' ',
 						_('Scan it with the app itself: no camera app can open it. Whoever else photographs it can open the doors of this client.') ])
