@@ -121,7 +121,7 @@ func TestScript_tells_apk(t *testing.T) {
 	r.contains("etc/apk/keys/latchkey.pem", string(read(t, key+".pub.pem")))
 	r.contains("etc/apk/repositories.d/latchkey.list", address+"/apk/x86_64/packages.adb\n")
 	r.contains("lib/upgrade/keep.d/latchkey-feed",
-		r.root+"/etc/apk/keys/latchkey.pem\n"+r.root+"/etc/apk/repositories.d/latchkey.list\n"+r.root+"/lib/upgrade/keep.d/latchkey-feed\n")
+		r.root+"/etc/apk/repositories.d/latchkey.list\n"+r.root+"/etc/apk/keys/latchkey.pem\n"+r.root+"/lib/upgrade/keep.d/latchkey-feed\n")
 	if want := "apk update && apk add luci-app-latchkey\n"; !strings.HasSuffix(out, want) {
 		t.Errorf("it says\n%s", out)
 	}
