@@ -41,9 +41,9 @@ host() {
 		sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.accept_ra=0'
 }
 
-# plug HOST DEVICE: a cable from a host to the internet's bridge, where its end has the host's name.
+# plug HOST DEVICE [address MAC]: a cable from a host to the internet's bridge, where its end has the host's name.
 plug() {
-	ip -n internet link add "$1" type veth peer name "$2" netns "$1"
+	ip -n internet link add "$1" type veth peer name "$2" netns "$1" ${4:+address "$4"}
 	ip -n internet link set "$1" master net up
 	ip -n "$1" link set "$2" up
 }
@@ -55,8 +55,10 @@ address() {
 	for a in "$@"; do ip -n "$where" addr add "$a" dev "$device"; done
 }
 
+# The new device has the hardware address of the former one, as a router's port has: hosts go on to send there for some
+# seconds, over IPv6 at least.
 wan() {
-	plug router wan
+	plug router wan address 02:00:00:00:00:01
 	address router wan 203.0.113.1/24 2001:db8:1::1/64
 }
 
