@@ -54,7 +54,7 @@ fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
 
 .PHONY: mutate
-mutate: ## change every line that decides, and see that a test notices; half an hour or more (ONLY=pkgs/door/: some)
+mutate: ## change every line that decides, and see that a test notices; about twenty minutes (ONLY=pkgs/door/: some)
 	@testdata/setup.sh test
 	go run ./testdata/mutate $(if $(ONLY),-only '$(ONLY)')
 
