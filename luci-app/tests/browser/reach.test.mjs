@@ -142,8 +142,8 @@ describe('how the Internet reaches the router, in Chromium', { skip: executable(
 	}));
 
 	test('a router in front is told every port to forward, those of the new door too', () => clientStep('behind', {}, async page => {
-		assert.deepEqual(await page.locator('.lk-ports tbody tr').evaluateAll(rows => rows.map(r => [ ...r.cells ].map(c => c.textContent).join(' '))),
-			[ 'UDP 41641 knocks', 'TCP 20480-26623 knocks', 'TCP 2022 the door NAS – SSH', 'TCP 443 the door web', 'TCP 22 the door SSH – nas' ]);
+		assert.deepEqual(await page.locator('.lk-ports tbody tr').evaluateAll(rows => rows.map(r => [ ...r.cells ].map(c => c.textContent).join(' ').replace(/[2-5]\d{4} the door SSH/, 'HIGH the door SSH'))),
+			[ 'UDP 41641 knocks', 'TCP 20480-26623 knocks', 'TCP 2022 the door NAS – SSH', 'TCP 443 the door web', 'TCP HIGH the door SSH – nas' ]);
 	}));
 
 	test('what is wrong is marked, led to, and marked no more when it is right', () => clientStep('behind', {}, async page => {
