@@ -109,7 +109,7 @@ func (m *maker) addDoors(c *config.Config, k *config.Client) {
 
 // doorOf returns a door of a client: the configuration was checked, so it is there.
 func doorOf(c *config.Config, name string) *config.Door {
-	return &c.Doors[slices.Index(c.DoorNames(), name)]
+	return &c.Doors[slices.IndexFunc(c.Doors, func(d config.Door) bool { return d.Name == name })]
 }
 
 // compareFamilies warns about doors that lead to a host by a family of addresses in which the link has none.
