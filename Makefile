@@ -38,8 +38,8 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build site-parts
 	testdata/check.sh format
-	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate
-	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate
+	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate ./testdata/withstood
+	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate ./testdata/withstood
 	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
 	testdata/check.sh clients
@@ -52,6 +52,10 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
 	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
+
+.PHONY: faults
+faults: ## write SECURITY.md's table of faults and attacks, as the last make check saw them
+	testdata/check.sh faults
 
 .PHONY: mutate
 mutate: ## change every line that decides, and see that a test notices; about twenty minutes (ONLY=pkgs/door/: some)

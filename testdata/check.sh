@@ -29,13 +29,29 @@ clients() {
 # has no package of.
 expected='no optmem_max of each network namespace|cannot become a second user|no emulator for|no ucode of OpenWrt here|no web server of OpenWrt here'
 
+# failures LOG: what the tests that failed said, of a log of go test -v, each with its last 100 lines.
+failures() {
+	awk '
+		/^=== (RUN|CONT|NAME) / { at = $3 }
+		/^ *--- (PASS|SKIP|FAIL): / { at = $3 }
+		{ if (at != "") { n[at]++; said[at, n[at]] = $0 } }
+		/^ *--- FAIL: / { failed[++fails] = $3 }
+		/^(FAIL|panic:|fatal error:|# )/ { print }
+		END {
+			for (i = fails; i > 0; i--) {
+				test = failed[i]
+				from = n[test] > 100 ? n[test] - 99 : 1
+				for (j = from; j <= n[test]; j++) print said[test, j]
+			}
+		}' "$1"
+}
+
 # `make test`, but a test that was skipped is an error: here everything is at hand.
 tests() {
 	log=build/test.log
 	if ! go test -v -timeout 30m ./... >$log 2>&1; then
-		grep -E '^( *--- FAIL|FAIL|panic:|# )' $log >&2 || true
-		echo "check: error: tests failed; the whole log:" >&2
-		cat $log >&2
+		failures $log >&2
+		echo "check: error: tests failed; the whole log is $log" >&2
 		exit 1
 	fi
 	grep -E '^ok' $log
@@ -44,7 +60,13 @@ tests() {
 		echo "check: error: these tests were skipped" >&2
 		exit 1
 	fi
+	go run ./testdata/withstood $log
 	echo "$(grep -cE '^ *--- PASS' $log) passed, 0 failed"
+}
+
+# faults writes SECURITY.md's table of what the last run of the tests withstood.
+faults() {
+	go run ./testdata/withstood -update build/test.log
 }
 
 # The promises of replay and clocks, over as many lives as it takes to meet what is rare.
@@ -63,7 +85,8 @@ pages() {
 node_tests() {
 	log=build/pages.log
 	if ! node --test "$@" >$log 2>&1; then
-		cat $log >&2
+		awk '/^ *not ok /{ told = 1 } told { print } /^ *\.\.\.$/{ told = 0 }' $log >&2
+		echo "check: error: tests failed; the whole log is $log" >&2
 		exit 1
 	fi
 	grep -E '^# (tests|pass|fail|skipped) ' $log
@@ -86,9 +109,9 @@ fuzz() {
 }
 
 case ${1-} in
-format | clients | tests | promises | pages | fuzz) "$@" ;;
+format | clients | tests | faults | promises | pages | fuzz) "$@" ;;
 *)
-	echo "usage: check.sh format|clients|tests|promises|pages|fuzz TIME" >&2
+	echo "usage: check.sh format|clients|tests|faults|promises|pages|fuzz TIME" >&2
 	exit 2
 	;;
 esac
