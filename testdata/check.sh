@@ -29,39 +29,36 @@ clients() {
 # has no package of.
 expected='no optmem_max of each network namespace|cannot become a second user|no emulator for|no ucode of OpenWrt here|no web server of OpenWrt here'
 
-# failures LOG: what the tests that failed said, of a log of go test -v, each with its last 100 lines.
-failures() {
-	awk '
-		/^=== (RUN|CONT|NAME) / { at = $3 }
-		/^ *--- (PASS|SKIP|FAIL): / { at = $3 }
-		{ if (at != "") { n[at]++; said[at, n[at]] = $0 } }
-		/^ *--- FAIL: / { failed[++fails] = $3 }
-		/^(FAIL|panic:|fatal error:|# )/ { print }
-		END {
-			for (i = fails; i > 0; i--) {
-				test = failed[i]
-				from = n[test] > 100 ? n[test] - 99 : 1
-				for (j = from; j <= n[test]; j++) print said[test, j]
-			}
-		}' "$1"
-}
+sums='go run gotest.tools/gotestsum@v1.13.0'
 
-# `make test`, but a test that was skipped is an error: here everything is at hand.
+# `make test`, but a test that was skipped is an error: here everything is at hand. What failed is run once
+# more, if it is not much: what then passes does not hold up a change that has nothing to do with it, but is
+# told, and is a fault to be mended (FLAKY=0: it is an error).
 tests() {
 	log=build/test.log
-	if ! go test -v -timeout 30m ./... >$log 2>&1; then
-		failures $log >&2
+	# shellcheck disable=SC2086 # a command is words
+	$sums --format standard-verbose --jsonfile build/test.json --rerun-fails="${FLAKY:-1}" --rerun-fails-max-failures=4 \
+		--packages=./... -- -timeout 30m >$log 2>&1 || {
+		grep -aE '^(# |panic:|fatal error:)' $log >&2 || true
+		sed -n -E '/^=== (Failed|Errors)$/,$p' $log >&2
 		echo "check: error: tests failed; the whole log is $log" >&2
 		exit 1
-	fi
-	grep -E '^ok' $log
-	if [ "$(grep -cE '^ *--- SKIP' $log)" -gt "$(grep -cE "SKIP: .*($expected)" $log)" ]; then
-		grep -E -B 2 '^ *--- SKIP' $log >&2
+	}
+	grep -aE '^ok' $log
+	told=$(sed '/^=== Skipped$/,$d' $log) # without the summary, which says all of them again
+	if [ "$(printf '%s\n' "$told" | grep -acE '^ *--- SKIP')" -gt "$(printf '%s\n' "$told" | grep -acE "SKIP: .*($expected)")" ]; then
+		sed -n '/^=== Skipped$/,/^=== Failed$/p' $log >&2
 		echo "check: error: these tests were skipped" >&2
 		exit 1
 	fi
 	go run ./testdata/withstood $log
-	echo "$(grep -cE '^ *--- PASS' $log) passed, 0 failed"
+	echo 'check: the slowest tests:'
+	$sums tool slowest --jsonfile build/test.json --num 10
+	if grep -qa '^=== Failed$' $log; then
+		sed -n '/^=== Failed$/,$p' $log
+		echo 'check: warning: FLAKY: the tests above failed, and passed when they were run again' >&2
+	fi
+	echo "$(grep -acE '^ *--- PASS' $log) passed, 0 failed"
 }
 
 # faults writes SECURITY.md's table of what the last run of the tests withstood.
@@ -81,13 +78,20 @@ pages() {
 	node_tests luci-app/tests/unit/*.test.mjs luci-app/tests/browser/*.test.mjs
 }
 
-# node_tests FILE...: none may be skipped.
+# node_tests FILE...: none may be skipped; what failed is run once more, as in tests.
 node_tests() {
 	log=build/pages.log
 	if ! node --test "$@" >$log 2>&1; then
-		awk '/^ *not ok /{ told = 1 } told { print } /^ *\.\.\.$/{ told = 0 }' $log >&2
-		echo "check: error: tests failed; the whole log is $log" >&2
-		exit 1
+		failures=$(awk '/^ *not ok /{ told = 1 } told { print } /^ *\.\.\.$/{ told = 0 }' $log)
+		printf '%s\n' "$failures" >&2
+		# Of the folder of the tests, the files in which something failed.
+		files=$(printf '%s\n' "$failures" | sed -n "s|^ *location: '\(.*\.test\.mjs\):.*|\1|p" | sort -u)
+		# shellcheck disable=SC2086 # file names of this project are words
+		if [ "${FLAKY:-1}" = 0 ] || [ -z "$files" ] || ! node --test --test-concurrency=1 $files >build/again.log 2>&1; then
+			echo "check: error: tests failed; the whole log is $log" >&2
+			exit 1
+		fi
+		echo 'check: warning: FLAKY: the tests above failed, and passed when they were run again' >&2
 	fi
 	grep -E '^# (tests|pass|fail|skipped) ' $log
 	grep -qE '^# skipped 0$' $log || {
