@@ -396,11 +396,16 @@ func (d *Daemon) observe(now time.Time, p *wire.Packet) {
 
 // DeviceChanged takes the news that a network device came or went.
 func (d *Daemon) DeviceChanged(dev control.Device) {
-	text := "device " + dev.Name + " is " + dev.State
-	if dev.Problem != "" {
-		text += ", but cannot be read from: " + dev.Problem
+	e := control.Event{Kind: link, Detail: "device " + dev.Name + " is " + dev.State}
+	switch {
+	case dev.Problem != "":
+		e.Kind = trouble
+		e.Detail += ", but cannot be read from: " + dev.Problem
+	case dev.Coarse != "" && dev.State == "up":
+		e.Kind = trouble
+		e.Detail += ", but the kernel filters it " + dev.Coarse
 	}
-	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
+	d.events.add(d.sys.Now(), e)
 }
 
 // Log calls write, never twice at once, for every event of this run that matters enough by the
