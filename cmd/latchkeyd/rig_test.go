@@ -159,8 +159,15 @@ func (d *latchkeydProcess) write(config string) {
 	}
 }
 
-// run starts the process and waits until it answers.
+// run starts the process and waits until it listens.
 func (d *latchkeydProcess) run(flags ...string) {
+	d.t.Helper()
+	d.begin(flags...)
+	d.waitFor("up")
+}
+
+// begin starts the process.
+func (d *latchkeydProcess) begin(flags ...string) {
 	d.t.Helper()
 	args := append([]string{"run", "--config", filepath.Join(d.dir, "config"), "--state", filepath.Join(d.dir, "state"),
 		"--socket", d.socket, "--events", "none"}, flags...) // so that what is told before a restart is not found after it
@@ -173,9 +180,14 @@ func (d *latchkeydProcess) run(flags ...string) {
 	}
 	d.ended = make(chan error, 1)
 	go func() { d.ended <- d.cmd.Wait() }()
-	lab.Wait(d.t, "latchkeyd listens on wan", func() bool {
+}
+
+// waitFor waits until the process answers and says that of wan.
+func (d *latchkeydProcess) waitFor(state string) {
+	d.t.Helper()
+	lab.Wait(d.t, "latchkeyd says that wan is "+state, func() bool {
 		s, err := d.status()
-		return err == nil && len(s.Devices) > 0 && s.Devices[0].State == "up"
+		return err == nil && len(s.Devices) > 0 && s.Devices[0].State == state
 	})
 }
 

@@ -114,7 +114,6 @@ func TestLive_is_never_deaf_for_want_of_room(t *testing.T) {
 			hears(t, l, &r, "")
 		})
 	}
-	lab.Withstood(t, "load", "kernel without room for the filter of many clients", "hears every knock by a coarser filter; status names the limit")
 }
 
 // The least room that a router has is enough for the ports of a hundred sequences, joined to 64 ranges.

@@ -44,6 +44,22 @@ func TestTheLastDayOfAClientIsTold(t *testing.T) {
 	}
 }
 
+func TestWhatADeviceLacksIsTold(t *testing.T) {
+	for want, dev := range map[string]control.Device{
+		"link device wan is up":   {State: "up"},
+		"link device wan is down": {State: "down", Coarse: "without the hints of messages, because there is no room"},
+		"trouble device wan is up, but the kernel filters it without hints, because there is no room": {State: "up", Coarse: "without hints, because there is no room"},
+		"trouble device wan is up, but cannot be read from: no memory":                                {State: "up", Problem: "no memory"},
+	} {
+		r := newRig(t, home)
+		dev.Name = "wan"
+		r.DeviceChanged(dev)
+		if e := r.newest(); e.Kind+" "+e.Detail != want {
+			t.Errorf("%+v is told as %q, want %q", dev, e.Kind+" "+e.Detail, want)
+		}
+	}
+}
+
 // TestNobodyConnectsFrom asks for doors for addresses that are not a host's.
 func TestNobodyConnectsFrom(t *testing.T) {
 	for address, why := range map[string]string{
