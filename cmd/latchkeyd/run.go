@@ -108,6 +108,7 @@ func run(e env, args []string) error {
 		Sessions:        conntrack.Table{},
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
+		Home:            capture.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
 		History:         historyAt(*events, *socket),

@@ -36,8 +36,11 @@ type System struct {
 	Sessions        Sessions
 	// Rules reads the firewall's rules, and returns what tells whether one leads to a door over IPv6 or
 	// IPv4. nil = it is not known, and no door is called broken for want of one.
-	Rules       func() (func(door string, six bool) bool, error)
-	Capture     Capture
+	Rules   func() (func(door string, six bool) bool, error)
+	Capture Capture
+	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
+	// "the router", "the network at lan"; "" = it may come from outside. nil = that is never known.
+	Home        func(devices []string, a netip.Addr) string
 	Inside      Capture // of the devices inside; nil = knocks from there are not recognised
 	Memory      Memory
 	History     History              // nil = events are forgotten with the daemon
