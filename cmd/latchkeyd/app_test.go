@@ -153,14 +153,14 @@ type appProcess struct {
 
 func openApp(t *testing.T, browser, trust, url string) *appProcess {
 	t.Helper()
-	a := &appProcess{cmd: lab.On("phone", "node", "../../testdata/browser/app.mjs", browser, trust, url), said: &lockedBuffer{}}
+	a := &appProcess{cmd: nodeOn(t, "phone", "../../testdata/browser/app.mjs", browser, trust, url), said: &lockedBuffer{}}
 	a.cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	// The browser is node's child: it must not go on knocking when the test is over.
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	a.cmd.Stderr = a.said
 	a.in, a.out = must(a.cmd.StdinPipe()), bufio.NewScanner(must(a.cmd.StdoutPipe()))
 	if err := a.cmd.Start(); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Kill(-a.cmd.Process.Pid, unix.SIGKILL) })
 	return a

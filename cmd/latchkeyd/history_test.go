@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/offer/offertest"
 	"github.com/latchkey/latchkey/pkgs/pickup"
 )
@@ -126,13 +125,13 @@ type device struct {
 func visit(t *testing.T, browser string) *device {
 	t.Helper()
 	d := &device{profile: t.TempDir(), said: &lockedBuffer{}}
-	d.cmd = lab.On("nas", "node", "../../testdata/browser/pickup.mjs", browser, d.profile, pageAddress)
+	d.cmd = nodeOn(t, "nas", "../../testdata/browser/pickup.mjs", browser, d.profile, pageAddress)
 	d.cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.cmd.Stderr = d.said
 	d.in, d.out = must(d.cmd.StdinPipe()), bufio.NewScanner(must(d.cmd.StdoutPipe()))
 	if err := d.cmd.Start(); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Kill(-d.cmd.Process.Pid, unix.SIGKILL) })
 	return d

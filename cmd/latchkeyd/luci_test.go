@@ -47,13 +47,12 @@ type sections []section
 func serveLuCI(t *testing.T) *luci {
 	t.Helper()
 	lab.Enter(t)
+	needNode(t)
 	show := exec.Command("node", "--input-type=module", "-e",
 		`import { viewPage } from './luci-app/tests/lib/pages.mjs'; process.stdout.write(viewPage('view.latchkey.overview', {}));`)
 	show.Dir, show.Stderr = "../..", os.Stderr
 	page, err := show.Output()
-	if errors.Is(err, exec.ErrNotFound) {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
-	} else if err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
 	l := &luci{

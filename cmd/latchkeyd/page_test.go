@@ -87,7 +87,7 @@ func pressDoors(t *testing.T, d *latchkeydProcess, browser, host string, presses
 	for _, p := range presses {
 		args = append(args, p.url)
 	}
-	cmd := lab.On(host, "node", args...)
+	cmd := nodeOn(t, host, args...)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	// The browser is node's child: it must not go on knocking when the test is over.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -96,7 +96,7 @@ func pressDoors(t *testing.T, d *latchkeydProcess, browser, host string, presses
 	out, in := must(cmd.StdoutPipe()), must(cmd.StdinPipe())
 	before := d.knocks(presses[0])
 	if err := cmd.Start(); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) })
 	pressed := bufio.NewScanner(out)

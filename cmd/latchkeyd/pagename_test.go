@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -27,9 +26,7 @@ func TestPageKnocksAtName(t *testing.T) {
 		"#v=1&n=home&h=router.example&u=41641&p=20480&k=" + phoneKey + "&d=web"
 	for _, browser := range []string{"chromium", "firefox"} {
 		t.Run(browser, func(t *testing.T) {
-			if _, err := exec.LookPath("node"); err != nil {
-				t.Skip("SKIP: node is not installed (hint: apt-get install nodejs)")
-			}
+			needNode(t)
 			seen := must(d.status()).Last
 			cmd := lab.On("phone", "sh", "-c", `mount --bind "$0" /etc/resolv.conf; exec node "$@"`,
 				resolv, "../../testdata/browser/press.mjs", browser, "web", url)

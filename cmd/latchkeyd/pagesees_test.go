@@ -181,7 +181,7 @@ type cardSays struct {
 func newCards(t *testing.T, browser string) *cards {
 	t.Helper()
 	p := &cards{t: t, said: &lockedBuffer{}}
-	cmd := lab.On("phone", "node", "../../testdata/browser/card.mjs", browser)
+	cmd := nodeOn(t, "phone", "../../testdata/browser/card.mjs", browser)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	// The browser is node's child: it must not go on knocking when the test is over.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -189,7 +189,7 @@ func newCards(t *testing.T, browser string) *cards {
 	in := must(cmd.StdinPipe())
 	p.in, p.out = in, bufio.NewScanner(must(cmd.StdoutPipe()))
 	if err := cmd.Start(); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		in.Close()

@@ -159,8 +159,15 @@ func (d *latchkeydProcess) write(config string) {
 	}
 }
 
-// run starts the process and waits until it answers.
+// run starts the process and waits until it listens.
 func (d *latchkeydProcess) run(flags ...string) {
+	d.t.Helper()
+	d.begin(flags...)
+	d.waitFor("up")
+}
+
+// begin starts the process.
+func (d *latchkeydProcess) begin(flags ...string) {
 	d.t.Helper()
 	args := append([]string{"run", "--config", filepath.Join(d.dir, "config"), "--state", filepath.Join(d.dir, "state"),
 		"--socket", d.socket, "--events", "none"}, flags...) // so that what is told before a restart is not found after it
@@ -173,9 +180,14 @@ func (d *latchkeydProcess) run(flags ...string) {
 	}
 	d.ended = make(chan error, 1)
 	go func() { d.ended <- d.cmd.Wait() }()
-	lab.Wait(d.t, "latchkeyd listens on wan", func() bool {
+}
+
+// waitFor waits until the process answers and says that of wan.
+func (d *latchkeydProcess) waitFor(state string) {
+	d.t.Helper()
+	lab.Wait(d.t, "latchkeyd says that wan is "+state, func() bool {
 		s, err := d.status()
-		return err == nil && len(s.Devices) > 0 && s.Devices[0].State == "up"
+		return err == nil && len(s.Devices) > 0 && s.Devices[0].State == state
 	})
 }
 
@@ -304,6 +316,21 @@ func spoof(t *testing.T, host string, packets ...[]byte) {
 func syn(from string, port uint16) []byte {
 	return wire.AppendTCP(nil, netip.AddrPortFrom(netip.MustParseAddr(from), 50000+port%1000),
 		netip.AddrPortFrom(netip.MustParseAddr(router), port), uint32(port)<<8, wire.SYN, nil)
+}
+
+// nodeOn returns a command that runs Node.js on a host, which the browsers are steered with.
+func nodeOn(t *testing.T, host string, args ...string) *exec.Cmd {
+	t.Helper()
+	needNode(t)
+	return lab.On(host, "node", args...)
+}
+
+// needNode skips a test where there is no Node.js. On a host its absence would look like a failure of ip(8).
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+	}
 }
 
 // lockedBuffer is a buffer that may be read while a process writes to it.

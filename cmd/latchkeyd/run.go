@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 
@@ -109,6 +108,7 @@ func run(e env, args []string) error {
 		Sessions:        conntrack.Table{},
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
+		Home:            capture.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
 		History:         historyAt(*events, *socket),
@@ -213,32 +213,7 @@ type packets struct{ *capture.Live }
 
 var _ daemon.Capture = packets{}
 
-// Check tells whether the kernel's filter can be made, if need be without hints.
-func (p packets) Check(f wire.Filter) error {
-	_, err := capture.Compile(f)
-	if errors.Is(err, capture.ErrFilterTooBig) {
-		_, err = capture.Compile(withoutHints(f))
-	}
-	return err
-}
-
-// Set falls back to a filter without hints where the kernel has no room for them: more packets wake
-// the daemon then, but no knock is lost.
-func (p packets) Set(devices []string, f wire.Filter) error {
-	err := p.Live.Set(devices, f)
-	if errors.Is(err, capture.ErrFilterTooBig) {
-		err = p.Live.Set(devices, withoutHints(f))
-	}
-	return err
-}
-
-func withoutHints(f wire.Filter) wire.Filter {
-	f.STUN = slices.Clone(f.STUN)
-	for i := range f.STUN {
-		f.STUN[i].Hints = nil
-	}
-	return f
-}
+func (packets) Check(f wire.Filter) error { return capture.Check(f) }
 
 // Devices tells how the devices are that are listened to.
 func (p packets) Devices() []control.Device {
@@ -250,7 +225,7 @@ func (p packets) Devices() []control.Device {
 }
 
 func deviceOf(l capture.Link) control.Device {
-	d := control.Device{Name: l.Name, State: l.State, Since: l.Since.Round(0), Dropped: l.Dropped}
+	d := control.Device{Name: l.Name, State: l.State, Since: l.Since.Round(0), Coarse: l.Coarse, Dropped: l.Dropped}
 	if l.Err != nil {
 		d.Problem = l.Err.Error()
 	}

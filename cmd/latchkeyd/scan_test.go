@@ -141,13 +141,13 @@ type ownersBrowser struct {
 
 func openOwnersBrowser(t *testing.T, browser string) *ownersBrowser {
 	t.Helper()
-	h := &ownersBrowser{cmd: lab.On("nas", "node", "../../testdata/browser/home.mjs", browser, t.TempDir()), said: &lockedBuffer{}}
+	h := &ownersBrowser{cmd: nodeOn(t, "nas", "../../testdata/browser/home.mjs", browser, t.TempDir()), said: &lockedBuffer{}}
 	h.cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the browser, which is node's child
 	h.cmd.Stderr = h.said
 	h.in, h.out = must(h.cmd.StdinPipe()), bufio.NewScanner(must(h.cmd.StdoutPipe()))
 	if err := h.cmd.Start(); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Kill(-h.cmd.Process.Pid, unix.SIGKILL) })
 	return h

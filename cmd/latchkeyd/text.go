@@ -29,6 +29,9 @@ func printStatus(w io.Writer, s control.Status) {
 		if d.Problem != "" {
 			fmt.Fprintf(w, ", but cannot read from it: %s", d.Problem)
 		}
+		if d.Coarse != "" {
+			fmt.Fprintf(w, ", but the kernel filters %s", d.Coarse)
+		}
 		fmt.Fprintln(w)
 	}
 	if s.Problem != "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// ErrFilterTooBig means that the kernel does not take a filter of this size. A coarser one may
-// fit: fewer port ranges, or nil for the hints of a STUN filter.
+// ErrFilterTooBig means that no kernel takes a filter of this size. A coarser one may fit: fewer port
+// ranges, or nil for the hints of a STUN filter.
 var ErrFilterTooBig = errors.New("filter is too big for the kernel")
 
-// maxInstructions is BPF_MAXINSNS of <linux/bpf_common.h>. Kernels before 6.7 may refuse less
+// maxInstructions is BPF_MAXINSNS of <linux/bpf_common.h>. Kernels before 6.8 may refuse less
 // than that, see attach.
 const maxInstructions = 4096
 
@@ -59,7 +59,7 @@ const (
 //   - Packets that wire.Packet.Decode refuses may pass.
 //
 // It returns how many bytes of the packet are of use: at least the headers, and of UDP 1600.
-// Ports, sizes and hints are found by binary search. A filter of more than 4096 instructions is
+// Ports, sizes and hints are found by binary search. A filter that no kernel takes, behind plain, is
 // refused with an error that is ErrFilterTooBig.
 func Compile(f wire.Filter) ([]bpf.Instruction, error) {
 	f.Normalize()
@@ -99,9 +99,9 @@ func Compile(f wire.Filter) ([]bpf.Instruction, error) {
 		ip6,
 		transport,
 	)
-	if len(program) > maxInstructions {
+	if n := len(plain()) + len(program); n > maxInstructions {
 		return nil, fmt.Errorf("%w: it has %d instructions, at most %d (BPF_MAXINSNS) are allowed",
-			ErrFilterTooBig, len(program), maxInstructions)
+			ErrFilterTooBig, n, maxInstructions)
 	}
 	return program, nil
 }
@@ -203,14 +203,15 @@ func stunCode(hints [][4]byte) block {
 
 // echoCode expects X at the ICMP header, and in A its protocol: ICMP or ICMPv6, or another that it
 // does not want.
-func echoCode(sizes []uint16) block {
+func echoCode(sizes []wire.PortRange) block {
 	const icmpHeader, echo4, echo6 = 8, 8, 128
 	if len(sizes) == 0 {
 		return nil
 	}
-	spans := make([]span, len(sizes))
-	for i, n := range sizes {
-		spans[i] = span{uint32(n) + icmpHeader, uint32(n) + icmpHeader}
+	spans := ports(sizes)
+	for i := range spans {
+		spans[i].lo += icmpHeader
+		spans[i].hi += icmpHeader
 	}
 	return slices.Concat(
 		block{

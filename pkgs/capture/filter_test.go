@@ -146,20 +146,6 @@ func compile(t *testing.T, f wire.Filter) *bpf.VM {
 	return vm
 }
 
-// assemble compiles f into what the kernel takes.
-func assemble(t testing.TB, f wire.Filter) []bpf.RawInstruction {
-	t.Helper()
-	program, err := Compile(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := bpf.Assemble(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
 // compare checks the filter program against its definition for one packet.
 func compare(t *testing.T, vm *bpf.VM, f wire.Filter, packet []byte) {
 	t.Helper()
@@ -191,7 +177,8 @@ func randomFilter(r *rand.Rand) wire.Filter {
 	}
 	f := wire.Filter{SYN: ranges(), TCP: ranges(), UDP: ranges()}
 	for range r.IntN(5) * r.IntN(20) {
-		f.Echo = append(f.Echo, uint16(r.IntN(200)))
+		n := uint16(r.IntN(200))
+		f.Echo = append(f.Echo, wire.PortRange{First: n, Last: n + uint16(r.IntN(2)*r.IntN(3))})
 	}
 	for range r.IntN(4) {
 		s := wire.STUNFilter{Port: uint16(r.IntN(1 << 16))}
@@ -231,7 +218,7 @@ func randomPacket(r *rand.Rand, f wire.Filter) []byte {
 	case 2:
 		size := uint16(r.IntN(200))
 		if len(f.Echo) > 0 {
-			size = f.Echo[r.IntN(len(f.Echo))] + uint16(r.IntN(3)/2)
+			size = f.Echo[r.IntN(len(f.Echo))].Last + uint16(r.IntN(3)/2)
 		}
 		b = wire.AppendEcho(nil, src, dst, 0, 0, make([]byte, size))
 	default:

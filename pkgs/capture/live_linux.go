@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/mdlayher/netlink"
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -34,8 +33,9 @@ const (
 type Link struct {
 	Name    string
 	State   string    // Up, Down or Missing
-	Since   time.Time // when State or Err became what they are
+	Since   time.Time // when State, Err or Coarse became what they are
 	Err     error     // not nil if the device is there but cannot be read from
+	Coarse  string    // "", or how the kernel filters it more coarsely than Set said, and why: "without ..., because ..."
 	Dropped uint64    // packets that the kernel could not hand over since Set named the device
 }
 
@@ -57,15 +57,16 @@ type Live struct {
 
 	mu      sync.Mutex
 	closed  bool
-	filter  []bpf.RawInstruction // never empty once there is a device
-	devices map[string]*device   // those of the last Set
-	news    []Link               // not yet told to notify
+	filters []compiled         // of the last Set, the one that it asked for first
+	devices map[string]*device // those of the last Set
+	news    []Link             // not yet told to notify
 }
 
 // device is one device that was asked for.
 type device struct {
 	link   Link
 	socket *socket // nil while there is none
+	stale  bool    // the socket has not got the filter that it should have
 }
 
 // Listen starts without any device; see Set. Notify is called with each change of a device's
@@ -93,32 +94,25 @@ func Listen(h Handler, notify func(Link)) (*Live, error) {
 	return l, nil
 }
 
-// Set makes l read exactly what f wants, from exactly these devices. Devices that do not exist are
-// waited for. Sockets that are open already get the new filter in one call; a packet that both the
-// old and the new filter want is never lost.
+// Set makes l read what f wants, from exactly these devices. Devices that do not exist are waited for.
+// Sockets that are open already get the new filter in one call; a packet that both the old and the new
+// filter want is never lost. Where the kernel has no room for the filter, the handler gets other packets,
+// too: Links shows it as Coarse. The next Set tries the whole filter again.
 //
-// An error of the filter means that nothing was changed; it is ErrFilterTooBig if the kernel does
-// not take it. An error of a new device means that nothing is read from that one for now; Links
-// shows it, and Live goes on trying. The handler may be called once more for a device after it was
+// An error of a device means that nothing is read from that one for now, or by the filter of before;
+// Links shows it, and Live goes on trying. The handler may be called once more for a device after it was
 // removed: Set does not wait for the handler.
 func (l *Live) Set(devices []string, f wire.Filter) error {
-	program, err := Compile(f)
+	filters, err := compileAll(f)
 	if err != nil {
 		return err
-	}
-	filter, err := bpf.Assemble(append(untagged(), program...))
-	if err != nil {
-		return fmt.Errorf("assemble filter: %w", err)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return errors.New("capture is closed")
 	}
-	if err := l.swap(filter); err != nil {
-		return err
-	}
-	l.filter = filter
+	l.filters = filters
 	for name, d := range l.devices {
 		if !slices.Contains(devices, name) {
 			d.close()
@@ -128,32 +122,17 @@ func (l *Live) Set(devices []string, f wire.Filter) error {
 	now := time.Now()
 	var failed error
 	for _, name := range devices {
-		if l.devices[name] == nil {
-			l.devices[name] = &device{link: Link{Name: name}}
-			l.look(now, l.devices[name])
-			failed = cmp.Or(failed, l.devices[name].link.Err)
+		d := l.devices[name]
+		if d == nil {
+			d = &device{link: Link{Name: name}}
+			l.devices[name] = d
 		}
+		d.stale = true
+		l.look(now, d)
+		failed = cmp.Or(failed, d.link.Err)
 	}
 	l.wake()
 	return failed
-}
-
-// swap gives all open sockets a new filter, or all the old one if one of them does not take it.
-func (l *Live) swap(filter []bpf.RawInstruction) error {
-	for _, d := range l.devices {
-		if d.socket == nil {
-			continue
-		}
-		if err := d.socket.attach(filter); err != nil {
-			for _, d := range l.devices {
-				if d.socket != nil {
-					err = errors.Join(err, d.socket.attach(l.filter))
-				}
-			}
-			return fmt.Errorf("filter for %s: %w", d.link.Name, err)
-		}
-	}
-	return nil
 }
 
 // Links returns the devices of the last Set, sorted by name.
@@ -244,15 +223,15 @@ func (l *Live) lookAtAll() []Link {
 	return news
 }
 
-// look opens, closes or reopens the socket of a device by what the kernel says now, and notes a
-// change of its state.
+// look opens, closes or reopens the socket of a device by what the kernel says now, sees to its filter,
+// and notes a change of its state.
 func (l *Live) look(now time.Time, d *device) {
 	index, state, err := l.query.device(d.link.Name)
 	if d.socket != nil && (d.socket.failed() || state == Missing || !d.socket.boundTo(index)) {
 		d.close()
 	}
 	if d.socket == nil && index != 0 {
-		d.socket, err = openSocket(d.link.Name, index, l.filter)
+		d.socket, err = openSocket(d.link.Name, index)
 		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
 			state, err = Missing, nil // it went between the two calls
 		}
@@ -260,9 +239,22 @@ func (l *Live) look(now time.Time, d *device) {
 			s := d.socket
 			l.running.Go(func() { s.run(l.handler, &l.turn) })
 		}
+		d.stale = true
 	}
-	if d.link.State != state || fmt.Sprint(d.link.Err) != fmt.Sprint(err) {
-		d.link.State, d.link.Err, d.link.Since = state, err, now
+	coarse := d.link.Coarse
+	switch {
+	case d.socket == nil:
+		coarse = ""
+	case d.stale:
+		var failed error
+		coarse, failed = d.socket.attach(l.filters)
+		d.stale = failed != nil
+		if coarse == "" { // else it is read, after all
+			err = failed
+		}
+	}
+	if d.link.State != state || d.link.Coarse != coarse || fmt.Sprint(d.link.Err) != fmt.Sprint(err) {
+		d.link.State, d.link.Err, d.link.Coarse, d.link.Since = state, err, coarse, now
 		l.news = append(l.news, d.link)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -44,10 +43,12 @@ func TestLive_comes_back(t *testing.T) {
 			addPair(t, "lk0", "lk1", "index", "777")
 		},
 		"after another device took the name": func(t *testing.T) {
+			t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "lk0old").Run() })
+			// Kernels before 6.2 rename no device that is up.
 			ip(t, "link", "set", "lk0", "down")
+			ip(t, "link", "set", "lk1", "down")
 			ip(t, "link", "set", "lk0", "name", "lk0old")
 			ip(t, "link", "set", "lk1", "name", "lk1old")
-			t.Cleanup(func() { ip(t, "link", "del", "lk0old") })
 			addPair(t, "lk0", "lk1")
 		},
 	} {
@@ -62,9 +63,7 @@ func TestLive_comes_back(t *testing.T) {
 			openPort(t, "lk1").send(syn(7000, 1))
 			eventually(t, "the first packet is heard", func() bool { return r.count(syn(7000, 1)) == 1 })
 			happens(t)
-			if took := heardAgain(t, &r); took > time.Second {
-				t.Errorf("heard after %v, want at most 1 s", took)
-			}
+			heardAgain(t, &r)
 			eventually(t, "the device is told to be up", func() bool {
 				states := r.states("lk0")
 				return len(states) > 0 && states[len(states)-1] == Up
@@ -89,10 +88,9 @@ func TestLive_comes_back_without_the_kernel_telling(t *testing.T) {
 	heardAgain(t, &r)
 }
 
-// heardAgain sends knocks until one arrives, and returns how long that took.
-func heardAgain(t *testing.T, r *recorder) time.Duration {
+// heardAgain sends knocks until one arrives.
+func heardAgain(t *testing.T, r *recorder) {
 	t.Helper()
-	start := time.Now()
 	port := openPort(t, "lk1")
 	var tried uint32
 	before := r.heard()
@@ -101,9 +99,6 @@ func heardAgain(t *testing.T, r *recorder) time.Duration {
 		port.send(syn(7000, 100+tried))
 		return r.heard() > before
 	})
-	took := time.Since(start)
-	t.Logf("heard after %v", took)
-	return took
 }
 
 func TestLive_tells_what_happens_to_a_device(t *testing.T) {
@@ -178,7 +173,7 @@ func TestLive_filters_as_Match_says(t *testing.T) {
 	var r recorder
 	l := listen(t, r.handle, r.notify)
 	const marker = 1
-	passed, dropped := 0, 0
+	passed, dropped, coarse := 0, 0, 0
 	for seed := range uint64(40) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		f := randomFilter(rnd)
@@ -207,15 +202,25 @@ func TestLive_filters_as_Match_says(t *testing.T) {
 			}
 			want = append(want, b)
 		}
+		// Where the kernel has no room for all of the filter, other packets come, too.
+		wanted := func(b []byte) bool { return true }
+		if l.Links()[0].Coarse != "" {
+			coarse++
+			wanted = func(b []byte) bool {
+				var p wire.Packet
+				return p.Decode(b) == nil && f.Match(&p)
+			}
+		}
 		end := syn(marker, 0xe0d)
 		port.send(end)
 		want = append(want, end)
 		eventually(t, "the end marker is heard", func() bool { return r.count(end) > 0 })
-		if diff := cmp.Diff(want, r.all()); diff != "" {
+		heard := slices.DeleteFunc(r.all(), func(b []byte) bool { return !wanted(b) })
+		if diff := cmp.Diff(want, heard); diff != "" {
 			t.Fatalf("seed %d: packets differ (-want +got):\n%s", seed, diff)
 		}
 	}
-	t.Logf("%d packets passed, %d were dropped", passed, dropped)
+	t.Logf("%d packets passed, %d were dropped, %d filters were too big", passed, dropped, coarse)
 	if passed < 500 || dropped < 500 {
 		t.Errorf("%d packets passed, %d were dropped: not enough to tell", passed, dropped)
 	}
@@ -225,15 +230,11 @@ func TestLive_loses_nothing_while_filters_are_swapped(t *testing.T) {
 	lab.Enter(t)
 	t.Run("with room for two filters", swapUnderLoad)
 	t.Run("with room for one filter", func(t *testing.T) {
-		const limit = "/proc/sys/net/core/optmem_max"
-		old, err := os.ReadFile(limit)
-		if err != nil {
-			t.Skipf("SKIP: %v", err)
-		}
-		if err := os.WriteFile(limit, []byte("20480"), 0); err != nil {
-			t.Skipf("SKIP: the kernel has no optmem_max of each network namespace: %v", err)
-		}
-		t.Cleanup(func() { _ = os.WriteFile(limit, old, 0) })
+		giveRoom(t, 20480)
+		swapUnderLoad(t)
+	})
+	t.Run("with room for none of them", func(t *testing.T) {
+		giveRoom(t, 4096)
 		swapUnderLoad(t)
 	})
 }
@@ -298,39 +299,6 @@ func numbers(r *recorder) (numbers []uint32) {
 		}
 	}
 	return numbers
-}
-
-func TestLive_refuses_a_filter_whole(t *testing.T) {
-	lab.Enter(t)
-	addPair(t, "lk0", "lk1")
-	var r recorder
-	l := listen(t, r.handle, r.notify)
-	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
-		t.Fatal(err)
-	}
-	huge := wire.Filter{STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(5000)}}}
-	if err := l.Set([]string{"lk9"}, huge); !errors.Is(err, ErrFilterTooBig) {
-		t.Errorf("error %v, want one that is ErrFilterTooBig", err)
-	}
-	const limit = "/proc/sys/net/core/optmem_max"
-	if old, err := os.ReadFile(limit); err == nil && os.WriteFile(limit, []byte("10240"), 0) == nil {
-		t.Cleanup(func() { _ = os.WriteFile(limit, old, 0) })
-		large := wire.Filter{STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1500)}}}
-		err := l.Set([]string{"lk9"}, large)
-		if !errors.Is(err, ErrFilterTooBig) || !strings.Contains(err.Error(), "optmem_max") {
-			t.Errorf("error %v, want ErrFilterTooBig with a hint at optmem_max", err)
-		}
-	}
-	if got := l.Links(); len(got) != 1 || got[0].Name != "lk0" {
-		t.Errorf("links %+v, want those from before", got)
-	}
-	port := openPort(t, "lk1")
-	port.send(syn(6999, 1))
-	port.send(syn(7000, 2))
-	eventually(t, "the old filter's packet is heard", func() bool { return r.count(syn(7000, 2)) == 1 })
-	if n := len(r.all()); n != 1 {
-		t.Errorf("%d packets heard, want only the old filter's", n)
-	}
 }
 
 func TestLive_leaves_devices(t *testing.T) {
@@ -419,11 +387,18 @@ func oneByOne(t testing.TB) (round func()) {
 		t.Fatal(err)
 	}
 	filter := wire.Filter{SYN: knockPort}
-	s, err := openSocket("lk0", index, assemble(t, filter))
+	s, err := openSocket("lk0", index)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
+	list, err := compileAll(filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.attach(list); err != nil {
+		t.Fatal(err)
+	}
 	packet := syn(7000, 1)
 	var p wire.Packet
 	return func() {

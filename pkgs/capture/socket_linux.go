@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -53,20 +54,9 @@ func mayListen() error {
 	return unix.Close(fd)
 }
 
-// untagged begins a filter that drops what belongs to a VLAN: a socket on a device sees that of the
-// devices above it, too, before it is theirs. A tag with the number 0 is none but a priority (IEEE 802.1Q).
-func untagged() []bpf.Instruction {
-	const number = 0xfff // of the tag, in SKF_AD_VLAN_TAG of <linux/filter.h>
-	return []bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtVLANTag},
-		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: number},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
-		drop,
-	}
-}
-
-// openSocket starts to listen on a device. Packets count from the moment when it returns.
-func openSocket(device string, index int, filter []bpf.RawInstruction) (*socket, error) {
+// openSocket starts to listen on a device. Packets count from the moment when it returns. Attach gives
+// it a filter; until then it hands over nothing.
+func openSocket(device string, index int) (*socket, error) {
 	// The socket drops everything until its options are set, and so from before it is bound: no
 	// packet gets in that the filter does not want. Cooked (Datagram): packets begin with the
 	// IP header on Ethernet, PPPoE and tunnels alike.
@@ -80,14 +70,14 @@ func openSocket(device string, index int, filter []bpf.RawInstruction) (*socket,
 		return nil, fmt.Errorf("listen on %s: %w", device, permission(err))
 	}
 	s := &socket{device: device, conn: conn}
-	if err := s.prepare(filter); err != nil {
+	if err := s.prepare(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("listen on %s: %w", device, err)
 	}
 	return s, nil
 }
 
-func (s *socket) prepare(filter []bpf.RawInstruction) error {
+func (s *socket) prepare() error {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
 		return err
@@ -108,36 +98,55 @@ func (s *socket) prepare(filter []bpf.RawInstruction) error {
 	if err := errors.Join(err, failed); err != nil {
 		return err
 	}
-	if err := s.attach(filter); err != nil {
-		return err
-	}
 	s.reader.init()
 	return nil
 }
 
-// attach replaces the filter in one call.
+// attach gives the socket the first of the programs that the kernel has room for, and says why that is not
+// the first of all. After an error it may be called again.
 //
-// The kernel charges filters to the socket (net.core.optmem_max: 10 kB on 32-bit kernels before
-// 6.7, 20 kB on 64-bit ones, 128 kB since), and during the swap the old one and the new one both.
-// If the two do not fit together, one that takes all packets goes in between: for some
-// microseconds the handler may then get packets that no filter wants, but none is lost.
-func (s *socket) attach(filter []bpf.RawInstruction) error {
-	err := s.conn.SetBPF(filter)
+// The kernel charges filters to the socket: net.core.optmem_max is 10 kB on 32-bit kernels before 6.8, 20 kB
+// on 64-bit ones, 128 kB since. During a swap it charges the old one and the new one both. If the two do not
+// fit together, the old one goes first: for some microseconds the handler may then get packets that no filter
+// wants, but none is lost. It stays so where there is no room at all: hearing all of it beats being deaf.
+func (s *socket) attach(programs []compiled) (coarse string, err error) {
+	err = s.conn.SetBPF(programs[0].code)
+	if err == nil {
+		return programs[0].because(fmt.Sprintf("no more than %d instructions are allowed (BPF_MAXINSNS)", maxInstructions)), nil
+	}
 	if !errors.Is(err, unix.ENOMEM) {
-		return err
+		return "", fmt.Errorf("filter: %w", err)
 	}
-	everything, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: snapPayload}})
-	if err != nil {
-		return err
+	if err := s.detach(); err != nil {
+		return "", fmt.Errorf("remove filter: %w", err)
 	}
-	if err := s.conn.SetBPF(everything); err != nil {
-		return err
+	for _, p := range programs {
+		if err = s.conn.SetBPF(p.code); !errors.Is(err, unix.ENOMEM) {
+			return p.because(scarce()), err
+		}
 	}
-	err = s.conn.SetBPF(filter)
-	if errors.Is(err, unix.ENOMEM) {
-		return fmt.Errorf("%w: it has %d instructions (hint: sysctl -w net.core.optmem_max=131072)", ErrFilterTooBig, len(filter))
+	return compiled{lost: "with no filter at all"}.because(scarce()), err
+}
+
+func (s *socket) detach() error {
+	var failed error
+	err := s.raw.Control(func(fd uintptr) {
+		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	})
+	if failed == unix.ENOENT { // it has none
+		failed = nil
 	}
-	return err
+	return errors.Join(err, failed)
+}
+
+// scarce says what the kernel has too little of, and how to give it more.
+func scarce() string {
+	is := "is too small"
+	// Kernels before 6.8 show it only outside of network namespaces.
+	if limit, err := os.ReadFile("/proc/sys/net/core/optmem_max"); err == nil {
+		is = "is " + strings.TrimSpace(string(limit))
+	}
+	return "net.core.optmem_max " + is + " (hint: sysctl -w net.core.optmem_max=131072)"
 }
 
 // boundTo tells whether the kernel still has this socket on the device with this index. A device

@@ -53,6 +53,7 @@ type Device struct {
 	State   string    `json:"state"` // "up", "down" or "missing"
 	Since   time.Time `json:"since"`
 	Problem string    `json:"problem,omitempty"` // why it is there but cannot be read from
+	Coarse  string    `json:"coarse,omitempty"`  // "without ..., because ...": more packets are read than are wanted; knocks work
 	Dropped uint64    `json:"dropped,omitempty"` // packets that came faster than they were read
 }
 

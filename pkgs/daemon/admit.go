@@ -162,6 +162,9 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
+	if home := d.home(l.address); home != "" {
+		return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, home)
+	}
 	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
@@ -173,17 +176,35 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 // nobodyThere says why a door is not opened for an address that connects refuses.
 const nobodyThere = "nobody can connect from there"
 
-// connects tells whether somebody with an address can connect to a router. Nobody has one of "this
+// connects tells whether somebody with an address can connect through a router. Nobody has one of "this
 // network" (0.0.0.0/8), of a loopback or a group of hosts, one that is reserved (240.0.0.0/4), or the
-// broadcast address, by RFC 6890; the firewall would let in nobody.
+// broadcast address, by RFC 6890; one of a link is not routed (RFC 3927, RFC 4291); and ::/96 is not in
+// use (RFC 4291, section 2.5.5.1). An IPv4 address behind NAT64 (RFC 6052) counts as itself.
 func connects(a netip.Addr) bool {
 	a = a.Unmap()
+	if a.Is6() {
+		b := a.As16()
+		switch [12]byte(b[:12]) {
+		case [12]byte{}:
+			return false
+		case [12]byte{0, 0x64, 0xff, 0x9b}:
+			a = netip.AddrFrom4([4]byte(b[12:]))
+		}
+	}
 	if a.Is4() {
 		if first := a.As4()[0]; first == 0 || first >= 240 {
 			return false
 		}
 	}
-	return a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast()
+	return a.IsValid() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
+}
+
+// home says whose an address is that nobody outside has; "" = it may come from there.
+func (d *Daemon) home(a netip.Addr) string {
+	if d.sys.Home == nil {
+		return ""
+	}
+	return d.sys.Home(d.policy.cfg.Main.Devices, a.Unmap())
 }
 
 func (d *Daemon) rate(knocker string) *rate.Bucket {

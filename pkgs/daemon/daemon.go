@@ -36,8 +36,11 @@ type System struct {
 	Sessions        Sessions
 	// Rules reads the firewall's rules, and returns what tells whether one leads to a door over IPv6 or
 	// IPv4. nil = it is not known, and no door is called broken for want of one.
-	Rules       func() (func(door string, six bool) bool, error)
-	Capture     Capture
+	Rules   func() (func(door string, six bool) bool, error)
+	Capture Capture
+	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
+	// "the router", "the network at lan"; "" = it may come from outside. nil = that is never known.
+	Home        func(devices []string, a netip.Addr) string
 	Inside      Capture // of the devices inside; nil = knocks from there are not recognised
 	Memory      Memory
 	History     History              // nil = events are forgotten with the daemon
@@ -396,11 +399,16 @@ func (d *Daemon) observe(now time.Time, p *wire.Packet) {
 
 // DeviceChanged takes the news that a network device came or went.
 func (d *Daemon) DeviceChanged(dev control.Device) {
-	text := "device " + dev.Name + " is " + dev.State
-	if dev.Problem != "" {
-		text += ", but cannot be read from: " + dev.Problem
+	e := control.Event{Kind: link, Detail: "device " + dev.Name + " is " + dev.State}
+	switch {
+	case dev.Problem != "":
+		e.Kind = trouble
+		e.Detail += ", but cannot be read from: " + dev.Problem
+	case dev.Coarse != "" && dev.State == "up":
+		e.Kind = trouble
+		e.Detail += ", but the kernel filters it " + dev.Coarse
 	}
-	d.events.add(d.sys.Now(), control.Event{Kind: link, Detail: text})
+	d.events.add(d.sys.Now(), e)
 }
 
 // Log calls write, never twice at once, for every event of this run that matters enough by the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -44,13 +45,31 @@ func TestTheLastDayOfAClientIsTold(t *testing.T) {
 	}
 }
 
+func TestWhatADeviceLacksIsTold(t *testing.T) {
+	for want, dev := range map[string]control.Device{
+		"link device wan is up":   {State: "up"},
+		"link device wan is down": {State: "down", Coarse: "without the hints of messages, because there is no room"},
+		"trouble device wan is up, but the kernel filters it without hints, because there is no room": {State: "up", Coarse: "without hints, because there is no room"},
+		"trouble device wan is up, but cannot be read from: no memory":                                {State: "up", Problem: "no memory"},
+	} {
+		r := newRig(t, home)
+		dev.Name = "wan"
+		r.DeviceChanged(dev)
+		if e := r.newest(); e.Kind+" "+e.Detail != want {
+			t.Errorf("%+v is told as %q, want %q", dev, e.Kind+" "+e.Detail, want)
+		}
+	}
+}
+
 // TestNobodyConnectsFrom asks for doors for addresses that are not a host's.
 func TestNobodyConnectsFrom(t *testing.T) {
 	for address, why := range map[string]string{
 		"255.255.255.255": "not-allowed", "240.0.0.1": "not-allowed", "0.1.2.3": "not-allowed", "127.0.0.1": "not-allowed", "::1": "not-allowed",
 		"::ffff:240.0.0.1": "not-allowed",
 		"224.0.0.1":        "bad-message", "ff02::1": "bad-message", // by the message's own rules
-		"192.168.1.7": "", "100.64.0.1": "", "169.254.1.1": "", "223.255.255.255": "", "fe80::1": "", "2001:db8::7": "",
+		"169.254.1.1": "not-allowed", "fe80::1": "not-allowed", "::192.0.2.1": "not-allowed",
+		"64:ff9b::7f00:1": "not-allowed", "64:ff9b::e000:1": "not-allowed", "64:ff9b::a9fe:101": "not-allowed",
+		"192.168.1.7": "", "100.64.0.1": "", "223.255.255.255": "", "2001:db8::7": "", "64:ff9b::cb00:7107": "", "64:ff9b:1::7f00:1": "",
 	} {
 		a := netip.MustParseAddr(address)
 		r := newRig(t, home)
@@ -65,5 +84,50 @@ func TestNobodyConnectsFrom(t *testing.T) {
 		if (err != nil) != (why != "") || (r.open("web") == "") != (why != "") {
 			t.Errorf("the owner opens for %s: %v", address, err)
 		}
+	}
+}
+
+// TestNobodyComesFromHome asks from outside for doors for addresses that the router knows to be elsewhere.
+func TestNobodyComesFromHome(t *testing.T) {
+	homes := map[netip.Addr]string{
+		netip.MustParseAddr("203.0.113.1"): "the router",
+		netip.MustParseAddr("192.168.1.7"): "the network at lan",
+	}
+	r := newRig(t, home)
+	sys := r.system()
+	sys.Home = func(devices []string, a netip.Addr) string {
+		if len(devices) != 1 || devices[0] != "wan" {
+			t.Errorf("asked by devices %q, want wan", devices)
+		}
+		return homes[a]
+	}
+	d, err := daemon.New(sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Daemon = d
+	for a, whose := range homes {
+		r.now = r.now.Add(10 * time.Second)
+		r.message(a, r.seal(seal.Body{Door: seal.Tag("nas")}))
+		if e := r.newest(); e.Reason != "not-allowed" || !strings.Contains(e.Detail, a.String()+" belongs to "+whose) {
+			t.Errorf("from %s: %+v", a, e)
+		}
+		r.now = r.now.Add(10 * time.Second)
+		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Address: a}))
+		if e := r.newest(); e.Reason != "not-allowed" || !strings.Contains(e.Detail, a.String()+" belongs to "+whose) {
+			t.Errorf("for %s: %+v", a, e)
+		}
+		r.sequence(a, shy...)
+		if e := r.newest(); e.Reason != "not-allowed" {
+			t.Errorf("from %s by a sequence: %+v", a, e)
+		}
+	}
+	if open := r.open("nas"); open != "" {
+		t.Errorf("open for %s", open)
+	}
+	r.now = r.now.Add(10 * time.Second)
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	if r.open("nas") == "" {
+		t.Errorf("the phone is refused: %+v", r.newest())
 	}
 }

@@ -95,7 +95,7 @@ func (d *sequences) AddFilter(f *wire.Filter) {
 		only := wire.PortRange{First: at.port, Last: at.port}
 		switch at.proto {
 		case wire.ICMP:
-			f.Echo = append(f.Echo, at.port)
+			f.Echo = append(f.Echo, only)
 		case wire.UDP:
 			f.UDP = append(f.UDP, only)
 		case wire.TCP:

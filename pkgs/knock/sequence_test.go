@@ -418,7 +418,7 @@ func TestSequenceFilter(t *testing.T) {
 			t.Errorf("port %d is not in UDP: %+v", port, f)
 		}
 	}
-	if !slices.Equal(f.Echo, []uint16{77}) {
+	if !slices.Equal(f.Echo, []wire.PortRange{{First: 77, Last: 77}}) {
 		t.Errorf("echo sizes are %v, want 77", f.Echo)
 	}
 }

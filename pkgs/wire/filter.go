@@ -11,7 +11,7 @@ type Filter struct {
 	SYN  []PortRange  // TCP with SYN set and ACK, RST and FIN clear, to these ports
 	TCP  []PortRange  // TCP with any flags, to these ports
 	UDP  []PortRange  // UDP to these ports
-	Echo []uint16     // ICMP and ICMPv6 echo requests with these payload sizes, in bytes
+	Echo []PortRange  // ICMP and ICMPv6 echo requests with these payload sizes, in bytes
 	STUN []STUNFilter // STUN Binding requests
 }
 

@@ -4,6 +4,7 @@ package wire
 
 import (
 	"bytes"
+	"math"
 	"slices"
 	"sort"
 )
@@ -37,7 +38,7 @@ func (f *Filter) Match(p *Packet) bool {
 	case UDP:
 		return contains(f.UDP, p.DstPort) || f.matchSTUN(p)
 	case ICMP, ICMPv6:
-		return p.IsEcho() && slices.ContainsFunc(f.Echo, func(n uint16) bool { return int(n) == p.Size })
+		return p.IsEcho() && p.Size <= math.MaxUint16 && contains(f.Echo, uint16(p.Size))
 	}
 	return false
 }
@@ -65,13 +66,29 @@ func contains(ranges []PortRange, port uint16) bool {
 // It sorts with package sort, which has one code for all types, where package slices has one for
 // each: the router's program must stay small.
 func (f *Filter) Normalize() {
-	f.SYN = mergeRanges(f.SYN)
-	f.TCP = mergeRanges(f.TCP)
-	f.UDP = mergeRanges(f.UDP)
-	f.Echo = slices.Clone(f.Echo)
-	sort.SliceStable(f.Echo, func(i, j int) bool { return f.Echo[i] < f.Echo[j] })
-	f.Echo = slices.Compact(f.Echo)
+	for _, ranges := range f.ranges() {
+		*ranges = mergeRanges(*ranges, 0)
+	}
 	f.STUN = mergeSTUN(f.STUN)
+}
+
+// Coarsen makes the filter want more, so that it can be said in fewer words: no hints, and of each kind
+// at most so many ranges, those nearest to each other being joined. What it wanted it still wants. The
+// slices that f came with are not written to.
+func (f *Filter) Coarsen(most int) {
+	for _, ranges := range f.ranges() {
+		for gap := 1; len(*ranges) > max(most, 1); gap *= 2 {
+			*ranges = mergeRanges(*ranges, gap)
+		}
+	}
+	f.STUN = slices.Clone(f.STUN)
+	for i := range f.STUN {
+		f.STUN[i].Hints = nil
+	}
+}
+
+func (f *Filter) ranges() [4]*[]PortRange {
+	return [...]*[]PortRange{&f.SYN, &f.TCP, &f.UDP, &f.Echo}
 }
 
 // mergeSTUN returns one filter for each port, with sorted hints. Nil hints win over any.
@@ -99,8 +116,9 @@ func mergeSTUN(filters []STUNFilter) []STUNFilter {
 	return merged
 }
 
-// mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch.
-func mergeRanges(ranges []PortRange) []PortRange {
+// mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch, or leave
+// only a gap of so many numbers between them.
+func mergeRanges(ranges []PortRange, gap int) []PortRange {
 	ranges = slices.Clone(ranges)
 	sort.SliceStable(ranges, func(i, j int) bool { return ranges[i].First < ranges[j].First })
 	merged := ranges[:0]
@@ -108,7 +126,7 @@ func mergeRanges(ranges []PortRange) []PortRange {
 		last := len(merged) - 1
 		switch {
 		case r.First > r.Last:
-		case last >= 0 && int(r.First) <= int(merged[last].Last)+1:
+		case last >= 0 && int(r.First) <= int(merged[last].Last)+1+gap:
 			merged[last].Last = max(merged[last].Last, r.Last)
 		default:
 			merged = append(merged, r)

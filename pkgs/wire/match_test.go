@@ -15,7 +15,7 @@ func TestFilter_matches(t *testing.T) {
 		SYN:  []PortRange{{7000, 7002}},
 		TCP:  []PortRange{{9000, 9000}},
 		UDP:  []PortRange{{5000, 5000}, {65535, 65535}},
-		Echo: []uint16{77},
+		Echo: []PortRange{{77, 77}},
 		STUN: []STUNFilter{
 			{Port: 3478, Hints: [][4]byte{{'a', 'b', 'c', 'd'}, {'e', 'f', 'g', 'h'}}},
 			{Port: 3479},
@@ -92,7 +92,7 @@ func TestFilter_Normalize(t *testing.T) {
 	got := Filter{
 		SYN:  []PortRange{{5, 6}, {1, 2}, {3, 3}, {8, 7}, {5, 5}, {65535, 65535}},
 		TCP:  []PortRange{{1, 65535}, {0, 10}},
-		Echo: []uint16{3, 1, 3},
+		Echo: []PortRange{{3, 3}, {1, 1}, {3, 3}},
 		STUN: []STUNFilter{
 			{Port: 9, Hints: hints}, {Port: 2, Hints: [][4]byte{}}, {Port: 9, Hints: [][4]byte{{2}}}, {Port: 2, Hints: [][4]byte{}},
 			{Port: 5, Hints: [][4]byte{{1}}}, {Port: 5}, {Port: 5, Hints: [][4]byte{{2}}},
@@ -101,7 +101,7 @@ func TestFilter_Normalize(t *testing.T) {
 	want := Filter{
 		SYN:  []PortRange{{1, 3}, {5, 6}, {65535, 65535}},
 		TCP:  []PortRange{{0, 65535}},
-		Echo: []uint16{1, 3},
+		Echo: []PortRange{{1, 1}, {3, 3}},
 		STUN: []STUNFilter{{Port: 2, Hints: [][4]byte{}}, {Port: 5}, {Port: 9, Hints: [][4]byte{{1}, {2}, {9}}}},
 	}
 	got.Normalize()

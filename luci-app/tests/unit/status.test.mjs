@@ -47,6 +47,26 @@ test('every reason of the daemon has a sentence of its own', t => {
 	assert.equal(new Set(words.map(w => clock({ clock: 'free', clock_reason: w, ...ago }).text)).size, words.length);
 });
 
+test('the overview says of a device that its filter is coarse or that it is not heard', () => {
+	const facts = device => status.facts({ ...running, clock: 'synchronised', devices: [ { name: 'wan', state: 'up', ...device } ] });
+	const coarse = 'without the hints of messages, because net.core.optmem_max is 10240 (hint: sysctl -w net.core.optmem_max=131072)';
+
+	assert.deepEqual(facts({ coarse }).map(f => f.level), [ 'good', 'good', 'warn' ]);
+	assert.match(facts({ coarse }).at(-1).text, /^The kernel has too little room .* device wan: knocks work, /);
+	assert.equal(facts({ coarse }).at(-1).todo, coarse);
+	assert.equal(facts({ problem: 'listen on wan: permission denied' })[0].text, 'Running, but no network device is there to listen on.');
+	assert.equal(facts({ problem: 'listen on wan: permission denied' }).at(-1).todo, 'listen on wan: permission denied');
+	assert.equal(facts({}).length, 2);
+});
+
+test('of two devices, the one that cannot be listened to is told', () => {
+	const facts = status.facts({ ...running, clock: 'synchronised', devices: [ { name: 'wan', state: 'up' }, { name: 'wan6', state: 'up', problem: 'no memory' } ] });
+
+	assert.equal(facts[0].text, 'Running, and listening on wan.');
+	assert.equal(facts.at(-1).text, 'Network device wan6 cannot be listened to, so no knock can arrive there.');
+	assert.equal(facts.at(-1).todo, 'no memory');
+});
+
 test('a door that cannot be opened for another reason is drawn anew', () => {
 	const seen = reason => status.fingerprint({ ...running, doors: [ { name: 'nas', state: 'broken', reason } ] }, []);
 

@@ -29,13 +29,30 @@ function names(status) {
 	return { doors: titles(status.doors), clients: titles(status.clients) };
 }
 
-function deviceNotes(status) {
-	return (status.devices || []).filter(function(d) { return d.state != 'up'; }).map(function(d) {
-		return { level: 'warn', text: text.say((d.state == 'missing')
-			? _('Network device {device} does not exist at the moment, so no knock can arrive there.')
-			: _('Network device {device} is down, so no knock can arrive there.'), { device: d.name }),
+function hears(device) {
+	return device.state == 'up' && !device.problem;
+}
+
+// What there is to say of a device that is not heard, or not filtered as it should be.
+function deviceNote(d) {
+	if (d.problem)
+		return { level: 'bad', text: text.say(_('Network device {device} cannot be listened to, so no knock can arrive there.'), { device: d.name }),
+			todo: d.problem };
+	if (d.state == 'missing')
+		return { level: 'warn', text: text.say(_('Network device {device} does not exist at the moment, so no knock can arrive there.'), { device: d.name }),
 			todo: _('Latchkey listens again as soon as it is back.') };
-	});
+	if (d.state != 'up')
+		return { level: 'warn', text: text.say(_('Network device {device} is down, so no knock can arrive there.'), { device: d.name }),
+			todo: _('Latchkey listens again as soon as it is back.') };
+	if (d.coarse)
+		return { level: 'warn', text: text.say(_('The kernel has too little room for the filter of network device {device}: knocks work, but a flood of packets makes the router work harder.'),
+			{ device: d.name }), todo: d.coarse };
+
+	return null;
+}
+
+function deviceNotes(status) {
+	return (status.devices || []).map(deviceNote).filter(Boolean);
 }
 
 // How the daemon is: 'running'; 'off', switched off; 'starting'; 'ended', it did not start or ended;
@@ -107,7 +124,7 @@ function facts(status, waited) {
 		return [ absence(which, status) ];
 
 	const out = [];
-	const up = (status.devices || []).filter(function(d) { return d.state == 'up'; });
+	const up = (status.devices || []).filter(hears);
 
 	if (status.problem)
 		out.push({ level: 'bad', text: _('The new configuration was refused; the old one stays in force.'), todo: status.problem });
@@ -119,7 +136,7 @@ function facts(status, waited) {
 			todo: _('Check the interfaces under Network.') });
 	out.push(clockFact(status));
 
-	return out.concat(up.length ? deviceNotes(status) : []);
+	return out.concat(deviceNotes(status).filter(function(note) { return up.length || note.level == 'bad'; }));
 }
 
 // The facts as a box. act(action) makes the button for an action, or nothing.

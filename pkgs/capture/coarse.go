@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// compiled is a filter as the kernel takes it.
+type compiled struct {
+	code []bpf.RawInstruction
+	lost string // what it lacks of the filter that was asked for, "" = nothing
+}
+
+// plain begins every program: it drops what is no IP, and what belongs to a VLAN, since a socket on a
+// device sees that of the devices above it, too, before it is theirs. A tag with the number 0 is none but
+// a priority (IEEE 802.1Q).
+func plain() block {
+	const number = 0xfff // of the tag, in SKF_AD_VLAN_TAG of <linux/filter.h>
+	return block{
+		bpf.LoadExtension{Num: bpf.ExtProto},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv6, SkipTrue: 1},
+		drop,
+		bpf.LoadExtension{Num: bpf.ExtVLANTag},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: number},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		drop,
+	}
+}
+
+// coarser is what takes the place of a filter that is too big, in this order. The last one has less than
+// 300 instructions.
+var coarser = [...]struct {
+	most int // of Coarsen; 0 = what was asked for
+	lost string
+}{
+	{0, ""},
+	{1 << 16, "without the hints of messages"},
+	{64, "without the hints of messages and with 64 ranges of ports at the most"},
+	{8, "without the hints of messages and with 8 ranges of ports at the most"},
+}
+
+// Check tells whether a program that leaves out no more than hints can be made for f. Whether a kernel
+// has room for it is another question, see Link.Coarse.
+func Check(f wire.Filter) error {
+	f.Normalize()
+	f.Coarsen(coarser[1].most)
+	_, err := Compile(f)
+	return err
+}
+
+// compileAll translates f, and what may take its place, each shorter than the one before it.
+func compileAll(f wire.Filter) ([]compiled, error) {
+	f.Normalize()
+	var list []compiled
+	for _, c := range coarser {
+		if c.most > 0 {
+			f.Coarsen(c.most)
+		}
+		code, err := Compile(f)
+		if errors.Is(err, ErrFilterTooBig) {
+			continue
+		}
+		raw, err := bpf.Assemble(append(plain(), code...))
+		if err != nil {
+			return nil, fmt.Errorf("assemble filter: %w", err)
+		}
+		if len(list) == 0 || len(raw) < len(list[len(list)-1].code) {
+			list = append(list, compiled{raw, c.lost})
+		}
+	}
+	return list, nil
+}
+
+// because says what a program lacks and why, "" if it lacks nothing.
+func (c compiled) because(why string) string {
+	if c.lost == "" {
+		return ""
+	}
+	return c.lost + ", because " + why
+}
