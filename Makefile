@@ -29,8 +29,11 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build site-parts
-	go test -timeout 30m ./...
+	go test -timeout 30m ./... ./testdata/soak
 	testdata/check.sh pages
+
+# The programs for developers, which ./... leaves out.
+TOOLS := $(sort $(dir $(wildcard ./testdata/*/*.go)))
 
 # check is what CI runs: the README's test command is `make test`, and here it may skip nothing.
 .PHONY: check
@@ -38,8 +41,8 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build site-parts
 	testdata/check.sh format
-	go vet ./... ./testdata/bench ./testdata/guest ./testdata/mutate ./testdata/withstood
-	$(STATIC) ./... ./testdata/bench ./testdata/guest ./testdata/mutate ./testdata/withstood
+	go vet ./... $(TOOLS)
+	$(STATIC) ./... $(TOOLS)
 	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
 	testdata/check.sh clients
@@ -70,6 +73,12 @@ bench: ## compare with knockd, fwknopd and the kernel alone, in one run of two m
 	-@testdata/setup.sh bench
 	@$(MAKE) --no-print-directory -s build
 	go run ./testdata/bench
+
+.PHONY: soak
+soak: ## knocks, floods and faults at random for ten minutes, and whether all holds that must (SOAK=8h: longer, SEED=123: that plan)
+	@testdata/setup.sh soak
+	@$(MAKE) --no-print-directory -s build
+	go run ./testdata/soak
 
 .PHONY: test-luci
 test-luci: ## play the whole flow on a real router: make test-luci LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=...

@@ -11,6 +11,8 @@
 #
 #   lab.sh enter COMMAND...   run a command where `lab.sh up` may be used; all ends with it
 #   lab.sh up                 make the hosts and load router.nft into the router
+#   lab.sh join NAME ADDRESS/LENGTH...
+#                             make one more host on the internet, with these addresses
 #   lab.sh wan                (again) give the router its wan device and addresses
 #   lab.sh firewall           load router.nft (again), as `fw4 reload` would
 #   lab.sh sshd               start an SSH server on the nas that lets the phone's key in as user "you"
@@ -55,6 +57,17 @@ address() {
 	for a in "$@"; do ip -n "$where" addr add "$a" dev "$device"; done
 }
 
+# join NAME ADDRESS/LENGTH...: browsers choose their own address by the default route.
+join() {
+	name=$1
+	shift
+	host "$name"
+	plug "$name" eth0
+	address "$name" eth0 "$@"
+	ip -n "$name" route add default via 203.0.113.1
+	ip -n "$name" route add default via 2001:db8:1::1
+}
+
 # The new device has the hardware address of the former one, as a router's port has: hosts go on to send there for some
 # seconds, over IPv6 at least.
 wan() {
@@ -64,12 +77,11 @@ wan() {
 
 up() {
 	mount -t tmpfs tmpfs /run
-	for name in internet phone neighbour router nas; do host "$name"; done
+	for name in internet router nas; do host "$name"; done
 	ip -n internet link add net type bridge mcast_snooping 0
 	ip -n internet link set net up
-	for name in phone neighbour; do plug "$name" eth0; done
-	address phone eth0 203.0.113.7/24 2001:db8:1::7/64
-	address neighbour eth0 203.0.113.66/24 2001:db8:1::66/64
+	join phone 203.0.113.7/24 2001:db8:1::7/64
+	join neighbour 203.0.113.66/24 2001:db8:1::66/64
 	wan
 	ip -n router link add lan type veth peer name eth0 netns nas
 	ip -n router link set lan up
@@ -78,11 +90,6 @@ up() {
 	address nas eth0 192.168.1.22/24 2001:db8:2::22/64
 	ip -n nas route add default via 192.168.1.1
 	ip -n nas route add default via 2001:db8:2::1
-	# Browsers choose their own address by the default route.
-	for name in phone neighbour; do
-		ip -n "$name" route add default via 203.0.113.1
-		ip -n "$name" route add default via 2001:db8:1::1
-	done
 	ip netns exec router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 	# An ordinary user may listen on port 22 of these hosts and send pings from them.
 	for name in router nas phone neighbour; do
@@ -140,6 +147,10 @@ ssh_from() {
 
 case ${1-} in
 up | wan | firewall | sshd) "$1" ;;
+join)
+	shift
+	join "$@"
+	;;
 ssh)
 	shift
 	ssh_from "$@"

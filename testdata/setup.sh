@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test|bench|guest|site: installs the Debian packages that the make target of that name needs, if
+# setup.sh demo|test|bench|soak|guest|site: installs the Debian packages that the make target of that name needs, if
 # it may, and says which are missing, if it may not.
 set -eu
 
@@ -15,6 +15,7 @@ test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellche
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
+soak="$demo fwknop:fwknop-client"
 guest='go:golang busybox:busybox-static qemu-system-x86_64:qemu-system-x86 gcc:build-essential make:build-essential
 	dpkg-source:build-essential'
 
@@ -22,10 +23,11 @@ case ${1-} in
 demo) wanted=$demo ;;
 test) wanted=$test ;;
 bench) wanted=$bench ;;
+soak) wanted=$soak ;;
 guest) wanted=$guest ;;
 site) wanted='go:golang node:nodejs npm:npm' ;;
 *)
-	echo "usage: setup.sh demo|test|bench|guest|site" >&2
+	echo "usage: setup.sh demo|test|bench|soak|guest|site" >&2
 	exit 2
 	;;
 esac

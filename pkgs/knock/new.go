@@ -24,17 +24,24 @@ func New(cfg Config, now time.Time) []Detector {
 	return list
 }
 
-// Renew is New for a configuration that differs in its sequences only from the one that old was
-// made for: the other detectors stay, with all that they remember of senders.
+// Renew is New for a configuration that differs from the one that old was made for only in that other
+// one-time sequences are due. What is remembered of senders stays, but for those of sequences that
+// changed; where a list is used up, or a sequence is longer than all before, no sequence remembers any.
 func Renew(old []Detector, cfg Config, now time.Time) []Detector {
 	var list []Detector
+	renewed := false
 	for _, d := range old {
-		if _, is := d.(*sequences); !is {
+		if s, is := d.(*sequences); is {
+			if renewed = s.renew(cfg.Sequences); !renewed {
+				continue
+			}
+		}
+		list = append(list, d)
+	}
+	if !renewed {
+		if d := newSequences(cfg, now); d != nil {
 			list = append(list, d)
 		}
-	}
-	if d := newSequences(cfg, now); d != nil {
-		list = append(list, d)
 	}
 	return list
 }

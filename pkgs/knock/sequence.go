@@ -67,6 +67,28 @@ func newSequences(cfg Config, now time.Time) Detector {
 	return d
 }
 
+// renew takes sequences in the place of others and forgets who was on the way in those. It tells whether
+// there is room for them: as many, and none longer.
+func (d *sequences) renew(list []Sequence) bool {
+	if len(list) != len(d.list) {
+		return false
+	}
+	for _, s := range list {
+		if len(s.Steps) > d.longest {
+			return false
+		}
+	}
+	was := d.list
+	other := func(which uint16) bool { return list[which].Once != was[which].Once }
+	d.list, d.roles = list, ReactionsOf(list)
+	d.table.forget(other)
+	if d.stories != nil {
+		d.stories.of(d.list, d.roles)
+		d.stories.table.forget(other)
+	}
+	return true
+}
+
 // Observe implements Detector.
 func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	clock := d.table.clock(now)

@@ -81,7 +81,14 @@ const sweepEvery = time.Second
 
 // newStories makes a table of so many sets. roles are what packets mean to the sequences.
 func newStories(list []Sequence, roles Reactions, now time.Time, sets int) *stories {
-	s := &stories{list: list, table: newTable[story](now, sets), other: make(map[target][]otherProtocol)}
+	s := &stories{table: newTable[story](now, sets)}
+	s.of(list, roles)
+	return s
+}
+
+// of says what the stories are of. roles are what packets mean to the sequences.
+func (s *stories) of(list []Sequence, roles Reactions) {
+	s.list, s.other = list, make(map[target][]otherProtocol)
 	for i, q := range list {
 		for n, step := range q.Steps {
 			at := target{swapped(step.Proto), step.port()}
@@ -92,7 +99,6 @@ func newStories(list []Sequence, roles Reactions, now time.Time, sets int) *stor
 			}
 		}
 	}
-	return s
 }
 
 // swapped returns TCP for UDP and the other way round, 0 for what has no other protocol.

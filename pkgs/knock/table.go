@@ -83,6 +83,17 @@ func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration
 	return victim
 }
 
+// forget drops what is remembered of everybody in some knocks.
+func (t *table[S]) forget(which func(uint16) bool) {
+	for i := range t.sets {
+		for n := range t.sets[i] {
+			if e := &t.sets[i][n]; e.rank != 0 && which(e.which) {
+				e.drop()
+			}
+		}
+	}
+}
+
 // drop frees the place of an entry.
 func (e *entry[S]) drop() { e.rank = 0 }
 

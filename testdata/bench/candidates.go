@@ -18,6 +18,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
+	"github.com/latchkey/latchkey/testdata/traffic"
 )
 
 // candidate is one way to have a door opened by one kind of knock. Candidates of one kind get the
@@ -59,8 +60,6 @@ var candidates = []candidate{
 const (
 	stunPort = 41641
 	spaPort  = 62201 // fwknopd's default
-	// spaLength is what fwknop's packets for a user "bench" have, in characters.
-	spaLength = 225
 	// grant is longer than a trial, and short so that no limit on grants is met.
 	grant = "3s"
 )
@@ -101,7 +100,7 @@ func startKernel(r *rig) (*exec.Cmd, error) {
 	if err := r.firewall(); err != nil {
 		return nil, err
 	}
-	return nil, output(lab.On("router", "nft", rules))
+	return nil, lab.Output(lab.On("router", "nft", rules))
 }
 
 // startLatchkeyd uses one configuration for all kinds of knocks.
@@ -172,8 +171,8 @@ func startFwknopd(r *rig) (*exec.Cmd, error) {
 	}
 	rules, err1 := r.file("access.conf", access.String())
 	config, err2 := r.file("fwknopd.conf", "PCAP_INTF wan;\n")
-	flush := output(lab.On("router", "nft", "flush ruleset"))
-	filter := output(lab.On("router", "sh", "-e", "-c", `
+	flush := lab.Output(lab.On("router", "nft", "flush ruleset"))
+	filter := lab.Output(lab.On("router", "sh", "-e", "-c", `
 		iptables -P INPUT DROP
 		iptables -A INPUT -i lo -j ACCEPT
 		iptables -A INPUT -m conntrack --ctstate ESTABLISHED -m comment --comment bench -j ACCEPT`))
@@ -187,7 +186,7 @@ func startFwknopd(r *rig) (*exec.Cmd, error) {
 func sequenceKnocks(r *rig, _ int) (knocks, error) {
 	return func(from netip.Addr) (packets [][]byte) {
 		for _, port := range steps {
-			packets = append(packets, syn(netip.AddrPortFrom(from, r.anyPort()), port, r.random.Uint32()))
+			packets = append(packets, traffic.SYN(netip.AddrPortFrom(from, traffic.AnyPort(r.random)), to(port), r.random.Uint32()))
 		}
 		return packets
 	}, nil
@@ -200,7 +199,7 @@ func messageKnocks(r *rig, _ int) (knocks, error) {
 	return func(from netip.Addr) [][]byte {
 		turn = (turn + 1) % len(r.clients)
 		token := seal.Seal(r.clients[turn].key, seal.Body{Stamp: sent[turn].Press(time.Now(), 1).Starts[0], Door: seal.Tag("web")})
-		return [][]byte{stun(netip.AddrPortFrom(from, r.anyPort()), token)}
+		return [][]byte{traffic.STUN(netip.AddrPortFrom(from, traffic.AnyPort(r.random)), to(stunPort), token)}
 	}, nil
 }
 
@@ -220,7 +219,7 @@ func spaKnocks(r *rig, n int) (knocks, error) {
 		cmd := exec.Command("fwknop", "--rc-file", rc, "-A", fmt.Sprintf("tcp/%d", doorPort), "-s", "-D", routerAddr.String(),
 			"-U", "bench", "--time-offset-minus", fmt.Sprintf("%ds", (n-1-i)/len(r.clients)), "--test", "--save-packet", save)
 		cmd.Env = append(os.Environ(), "HOME="+r.dir)
-		if err := output(cmd); err != nil {
+		if err := lab.Output(cmd); err != nil {
 			return nil, err
 		}
 		b, err := os.ReadFile(save)
@@ -232,41 +231,19 @@ func spaKnocks(r *rig, n int) (knocks, error) {
 	return func(from netip.Addr) [][]byte {
 		p := payloads[0]
 		payloads = payloads[1:]
-		return [][]byte{wire.AppendUDP(nil, netip.AddrPortFrom(from, r.anyPort()), netip.AddrPortFrom(routerAddr, spaPort), p)}
+		return [][]byte{wire.AppendUDP(nil, netip.AddrPortFrom(from, traffic.AnyPort(r.random)), to(spaPort), p)}
 	}, nil
 }
 
 func sequenceFlood(r *mathrand.Rand) []byte {
-	return syn(stranger(r), steps[r.IntN(len(steps))], r.Uint32())
+	return traffic.SYN(traffic.Stranger(r), to(steps[r.IntN(len(steps))]), r.Uint32())
 }
 
-func messageFlood(r *mathrand.Rand) []byte { return stun(stranger(r), randomBytes(r, 24)) }
-
-// spaFlood is random base64 of the length of a fwknop packet: fwknopd drops at once what is not. One
-// packet in 64 could be genuine, which latchkeyd can tell only by computing.
-func spaFlood(r *mathrand.Rand) []byte {
-	payload := []byte(base64.StdEncoding.EncodeToString(randomBytes(r, 171))[:spaLength])
-	return wire.AppendUDP(nil, stranger(r), netip.AddrPortFrom(routerAddr, spaPort), payload)
+func messageFlood(r *mathrand.Rand) []byte {
+	return traffic.STUN(traffic.Stranger(r), to(stunPort), traffic.Bytes(r, 24))
 }
 
-func randomBytes(r *mathrand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
-}
+func spaFlood(r *mathrand.Rand) []byte { return traffic.SPA(r, to(spaPort)) }
 
-// stranger returns an address of the shared address space (RFC 6598), which nobody has here.
-func stranger(r *mathrand.Rand) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, 64 | byte(r.IntN(64)), byte(r.Uint32()), byte(r.Uint32())}), uint16(1024+r.IntN(60000)))
-}
-
-func syn(from netip.AddrPort, port uint16, seq uint32) []byte {
-	return wire.AppendTCP(nil, from, netip.AddrPortFrom(routerAddr, port), seq, wire.SYN, nil)
-}
-
-func stun(from netip.AddrPort, token []byte) []byte {
-	payload := wire.AppendBindingRequest(nil, [12]byte(token), base64.RawStdEncoding.EncodeToString(token)+":abcd", "0123456789012345678901")
-	return wire.AppendUDP(nil, from, netip.AddrPortFrom(routerAddr, stunPort), payload)
-}
+// to is a port of the router.
+func to(port uint16) netip.AddrPort { return netip.AddrPortFrom(routerAddr, port) }

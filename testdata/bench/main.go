@@ -22,20 +22,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 const (
-	labScript = "testdata/lab.sh"
 	latchkeyd = "build/latchkeyd"
 	// folder has the candidates' files. It is on a real disk, because latchkeyd and fwknopd write
 	// to it before they open a door.
 	folder = "build/bench"
-	// inLab is set in the environment of the process inside the lab.
-	inLab = "LATCHKEY_BENCH"
 	// busy is the load average per CPU from which on figures are not to be believed.
 	busy = 0.5
 )
@@ -56,12 +54,8 @@ func run() error {
 	if _, err := os.Stat(latchkeyd); err != nil {
 		return fmt.Errorf("%w (hint: run make bench in the folder of go.mod)", err)
 	}
-	if os.Getenv(inLab) == "" {
-		program, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		return syscall.Exec(labScript, append([]string{labScript, "enter", program}, os.Args[1:]...), append(os.Environ(), inLab+"=1"))
+	if err := lab.Become(); err != nil {
+		return err
 	}
 	begin := time.Now()
 	r, err := newRig(n)

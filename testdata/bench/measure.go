@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // floodTime is how long a flood lasts whose price is measured: as long as a candidate remembers the
@@ -32,8 +33,8 @@ type result struct {
 	latency []time.Duration           // of the knocks that opened, sorted
 	cpu     [len(rates)]time.Duration // per packet of the flood
 	honest  int                       // knocks that opened during a flood
-	idle    memory
-	after   memory // after the floods
+	idle    lab.Memory
+	after   lab.Memory // after the floods
 }
 
 // measure runs a candidate from its start to its end.
@@ -75,7 +76,7 @@ func (r *rig) trial(res *result) (err error) {
 		if err := cmd.Start(); err != nil {
 			return err
 		}
-		defer stop(cmd)
+		defer lab.Stop(cmd)
 		pid, res.daemon = cmd.Process.Pid, true
 	}
 	press := func(p *phone, probe time.Duration) (time.Duration, bool, error) {
@@ -85,7 +86,7 @@ func (r *rig) trial(res *result) (err error) {
 	if err := r.onPhone(func(p *phone) error { return warmUp(p, press) }); err != nil {
 		return errors.Join(err, r.logEnd())
 	}
-	res.idle = memoryOf(pid)
+	res.idle = lab.MemoryOf(pid)
 	err = r.onPhone(func(p *phone) error {
 		for range r.n {
 			took, ok, err := press(p, res.probe)
@@ -118,7 +119,7 @@ func (r *rig) trial(res *result) (err error) {
 			return err
 		}
 	}
-	res.after = memoryOf(pid)
+	res.after = lab.MemoryOf(pid)
 	progress(fmt.Sprintf("  CPU per packet of a flood %s and %s", show(res.cpu[0]), show(res.cpu[1])))
 	return r.during(res, press)
 }
@@ -138,7 +139,9 @@ func warmUp(p *phone, press presser) error {
 // floodPrice returns the CPU time of a daemon for each packet of a flood that was sent.
 func floodPrice(c candidate, rate float64, pid int) (time.Duration, error) {
 	before := cpuTime(pid)
-	sent, err := flood(c.flood, rate, floodTime, nil)
+	ctx, over := context.WithTimeout(context.Background(), floodTime)
+	defer over()
+	sent, err := flood(ctx, c.flood, rate)
 	if err != nil {
 		return 0, err
 	}
@@ -147,9 +150,10 @@ func floodPrice(c candidate, rate float64, pid int) (time.Duration, error) {
 
 // during counts honest knocks that open while strangers flood.
 func (r *rig) during(res *result, press presser) error {
-	over, ended := make(chan struct{}), make(chan error)
+	ctx, over := context.WithTimeout(context.Background(), time.Minute)
+	ended := make(chan error)
 	go func() {
-		_, err := flood(res.flood, rates[len(rates)-1], time.Minute, over)
+		_, err := flood(ctx, res.flood, rates[len(rates)-1])
 		ended <- err
 	}()
 	err := r.onPhone(func(p *phone) error {
@@ -165,17 +169,9 @@ func (r *rig) during(res *result, press presser) error {
 		}
 		return nil
 	})
-	close(over)
+	over()
 	progress(fmt.Sprintf("  %d of %d knocks opened during a flood", res.honest, r.n))
 	return errors.Join(err, <-ended)
-}
-
-// stop ends a daemon as its init script would.
-func stop(cmd *exec.Cmd) {
-	cmd.Process.Signal(unix.SIGTERM)
-	patience := time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
-	defer patience.Stop()
-	cmd.Wait()
 }
 
 // logEnd returns the last lines that the daemon wrote, as an error.
@@ -200,18 +196,6 @@ func cpuTime(pid int) (sum time.Duration) {
 		}
 	}
 	return sum
-}
-
-// memory of a process in kB: resident, and the part of it that is its own (proc_pid_status(5)).
-type memory struct{ rss, anon int }
-
-func memoryOf(pid int) (m memory) {
-	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(b)) {
-		fmt.Sscanf(line, "VmRSS: %d kB", &m.rss)
-		fmt.Sscanf(line, "RssAnon: %d kB", &m.anon)
-	}
-	return m
 }
 
 // diskTimes measures what latchkeyd does before it opens a door for a message, so that the message

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -13,13 +14,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/wire"
+	"github.com/latchkey/latchkey/testdata/traffic"
 )
 
 // doorPort is that of door web in testdata/router.nft.
@@ -43,10 +44,10 @@ type rig struct {
 // knock comes from another address, because what is established stays open.
 func (r *rig) network() error {
 	err := errors.Join(
-		output(exec.Command(labScript, "up")),
-		output(exec.Command("ip", "-n", "phone", "route", "add", "local", "198.18.0.0/15", "dev", "lo")),
-		output(exec.Command("ip", "-n", "router", "route", "add", "198.18.0.0/15", "via", "203.0.113.7")),
-		output(lab.On("router", "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.wan.rp_filter=0")),
+		lab.Output(lab.Verb("up")),
+		lab.Output(exec.Command("ip", "-n", "phone", "route", "add", "local", "198.18.0.0/15", "dev", "lo")),
+		lab.Output(exec.Command("ip", "-n", "router", "route", "add", "198.18.0.0/15", "via", "203.0.113.7")),
+		lab.Output(lab.On("router", "sysctl", "-qw", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.wan.rp_filter=0")),
 	)
 	if err != nil {
 		return err
@@ -59,7 +60,7 @@ func (r *rig) network() error {
 
 // firewall gives the router the rules of testdata/router.nft, with empty sets.
 func (r *rig) firewall() error {
-	return errors.Join(output(lab.On("router", "nft", "flush ruleset")), output(exec.Command(labScript, "firewall")))
+	return errors.Join(lab.Output(lab.On("router", "nft", "flush ruleset")), lab.Output(lab.Verb("firewall")))
 }
 
 // file writes a candidate's file, for its owner only, and returns its path.
@@ -72,17 +73,6 @@ func (r *rig) file(name, text string) (path string, err error) {
 func (r *rig) sender() netip.Addr {
 	r.senders++
 	return netip.AddrFrom4([4]byte{198, 18, byte(r.senders >> 8), byte(r.senders)})
-}
-
-func (r *rig) anyPort() uint16 { return uint16(1024 + r.random.IntN(60000)) }
-
-// output runs a command; its error has what the command said.
-func output(cmd *exec.Cmd) error {
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd, err, strings.TrimSpace(string(out)))
-	}
-	return nil
 }
 
 // cpus returns the numbers of the CPUs that this process may use.
@@ -107,25 +97,16 @@ func (r *rig) onDaemonCPU(program string, args ...string) *exec.Cmd {
 	return lab.On("router", "taskset", append([]string{"-c", last, program}, args...)...)
 }
 
-// send calls f on the sender's CPU with a socket for whole IPv4 packets of a host.
-func send(host string, f func(fd int) error) error {
-	return lab.Do(host, func() error {
+// send calls f on the sender's CPU with a socket of a host.
+func send(host string, f func(traffic.Socket) error) error {
+	return traffic.From(host, func(s traffic.Socket) error {
 		var first unix.CPUSet
 		first.Set(cpus()[0])
 		if err := unix.SchedSetaffinity(0, &first); err != nil {
 			return err
 		}
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(fd)
-		return f(fd)
+		return f(s)
 	})
-}
-
-func sendPacket(fd int, p []byte) error {
-	return unix.Sendto(fd, p, 0, &unix.SockaddrInet4{Addr: [4]byte(p[16:20])})
 }
 
 // patience is how long a knock may take to open.
@@ -134,20 +115,20 @@ const patience = time.Second
 // phone is the honest sender.
 type phone struct {
 	random *rand.Rand
-	fd     int // sends
+	out    traffic.Socket
 	answer int // receives every TCP packet for the phone
 	buf    []byte
 }
 
 // onPhone calls f with the phone's sockets.
 func (r *rig) onPhone(f func(*phone) error) error {
-	return send("phone", func(fd int) error {
+	return send("phone", func(out traffic.Socket) error {
 		answer, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
 		if err != nil {
 			return err
 		}
 		defer unix.Close(answer)
-		return f(&phone{random: r.random, fd: fd, answer: answer, buf: make([]byte, 2048)})
+		return f(&phone{random: r.random, out: out, answer: answer, buf: make([]byte, 2048)})
 	})
 }
 
@@ -167,7 +148,7 @@ func (p *phone) knock(packets [][]byte, from netip.Addr, probe time.Duration) (t
 		if i == len(packets)-1 {
 			break
 		}
-		if err := sendPacket(p.fd, packet); err != nil {
+		if err := p.out.Send(packet); err != nil {
 			return 0, false, err
 		}
 	}
@@ -175,7 +156,7 @@ func (p *phone) knock(packets [][]byte, from netip.Addr, probe time.Duration) (t
 	first := p.random.Uint32()
 	var sent []time.Duration
 	begin := time.Now()
-	if err := sendPacket(p.fd, packets[len(packets)-1]); err != nil {
+	if err := p.out.Send(packets[len(packets)-1]); err != nil {
 		return 0, false, err
 	}
 	for next := time.Duration(0); ; {
@@ -186,7 +167,7 @@ func (p *phone) knock(packets [][]byte, from netip.Addr, probe time.Duration) (t
 		if now >= next {
 			next = now + probe
 			sent = append(sent, now)
-			if err := sendPacket(p.fd, syn(source, doorPort, first+uint32(len(sent)-1))); err != nil {
+			if err := p.out.Send(traffic.SYN(source, to(doorPort), first+uint32(len(sent)-1))); err != nil {
 				return 0, false, err
 			}
 		}
@@ -218,24 +199,12 @@ func (p *phone) accepted(to netip.AddrPort) (seq uint32, ok bool) {
 	}
 }
 
-// flood sends packets of strangers at a rate per second until stop is closed or the time is over,
-// and returns how many.
-func flood(packet func(*rand.Rand) []byte, rate float64, during time.Duration, stop <-chan struct{}) (sent int, err error) {
+// flood sends packets of strangers at a rate per second until ctx ends, and returns how many.
+func flood(ctx context.Context, packet func(*rand.Rand) []byte, rate float64) (sent int, err error) {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	err = send("neighbour", func(fd int) error {
-		for begin := time.Now(); time.Since(begin) < during; time.Sleep(time.Millisecond) {
-			for due := int(time.Since(begin).Seconds() * rate); sent < due; sent++ {
-				if err := sendPacket(fd, packet(random)); err != nil {
-					return err
-				}
-			}
-			select {
-			case <-stop:
-				return nil
-			default:
-			}
-		}
-		return nil
+	err = send("neighbour", func(s traffic.Socket) (err error) {
+		sent, err = s.Flood(ctx, random, packet, rate)
+		return err
 	})
 	return sent, err
 }

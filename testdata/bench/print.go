@@ -40,7 +40,7 @@ x ours: ratio to latchkeyd with the same kind of knock
 			ratio(p50(r), p50(kernel)), ratio(p50(r), p50(ours)))
 		if r.daemon {
 			fmt.Fprintf(t, "%s\t%s\t%s\t%d/%d\t%d > %d\t%d > %d\t\n", show(r.cpu[0]), show(r.cpu[1]), ratio(r.cpu[1], ours.cpu[1]),
-				r.honest, n, r.idle.rss, r.after.rss, r.idle.anon, r.after.anon)
+				r.honest, n, r.idle.Resident, r.after.Resident, r.idle.Own, r.after.Own)
 		} else {
 			fmt.Fprintf(t, "-\t-\t-\t%d/%d\t-\t-\t\n", r.honest, n)
 		}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.MainHosts(m)) }
+
+// TestEachFaultFloodAndCallerOnce is a short soak with a fixed seed.
+func TestEachFaultFloodAndCallerOnce(t *testing.T) {
+	lab.Enter(t)
+	programs := t.TempDir()
+	build := exec.Command("go", "build", "-o", programs, "../../cmd/latchkeyd", "../../cmd/latchkey")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err := lab.Output(build); err != nil {
+		t.Fatal(err)
+	}
+	o := options{long: time.Minute, seed: 1, programs: programs, folder: t.TempDir(), out: t.Output(), each: true}
+	o.report = filepath.Join(o.folder, "soak.json")
+	if err := soakFor(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	lab.Withstood(t, "load", "a dozen faults of the router, one after the other, while people knock in every way and strangers flood",
+		"every knock that nothing shuts out opens, no event is lost, doors close on time; the router recovers from each by itself")
+	lab.Withstood(t, "load", "floods of nine kinds in turn, while the router has faults", "memory stays bounded, and no write to flash is a flood's")
+	lab.Withstood(t, "control", "rude callers of six kinds in turn, while people knock", "no knock is lost, and descriptors and goroutines come back")
+	lab.Withstood(t, "packets", "a copy of each message from a thief at once, while the router has faults", "none lets him in")
+}
+
+func TestModelKnowsWhatIsWrongWithAnElement(t *testing.T) {
+	u := use{"web", netip.MustParseAddr("203.0.113.100")}
+	now := time.Now()
+	ends := func(m *model) { m.asked(now, u) }
+	for name, tt := range map[string]struct {
+		know func(*model)
+		element
+		after time.Duration
+		want  bool
+	}{
+		"nothing_while_it_is_asked_for":      {func(m *model) { m.ask(u) }, element{u, false, 6, 5}, time.Hour, false},
+		"nothing_after_it_was":               {ends, element{u, false, 6, 5}, time.Second, false},
+		"who_never_knocked":                  {func(*model) {}, element{u, false, 6, 5}, 0, true},
+		"another_door":                       {ends, element{use{"nas", u.address}, false, 6, 5}, 0, true},
+		"no_timeout":                         {ends, element{u, true, 0, 0}, 0, true},
+		"longer_than_the_door's_time":        {ends, element{u, false, 60, 50}, 0, true},
+		"longer_than_since_the_last_knock":   {ends, element{u, false, 20, 1}, maxOpen + late + time.Second, true},
+		"nothing_with_somebody_else's":       {func(m *model) { m.allow(somebody, now.Add(late)) }, element{somebody, true, 0, 0}, 0, false},
+		"somebody_else's_that_was_left":      {func(m *model) { m.allow(somebody, now.Add(late)) }, element{somebody, true, 0, 0}, late + time.Second, true},
+		"somebody_else's_that_nobody_put_in": {func(*model) {}, element{somebody, true, 0, 0}, 0, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newModel()
+			tt.know(m)
+			if why := m.wrong(now.Add(tt.after), tt.element); (why != "") != tt.want {
+				t.Errorf("wrong = %q, want something: %t", why, tt.want)
+			}
+		})
+	}
+}
+
+var somebody = use{"web", netip.MustParseAddr("198.51.100.9")}
+
+func TestModelExcusesOnlyWhatEveryWayIsShutOutFor(t *testing.T) {
+	m := newModel()
+	before := time.Now()
+	both := []string{bySTUN, byPorts}
+	stun := m.begin("a flood", false, []string{bySTUN})
+	if why := m.excuse(both, before); why != "" {
+		t.Errorf("one way is free, and it is excused by %q", why)
+	}
+	if why := m.excuse(both[:1], before); why != "a flood" {
+		t.Errorf("the only way is shut out, and it is excused by %q", why)
+	}
+	m.finish(m.begin("a fault", true, everyWay))
+	if why := m.excuse(both, before); why != "a fault, a flood" {
+		t.Errorf("both ways were shut out, and it is excused by %q", why)
+	}
+	m.finish(stun)
+	after := time.Now()
+	if why := m.excuse(both, after); why != "" || m.faulty(after) {
+		t.Errorf("all is over, and it is excused by %q", why)
+	}
+	if !m.faulty(before) {
+		t.Error("a fault that is over is not known any more")
+	}
+}
+
+func TestElementsAreReadFromNft(t *testing.T) {
+	list, err := parseElements([]byte(`{"nftables": [{"metainfo": {}}, {"table": {"name": "fw4"}},
+		{"set": {"name": "latchkey1_web_4", "elem": [{"elem": {"val": "203.0.113.7", "timeout": 6, "expires": 5}}, "198.51.100.9"]}},
+		{"set": {"name": "other", "elem": ["x"]}}, {"set": {"name": "latchkey1_my_door_6", "elem": [{"elem": {"val": "2001:db8::7", "timeout": 0, "expires": 0}}]}}]}`))
+	want := []element{{use{"web", netip.MustParseAddr("203.0.113.7")}, false, 6, 5}, {somebody, true, 0, 0},
+		{use{"my_door", netip.MustParseAddr("2001:db8::7")}, false, 0, 0}}
+	if err != nil || len(list) != len(want) {
+		t.Fatalf("elements = %v, %v; want %v", list, err, want)
+	}
+	for i := range want {
+		if list[i] != want[i] {
+			t.Errorf("element %d = %v, want %v", i, list[i], want[i])
+		}
+	}
+}
+
+// TestSeedRepeatsThePlan draws twice what a lane does.
+func TestSeedRepeatsThePlan(t *testing.T) {
+	plan := func(seed, number uint64) (names []string) {
+		l := &lane{seed: seed, number: number}
+		for range 30 {
+			names = append(names, draw(l.next(), faults).name)
+		}
+		return names
+	}
+	same := func(a, b []string) bool {
+		for i := range a {
+			if a[i] != b[i] {
+				return false
+			}
+		}
+		return true
+	}
+	if !same(plan(7, 1), plan(7, 1)) {
+		t.Error("the same seed has two plans")
+	}
+	if same(plan(7, 1), plan(8, 1)) || same(plan(7, 1), plan(7, 2)) {
+		t.Error("two seeds, or two lanes, have one plan")
+	}
+}

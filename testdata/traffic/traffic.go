@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package traffic sends whole IPv4 packets from the hosts of the lab, at a rate, and makes the packets of
+// knocks and of strangers: for testdata/bench and testdata/soak.
+package traffic
+
+import (
+	"context"
+	"encoding/base64"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Socket sends whole IPv4 packets, whatever source they name.
+type Socket struct{ fd int }
+
+// From calls f with a socket of a host, on a thread whose network is the host's.
+func From(host string, f func(Socket) error) error {
+	return lab.Do(host, func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return f(Socket{fd})
+	})
+}
+
+// Send sends a packet to the address that it names.
+func (s Socket) Send(packet []byte) error {
+	return unix.Sendto(s.fd, packet, 0, &unix.SockaddrInet4{Addr: [4]byte(packet[16:20])})
+}
+
+// Flood sends packets at a rate per second until ctx ends, and returns how many.
+func (s Socket) Flood(ctx context.Context, random *rand.Rand, packet func(*rand.Rand) []byte, rate float64) (sent int, err error) {
+	for begin := time.Now(); ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		for due := int(time.Since(begin).Seconds() * rate); sent < due; sent++ {
+			if err := s.Send(packet(random)); err != nil {
+				return sent, err
+			}
+		}
+	}
+	return sent, nil
+}
+
+// Stranger returns an address of the shared address space (RFC 6598), which nobody has in the lab.
+func Stranger(r *rand.Rand) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{100, 64 | byte(r.IntN(64)), byte(r.Uint32()), byte(r.Uint32())}), AnyPort(r))
+}
+
+// AnyPort returns one of the ports that systems connect from.
+func AnyPort(r *rand.Rand) uint16 { return uint16(1024 + r.IntN(60000)) }
+
+// Bytes returns n random bytes.
+func Bytes(r *rand.Rand, n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+// SYN begins a TCP connection.
+func SYN(from, to netip.AddrPort, seq uint32) []byte {
+	return wire.AppendTCP(nil, from, to, seq, wire.SYN, nil)
+}
+
+// Binding is the payload of a STUN request that carries a message, as browsers send it.
+func Binding(message []byte) []byte {
+	return wire.AppendBindingRequest(nil, [12]byte(message), base64.RawStdEncoding.EncodeToString(message)+":abcd", "0123456789012345678901")
+}
+
+// STUN is a packet with such a request.
+func STUN(from, to netip.AddrPort, message []byte) []byte {
+	return wire.AppendUDP(nil, from, to, Binding(message))
+}
+
+// spaLength is what fwknop's packets have for a user name of 5 letters, in characters.
+const spaLength = 225
+
+// SPA is random base64 of the length of a fwknop packet: fwknopd drops at once what is not. One packet in
+// 64 could be genuine, which latchkeyd can tell only by computing.
+func SPA(r *rand.Rand, to netip.AddrPort) []byte {
+	payload := []byte(base64.StdEncoding.EncodeToString(Bytes(r, 171))[:spaLength])
+	return wire.AppendUDP(nil, Stranger(r), to, payload)
+}
