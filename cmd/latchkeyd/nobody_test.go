@@ -17,23 +17,31 @@ import (
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
+// What the events say of sources that are refused.
+const (
+	nobodys = "is not the address of a host"
+	belongs = "belongs to "
+)
+
+// nobodies are groups of sources that nobody outside has: rows of SECURITY.md.
+var nobodies = []struct {
+	fault, detail string
+	sources       []string
+}{
+	{"knocks from addresses of loopback, multicast, broadcast or nobody", nobodys, []string{
+		"127.0.0.1", "127.255.255.254", "224.0.0.1", "239.1.2.3", "255.255.255.255", "240.0.0.1", "0.0.0.0", "0.1.2.3",
+		"::1", "::", "ff02::1", "ff0e::1", "::192.0.2.1"}},
+	{"knocks from addresses of a link", nobodys, []string{"169.254.1.1", "fe80::7"}},
+	{"knocks in the name of the router itself", belongs + "the router", []string{router, router6, "192.168.1.1"}},
+	{"knocks in the name of a LAN host, from outside", belongs + "the network at lan", []string{"192.168.1.22", "192.168.1.200", nas6}},
+	{"knocks from NAT64 addresses of what is no host", nobodys, []string{"64:ff9b::7f00:1", "64:ff9b::e000:1", "64:ff9b::"}},
+	{"IPv6 packets with an IPv4 address in them", "", []string{"::ffff:203.0.113.9", "::ffff:127.0.0.1"}},
+}
+
 // TestSourcesThatAreNobodyOutside knocks in each way from addresses that no packet from the Internet can have, and
 // asks by message for doors for them.
 func TestSourcesThatAreNobodyOutside(t *testing.T) {
-	const nobody, home = "is not the address of a host", "belongs to "
-	for _, group := range []struct {
-		fault, detail string
-		sources       []string
-	}{
-		{"knocks from addresses of loopback, multicast, broadcast or nobody", nobody, []string{
-			"127.0.0.1", "127.255.255.254", "224.0.0.1", "239.1.2.3", "255.255.255.255", "240.0.0.1", "0.0.0.0", "0.1.2.3",
-			"::1", "::", "ff02::1", "ff0e::1", "::192.0.2.1"}},
-		{"knocks from addresses of a link", nobody, []string{"169.254.1.1", "fe80::7"}},
-		{"knocks in the name of the router itself", home + "the router", []string{router, router6, "192.168.1.1"}},
-		{"knocks in the name of a LAN host, from outside", home + "the network at lan", []string{"192.168.1.22", "192.168.1.200", nas6}},
-		{"knocks from NAT64 addresses of what is no host", nobody, []string{"64:ff9b::7f00:1", "64:ff9b::e000:1", "64:ff9b::"}},
-		{"IPv6 packets with an IPv4 address in them", "", []string{"::ffff:203.0.113.9", "::ffff:127.0.0.1"}},
-	} {
+	for _, group := range nobodies {
 		t.Run(strings.ReplaceAll(group.fault, " ", "_"), func(t *testing.T) {
 			d := start(t, everyKind, "--clock", "synchronised")
 			send := wirePort(t)
