@@ -38,8 +38,8 @@ func TestKnockdAtTheSamePackets(t *testing.T) {
 		ways := map[netip.Addr]string{}
 		for _, way := range w.ways {
 			from := next(false)
-			if frames, changed := way.applies(sequence(from)); changed && !way.opens {
-				send(frames...)
+			if list, changed := way.applies(sequence(from)); changed && !way.opens {
+				send(list...)
 				ways[from] = way.name
 			}
 		}
@@ -61,9 +61,7 @@ func TestKnockdAtTheSamePackets(t *testing.T) {
 		for _, source := range group.sources {
 			if a := netip.MustParseAddr(source); a.Is4() {
 				sources = append(sources, a)
-				for _, ip := range sequence(a) {
-					send(ether(ip))
-				}
+				send(frames(sequence(a))...)
 			}
 		}
 		if len(sources) > 0 {
@@ -80,9 +78,7 @@ func TestKnockdAtTheSamePackets(t *testing.T) {
 		}
 	}
 	honest := netip.MustParseAddr(phone)
-	for _, ip := range sequence(honest) {
-		send(ether(ip))
-	}
+	send(frames(sequence(honest))...)
 	k.settle()
 	if !opened(honest) {
 		t.Fatalf("the honest knock opens nothing: %s", k.log)

@@ -44,7 +44,7 @@ func TestSourcesThatAreNobodyOutside(t *testing.T) {
 	for _, group := range nobodies {
 		t.Run(strings.ReplaceAll(group.fault, " ", "_"), func(t *testing.T) {
 			d := start(t, everyKind, "--clock", "synchronised")
-			send := wirePort(t)
+			send := d.wire()
 			k := newKnocker(t)
 			told := map[string]int{} // refusals with the right detail, by address
 			for _, source := range group.sources {
@@ -53,9 +53,7 @@ func TestSourcesThatAreNobodyOutside(t *testing.T) {
 					if kind.name == "fwknop" && !from.Is4() {
 						continue
 					}
-					for _, ip := range packetsFrom(k, kind.packets, from) {
-						send(ether(ip))
-					}
+					send(frames(packetsFrom(k, kind.packets, from))...)
 				}
 			}
 			d.knocksOfEveryKind(send, k)
@@ -63,7 +61,7 @@ func TestSourcesThatAreNobodyOutside(t *testing.T) {
 				if e.Kind == "refused" && e.Reason == "not-allowed" && strings.Contains(e.Detail, group.detail) {
 					told[e.Address] += max(e.Count, 1)
 				}
-				if e.Kind == "opened" && e.Address != phone && e.Address != phone6 {
+				if e.Kind == "opened" && !isHonest(e.Address) {
 					t.Errorf("opened for %s by %s", e.Address, e.Knock)
 				}
 			}
@@ -89,7 +87,7 @@ func TestSourcesThatAreNobodyOutside(t *testing.T) {
 	}
 	t.Run("asked_for_by_a_message", func(t *testing.T) {
 		d := start(t, everyKind, "--clock", "synchronised")
-		send := wirePort(t)
+		send := d.wire()
 		k := newKnocker(t)
 		sources := []string{router, router6, "192.168.1.22", nas6, "169.254.1.1", "127.0.0.1", "64:ff9b::7f00:1"}
 		for _, a := range sources {
@@ -103,7 +101,7 @@ func TestSourcesThatAreNobodyOutside(t *testing.T) {
 			if e.Kind == "refused" && e.Reason == "not-allowed" {
 				refused += max(e.Count, 1)
 			}
-			if e.Kind == "opened" && e.Address != phone && e.Address != phone6 {
+			if e.Kind == "opened" && !isHonest(e.Address) {
 				t.Errorf("opened for %s", e.Address)
 			}
 		}
@@ -159,7 +157,7 @@ config sequence 'of_phone'
 		d.signal(unix.SIGHUP)
 		lab.Wait(t, "the reload", func() bool { return reloads() > before })
 	}
-	send := wirePort(t)
+	send := d.wire()
 	k := newKnocker(t)
 	from := netip.MustParseAddr(phone)
 	byPorts := func(k *knocker) [][]byte { return k.ports(from) }
@@ -196,9 +194,7 @@ config sequence 'of_phone'
 			}
 			seen := must(d.status()).Last
 			for _, how := range tt.how {
-				for _, ip := range how(&mine) {
-					send(ether(ip))
-				}
+				send(frames(how(&mine))...)
 			}
 			if tt.reason == "" {
 				d.settle() // nobody's messages are not even read
