@@ -86,6 +86,7 @@ func TestForgedSYNsInTheSendersName(t *testing.T) {
 	if opened < knocks {
 		t.Errorf("%d of %d knocks opened, want all; refused: %v", opened, knocks, d.refusals())
 	}
+	lab.Withstood(t, "packets", "SYNs forged in the name of who knocks by ports, 200 a second", "every knock opens")
 }
 
 // connectAll begins a connection to each port of the router, as a program does, and gives them up.
@@ -140,6 +141,7 @@ func TestFloodWhileTheClockIsFree(t *testing.T) {
 	if opened < knocks {
 		t.Errorf("%d of %d knocks opened, want all", opened, knocks)
 	}
+	lab.Withstood(t, "load", "forged messages, 1000 a second, while the clock is not known to be right", "every knock by STUN opens")
 }
 
 // TestFloodOfGenuineLookingFwknopPackets knocks with Debian's fwknop from where it was heard before,
@@ -198,4 +200,5 @@ func TestFloodOfGenuineLookingFwknopPackets(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "load", "fwknop packets that are right but for their HMAC, 300 a second", "every knock by fwknop opens")
 }

@@ -41,6 +41,7 @@ func TestStrangerCannotDisturb(t *testing.T) {
 		spoof(t, "neighbour", syn(neighbour, 7431), syn(neighbour, 8811), syn("198.51.100.1", 7431))
 		spoof(t, "neighbour", syn(phone, 8812))
 		lab.Wait(t, "the phone's knock", func() bool { return d.count("opened", phone) == 1 })
+		lab.Withstood(t, "packets", "steps, wrong ports and trip wires of strangers in the middle of a knock", "the knock opens")
 	})
 	t.Run("by_beginning_a_knock_and_never_ending_it_(knockd)", func(t *testing.T) {
 		short := strings.Replace(home, "config sequence 'to_nas'", "config sequence 'to_nas'\n\toption within '1s'", 1)
@@ -53,6 +54,7 @@ func TestStrangerCannotDisturb(t *testing.T) {
 		before := d.count("opened", phone) + d.count("extended", phone)
 		lab.Run(t, "phone", "knock", "-d", "100", router, "7431:tcp", "2951:udp", "8812:tcp")
 		lab.Wait(t, "the phone's knock", func() bool { return d.count("opened", phone)+d.count("extended", phone) > before })
+		lab.Withstood(t, "packets", "knocks of strangers that begin and never end", "the knock opens")
 	})
 }
 
@@ -78,6 +80,7 @@ func TestScanOpensNothing(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "packets", "port scans by nmap: ascending, in random order, of TCP and UDP", "open nothing")
 }
 
 func TestNothingComesBack(t *testing.T) {
@@ -103,6 +106,7 @@ func TestNothingComesBack(t *testing.T) {
 	if len(heard()) == 0 {
 		t.Error("the phone's ear is deaf")
 	}
+	lab.Withstood(t, "packets", "a stranger who listens for any answer to knocks, right and wrong", "no packet leaves the router")
 }
 
 // listenOn hears every packet that comes to a host, but for those by which neighbours on a link find

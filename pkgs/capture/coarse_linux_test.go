@@ -185,7 +185,7 @@ func TestLive_hears_whatever_room_there_is(t *testing.T) {
 	var r recorder
 	l := listen(t, r.handle, r.notify)
 	seen := map[string]int{}
-	for room := 20480; room > 200; room -= 97 {
+	for room := 20480; room > 200; room -= 331 {
 		setRoom(t, fmt.Sprint(room))
 		f := hinted(1000)
 		f.UDP = scattered(150)

@@ -117,8 +117,11 @@ func (s *socket) attach(programs []compiled) (coarse string, err error) {
 	if !errors.Is(err, unix.ENOMEM) {
 		return "", fmt.Errorf("filter: %w", err)
 	}
-	if err := s.detach(); err != nil {
-		return "", fmt.Errorf("remove filter: %w", err)
+	if err := s.raw.Control(func(fd uintptr) {
+		// It fails where there is none, which is as good.
+		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+	}); err != nil {
+		return "", err
 	}
 	for _, p := range programs {
 		if err = s.conn.SetBPF(p.code); !errors.Is(err, unix.ENOMEM) {
@@ -126,17 +129,6 @@ func (s *socket) attach(programs []compiled) (coarse string, err error) {
 		}
 	}
 	return compiled{lost: "with no filter at all"}.because(scarce()), err
-}
-
-func (s *socket) detach() error {
-	var failed error
-	err := s.raw.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-	})
-	if failed == unix.ENOENT { // it has none
-		failed = nil
-	}
-	return errors.Join(err, failed)
 }
 
 // scarce says what the kernel has too little of, and how to give it more.

@@ -162,8 +162,10 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
-	if home := d.home(l.address); home != "" {
-		return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, home)
+	if d.sys.Home != nil {
+		if whose := d.sys.Home(d.policy.cfg.Main.Devices, l.address.Unmap()); whose != "" {
+			return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
+		}
 	}
 	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
@@ -197,14 +199,6 @@ func connects(a netip.Addr) bool {
 		}
 	}
 	return a.IsValid() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
-}
-
-// home says whose an address is that nobody outside has; "" = it may come from there.
-func (d *Daemon) home(a netip.Addr) string {
-	if d.sys.Home == nil {
-		return ""
-	}
-	return d.sys.Home(d.policy.cfg.Main.Devices, a.Unmap())
 }
 
 func (d *Daemon) rate(knocker string) *rate.Bucket {

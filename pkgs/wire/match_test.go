@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -110,5 +111,52 @@ func TestFilter_Normalize(t *testing.T) {
 	}
 	if !slices.Equal(hints, [][4]byte{{9}, {1}, {9}}) {
 		t.Errorf("the caller's hints were changed to %v", hints)
+	}
+}
+
+// A coarser filter wants all that it wanted before, in as many ranges as it is allowed.
+func TestFilter_Coarsen(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		var ranges []PortRange
+		for range r.IntN(100) {
+			first := uint16(r.IntN(1 << r.IntN(17)))
+			ranges = append(ranges, PortRange{first, max(first, first+uint16(r.IntN(9)))})
+		}
+		before := slices.Clone(ranges)
+		f := Filter{SYN: ranges, TCP: ranges, UDP: ranges, Echo: ranges, STUN: []STUNFilter{{Port: 9, Hints: [][4]byte{{1}}}, {Port: 7}}}
+		f.Normalize()
+		normal := slices.Clone(f.SYN)
+		most := r.IntN(20)
+		f.Coarsen(most)
+		for _, got := range [][]PortRange{f.SYN, f.TCP, f.UDP, f.Echo} {
+			if len(got) > max(most, 1) {
+				t.Errorf("seed %d: %d ranges, want at most %d", seed, len(got), most)
+			}
+			for _, want := range ranges {
+				if !contains(got, want.First) || !contains(got, want.Last) {
+					t.Errorf("seed %d: %v is lost in %v", seed, want, got)
+				}
+			}
+			if len(normal) <= most && !slices.Equal(got, normal) {
+				t.Errorf("seed %d: %v became %v without need", seed, normal, got)
+			}
+		}
+		for _, s := range f.STUN {
+			if s.Hints != nil {
+				t.Errorf("seed %d: there are hints still", seed)
+			}
+		}
+		if !slices.Equal(ranges, before) {
+			t.Errorf("seed %d: the caller's ranges were changed", seed)
+		}
+	}
+}
+
+func TestFilter_Coarsen_joins_what_is_near(t *testing.T) {
+	f := Filter{UDP: []PortRange{{1, 1}, {3, 3}, {100, 100}, {103, 103}, {9000, 9000}}}
+	f.Coarsen(3)
+	if want := []PortRange{{1, 3}, {100, 103}, {9000, 9000}}; !slices.Equal(f.UDP, want) {
+		t.Errorf("%v, want %v", f.UDP, want)
 	}
 }
