@@ -53,8 +53,9 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	testdata/check.sh fuzz 10000x
 
 .PHONY: fuzz
-fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer)
-	testdata/check.sh fuzz $(or $(FUZZTIME),1m)
+fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer, FUZZ=pkgs/knock for some)
+	@testdata/setup.sh test
+	testdata/check.sh fuzz $(or $(FUZZTIME),1m) $(FUZZ)
 
 .PHONY: faults
 faults: ## write SECURITY.md's table of faults and attacks, as the last make check saw them

@@ -60,8 +60,8 @@ def parse_link(text):
     page, found, fragment = text.partition("#")
     if not found or len(text.encode()) > 4096:
         raise Problem("link: it has no '#', or more than 4096 bytes: it was cut off, or is none")
-    if page and not re.match(r"https?://[^/?]", page, re.I):
-        raise Problem("link: a page begins with http:// or https://")
+    if page and not is_page(page):
+        raise Problem("link: a page begins with http:// or https://, and has no spaces and quotes")
     once = {k: None for k in "v n h u p g gh gf k d".split()}
     addresses, about = [], {}
     for part in fragment.split("&"):
@@ -71,7 +71,7 @@ def parse_link(text):
         try:
             value = urllib.parse.unquote(value, errors="strict")
         except UnicodeDecodeError:
-            raise Problem("link: part '%.2s' is no UTF-8" % key)
+            value = "\0"  # fits nowhere
         if key in once:
             if once[key] is not None:
                 raise Problem("link: part '%s' is there twice" % key)
@@ -118,14 +118,20 @@ def parse_link(text):
     return Link(text, once["n"], once["h"], addresses, stun, base, ordered, key, doors, about)
 
 
+def is_page(text):
+    return re.match(r"https?://[^/?]", text, re.I) and text.isprintable() and not re.search(r'[ "#<>\\^`{|}]', text) \
+        and len(text.encode()) <= 1024
+
+
 def parse_address(text):
     try:
         a = ipaddress.ip_address(text)
+        a = getattr(a, "ipv4_mapped", None) or a
     except ValueError:
         a = None
     if a is None or "%" in text or a.is_unspecified or a.is_multicast:
         raise Problem("%.60r is not the IP address of one host" % text)
-    return getattr(a, "ipv4_mapped", None) or a
+    return a
 
 
 def parse_door(text):
@@ -309,6 +315,16 @@ def locked(f):
             msvcrt.locking(f.fileno(), msvcrt.LK_UNLCK, 1)
 
 
+def read_stamps(text):
+    """The ranges of used stamps in a file, ascending; those that there are not are 0 to 0."""
+    if text and not re.fullmatch(r"([0-9]{15} [0-9]{15}\n){32}", text):
+        raise ValueError
+    spans = [tuple(map(int, line.split())) for line in text.splitlines() if line.strip("0 ")]
+    if any(not a <= b < 2 ** 48 for a, b in spans) or any(a[1] >= b[0] for a, b in zip(spans, spans[1:])):
+        raise ValueError
+    return spans
+
+
 def reserve(key, now, n):
     name = "stamp-" + hashlib.sha256(b"latchkey stamp\0" + key).hexdigest()[:16]
     path = os.path.join(folder(), name)
@@ -316,9 +332,10 @@ def reserve(key, now, n):
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600), "r+b", buffering=0) as f, locked(f):
         f.seek(0)
         text = f.read(32 * 32 + 1).decode("ascii", "replace")
-        if text and not re.fullmatch(r"(\d{15} \d{15}\n){32}", text):
+        try:
+            spans = read_stamps(text)
+        except ValueError:
             raise Problem("%s: the file is damaged: remove it if this machine's clock was never ahead" % path)
-        spans = [tuple(map(int, line.split())) for line in text.splitlines() if line.strip("0 ")]
         starts = press(spans, now, n)
         f.seek(0)
         f.write("".join("%015d %015d\n" % s for s in (spans + [(0, 0)] * 32)[:32]).encode())

@@ -207,8 +207,8 @@ func (h home) reserve(key seal.Key, now time.Time, n int) (p seal.Press, err err
 }
 
 // readStamps returns what was used; nothing from a file that was just made.
-func readStamps(f *os.File) (*seal.Sent, error) {
-	text, err := io.ReadAll(io.LimitReader(f, stampLines*stampBytes+1))
+func readStamps(r io.Reader) (*seal.Sent, error) {
+	text, err := io.ReadAll(io.LimitReader(r, stampLines*stampBytes+1))
 	if err != nil || len(text) == 0 {
 		return new(seal.Sent), err
 	}

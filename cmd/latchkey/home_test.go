@@ -104,3 +104,17 @@ func TestReserve_refuses_a_damaged_file(t *testing.T) {
 		t.Errorf("mode %v, error %v, want 0600", info.Mode(), err)
 	}
 }
+
+// FuzzReply reads what may be the answer of a router's web server to a pick-up.
+func FuzzReply(f *testing.F) {
+	f.Add(`{"jsonrpc":"2.0","id":1,"result":[0,{"answer":"c2VhbGVk"}]}`)
+	f.Add(`{"error":{"code":-32002,"message":"Access denied"}}`)
+	f.Add(`{"result":[4]}`)
+	f.Add(`[`)
+	f.Fuzz(func(t *testing.T, text string) {
+		sealed, err := readReply(strings.NewReader(text))
+		if (sealed == "") != (err != nil) {
+			t.Errorf("%q: %q, %v", text, sealed, err)
+		}
+	})
+}

@@ -36,6 +36,7 @@ var knockdTable = []judged{
 	{name: "udp", want: same, lines: "command = iptables -I INPUT -s %IP% -p udp --dport 5353 -j ACCEPT"},
 	{name: "number of a protocol", want: same, lines: "command = iptables -I INPUT -s %IP% -p 17 --dport 5353 -j ACCEPT"},
 	{name: "long options", want: same, lines: "command = iptables --insert INPUT --source %IP% --protocol tcp --destination-port=8022 --jump ACCEPT"},
+	{name: "value right behind its option", want: nothing, lines: "command = iptables -I INPUT -s%IP% -p tcp --dport 8022 -j ACCEPT"},
 	{name: "name of a port", want: same, lines: "command = " + in + "imaps -j ACCEPT"},
 	{name: "name of another protocol's port", want: nothing, lines: "command = iptables -I INPUT -s %IP% -p udp --dport ssh -j ACCEPT"},
 	{name: "port without a protocol", want: nothing, lines: "command = iptables -I INPUT -s %IP% --dport 8022 -j ACCEPT"},

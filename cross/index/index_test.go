@@ -3,8 +3,11 @@
 package index_test
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -103,4 +106,33 @@ func TestText_refuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzText lists packages of which each has any description of itself.
+func FuzzText(f *testing.F) {
+	f.Add("Package: a\nVersion: 1\nDescription: x\n")
+	f.Add("Version: 1")
+	f.Fuzz(func(t *testing.T, control string) {
+		pack := func(name string, b []byte) []byte {
+			var out bytes.Buffer
+			z, err := gzip.NewWriterLevel(&out, gzip.NoCompression) // the others take their time to begin
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := tar.NewWriter(z)
+			header := tar.Header{Name: name, Mode: 0o644, Size: int64(len(b))}
+			if err := errors.Join(w.WriteHeader(&header), func() error { _, err := w.Write(b); return err }(), w.Close(), z.Close()); err != nil {
+				t.Fatal(err)
+			}
+			return out.Bytes()
+		}
+		p := index.IPK{Name: "a.ipk", Data: pack("./control.tar.gz", pack("./control", []byte(control)))}
+		list, err := index.Text([]index.IPK{p})
+		if err == nil && !strings.Contains(string(list), "\nFilename: a.ipk\n") {
+			t.Errorf("%q is listed as %q", control, list)
+		}
+		if _, err := index.Text([]index.IPK{{Name: "a.ipk", Data: []byte(control)}}); err == nil {
+			t.Errorf("%q is taken for a package", control)
+		}
+	})
 }

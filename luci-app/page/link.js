@@ -8,40 +8,57 @@ const badPorts = new Set(('1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77
 
 /* throws the name of a wrong part; a link of a later version says so by 'newer' */
 function parseLink(text) {
-	const parts = new URLSearchParams(text.trim().replace(/^.*#|^latchkey:/, '').replace(/\+/g, '%2B')), one = k => parts.get(k) || '';
+	text = text.trim().replace(/^latchkey:/, '#');
+	const at = text.indexOf('#'), parts = text.slice(at + 1).split('&').map(part => /^([^=]*)=([^]*)$/.exec(part));
+	const of = key => parts.filter(p => p && p[1] === key).map(p => unescaped(p[2]));
+	const one = key => of(key).length > 1 ? unfit : of(key)[0] || '', none = key => !of(key).length, port = (key, most) => none(key) || isPort(one(key), most);
 	if (/^[1-9]\d{0,8}$/.test(one('v')) && +one('v') > 1) throw Error('newer');
-	const names = one('d').split(',');
-	const l = {n: one('n'), h: one('h'), a: parts.getAll('a'), u: +one('u'), p: +one('p'), k: []};
-	try { l.k = unbase64(one('k')); } catch {}
-	const port = (n, most) => n >= 0 && n <= most && n % 1 === 0, host = /^[\w:][\w.:-]{0,252}$/;
+	const names = one('d').split(','), l = {n: one('n'), h: one('h'), a: of('a'), u: +one('u'), p: +one('p'), k: []};
+	if (/^[\w+/-]{43}=*$/.test(one('k'))) l.k = unbase64(one('k').slice(0, 43));
 	const right = {
-		'#': /^(https?:\/\/[^\s/?"<>#\\][^\s"<>#\\]*)?#|^latchkey:/i.test(text.trim()),
+		'#': at >= 0 && ascii(text).length <= 4096 && (!at || isPage(text.slice(0, at))) && parts.every(p => p && !/%(?![\da-f]{2})/i.test(p[2])),
 		v: one('v') === '1',
-		n: l.n && l.n.length <= 64,
-		h: l.h ? host.test(l.h) : l.a.length,
-		a: l.a.length <= 8 && l.a.every(a => host.test(a)),
-		u: port(l.u, 65535) && l.u + l.p,
-		p: port(l.p, 59392),
-		k: l.k.length === 32,
+		n: l.n && isText(l.n, 64),
+		h: none('h') ? l.a.length : /^\w[\w.-]{0,252}$/.test(l.h),
+		a: l.a.length <= 8 && l.a.every(isAddress),
+		u: port('u', 65535) && (l.u || l.p),
+		p: port('p', 59392),
+		k: l.k.some(b => b),
 		d: names.length < 65 && names.every(d => /^\w{1,64}$/.test(d)),
 	};
 	for (const k in right) if (!right[k]) throw Error(k);
-	l.doors = names.map(name => ({name, ...factsOf(name, parts.getAll('i')), ...timesOf(name, parts.getAll('t'))}));
+	l.doors = names.map(name => ({name, ...factsOf(name, of('i')), ...timesOf(name, of('t'))}));
 	return l;
+}
+
+/* what is no UTF-8, or there twice, fits nowhere */
+const unfit = '\0';
+const unescaped = s => { try { return decodeURIComponent(s); } catch { return unfit; } };
+
+const isText = (s, most) => ascii(s).length <= most && !/\p{Cc}/u.test(s);
+const isPort = (s, most) => /^[1-9]\d{0,4}$/.test(s) && +s <= most;
+const isPage = s => /^https?:\/\/[^/?]/i.test(s) && /^[\p{L}\p{M}\p{N}\p{P}\p{S}]*$/u.test(s) && !/["#<>\\^`{|}]/.test(s) && ascii(s).length <= 1024;
+
+/* of one host; the browser's own parser knows all forms of IPv6 */
+function isAddress(s) {
+	const four = s.split('.');
+	if (four.length === 4 && four.every(n => /^(0|[1-9]\d{0,2})$/.test(n) && n < 256)) return !(+four[0] >> 4 === 14 || /^[0.]+$/.test(s));
+	if (!/^[\da-f:.]*:[\da-f:.]*$/i.test(s)) return false;
+	try { return !/^\[(::|ff\w\w:.*|::ffff:(e\w{3}:\w+|0:0))]$/.test(new URL(`http://[${s}]`).hostname); } catch { return false; }
 }
 
 /* what item DOOR:PROTO:PORT:SERVICE:TITLE says; without one that is understood a door has its name only */
 function factsOf(name, items) {
 	for (const item of items) {
-		const [, door, proto, ports, service, title] = /^(\w+):(tcp|udp|tcp\+udp):([\d+-]+):([a-z\d-]{0,32}):(\P{Cc}*)$/u.exec(item) || [];
-		if (door === name && arePorts(ports) && ascii(title).length <= 128) return {title: title || plain(name), tcp: proto !== 'udp', port: parseInt(ports), service};
+		const [, door, proto, ports, service, title] = /^(\w+):(tcp|udp|tcp\+udp):([\d+-]+):([a-z\d-]{0,32}):([^]*)$/.exec(item) || [];
+		if (door === name && arePorts(ports) && isText(title, 128)) return {title: title || plain(name), tcp: proto !== 'udp', port: parseInt(ports), service};
 	}
 	return {title: plain(name), tcp: false, port: 0, service: ''};
 }
 
 /* N or N-M, joined by +, up to 32 */
 const arePorts = text => text.split('+').every((part, i) => {
-	const [, first, last = first] = /^([1-9]\d{0,4})(?:-(\d{1,5}))?$/.exec(part) || [];
+	const [, first, last = first] = /^([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?$/.exec(part) || [];
 	return i < 32 && +first <= +last && last < 65536;
 });
 

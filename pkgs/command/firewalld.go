@@ -20,7 +20,7 @@ func (r *reader) firewalld(words []string) Piece {
 		timeout string
 		lasts   bool // --permanent: it holds after a reload
 	)
-	for a := (arguments{words}); len(a.words) > 0; {
+	for a := (arguments{words: words}); len(a.words) > 0; {
 		f := rule{near: r.near, place: toRouter, firewd: true, accepts: true}
 		name := a.option(false)
 		what, removes := strings.CutPrefix(name, "--remove-")
@@ -60,9 +60,9 @@ func (r *reader) firewalld(words []string) Piece {
 				address = " toaddr=" + address
 			}
 			parts = "forward-port " + strings.ReplaceAll(parts, ":", " ") + address
-			f.rich(&arguments{tokens(strings.ReplaceAll(parts, "=", " = "), "")})
+			f.rich(&arguments{words: tokens(strings.ReplaceAll(parts, "=", " = "), "")})
 		case 'r':
-			f.rich(&arguments{tokens(strings.ReplaceAll(a.next(), "=", " = "), `"'`)})
+			f.rich(&arguments{words: tokens(strings.ReplaceAll(a.next(), "=", " = "), `"'`)})
 		case 'd', 'D':
 			p = r.direct(do == 'd', removes, &a)
 			a.words = nil

@@ -23,8 +23,12 @@ func (r *reader) iptables(words []string, v6 bool) Piece {
 	if v6 {
 		t.family = '6'
 	}
-	for a := (arguments{words}); len(a.words) > 0; {
+	a := arguments{words: words}
+	for len(a.words) > 0 {
 		t.option(&a)
+	}
+	if a.short {
+		t.fail(cutShort)
 	}
 	if t.op == 'L' {
 		return Piece{Kind: Check}
@@ -48,14 +52,23 @@ type iptablesRule struct {
 	op       byte // A, D, C, or L for what only looks; 0 = none
 	byNumber bool // it deletes the rule of a number
 	jump     string
-	modules  string // that were loaded, with a space in front of and behind each
-	needs    string // that must be loaded, likewise
+	modules  string // that were loaded so far, with a space in front of and behind each
+	seen     string // options that were there, by what they do
 }
 
 // option takes one option with its value.
 func (t *iptablesRule) option(a *arguments) {
+	before := len(a.words)
 	name := a.option(true)
-	switch do := choose(iptablesOptions, name); do {
+	do := choose(iptablesOptions, name)
+	if len(a.words) == before && among(" p s d i j ", string(do)) {
+		t.failFor("iptables wants a space behind %s", name) // it takes the whole word for the value
+	}
+	if strings.IndexByte("psdijoOnNgtc", do) >= 0 && strings.IndexByte(t.seen, do) >= 0 {
+		t.failFor("it has %s twice", name)
+	}
+	t.seen += string(do)
+	switch do {
 	case '!':
 		t.fail("it says what must not be (!), which a door cannot")
 	case 'A', 'I', 'D', 'C':
@@ -70,6 +83,7 @@ func (t *iptablesRule) option(a *arguments) {
 		t.table = a.next()
 	case 'p':
 		t.protocol(a.next())
+		t.modules += " " + t.proto + " "
 	case 's':
 		t.from(a.next())
 	case 'd':
@@ -81,20 +95,24 @@ func (t *iptablesRule) option(a *arguments) {
 	case 'm':
 		t.modules += " " + a.next() + " "
 	case 'o':
+		if !among(t.modules, "tcp") && !among(t.modules, "udp") {
+			t.fail(noProtocol)
+		}
 		if t.port(a.next()); strings.Contains(t.ports, ",") {
 			t.fail("--dport has a list, which iptables refuses")
 		}
 	case 'O':
 		t.port(a.next())
-		t.needs += " multiport"
-	case 'n', 'N':
+		t.needs("multiport")
+	case 'n':
 		t.states(a.next())
-		if t.needs += " state"; do == 'N' {
-			t.needs = strings.TrimSuffix(t.needs, "state") + "conntrack"
-		}
+		t.needs("state")
+	case 'N':
+		t.states(a.next())
+		t.needs("conntrack")
 	case 'c':
 		a.next()
-		t.needs += " comment"
+		t.needs("comment")
 	case 'w':
 		if isNumber(a.peek()) {
 			a.next()
@@ -105,9 +123,11 @@ func (t *iptablesRule) option(a *arguments) {
 			t.fail("iptables skips a rule of the other family")
 		}
 	case 'y': // a new connection, which is all that a door is asked about
-		t.needs += " tcp"
+		t.needs("tcp")
 	case 'g':
-		t.dnat = a.next()
+		if t.dnat = a.next(); t.jump != "DNAT" {
+			t.fail(noDNAT)
+		}
 	case 'r':
 		t.fail(redirects)
 	case 'x':
@@ -118,6 +138,19 @@ func (t *iptablesRule) option(a *arguments) {
 		t.failFor("its option %s is not known here", name)
 	}
 }
+
+// needs looks whether a module was loaded: iptables knows its options only behind that.
+func (t *iptablesRule) needs(module string) {
+	if !among(t.modules, module) {
+		t.failFor("iptables refuses it without -m %s", module)
+	}
+}
+
+// What iptables refuses.
+const (
+	noProtocol = "iptables refuses a port without -p tcp or -p udp"
+	noDNAT     = "DNAT and its destination belong together"
+)
 
 // redirects is what there is to say of a redirection.
 const redirects = "it leads to another port of the router, which has no counterpart: let the service use the port outside, " +
@@ -150,17 +183,11 @@ func (t *iptablesRule) complete() {
 	case !t.accepts && !t.blocks && !dnat:
 		t.failFor("what its target %s does is not known here", t.jump)
 	case dnat != (t.dnat != ""):
-		t.fail("DNAT and its destination belong together")
+		t.fail(noDNAT)
 	case dnat != (t.table == "nat") || !among(" nat filter ", t.table):
 		t.failFor("in table %s that opens nothing", t.table)
 	case t.ports != "" && t.proto == "":
-		t.fail("iptables refuses a port without -p tcp or -p udp")
-	}
-	t.modules += " " + t.proto + " "
-	for _, m := range strings.Fields(t.needs) {
-		if !among(t.modules, m) {
-			t.failFor("iptables refuses it without -m %s", m)
-		}
+		t.fail(noProtocol)
 	}
 	for _, m := range strings.Fields(t.modules) {
 		if m != t.proto && !among(" multiport state conntrack comment ", m) {

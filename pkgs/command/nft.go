@@ -15,7 +15,7 @@ func (r *reader) nft(words []string) Piece {
 		}
 		words = words[1:]
 	}
-	a := arguments{tokens(strings.Join(words, " "), `"`)}
+	a := arguments{words: tokens(strings.Join(words, " "), `"`)}
 	op := a.next()
 	if op == "list" {
 		return Piece{Kind: Check}
@@ -39,6 +39,9 @@ func (r *reader) nft(words []string) Piece {
 	n.where(&a)
 	for len(a.words) > 0 && n.problem == "" {
 		n.statement(&a)
+	}
+	if a.short {
+		n.fail(cutShort)
 	}
 	if n.anyPort && n.proto == "" {
 		n.proto = "tcp udp"
@@ -152,6 +155,9 @@ func (n *nftRule) statement(a *arguments) {
 	} else {
 		do = choose(nftWord, word)
 	}
+	if (n.accepts || n.blocks || n.dnat != "") && do != 'm' {
+		n.fail("it goes on behind its verdict")
+	}
 	switch do {
 	case 's':
 		n.keep(word)
@@ -202,9 +208,6 @@ func (n *nftRule) statement(a *arguments) {
 	default:
 		n.failFor("the word %s is not known here", word)
 	}
-	if n.accepts && (n.dnat != "" || n.blocks) {
-		n.fail("it has two verdicts")
-	}
 }
 
 // skip takes names with a value each.
@@ -240,6 +243,9 @@ func (n *nftRule) protos(list string) {
 	}
 }
 
+// badSet is why nft refuses braces.
+const badSet = "it has a set that nft refuses"
+
 // value takes one value, or a set of them with commas between.
 func (n *nftRule) value(a *arguments) string {
 	a.take(" == eq ")
@@ -259,11 +265,20 @@ func (n *nftRule) value(a *arguments) string {
 		}
 		return v
 	}
-	for v = ""; !a.take(" } "); v += a.next() {
-		if len(a.words) == 0 {
-			n.fail("it has a set without an end")
+	for v = ""; !a.take(" } "); v += "," {
+		if w := a.next(); w == "," || a.short {
+			n.fail(badSet)
+			break
+		} else {
+			v += w
+		}
+		if !a.take(" , ") && a.peek() != "}" {
+			n.fail(badSet)
 			break
 		}
+	}
+	if v == "" {
+		n.fail(badSet)
 	}
 	return strings.TrimSuffix(v, ",")
 }

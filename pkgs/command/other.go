@@ -10,7 +10,7 @@ import (
 
 // ipset reads the commands of ipset(8).
 func ipset(words []string) Piece {
-	a := arguments{words}
+	a := arguments{words: words}
 	for a.take(" -q -quiet -! -exist ") {
 	}
 	switch op := a.next(); strings.TrimLeft(op, "-") {
@@ -42,7 +42,7 @@ var helperOptions = []choice{
 func (r *reader) helper(words []string) Piece {
 	h := rule{near: r.near, family: '4', chain: "INPUT", proto: "tcp", accepts: true}
 	op := byte(0)
-	for a := (arguments{words}); len(a.words) > 0; {
+	for a := (arguments{words: words}); len(a.words) > 0; {
 		name := a.option(true)
 		do := choose(helperOptions, name)
 		switch do {

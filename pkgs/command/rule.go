@@ -278,17 +278,24 @@ func lower(s string) string {
 }
 
 // arguments are the words of a command, taken one by one.
-type arguments struct{ words []string }
+type arguments struct {
+	words []string
+	short bool // one was taken that is not there
+}
 
 // next returns the next word, "" at the end.
 func (a *arguments) next() string {
 	if len(a.words) == 0 {
+		a.short = true
 		return ""
 	}
 	w := a.words[0]
 	a.words = a.words[1:]
 	return w
 }
+
+// cutShort is why a command is refused that ends too early.
+const cutShort = "it ends where a value should be"
 
 // peek returns what next will.
 func (a *arguments) peek() string {

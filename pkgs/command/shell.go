@@ -23,10 +23,13 @@ func split(line string) (commands []simple, odd string) {
 	for s.pos < len(line) && s.odd == "" {
 		s.next()
 	}
-	s.endCommand("")
-	if s.quote != 0 {
+	switch {
+	case s.odd != "":
+		return nil, s.odd
+	case s.quote != 0:
 		return nil, "it has a quote without an end"
 	}
+	s.endCommand("")
 	for _, c := range s.commands {
 		if len(c.words) > 0 && among(reserved, c.words[0]) {
 			return nil, "it is a shell script: only single commands are translated"
@@ -45,6 +48,7 @@ type splitter struct {
 	begun  int // where the command began, if it has words
 	word   []byte
 	inWord bool
+	quoted bool // some of the word is in quotes, or behind a backslash
 	quote  byte
 	target byte // a redirection whose file comes next: > or <; else 0
 }
@@ -58,20 +62,23 @@ func (s *splitter) next() {
 		s.put(c)
 	case s.quote != 0 && c == s.quote:
 		s.quote = 0
+	case c == '\\' && s.at('\n'): // the line goes on
+		s.pos++
 	case c == '\\' && s.pos < len(s.line):
 		if s.quote == '"' && strings.IndexByte("\"\\$`", s.line[s.pos]) < 0 {
 			s.put(c)
 		}
 		s.put(s.line[s.pos])
+		s.quoted = true
 		s.pos++
-	case c == '$' || c == '`':
-		if c == '`' || s.substitutes() {
+	case c == '$' || c == '`' || c == '~' && !s.inWord:
+		if c != '$' || s.substitutes() {
 			s.now.odd = "it has a shell variable or substitution"
 		}
 		s.put(c)
 	case c == '\'' || c == '"':
 		s.begin()
-		s.quote, s.inWord = c, true
+		s.quote, s.inWord, s.quoted = c, true, true
 	case c == ' ' || c == '\t' || c == '\r':
 		s.endWord()
 	case c == '#' && !s.inWord:
@@ -83,16 +90,16 @@ func (s *splitter) next() {
 	case c == '>' || c == '<' || c == '&' && s.at('>'):
 		s.redirect(c)
 	case c == ';' || c == '\n':
-		s.endCommand(";")
+		s.endCommand(string(c))
 	case (c == '&' || c == '|') && s.at(c):
 		s.pos++
 		s.endCommand(string([]byte{c, c}))
 	case c == '&' || c == '|':
 		s.endCommand(string(c))
-	case c == '(' && !s.inWord && len(s.now.words) == 0 && s.now.group == "":
+	case c == '(' && !s.inWord && s.target == 0 && len(s.now.words) == 0 && s.now.group == "":
 		s.parentheses()
 	case c == '(' || c == ')':
-		s.odd = "it has parentheses where a shell wants none"
+		s.odd = strayOperator
 	default:
 		s.put(c)
 	}
@@ -101,9 +108,13 @@ func (s *splitter) next() {
 // at tells whether c comes next.
 func (s *splitter) at(c byte) bool { return s.pos < len(s.line) && s.line[s.pos] == c }
 
-// substitutes tells whether a $ is more than a character.
+// substitutes tells whether a $ is more than a character. Outside of quotes, $ and a quote are one thing to some shells.
 func (s *splitter) substitutes() bool {
-	return s.pos < len(s.line) && strings.IndexByte(" \t\"'/", s.line[s.pos]) < 0
+	plain := " \t/"
+	if s.quote != 0 {
+		plain = " \t/\"'"
+	}
+	return s.pos < len(s.line) && strings.IndexByte(plain, s.line[s.pos]) < 0
 }
 
 func (s *splitter) begin() {
@@ -123,8 +134,10 @@ func (s *splitter) endWord() {
 		return
 	}
 	w := string(s.word)
-	s.word, s.inWord = s.word[:0], false
+	s.word, s.inWord, s.quoted = s.word[:0], false, false
 	switch {
+	case s.target != 0 && w == "":
+		s.odd = strayOperator
 	case s.target == '<' && w != "/dev/null":
 		s.now.odd = "it reads a file"
 	case s.target == '>' && w != "/dev/null":
@@ -135,9 +148,17 @@ func (s *splitter) endWord() {
 	s.target = 0
 }
 
+const (
+	strayOperator  = "it has an operator or parentheses where a shell wants none"
+	oddRedirection = "it has a redirection that is not known here"
+)
+
 // redirect takes > >> &> >&1 < and what is like them.
 func (s *splitter) redirect(c byte) {
-	if s.inWord && strings.Trim(string(s.word), "0123456789") == "" {
+	if s.inWord && !s.quoted && strings.Trim(string(s.word), "0123456789") == "" {
+		if len(s.word) > 1 {
+			s.odd = oddRedirection
+		}
 		s.word, s.inWord = s.word[:0], false // the number of a file
 	}
 	s.endWord()
@@ -145,14 +166,25 @@ func (s *splitter) redirect(c byte) {
 		s.odd = "it has a text of its own (<<)"
 		return
 	}
+	if s.target != 0 {
+		s.odd = strayOperator
+	}
 	if s.target = '>'; c == '<' {
 		s.target = c
 	}
-	for s.at('>') {
+	twice := c == '&'
+	if c == '&' {
+		s.pos++
+	}
+	if s.at('>') {
+		twice = true
 		s.pos++
 	}
 	if s.at('&') { // a copy of another one, such as 2>&1
-		for s.pos++; s.pos < len(s.line) && strings.IndexByte("0123456789-", s.line[s.pos]) >= 0; s.pos++ {
+		s.pos += 2
+		if twice || s.pos > len(s.line) || strings.IndexByte("012-", s.line[s.pos-1]) < 0 ||
+			s.pos < len(s.line) && strings.IndexByte(" \t\r\n;&|()", s.line[s.pos]) < 0 {
+			s.odd = oddRedirection
 		}
 		s.target = 0
 	}
@@ -166,31 +198,51 @@ func (s *splitter) parentheses() {
 		switch c := s.line[s.pos]; {
 		case quote != 0 && c == quote:
 			quote = 0
+		case c == '\\' && quote != '\'':
+			s.pos++
 		case quote != 0:
 		case c == '\'' || c == '"':
 			quote = c
+		case c == '#' && strings.IndexByte(" \t\r\n;&|(", s.line[s.pos-1]) >= 0: // a comment
+			for s.pos+1 < len(s.line) && s.line[s.pos+1] != '\n' {
+				s.pos++
+			}
 		case c == '(':
 			depth++
 		case c == ')':
 			depth--
 		}
 	}
-	if depth > 0 {
+	if depth > 0 || s.pos > len(s.line) {
 		s.odd = "it has parentheses without an end"
 		return
 	}
 	s.now.group = s.line[start : s.pos-1]
+	if strings.TrimSpace(s.now.group) == "" {
+		s.odd = strayOperator
+	}
 }
 
-// endCommand ends a command in front of an operator.
+// endCommand ends a command in front of an operator, of a new line, or of the end of the text ("").
 func (s *splitter) endCommand(glue string) {
 	s.endWord()
-	if s.now.group != "" && len(s.now.words) > 0 {
-		s.odd = "it has parentheses where a shell wants none"
+	isCommand := s.now.group != "" || len(s.now.words) > 0
+	switch {
+	case s.now.group != "" && len(s.now.words) > 0:
+		s.odd = strayOperator
+	case s.target != 0,
+		!isCommand && (glue != "" && glue != "\n" || s.now.out != "" || s.now.odd != ""),
+		!isCommand && glue == "" && s.now.glue != "" && s.now.glue != ";" && s.now.glue != "&":
+		s.odd = strayOperator
+	case !isCommand && glue == "\n":
+		return // behind an operator, the command is in the next line
 	}
-	if s.now.group != "" || len(s.now.words) > 0 {
+	if isCommand {
 		s.now.text = strings.TrimSpace(s.line[s.begun : s.pos-len(glue)])
 		s.commands = append(s.commands, s.now)
+	}
+	if glue == "\n" {
+		glue = ";"
 	}
 	s.now = simple{glue: glue}
 }

@@ -7,7 +7,7 @@ import "strings"
 // ufw reads the commands of ufw(8), in the short and in the full syntax.
 func (r *reader) ufw(words []string) Piece {
 	u := rule{near: r.near, place: toRouter}
-	a := arguments{words}
+	a := arguments{words: words}
 	del := false
 	for {
 		switch {

@@ -165,3 +165,28 @@ func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
 		}
 	})
 }
+
+// FuzzRead finds anything in the place of the file. What it reads it writes, and reads again.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("latchkey events 1\n{\"number\":1,\"time\":\"2026-11-25T17:20:01Z\",\"kind\":\"opened\",\"door\":\"nas\"}\n"))
+	f.Add([]byte("latchkey events 1 0\n"))
+	f.Add([]byte("latchkey events 1\n{}\n"))
+	folder := f.TempDir()
+	file, copied := history.File(filepath.Join(folder, "events")), history.File(filepath.Join(folder, "copy"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(string(file), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		list, err := file.Read()
+		if err != nil || len(text) > 100_000 { // what is written may be longer, and then the oldest are left out
+			return
+		}
+		if err := copied.Write(list); err != nil {
+			t.Fatal(err)
+		}
+		again, err := copied.Read()
+		if diff := cmp.Diff(list, again); err != nil || diff != "" {
+			t.Errorf("%q: %v (-first +second)\n%s", text, err, diff)
+		}
+	})
+}

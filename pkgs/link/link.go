@@ -3,10 +3,12 @@
 package link
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -168,7 +170,9 @@ func (p *parser) set(key, value string) (err error) {
 	case "gf":
 		p.footer, err = parsePorts(value)
 	case "k":
-		l.Key, err = seal.ParseKey(value)
+		if l.Key, err = seal.ParseKey(value); strings.ContainsFunc(value, unicode.IsSpace) {
+			err = errors.New("a key has no white space in it")
+		}
 	case "d":
 		l.Doors, err = parseDoors(value)
 	case "i":
@@ -221,6 +225,7 @@ func (p *parser) complete() error {
 
 func (l *Link) addAddress(value string) error {
 	a, err := netip.ParseAddr(value)
+	a = a.Unmap()
 	switch {
 	case err != nil, a.Zone() != "":
 		return fmt.Errorf("%.60q is not an IP address", value)
@@ -229,7 +234,7 @@ func (l *Link) addAddress(value string) error {
 	case len(l.Addresses) == MaxAddresses:
 		return fmt.Errorf("there are more than %d addresses", MaxAddresses)
 	}
-	l.Addresses = append(l.Addresses, a.Unmap())
+	l.Addresses = append(l.Addresses, a)
 	return nil
 }
 

@@ -178,3 +178,24 @@ func TestOffers_have_no_other_names(t *testing.T) {
 		}
 	}
 }
+
+// FuzzTake finds anything in the place of an offer: it is gone afterwards, and what is handed out stood in it.
+func FuzzTake(f *testing.F) {
+	f.Add([]byte("4500 phone\nsealed\n"))
+	f.Add([]byte("99999999999 phone"))
+	f.Add([]byte("\n\n"))
+	folder := offer.Folder(f.TempDir())
+	path := filepath.Join(string(folder), name(1))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := folder.Take(now, name(1))
+		if err != nil && !errors.Is(err, offer.ErrNone) || !strings.Contains(string(text), sealed) {
+			t.Errorf("%q is handed out as %q, %v", text, sealed, err)
+		}
+		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q is still there: %v", text, err)
+		}
+	})
+}

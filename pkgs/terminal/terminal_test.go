@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strconv"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/latchkey/latchkey/pkgs/terminal"
 )
@@ -48,4 +51,25 @@ func TestWriter_tells_of_a_failure(t *testing.T) {
 	if n, err := io.WriteString(terminal.Writer(w), "text"); n != 0 || err == nil {
 		t.Errorf("%d bytes, %v", n, err)
 	}
+}
+
+// FuzzWriter escapes anything, and has encoding/json read what was escaped.
+func FuzzWriter(f *testing.F) {
+	f.Add("\x1b[31mred \u202e\u2028 \x9b \U0001f600\U000e0001 \ufeff")
+	f.Fuzz(func(t *testing.T, text string) {
+		var out strings.Builder
+		if n, err := terminal.Writer(&out).Write([]byte(text)); n != len(text) || err != nil {
+			t.Fatalf("%q: %d, %v", text, n, err)
+		}
+		if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && r != '\t' && !strconv.IsPrint(r) }) {
+			t.Errorf("%q comes out as %q", text, out.String())
+		}
+		if strings.ContainsAny(text, "\"\\\n\t") || !utf8.ValidString(text) {
+			return
+		}
+		var read string
+		if err := json.Unmarshal([]byte(`"`+out.String()+`"`), &read); err != nil || read != text {
+			t.Errorf("%q comes out as %q, which means %q to JSON (%v)", text, out.String(), read, err)
+		}
+	})
 }

@@ -169,7 +169,8 @@ func TestParse_bounds(t *testing.T) {
 	})
 }
 
-func FuzzParse(f *testing.F) {
+// seed adds texts to a fuzz target.
+func seed(f *testing.F) {
 	for _, seed := range []string{
 		section + "\toption x 'a b'\n\tlist y \"c\\\"d\"\n",
 		"package a\nconfig b ; option c 'd'; list e f;\n",
@@ -179,6 +180,10 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
+}
+
+func FuzzParse(f *testing.F) {
+	seed(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		file, errs := uci.Parse(text)
 		lines := 1 + strings.Count(text, "\n")
@@ -208,7 +213,7 @@ func FuzzParse(f *testing.F) {
 // roundTrip writes a file with nothing but single quotes, and reads that.
 func roundTrip(t *testing.T, file *uci.File) {
 	t.Helper()
-	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+	quote := func(s string) string { return "'" + escape(s) + "'" }
 	var b strings.Builder
 	for _, s := range file.Sections {
 		fmt.Fprintf(&b, "config %s %s\n", quote(s.Type), quote(s.Name))

@@ -28,7 +28,7 @@ test('names, titles, hosts', () => {
 	check(valid.name, [ 'nas_ssh', 'A1' ], [ '', 'nas ssh', 'nas-ssh', 'ü', 'x'.repeat(65) ]);
 	check(valid.hostname, [ 'home.example.net', 'home', 'xn--bcher-kva.example', 'a-1.b_2.example.', '1.example' ],
 		[ '', 'a b', '203.0.113.7', '2001:db8::1', 'http://x', '-a.example', 'a-.example', 'a..b', '.a', 'x'.repeat(64) + '.example', 'a.'.repeat(127) + 'bc' ]);
-	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b', 'home.example.net:22', '192.168.1.300', '2001:db8::g', 'a..b' ]);
+	check(valid.host, [ 'home.example.net', '203.0.113.7', '2001:db8::1' ], [ '', 'a b', 'http://x', 'a&b', 'home.example.net:22', '192.168.1.300', '2001:db8::g', 'a..b', '0.0.0.0', '10.0.0.01', '224.0.0.1', '::', 'ff02::1', '::ffff:0.0.0.0', 'fe80::1%eth0' ]);
 	check(valid.hosts, [ [], [ 'home.example.net' ], [ '203.0.113.7', 'home.example.net', '2001:db8::1' ] ], [ [ 'a.example', 'b.example' ], [ 'a.example', 'x y' ] ]);
 	assert.equal(valid.title('门'.repeat(42)), true);
 	assert.notEqual(valid.title('门'.repeat(43)), true);
@@ -47,21 +47,22 @@ test('titles have characters that can be seen only, by the daemon’s own rule',
 
 test('IPv6 addresses of hosts, and their ends', () => {
 	check(valid.ip6, [ '2001:db8::22', '::22', '::22/-64', '::1:2:3:4', '2001:DB8:1:2:3:4:5:6', 'fd00::1' ],
-		[ '', '::', '1.2.3.4', '2001:db8::22/64', '2001:db8::22/-64', 'fe80::1', 'ff02::1', '::ffff:1.2.3.4', '2001:db8::g', '2001:db8::1%eth0' ]);
+		[ '', '::', '1.2.3.4', '2001:db8::22/64', '2001:db8::22/-64', 'fe80::1', 'ff02::1', '::ffff:1.2.3.4', '2001:db8::g', '2001:db8::1%eth0', '@010#' ]);
 });
 
 test('keys', () => {
 	const of = n => Buffer.alloc(n, 0xfb);
 
 	check(valid.key, [ of(32).toString('base64'), of(32).toString('base64url') ], [ '', 'short', of(31).toString('base64'), of(33).toString('base64') ]);
-	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', of(33).toString('base64'), of(32).toString('base64url') ]);
-	check(valid.fwknopKeyText, [ 'a', 'correct horse', 'x'.repeat(32) ], [ '', 'x'.repeat(33), 'schöner Schlüssel', 'CHANGEME', '__CHANGE_ME__', 'a\tb' ]);
-	check(valid.fwknopHmacText, [ 'x'.repeat(136) ], [ '', 'x'.repeat(137), '<changeme>' ]);
+	check(valid.fwknopKey, [ of(1).toString('base64'), of(32).toString('base64') ], [ '', 'changeme', of(33).toString('base64'), of(32).toString('base64url') ]);
+	check(valid.fwknopKeyText, [ 'a', 'correct horse', 'ab'.repeat(16) ], [ '', 'a'.repeat(33), 'schöner Schlüssel', 'CHANGEME', '__CHANGE_ME__', 'Your key here', 'XXXX', 'a\tb' ]);
+	check(valid.fwknopHmacText, [ 'ab'.repeat(68) ], [ '', 'a'.repeat(137), '<changeme>' ]);
 	check(valid.fwknopHmac, [ of(64).toString('base64'), of(136).toString('base64') ], [ '', of(140).toString('base64'), '!' ]);
 });
 
 test('days and times of expiry', () => {
-	check(valid.expires, [ '2027-01-31', '2028-02-29', '2027-01-31T18:00:00+01:00', '2027-01-31T18:00:00Z' ], [ '2027-02-29', '31.1.2027', '2027-1-31', '2027-01-31 18:00' ]);
+	check(valid.expires, [ '2027-01-31', '2028-02-29', '2027-01-31T18:00:00+01:00', '2027-01-31T18:00:00Z' ],
+		[ '2027-02-29', '31.1.2027', '2027-1-31', '2027-01-31 18:00', '2027-01-31T24:00:00Z', '2027-02-29T18:00:00Z' ]);
 });
 
 test('sequences as a whole', () => {

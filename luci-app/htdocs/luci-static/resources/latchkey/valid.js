@@ -10,6 +10,7 @@
 const LIMITS = {
 	name: 32,                     // bytes of a section's name
 	title: 128,                   // bytes of a title
+	page: 1024,                   // bytes of a page's address
 	openFor: [ 1, 86400 ],        // seconds, of open_for and max_open
 	within: [ 1, 300 ],           // seconds
 	skew: [ 1, 3600 ],            // seconds, of max_skew
@@ -136,7 +137,7 @@ function steps(values) {
 function span(value) {
 	const r = door.portRange(value);
 
-	if (!r || r[1] > 65535 || r[0] < 1 || r[1] - r[0] + 1 != LIMITS.slots)
+	if (!(/^[1-9]\d*-[1-9]\d*$/).test(value) || r[1] > 65535 || r[1] - r[0] + 1 != LIMITS.slots)
 		return text.say(_('Write a range of {n} ports, such as 20480-26623.'), { n: LIMITS.slots });
 
 	return true;
@@ -156,8 +157,22 @@ function key(value) {
 	return (base64Bytes(value) === LIMITS.keyBytes) ? true : _('Not a key: 32 bytes as base64, 43 or 44 characters.');
 }
 
+// What stands in examples and fresh files until somebody writes a key there: the daemon's list.
+const PLACEHOLDERS = [ 'changeme', 'changethis', 'replaceme', 'replacethis', 'placeholder', 'example', 'password', 'secret', 'todo', 'fixme',
+	'key', 'yourkey', 'mykey', 'secretkey', 'yoursecretkey', 'insertkey', 'hmackey', 'yourhmackey',
+	'keybase64', 'yourkeybase64', 'base64key', 'hmackeybase64', 'yourhmackeybase64', 'base64hmackey' ];
+
+function isPlaceholder(value) {
+	const word = value.toLowerCase().replace(/[^a-z0-9]/g, '').replace(/here$/, '');
+
+	return PLACEHOLDERS.indexOf(word) >= 0 || (/^x+$/).test(word);
+}
+
 // fwknop's programs know the standard alphabet only.
 function keyWithin(value, most) {
+	if (isPlaceholder(value))
+		return _('This is a placeholder that everybody knows.');
+
 	const n = (/[_-]/).test(value) ? null : base64Bytes(value);
 
 	if (n == null || n < 1 || n > most)
@@ -178,7 +193,7 @@ function fwknopHmac(value) {
 function keyTextWithin(value, most) {
 	if (!(/^[ -~]+$/).test(value) || value.length > most)
 		return text.say(_('Write 1 to {most} characters without accents.'), { most: most });
-	if ((/^[^a-z0-9]*change[^a-z0-9]*me[^a-z0-9]*$/i).test(value))
+	if (isPlaceholder(value))
 		return _('This is a placeholder that everybody knows.');
 
 	return true;
@@ -194,22 +209,25 @@ function fwknopHmacText(value) {
 
 // A day, as YYYY-MM-DD, which counts to its end in UTC, or a time with its zone.
 function expires(value) {
-	if ((/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(Z|[+-]\d{2}:\d{2})$/).test(value) && !isNaN(Date.parse(value)))
-		return true;
+	const m = value.match(/^(\d{4})-(\d{2})-(\d{2})(?:T(\d{1,2}):(\d{2}):(\d{2})(?:[.,]\d+)?(?:Z|[+-](\d{2}):(\d{2})))?$/);
+	const d = new Date(0);
 
-	const m = String(value).match(/^(\d{4})-(\d{2})-(\d{2})$/);
-	const d = m && new Date(Date.UTC(+m[1], +m[2] - 1, +m[3]));
+	if (m) {
+		d.setUTCFullYear(+m[1], +m[2] - 1, +m[3]); // Date.UTC takes 27 for 1927
+		if (d.toISOString().slice(0, 10) == m.slice(1, 4).join('-') &&
+		    [ 23, 59, 59, 24, 60 ].every(function(most, i) { return (m[4 + i] || 0) <= most; }))
+			return true;
+	}
 
-	if (!m || d.toISOString().slice(0, 10) != value)
-		return _('Write a date such as 2027-01-31.');
-
-	return true;
+	return _('Write a date such as 2027-01-31.');
 }
 
 // The eight groups of an IPv6 address, null if it is none. The browser's own parser knows all its forms.
 function ip6Groups(value) {
 	let text;
 
+	if (!(/^[0-9a-f.]*:[0-9a-f:.]*$/i).test(value))
+		return null;
 	try {
 		text = new URL('http://[' + value + ']/').hostname.slice(1, -1);
 	}
@@ -246,12 +264,25 @@ function hostname(value) {
 }
 
 function isIPv4(value) {
-	return (/^(\d{1,3}\.){3}\d{1,3}$/).test(value) && value.split('.').every(function(o) { return +o < 256; });
+	return (/^(\d{1,3}\.){3}\d{1,3}$/).test(value) && value.split('.').every(function(o) { return +o < 256 && String(+o) == o; });
+}
+
+// An address that one host can have.
+function isOneHost(value) {
+	const g = ip6Groups(isIPv4(value) ? '::ffff:' + value : value);
+	const isMapped = g && g.slice(0, 5).every(function(x) { return x == 0; }) && g[5] == 0xffff;
+
+	if (!g)
+		return false;
+	if (isMapped)
+		return (g[6] & 0xf000) != 0xe000 && (g[6] != 0 || g[7] != 0);
+
+	return (g[0] & 0xff00) != 0xff00 && g.some(function(x) { return x != 0; });
 }
 
 // A host name or an address, as it goes into a link.
 function host(value) {
-	return (hostname(value) === true || isIPv4(value) || (value.indexOf(':') >= 0 && ip6Groups(value) != null)) ? true
+	return (hostname(value) === true || isOneHost(value)) ? true
 		: _('Write a name such as home.example.net, or an address, without http:// and port.');
 }
 
@@ -268,7 +299,9 @@ function hosts(values) {
 
 // The address of a page, as links may begin with: a javascript: address would run.
 function page(value) {
-	return (/^https?:\/\/[^\s\/?"#<>\\^`{|}][^\s"#<>\\^`{|}]{0,1000}$/i).test(value) ? true : _('Write an address that begins with https:// or http://, without a #.');
+	const ok = (/^https?:\/\/[^\/?]/i).test(value) && PRINTABLE.test(value) && !(/[ "#<>\\^`{|}]/).test(value) && new Blob([ value ]).size <= LIMITS.page;
+
+	return ok ? true : _('Write an address that begins with https:// or http://, without a #.');
 }
 
 return baseclass.extend({

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package conntrack
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+)
+
+// FuzzParse reads what may be a session of the kernel's. What ends it names it as the kernel did.
+func FuzzParse(f *testing.F) {
+	f.Add(message(get, 0, unix.AF_INET, nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
+		for kind, source := range map[uint16][]byte{ctaOrig: {203, 0, 113, 7}, ctaReply: {192, 168, 1, 22}} {
+			nfnetlink.Nest(a, kind, func(a *netlink.AttributeEncoder) {
+				nfnetlink.Nest(a, ctaTupleIP, func(a *netlink.AttributeEncoder) {
+					a.Bytes(ctaIPv4Source, source)
+					a.Bytes(ctaIPv4Dest, []byte{203, 0, 113, 1})
+				})
+				nfnetlink.Nest(a, ctaTupleProto, func(a *netlink.AttributeEncoder) {
+					a.Uint8(ctaProtoNumber, unix.IPPROTO_TCP)
+					a.Uint16(ctaProtoSource, 50000)
+					a.Uint16(ctaProtoDest, 22)
+				})
+			})
+		}
+		a.Uint32(ctaStatus, fixedTimeout)
+		a.Uint32(ctaID, 7)
+		a.Uint16(ctaZone, 1)
+		nfnetlink.Nest(a, ctaProtoInfo, func(a *netlink.AttributeEncoder) {
+			nfnetlink.Nest(a, ctaProtoInfoTCP, func(a *netlink.AttributeEncoder) { a.Uint8(ctaTCPState, timeWait) })
+		})
+	})).Data)
+	f.Add([]byte{1, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := parse(netlink.Message{Data: data})
+		if err != nil {
+			return
+		}
+		again, err := parse(e.end(unix.AF_INET))
+		if err != nil || !bytes.Equal(again.orig, e.orig) || !bytes.Equal(again.id, e.id) || !bytes.Equal(again.zone, e.zone) {
+			t.Errorf("%x: %+v is ended as %+v, %v", data, e, again, err)
+		}
+	})
+}
