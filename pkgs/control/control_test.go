@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // serve runs a server with handler h until the test ends, and returns its socket.
@@ -120,6 +121,7 @@ func TestServeRefuses(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "control", "requests that are no JSON, or longer than 1 MiB", "refused with the reason")
 }
 
 func TestDial(t *testing.T) {
