@@ -62,7 +62,10 @@ func runBy(now func() time.Time, e env, args []string) error {
 
 	// Signals come first: a reload may be asked for while all this begins, and a log that nobody
 	// reads any more is no reason to end.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	// A second SIGTERM must not end us before every door is closed: the signals stay ours until then.
+	signalled, release := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer release()
+	ctx, stop := context.WithCancel(signalled)
 	defer stop()
 	reloads := hangUps(ctx)
 	signal.Ignore(unix.SIGPIPE)
