@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"pkgs/clock":     {},
 	"pkgs/link":      {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knock":     {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"pkgs/capture":   {"pkgs/wire"},
+	"pkgs/capture":   {"pkgs/rate", "pkgs/wire"},
 	"pkgs/hooks":     {"pkgs/control"},
 	"pkgs/history":   {"pkgs/control"},
 	"pkgs/nfnetlink": {},

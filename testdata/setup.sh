@@ -7,7 +7,7 @@ set -eu
 
 demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-server ssh:openssh-client unshare:util-linux
 	sysctl:procps ping:iputils-ping'
-test="$demo fwknop:fwknop-client openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
+test="$demo knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
 	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc qrencode:qrencode
 	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb

@@ -4,10 +4,15 @@ package main
 
 import (
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
@@ -20,6 +25,7 @@ const (
 	idleMemory  = 6_000_000 / 1024
 	afterFlood  = idleMemory / 2     // more, at the most, after any flood
 	withVisits  = idleMemory * 3 / 2 // more, at the most, if as many visits are kept besides as can be
+	everMemory  = 32_000             // at any time: half of a router with 64 MB
 	floodedWith = "SYNs to every port that is listened to, each from another sender"
 )
 
@@ -63,4 +69,38 @@ func TestMemoryBudget(t *testing.T) {
 	if full > idle+withVisits {
 		t.Errorf("%d kB with 512 visits, the limit is %d kB more than the %d kB of before", full, withVisits, idle)
 	}
+	// What its owner can do: configurations of the greatest size, and callers who hang in a long request.
+	reads := 0
+	for range 3 {
+		d.write(atHome + "#" + strings.Repeat("x", 1<<20-len(atHome)-1))
+		d.signal(unix.SIGHUP)
+		reads++
+		lab.Wait(t, "the configuration is read", func() bool {
+			n := 0
+			for _, e := range d.told() {
+				if e.Kind == "reload" {
+					n++
+				}
+			}
+			return n == reads
+		})
+		for range 2 * control.MaxCallers {
+			c, err := net.Dial("unix", d.socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.SetWriteDeadline(time.Now().Add(10 * time.Millisecond)) // it is not read while another is
+			c.Write([]byte(`{"method":"check","text":"` + strings.Repeat("x", 1<<20-100)))
+		}
+	}
+	if err := d.ask(control.Request{Method: "status"}, nil); err != nil {
+		t.Error(err)
+	}
+	peak := memoryOf(t, d.cmd.Process.Pid, "VmHWM:")
+	t.Logf("%d kB at the most", peak)
+	if peak > everMemory {
+		t.Errorf("%d kB at the most, the limit is %d kB", peak, everMemory)
+	}
+	lab.Withstood(t, "load", "flood, the largest configuration and callers with the longest requests on a router with 64 MB", "never more than 32 MB of memory")
 }

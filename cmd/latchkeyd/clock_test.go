@@ -127,6 +127,7 @@ func TestJudgeClock(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "clock", "record of the NTP daemon that is cut off, too long, of the future, a pipe or a device without end", "counts for nothing; the kernel is asked")
 }
 
 func TestClockJudge_takes_a_user_s_word(t *testing.T) {
@@ -334,6 +335,7 @@ func TestClockOfNTP(t *testing.T) {
 		}
 		lab.Wait(t, "status tells of it", untold)
 	})
+	lab.Withstood(t, "clock", "NTP loses its servers", "told by status; from then on messages count by their stamps alone")
 }
 
 func TestClockLine(t *testing.T) {

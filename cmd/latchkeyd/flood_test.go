@@ -197,15 +197,18 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond // USER_HZ is 100
 }
 
-// memory returns a process's resident memory in kB (proc_pid_status(5)).
-func memory(t *testing.T, pid int) int {
+// memory returns a process's resident memory in kB.
+func memory(t *testing.T, pid int) int { t.Helper(); return memoryOf(t, pid, "VmRSS:") }
+
+// memoryOf returns a figure of a process's memory in kB (proc_pid_status(5)).
+func memoryOf(t *testing.T, pid int, figure string) int {
 	t.Helper()
 	status := string(must(os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")))
 	for line := range strings.Lines(status) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if v, ok := strings.CutPrefix(line, figure); ok {
 			return must(strconv.Atoi(strings.Fields(v)[0]))
 		}
 	}
-	t.Fatal("no VmRSS")
+	t.Fatalf("no %s", figure)
 	return 0
 }

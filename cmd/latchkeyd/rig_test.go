@@ -28,6 +28,9 @@ const asDaemon = "LATCHKEYD_TEST_MAIN"
 func TestMain(m *testing.M) {
 	if os.Getenv(asDaemon) != "" {
 		os.Unsetenv(asDaemon)
+		if offset := os.Getenv(clockOffset); offset != "" {
+			os.Exit(report(command{name: "run"}, runBy(setClock(offset), env{os.Stdin, os.Stdout, os.Stderr}, os.Args[2:]), os.Stderr))
+		}
 		main()
 	}
 	testscript.Main(inLab{m}, map[string]func(){"latchkeyd": main})
@@ -124,6 +127,7 @@ type latchkeydProcess struct {
 	cmd     *exec.Cmd
 	ended   chan error
 	log     *lockedBuffer
+	out     *os.File // where it logs to instead of to log; nil = it does not
 }
 
 // start runs latchkeyd on the router with a fresh firewall, until the test ends.
@@ -175,6 +179,9 @@ func (d *latchkeydProcess) begin(flags ...string) {
 	d.cmd = lab.On("router", d.program, args...)
 	d.cmd.Env = append(os.Environ(), asDaemon+"=1", "GOMEMLIMIT=12MiB") // as the init script does
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
+	if d.out != nil {
+		d.cmd.Stdout, d.cmd.Stderr = d.out, d.out
+	}
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}

@@ -35,7 +35,10 @@ const (
 	stateFile  = "/etc/latchkey/state"
 )
 
-func run(e env, args []string) error {
+func run(e env, args []string) error { return runBy(time.Now, e, args) }
+
+// runBy is run by a clock.
+func runBy(now func() time.Time, e env, args []string) error {
 	f := newFlags(e, "run")
 	file := f.String("config", configFile, "configuration file (UCI)")
 	state := f.String("state", stateFile, "file of what must survive a reboot")
@@ -59,7 +62,10 @@ func run(e env, args []string) error {
 
 	// Signals come first: a reload may be asked for while all this begins, and a log that nobody
 	// reads any more is no reason to end.
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	// A second SIGTERM must not end us before every door is closed: the signals stay ours until then.
+	signalled, release := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer release()
+	ctx, stop := context.WithCancel(signalled)
 	defer stop()
 	reloads := hangUps(ctx)
 	signal.Ignore(unix.SIGPIPE)
@@ -87,14 +93,14 @@ func run(e env, args []string) error {
 	// The capture hands out nothing before it is told what to read, and that is done by Run.
 	var d *daemon.Daemon
 	live, err := capture.Listen(
-		func(now time.Time, device string, packets [][]byte) { d.Packets(now, device, packets) },
+		func(came time.Time, device string, packets [][]byte) { d.Packets(came, device, packets) },
 		func(l capture.Link) { d.DeviceChanged(deviceOf(l)) })
 	if err != nil {
 		return err
 	}
 	defer live.Close()
 	inside, err := capture.Listen(
-		func(now time.Time, device string, packets [][]byte) { d.FromInside(now, device, packets) },
+		func(_ time.Time, device string, packets [][]byte) { d.FromInside(now(), device, packets) },
 		func(capture.Link) {})
 	if err != nil {
 		return err
@@ -102,7 +108,7 @@ func run(e env, args []string) error {
 	defer inside.Close()
 	d, err = daemon.New(daemon.System{
 		Version:         version,
-		Config:          func() (string, error) { return readConfig(*file) },
+		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
 		Sessions:        conntrack.Table{},
@@ -114,7 +120,7 @@ func run(e env, args []string) error {
 		History:         historyAt(*events, *socket),
 		ClockSynced:     func() bool { return clock().Right },
 		Clock:           clock,
-		Now:             time.Now,
+		Now:             now,
 		Wake:            wake.Send,
 	})
 	if err != nil {

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // paths lists what is below a folder, with modes.
@@ -338,6 +340,7 @@ func TestLostConfiguration(t *testing.T) {
 			t.Errorf("calls %q, the log says %q", calls, out)
 		}
 	})
+	lab.Withstood(t, "power and disk", "configuration lost on a running router", "the running one stays, and the log says how the last good one comes back")
 }
 
 // The log and the status are for everybody who may read them: they tell of steps that they are beside each

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // initScript runs an action of the init script. The calls it made are in the result, one a line.
@@ -265,6 +267,7 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("problems are still told: %q", got)
 		}
 	})
+	lab.Withstood(t, "keys and doors", "bad configuration at the start of the router", "nothing starts and nothing opens; the log names option, value and line")
 }
 
 func TestReload(t *testing.T) {

@@ -14,13 +14,14 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Handler gets packets that were read from a device at the time now, each from its IP header on
+// Handler gets packets that came in at a device at about the time came, each from its IP header on
 // and at most 1600 bytes of it. At most 32 come at once. It is called by one goroutine at a time,
 // whatever the number of devices. Packets and what they point to are reused after it returns.
-type Handler func(now time.Time, device string, packets [][]byte)
+type Handler func(came time.Time, device string, packets [][]byte)
 
 // The states of a Link.
 const (
@@ -43,10 +44,15 @@ type Link struct {
 // net, so that a lost message cannot make us deaf for longer than a second.
 const pollEvery = time.Second
 
+// changes limits what is told of one device: one that goes up and down all the time must not fill the log.
+// How it is then is told as soon as the limit allows.
+var changes = rate.Limit{Every: 5 * time.Second, Burst: 12}
+
 // Live reads from network devices that come and go.
 type Live struct {
 	handler Handler
 	notify  func(Link)
+	start   time.Time
 
 	kernel  *netlink.Conn // tells of changes of devices
 	query   query
@@ -59,12 +65,13 @@ type Live struct {
 	closed  bool
 	filters []compiled         // of the last Set, the one that it asked for first
 	devices map[string]*device // those of the last Set
-	news    []Link             // not yet told to notify
 }
 
 // device is one device that was asked for.
 type device struct {
 	link   Link
+	told   time.Time // Link.Since when notify was called last
+	news   rate.Bucket
 	socket *socket // nil while there is none
 	stale  bool    // the socket has not got the filter that it should have
 }
@@ -85,7 +92,7 @@ func Listen(h Handler, notify func(Link)) (*Live, error) {
 		return nil, fmt.Errorf("netlink socket for changes of devices: %w", err)
 	}
 	l := &Live{
-		handler: h, notify: notify, kernel: kernel, query: q,
+		handler: h, notify: notify, start: time.Now(), kernel: kernel, query: q,
 		changed: make(chan struct{}, 1), stop: make(chan struct{}),
 		devices: make(map[string]*device),
 	}
@@ -207,7 +214,7 @@ func (l *Live) watch() {
 	}
 }
 
-// lookAtAll returns what has changed since it was last called.
+// lookAtAll returns what has changed and is not told yet.
 func (l *Live) lookAtAll() []Link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -215,12 +222,15 @@ func (l *Live) lookAtAll() []Link {
 		return nil
 	}
 	now := time.Now()
+	var changed []Link
 	for _, d := range l.devices {
 		l.look(now, d)
+		if !d.link.Since.Equal(d.told) && d.news.Take(changes, now.Sub(l.start), 1) {
+			d.told = d.link.Since
+			changed = append(changed, d.link)
+		}
 	}
-	news := l.news
-	l.news = nil
-	return news
+	return changed
 }
 
 // look opens, closes or reopens the socket of a device by what the kernel says now, sees to its filter,
@@ -255,7 +265,6 @@ func (l *Live) look(now time.Time, d *device) {
 	}
 	if d.link.State != state || d.link.Coarse != coarse || fmt.Sprint(d.link.Err) != fmt.Sprint(err) {
 		d.link.State, d.link.Err, d.link.Coarse, d.link.Since = state, err, coarse, now
-		l.news = append(l.news, d.link)
 	}
 }
 

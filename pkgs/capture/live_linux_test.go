@@ -86,6 +86,7 @@ func TestLive_comes_back_without_the_kernel_telling(t *testing.T) {
 	ip(t, "link", "del", "lk0")
 	addPair(t, "lk0", "lk1")
 	heardAgain(t, &r)
+	lab.Withstood(t, "network", "messages of the kernel about devices lost", "devices are looked at each second anyhow")
 }
 
 // heardAgain sends knocks until one arrives.
@@ -350,6 +351,7 @@ func TestLive_accounts_for_a_burst(t *testing.T) {
 	if n := len(r.all()); n < 1000 {
 		t.Errorf("%d of %d heard", n, total)
 	}
+	lab.Withstood(t, "load", "burst of packets beyond the queue of the kernel", "each is read or counted as dropped, in order")
 }
 
 func TestListen_names_the_missing_right(t *testing.T) {

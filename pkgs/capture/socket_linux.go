@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
@@ -94,6 +95,7 @@ func (s *socket) prepare() error {
 		if err := unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
 			failed = os.NewSyscallError("set PACKET_IGNORE_OUTGOING", err)
 		}
+		waited(fd) // from now on the kernel notes when packets come
 	})
 	if err := errors.Join(err, failed); err != nil {
 		return err
@@ -171,10 +173,10 @@ func (s *socket) close() { s.conn.Close() }
 // poll, not at once: an error that lasts must not keep the CPU busy.
 func (s *socket) run(handler Handler, turn *sync.Mutex) {
 	for {
-		now, packets, err := s.reader.next(s.raw)
+		came, packets, err := s.reader.next(s.raw)
 		if len(packets) > 0 {
 			turn.Lock()
-			handler(now, s.device, packets)
+			handler(came, s.device, packets)
 			turn.Unlock()
 		}
 		switch {
@@ -193,12 +195,21 @@ func (s *socket) run(handler Handler, turn *sync.Mutex) {
 	}
 }
 
+// A packet that waited longer than overdue was not read at once: this process was stopped, or had no CPU. It
+// comes alone, with the time when it came. One that seems to have waited longer than implausible came
+// before somebody set the clock, by which the kernel tells when it came.
+const (
+	overdue     = time.Second
+	implausible = time.Hour
+)
+
 // reader reads packets in batches into buffers that it uses again and again.
 type reader struct {
 	memory  []byte   // batch * snapPayload
 	packets [][]byte // what the last read filled
 	err     error
 	pace    pace
+	waited  time.Duration              // how long the packets waited, if that is overdue
 	busy    bool                       // something was read since the pace was asked
 	rest    bool                       // sleep before next
 	fill    func(fd uintptr) (ok bool) // method value, made once: making it allocates
@@ -210,14 +221,14 @@ func (r *reader) init() {
 	r.fill = r.read
 }
 
-// next waits for packets and returns as many as there are, at most a batch, or none and r.rest. It
-// allocates nothing.
-func (r *reader) next(raw syscall.RawConn) (now time.Time, packets [][]byte, err error) {
-	r.packets, r.err, r.rest = r.packets[:0], nil, false
+// next waits for packets and returns as many as there are, at most a batch, or none and r.rest, and when
+// they came. It allocates nothing.
+func (r *reader) next(raw syscall.RawConn) (came time.Time, packets [][]byte, err error) {
+	r.packets, r.err, r.rest, r.waited = r.packets[:0], nil, false, 0
 	if err := raw.Read(r.fill); err != nil {
 		return time.Now(), nil, err
 	}
-	return time.Now(), r.packets, r.err
+	return time.Now().Add(-r.waited), r.packets, r.err
 }
 
 // read fills the batch until the queue is empty. It returns false to be called again when there
@@ -230,6 +241,12 @@ func (r *reader) read(fd uintptr) bool {
 		case nil:
 			r.packets = append(r.packets, buffer[:n])
 			r.busy = true
+			if len(r.packets) > 1 {
+				continue // those behind the first one waited less
+			}
+			if r.waited = waited(fd); r.waited > 0 {
+				return true
+			}
 		case unix.EINTR:
 		case unix.EAGAIN:
 			if len(r.packets) > 0 {
@@ -243,4 +260,17 @@ func (r *reader) read(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// waited tells how long the packet that was read last waited to be read, 0 if not for longer than overdue
+// (socket(7), SIOCGSTAMP). The kernel notes the times of packets from the first call on.
+func waited(fd uintptr) time.Duration {
+	var came unix.Timespec
+	// The old number is the one whose seconds are as long as those of unix.Timespec.
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, unix.SIOCGSTAMPNS_OLD, uintptr(unsafe.Pointer(&came)))
+	wait := time.Since(time.Unix(came.Unix())) // by the clock on the wall, as came is
+	if errno != 0 || wait <= overdue || wait > implausible {
+		return 0
+	}
+	return wait
 }

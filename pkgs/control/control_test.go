@@ -11,10 +11,11 @@ import (
 	"testing"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // serve runs a server with handler h until the test ends, and returns its socket.
-func serve(t *testing.T, h control.Handler) string {
+func serve(t testing.TB, h control.Handler) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sock")
 	l, err := net.Listen("unix", path)
@@ -33,7 +34,7 @@ func serve(t *testing.T, h control.Handler) string {
 	return path
 }
 
-func dial(t *testing.T, path string) *control.Conn {
+func dial(t testing.TB, path string) *control.Conn {
 	t.Helper()
 	c, err := control.Dial(path)
 	if err != nil {
@@ -120,21 +121,7 @@ func TestServeRefuses(t *testing.T) {
 			}
 		})
 	}
-	t.Run("one_caller_too_many", func(t *testing.T) {
-		path := serve(t, echo) // a fresh one: nobody who hangs up is still counted
-		var callers []*control.Conn
-		for range control.MaxCallers {
-			c := dial(t, path)
-			if err := c.Call(control.Request{}, nil); err != nil {
-				t.Fatal(err)
-			}
-			callers = append(callers, c)
-		}
-		err := dial(t, path).Next(nil)
-		if err == nil || !strings.Contains(err.Error(), "more than 16 callers") {
-			t.Errorf("the %dth caller: %v", len(callers)+1, err)
-		}
-	})
+	lab.Withstood(t, "control", "requests that are no JSON, or longer than 1 MiB", "refused with the reason")
 }
 
 func TestDial(t *testing.T) {

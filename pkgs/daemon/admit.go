@@ -72,6 +72,9 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) leave {
 			return no
 		}
 	}
+	if d.waited > s.Within {
+		return refuse(c, knock.TooSlow, "it was heard %s late: latchkeyd had stood still", tellTime(d.waited))
+	}
 	if r.Once != "" && d.sys.Memory.Used(r.Once) {
 		return refuse(c, knock.Replayed, "a one-time sequence that was used before")
 	}

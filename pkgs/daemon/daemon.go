@@ -106,6 +106,7 @@ type Daemon struct {
 	packets uint64 // so far
 	packet  wire.Packet
 	now     time.Time
+	waited  time.Duration // how long the packet was not read
 	emit    func(knock.Finding)
 
 	inside     string // the device that packet came in at, if that is inside
@@ -367,26 +368,28 @@ func (d *Daemon) sync(now time.Time) {
 	d.look(now, found)
 }
 
-// Packets takes a batch of IP packets that was read from a device at about now.
-func (d *Daemon) Packets(now time.Time, _ string, packets [][]byte) {
+// Packets takes a batch of IP packets that came in at a device at about the time came, which is past if
+// they waited: steps count by it.
+func (d *Daemon) Packets(came time.Time, _ string, packets [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.packets += uint64(len(packets))
+	now := d.sys.Now()
 	for _, b := range packets {
 		if d.packet.Decode(b) == nil {
-			d.observe(now, &d.packet)
+			d.observe(now, came, &d.packet)
 		}
 	}
 }
 
-func (d *Daemon) observe(now time.Time, p *wire.Packet) {
+func (d *Daemon) observe(now, came time.Time, p *wire.Packet) {
 	if d.stopped {
 		return
 	}
-	d.now = now
+	d.now, d.waited = now, now.Sub(came)
 	policy := d.policy
 	for _, detector := range policy.detectors {
-		detector.Observe(now, p, d.emit)
+		detector.Observe(came, p, d.emit)
 	}
 	if policy.outdated {
 		policy.renew(now, d.sys.Memory.Used)

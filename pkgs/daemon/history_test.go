@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/history"
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -130,6 +131,7 @@ func TestDamagedHistoryIsToldAndReplaced(t *testing.T) {
 	if list, err := w.Read(); err != nil || len(list) == 0 {
 		t.Errorf("%v, %v", list, err)
 	}
+	lab.Withstood(t, "power and disk", "file of the events that is damaged", "told, and replaced")
 }
 
 func TestHistoryThatCannotBeWrittenIsToldOnce(t *testing.T) {
@@ -153,6 +155,7 @@ func TestHistoryThatCannotBeWrittenIsToldOnce(t *testing.T) {
 	if _, err := os.Stat(string(w.File)); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
+	lab.Withstood(t, "power and disk", "file of the events that cannot be written", "told once; knocks open, and events are forgotten with the daemon")
 }
 
 // What a reload or a restart brings must not push out what people did.

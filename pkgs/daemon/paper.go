@@ -108,7 +108,7 @@ func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 	p.whole = false
 	explained := p.explain(now, device)
 	if device == "" {
-		d.observe(now, packet)
+		d.observe(now, now, packet)
 	} else {
 		p.inside++
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -96,6 +97,7 @@ func TestVisitsAreNotPushedOut(t *testing.T) {
 	if kinds["refused"] > 128 || kinds["link"] > 64 || kinds["opened"]+kinds["extended"]+kinds["closed"]-len(list) > 128 {
 		t.Errorf("kept %v", kinds)
 	}
+	lab.Withstood(t, "load", "flood of refused knocks against the list of events", "who was in, and when, is not pushed out of it")
 }
 
 func TestOnlyTheNewestVisitsAreKept(t *testing.T) {
@@ -179,6 +181,7 @@ func TestTimesOfEventsFollowTheClock(t *testing.T) {
 	if before[1].From.Sub(unset) != 0 || before[2].Until.Sub(unset) != 11*time.Minute {
 		t.Error("what was told before has changed")
 	}
+	lab.Withstood(t, "clock", "clock set while events are kept", "their times move with it: what was an hour ago is an hour old")
 }
 
 // Who was let in is told of doors that the firewall has, and from when it had them.
