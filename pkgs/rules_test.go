@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"pkgs/wire":      {},
 	"pkgs/seal":      {},
 	"pkgs/store":     {"pkgs/seal"},
-	"pkgs/wake":      {},
+	"pkgs/wake":      {"pkgs/wire"},
 	"pkgs/control":   {},
 	"pkgs/door":      {},
 	"pkgs/rate":      {},
@@ -184,8 +184,8 @@ var starters = []struct {
 }{
 	{[]string{"ForkExec", "StartProcess"}, []string{"pkgs/hooks/hooks.go"}, "the daemon runs no programs; hooks is a process of its own"},
 	{[]string{"Exec"}, []string{"cmd/latchkeyd/rights.go"}, "the daemon begins only itself anew, with fewer rights"},
-	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, nil,
-		"nothing of the router's program listens on the network"},
+	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, []string{"pkgs/control/socket.go"},
+		"nothing of the router's program listens on the network; the control socket is none"},
 }
 
 func TestDaemonRunsNoProgramAndListensOnNoNetwork(t *testing.T) {

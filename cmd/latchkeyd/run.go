@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -138,7 +137,7 @@ func historyAt(path, socket string) daemon.History {
 const lastWords = time.Second
 
 // serve runs the daemon, its control socket and its log until ctx ends or one of them fails.
-func serve(ctx context.Context, stop func(), d *daemon.Daemon, l net.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
+func serve(ctx context.Context, stop func(), d *daemon.Daemon, l *control.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
 	logging, endLog := context.WithCancel(context.Background())
 	logged := make(chan struct{})
 	go func() {
@@ -185,7 +184,7 @@ func hangUps(ctx context.Context) <-chan struct{} {
 
 // listen makes the control socket: for the daemon's user and group only. It removes the one of a
 // daemon that is gone.
-func listen(path string) (net.Listener, error) {
+func listen(path string) (*control.Listener, error) {
 	c, err := control.Dial(path)
 	if err == nil {
 		c.Close()
@@ -201,7 +200,7 @@ func listen(path string) (net.Listener, error) {
 	}
 	old := syscall.Umask(0o117) // 0660 from the first moment on
 	defer syscall.Umask(old)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := control.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

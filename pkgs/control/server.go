@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -25,7 +25,7 @@ type Handler func(ctx context.Context, r Request, reply func(result any) error) 
 
 // Serve answers the callers of l until ctx ends or l fails. It closes l, and returns nil after ctx
 // ended and every caller is gone.
-func Serve(ctx context.Context, l net.Listener, h Handler) error {
+func Serve(ctx context.Context, l *Listener, h Handler) error {
 	var callers sync.WaitGroup
 	defer callers.Wait()
 	ctx, stop := context.WithCancel(ctx)
@@ -33,7 +33,7 @@ func Serve(ctx context.Context, l net.Listener, h Handler) error {
 	context.AfterFunc(ctx, func() { l.Close() })
 	places := make(chan struct{}, MaxCallers)
 	for {
-		c, err := l.Accept()
+		c, err := l.accept()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -54,7 +54,7 @@ func Serve(ctx context.Context, l net.Listener, h Handler) error {
 	}
 }
 
-func serveCaller(ctx context.Context, c net.Conn, h Handler) {
+func serveCaller(ctx context.Context, c *os.File, h Handler) {
 	ctx, hangUp := context.WithCancel(ctx)
 	defer hangUp()
 	context.AfterFunc(ctx, func() { c.Close() })
@@ -78,7 +78,7 @@ func serveCaller(ctx context.Context, c net.Conn, h Handler) {
 	}
 }
 
-func readRequests(ctx context.Context, c net.Conn, to chan<- Request) {
+func readRequests(ctx context.Context, c *os.File, to chan<- Request) {
 	in := bufio.NewScanner(c)
 	in.Buffer(make([]byte, 0, 4096), MaxLine)
 	for in.Scan() {
@@ -98,11 +98,11 @@ func readRequests(ctx context.Context, c net.Conn, to chan<- Request) {
 	}
 }
 
-func sendResult(c net.Conn, result any) error {
+func sendResult(c *os.File, result any) error {
 	return send(c, Response{Result: Marshal(result)})
 }
 
-func sendError(c net.Conn, err error) error {
+func sendError(c *os.File, err error) error {
 	r := Response{Error: err.Error()}
 	if e, ok := errors.AsType[*Error](err); ok {
 		r.Hint = e.Hint
@@ -110,7 +110,7 @@ func sendError(c net.Conn, err error) error {
 	return send(c, r)
 }
 
-func send(c net.Conn, r Response) error {
+func send(c *os.File, r Response) error {
 	if err := c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
