@@ -27,6 +27,7 @@ var arrows = map[string][]string{
 	"pkgs/wire":      {},
 	"pkgs/seal":      {},
 	"pkgs/store":     {"pkgs/seal"},
+	"pkgs/sandbox":   {},
 	"pkgs/wake":      {"pkgs/wire"},
 	"pkgs/control":   {},
 	"pkgs/door":      {},
@@ -54,7 +55,7 @@ var arrows = map[string][]string{
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
-		"pkgs/offer", "pkgs/pickup", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
+		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.

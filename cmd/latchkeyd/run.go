@@ -99,6 +99,7 @@ func run(e env, args []string) error {
 		return err
 	}
 	defer inside.Close()
+	kept := eventsFile(*events, *socket)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
 		Config:          func() (string, error) { return readConfig(*file) },
@@ -110,9 +111,10 @@ func run(e env, args []string) error {
 		Home:            capture.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
-		History:         historyAt(*events, *socket),
+		History:         historyAt(kept),
 		ClockSynced:     func() bool { return clock().Right },
 		Clock:           clock,
+		Isolation:       isolate(e.strict, []string{*file, *record}, []string{*state, *socket, kept}),
 		Now:             time.Now,
 		Wake:            wake.Send,
 	})
@@ -122,13 +124,21 @@ func run(e env, args []string) error {
 	return serve(ctx, stop, d, l, reloads, logTo(*syslog, e.out, e.err))
 }
 
-// historyAt returns where events are kept; nil = nowhere.
-func historyAt(path, socket string) daemon.History {
+// eventsFile returns where events are kept, as the options say; "" = nowhere.
+func eventsFile(path, socket string) string {
 	switch path {
 	case "none":
-		return nil
+		return ""
 	case "":
-		path = filepath.Join(filepath.Dir(socket), "events")
+		return filepath.Join(filepath.Dir(socket), "events")
+	}
+	return path
+}
+
+// historyAt is for a path of eventsFile.
+func historyAt(path string) daemon.History {
+	if path == "" {
+		return nil
 	}
 	return history.File(path)
 }
