@@ -27,7 +27,8 @@ var arrows = map[string][]string{
 	"pkgs/wire":      {},
 	"pkgs/seal":      {},
 	"pkgs/store":     {"pkgs/seal"},
-	"pkgs/wake":      {},
+	"pkgs/sandbox":   {},
+	"pkgs/wake":      {"pkgs/wire"},
 	"pkgs/control":   {},
 	"pkgs/door":      {},
 	"pkgs/rate":      {},
@@ -54,7 +55,7 @@ var arrows = map[string][]string{
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
-		"pkgs/offer", "pkgs/pickup", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
+		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.
@@ -184,8 +185,8 @@ var starters = []struct {
 }{
 	{[]string{"ForkExec", "StartProcess"}, []string{"pkgs/hooks/hooks.go"}, "the daemon runs no programs; hooks is a process of its own"},
 	{[]string{"Exec"}, []string{"cmd/latchkeyd/rights.go"}, "the daemon begins only itself anew, with fewer rights"},
-	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, nil,
-		"nothing of the router's program listens on the network"},
+	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, []string{"pkgs/control/socket.go"},
+		"nothing of the router's program listens on the network; the control socket is none"},
 }
 
 func TestDaemonRunsNoProgramAndListensOnNoNetwork(t *testing.T) {

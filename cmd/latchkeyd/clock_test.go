@@ -283,7 +283,7 @@ func TestClockOfNTP(t *testing.T) {
 	d := start(t, sealed, "--ntp", record)
 	say := func(action, stratum string) {
 		t.Helper()
-		if code := latchkeyd([]string{"ntp", "--file", record, action, stratum}, env{os.Stdin, os.Stdout, os.Stderr}); code != exitOK {
+		if code := latchkeyd([]string{"ntp", "--file", record, action, stratum}, env{in: os.Stdin, out: os.Stdout, err: os.Stderr}); code != exitOK {
 			t.Fatalf("latchkeyd ntp %s %s ended with %d", action, stratum, code)
 		}
 	}

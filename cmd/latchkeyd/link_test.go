@@ -32,7 +32,7 @@ func TestLinkPrintsALinkAndWhatIsDoubtfulAboutIt(t *testing.T) {
 	} {
 		for from, name := range map[string]string{"a file": file(t, linkConfig), "standard input": "-"} {
 			var out, said bytes.Buffer
-			code := latchkeyd(append(test.args, name), env{strings.NewReader(linkConfig), &out, &said})
+			code := latchkeyd(append(test.args, name), env{in: strings.NewReader(linkConfig), out: &out, err: &said})
 			l, err := link.Parse(out.String())
 			if code != exitOK || err != nil || !strings.HasPrefix(out.String(), test.prefix) || strings.Count(out.String(), "\n") != 1 {
 				t.Errorf("%q from %s returned %d and printed %q: %v", test.args, from, code, out.String(), err)

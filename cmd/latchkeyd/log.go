@@ -5,11 +5,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
@@ -68,35 +69,39 @@ func quoted(s string) string {
 	return s
 }
 
-// systemLog is the socket of a system log, which syslog(3) writes to: one datagram a line.
+// systemLog is a way to the socket of a system log, which syslog(3) writes to: one datagram a line.
 type systemLog struct {
 	path string
-	conn net.Conn // nil = none, or the log behind it is gone
+	fd   int // of a socket of our own, which is connected to none; 0 = there is none yet
 }
 
 // logPatience is how long a line may wait for a system log that has no room.
 const logPatience = time.Second
 
-// write sends a line, to a new socket if the one of before is gone: a log that was restarted has a new
-// one at the same path.
+// write sends a line. A log that was restarted has a new socket at the same path, which each line is
+// sent to by its name.
 func (s *systemLog) write(now time.Time, l config.Level, line string) error {
-	text := fmt.Appendf(nil, "<%d>%s latchkeyd[%d]: %s", priority(l), now.Format(time.Stamp), os.Getpid(), line)
-	var err error
-	for range 2 {
-		if s.conn == nil {
-			if s.conn, err = net.DialUnix("unixgram", nil, &net.UnixAddr{Name: s.path, Net: "unixgram"}); err != nil {
-				s.conn = nil // no nil *net.UnixConn, which is not nil as a net.Conn
-				return err
-			}
+	if s.fd == 0 {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
 		}
-		s.conn.SetWriteDeadline(now.Add(logPatience))
-		if _, err = s.conn.Write(text); err == nil {
-			return nil
+		patience := unix.NsecToTimeval(int64(logPatience))
+		if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
+			_ = unix.Close(fd)
+			return err
 		}
-		s.conn.Close()
-		s.conn = nil
+		s.fd = fd
 	}
-	return err
+	text := fmt.Appendf(nil, "<%d>%s latchkeyd[%d]: %s", priority(l), now.Format(time.Stamp), os.Getpid(), line)
+	for {
+		// The runtime's own signals interrupt a call that waits: each time it may wait anew, but they
+		// are rare.
+		err := unix.Sendto(s.fd, text, unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: s.path})
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // priority is a level in the numbers of the system log (RFC 3164, 4.1.1).

@@ -181,7 +181,7 @@ func (l *luci) answer(method string, args object) (object, error) {
 func (l *luci) check() object {
 	problems := []object{}
 	var out, said bytes.Buffer
-	latchkeyd([]string{"check", "-"}, env{strings.NewReader(l.config.String()), &out, &said})
+	latchkeyd([]string{"check", "-"}, env{in: strings.NewReader(l.config.String()), out: &out, err: &said})
 	for line := range strings.Lines(said.String()) {
 		if text, wrong := strings.CutPrefix(strings.TrimSpace(line), "error: "); wrong {
 			problems = append(problems, object{"text": text, "warning": false})
@@ -194,7 +194,7 @@ func (l *luci) check() object {
 func (l *luci) offer(client, page string) (object, error) {
 	found := section{".name": "main", ".type": "latchkey", "host": router, "name": "home", "page": page}
 	var link, said bytes.Buffer
-	if code := latchkeyd([]string{"link", client, "-"}, env{strings.NewReader(append(slices.Clone(l.applied), found).String()), &link, &said}); code != exitOK {
+	if code := latchkeyd([]string{"link", client, "-"}, env{in: strings.NewReader(append(slices.Clone(l.applied), found).String()), out: &link, err: &said}); code != exitOK {
 		return nil, errors.New(said.String())
 	}
 	secret := l.offers + ".link"

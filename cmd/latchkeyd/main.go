@@ -37,6 +37,7 @@ type command struct {
 type env struct {
 	in       io.Reader
 	out, err io.Writer
+	strict   bool // for tests: run ends at a system call that it did not expect
 }
 
 func commands() []command {
@@ -61,7 +62,12 @@ func commands() []command {
 }
 
 func main() {
-	os.Exit(latchkeyd(os.Args[1:], env{os.Stdin, terminal.Writer(os.Stdout), terminal.Writer(os.Stderr)}))
+	os.Exit(latchkeyd(os.Args[1:], console()))
+}
+
+// console is what a command uses when a person, or the init script, calls it.
+func console() env {
+	return env{in: os.Stdin, out: terminal.Writer(os.Stdout), err: terminal.Writer(os.Stderr)}
 }
 
 func latchkeyd(args []string, e env) int {

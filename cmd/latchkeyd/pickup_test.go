@@ -19,7 +19,7 @@ import (
 // say runs a command of the router's program.
 func say(args ...string) (out, err string, code int) {
 	var o, e bytes.Buffer
-	code = latchkeyd(args, env{strings.NewReader(""), &o, &e})
+	code = latchkeyd(args, env{in: strings.NewReader(""), out: &o, err: &e})
 	return o.String(), e.String(), code
 }
 

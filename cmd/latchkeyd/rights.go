@@ -6,12 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/sandbox"
 )
 
 // Root does not work in somebody else's folder: what its owner puts there could lead root's hand
@@ -46,15 +51,18 @@ func becomeOwner(folder string) error {
 	return nil
 }
 
+// noRoot is SECBIT_NOROOT of linux/securebits.h; the bit above it locks it.
+const noRoot = 1
+
 // needed are the rights that the daemon works with: packet sockets, and the firewall.
 var needed = []int{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN}
 
-// stepDown is becomeOwner for the daemon, which keeps the rights that it needs. On Linux these belong to
-// a thread and Go has several, so that the program begins anew with those of this one: where something
-// was to do, stepDown does not return but with an error.
+// stepDown is becomeOwner for the daemon, which keeps the rights that it needs, and no others also where
+// the folder is root's. On Linux these belong to a thread and Go has several, so that the program begins
+// anew with those of this one: where something was to do, stepDown does not return but with an error.
 func stepDown(folder string) error {
 	uid, _, err := ownerOf(folder)
-	if err != nil || os.Geteuid() != 0 || uid == 0 {
+	if err != nil || os.Geteuid() != 0 || uid == 0 && !hasMore() {
 		return err
 	}
 	program, err := os.Executable()
@@ -69,8 +77,52 @@ func stepDown(folder string) error {
 	return fmt.Errorf("step down from root: %s: %w", program, unix.Exec(program, os.Args, os.Environ()))
 }
 
-// bound takes all rights but those that are needed from what this process can ever get.
+// rights returns the capabilities that this process may use, a bit for each.
+func rights() uint64 {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return 0
+	}
+	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective)
+}
+
+// hasMore tells whether this process has more rights than are needed, and can give them up for good.
+func hasMore() bool {
+	return rights()&(1<<unix.CAP_SETPCAP) != 0
+}
+
+// isolate takes from the daemon what it does not need from here on. The files that it works with are
+// replaced by new ones, so that their folders count.
+func isolate(strict bool, read, write []string) *control.Isolation {
+	i := &control.Isolation{User: os.Getuid(), Rights: bits.OnesCount64(rights())}
+	l := sandbox.Enter(sandbox.Needs{Read: foldersOf(read), Write: foldersOf(write), Strict: strict})
+	i.Calls, i.Files = limited(l.Calls), limited(l.Files)
+	return i
+}
+
+func foldersOf(paths []string) (list []string) {
+	for _, path := range paths {
+		if path != "" {
+			list = append(list, filepath.Dir(path))
+		}
+	}
+	return list
+}
+
+func limited(err error) string {
+	if err != nil {
+		return "not limited: " + err.Error()
+	}
+	return "limited"
+}
+
+// bound takes all rights but those that are needed from what this process can ever get, and from user 0
+// that programs give it rights because of its number (capabilities(7), "securebits").
 func bound() error {
+	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot|noRoot<<1, 0, 0, 0); err != nil {
+		return err
+	}
 	for c := 0; c <= unix.CAP_LAST_CAP; c++ {
 		if c == needed[0] || c == needed[1] {
 			continue

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -106,6 +105,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		return err
 	}
 	defer inside.Close()
+	kept := eventsFile(*events, *socket)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
 		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
@@ -117,9 +117,10 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Home:            capture.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
-		History:         historyAt(*events, *socket),
+		History:         historyAt(kept),
 		ClockSynced:     func() bool { return clock().Right },
 		Clock:           clock,
+		Isolation:       isolate(e.strict, []string{*file, *record, capture.RoomFile}, []string{*state, *socket, kept}),
 		Now:             now,
 		Wake:            wake.Send,
 	})
@@ -129,13 +130,21 @@ func runBy(now func() time.Time, e env, args []string) error {
 	return serve(ctx, stop, d, l, reloads, logTo(*syslog, e.out, e.err))
 }
 
-// historyAt returns where events are kept; nil = nowhere.
-func historyAt(path, socket string) daemon.History {
+// eventsFile returns where events are kept, as the options say; "" = nowhere.
+func eventsFile(path, socket string) string {
 	switch path {
 	case "none":
-		return nil
+		return ""
 	case "":
-		path = filepath.Join(filepath.Dir(socket), "events")
+		return filepath.Join(filepath.Dir(socket), "events")
+	}
+	return path
+}
+
+// historyAt is for a path of eventsFile.
+func historyAt(path string) daemon.History {
+	if path == "" {
+		return nil
 	}
 	return history.File(path)
 }
@@ -144,7 +153,7 @@ func historyAt(path, socket string) daemon.History {
 const lastWords = time.Second
 
 // serve runs the daemon, its control socket and its log until ctx ends or one of them fails.
-func serve(ctx context.Context, stop func(), d *daemon.Daemon, l net.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
+func serve(ctx context.Context, stop func(), d *daemon.Daemon, l *control.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
 	logging, endLog := context.WithCancel(context.Background())
 	logged := make(chan struct{})
 	go func() {
@@ -191,7 +200,7 @@ func hangUps(ctx context.Context) <-chan struct{} {
 
 // listen makes the control socket: for the daemon's user and group only. It removes the one of a
 // daemon that is gone.
-func listen(path string) (net.Listener, error) {
+func listen(path string) (*control.Listener, error) {
 	c, err := control.Dial(path)
 	if err == nil {
 		c.Close()
@@ -207,7 +216,7 @@ func listen(path string) (net.Listener, error) {
 	}
 	old := syscall.Umask(0o117) // 0660 from the first moment on
 	defer syscall.Umask(old)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	l, err := control.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -23,24 +24,43 @@ const clockOffset = "LATCHKEYD_TEST_CLOCK"
 // time.Time with both has its seconds on the wall; TestSetClock sees that it still has.
 func setClock(file string) func() time.Time {
 	const nanoBits = 30
+	f, err := os.Open(file) // once: the daemon may not, later
+	if err != nil {
+		panic(err)
+	}
 	return func() time.Time {
 		t := time.Now()
-		b, _ := os.ReadFile(file)
-		seconds, _ := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+		var b [offsetSize]byte
+		_, _ = f.ReadAt(b[:], 0)
+		seconds, _ := strconv.ParseInt(strings.TrimSpace(string(b[:])), 10, 64)
 		wall := (*uint64)(unsafe.Pointer(&t))
 		*wall += uint64(seconds << nanoBits)
 		return t
 	}
 }
 
+// offsetSize is how many bytes a file of clockOffset has, so that a write replaces all of it at once.
+const offsetSize = 12
+
+func writeOffset(t *testing.T, file string, seconds int64) {
+	t.Helper()
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "%*d", offsetSize, seconds); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestSetClock(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "offset")
+	writeOffset(t, file, 0)
 	now := setClock(file)
 	before := now()
 	for _, seconds := range []int64{3600, -86400 * 365 * 10, 86400 * 365 * 30} {
-		if err := os.WriteFile(file, strconv.AppendInt(nil, seconds, 10), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeOffset(t, file, seconds)
 		after := now()
 		apart := after.Round(0).Sub(before.Round(0)) - time.Duration(seconds)*time.Second
 		if elapsed := after.Sub(before); elapsed < 0 || elapsed > time.Minute || (apart-elapsed).Abs() > time.Second {
@@ -55,12 +75,7 @@ func TestClockThatIsSet(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "offset")
 	set := func(t *testing.T, by time.Duration) {
 		t.Helper()
-		if err := os.WriteFile(file+".new", strconv.AppendInt(nil, int64(by/time.Second), 10), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(file+".new", file); err != nil {
-			t.Fatal(err)
-		}
+		writeOffset(t, file, int64(by/time.Second))
 	}
 	set(t, 0)
 	t.Setenv(clockOffset, file)

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +17,7 @@ import (
 func TestAnswersSteerNoTerminal(t *testing.T) {
 	const bad = "a\x1b]0;x\a\x1b[2J\u009b31m\u202eb\r"
 	socket := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", socket)
+	l, err := control.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}

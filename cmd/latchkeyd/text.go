@@ -24,6 +24,9 @@ func printJSON(w io.Writer, v any) error {
 func printStatus(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "latchkeyd %s has been running for %s", s.Version, lasting(int(s.Now.Sub(s.Since)/time.Second)))
 	fmt.Fprintf(w, "\nthe router's clock %s\n", clockLine(s))
+	if i := s.Isolation; i != nil {
+		fmt.Fprintf(w, "isolation: user %d with %d rights of root's; system calls %s; files %s\n", i.User, i.Rights, i.Calls, i.Files)
+	}
 	for _, d := range s.Devices {
 		fmt.Fprintf(w, "listens on %s (%s)", d.Name, d.State)
 		if d.Problem != "" {

@@ -108,7 +108,7 @@ func (r *router) ucode() map[string]any {
 func (r *router) daemon(answer func(control.Request) (any, error)) {
 	r.t.Helper()
 	r.write("var/run/latchkey/x", "")
-	l, err := net.Listen("unix", r.path("var/run/latchkey/latchkey.sock"))
+	l, err := control.Listen(r.path("var/run/latchkey/latchkey.sock"))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -85,7 +85,7 @@ func TestDaemonOfRootStepsDown(t *testing.T) {
 		}
 		for _, want := range []string{
 			"Uid:\t970\t970\t970\t970\n", "Gid:\t970\t970\t970\t970\n", "Groups:\t \n", "NoNewPrivs:\t1\n",
-			"CapPrm:\t0000000000003000\n", "CapEff:\t0000000000003000\n", "CapBnd:\t0000000000003000\n",
+			"CapPrm:\t0000000000003000\n", "CapEff:\t0000000000003000\n", "CapBnd:\t0000000000003000\n", "Seccomp:\t2\n",
 		} {
 			if !strings.Contains(string(text), want) {
 				t.Errorf("%s has no %q:\n%s", name, want, text)
@@ -94,6 +94,11 @@ func TestDaemonOfRootStepsDown(t *testing.T) {
 	}
 	if uid, _ := ids(r, "var/run/latchkey/latchkey.sock"); uid != daemonID {
 		t.Errorf("the socket belongs to %d", uid)
+	}
+	// What shows the memory of a process that is not dumpable belongs to root (proc(5)).
+	var fds unix.Stat_t
+	if err := unix.Stat(fmt.Sprintf("/proc/%d/fd", daemon.Process.Pid), &fds); err != nil || fds.Uid != 0 {
+		t.Errorf("another process of the same user may look into the daemon: %v, of user %d", err, fds.Uid)
 	}
 	if err := daemon.Process.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -133,11 +133,14 @@ func (s *socket) attach(programs []compiled) (coarse string, err error) {
 	return compiled{lost: "with no filter at all"}.because(scarce()), err
 }
 
+// RoomFile shows how much memory the kernel has for the filter of a socket, in bytes.
+const RoomFile = "/proc/sys/net/core/optmem_max"
+
 // scarce says what the kernel has too little of, and how to give it more.
 func scarce() string {
 	is := "is too small"
 	// Kernels before 6.8 show it only outside of network namespaces.
-	if limit, err := os.ReadFile("/proc/sys/net/core/optmem_max"); err == nil {
+	if limit, err := os.ReadFile(RoomFile); err == nil {
 		is = "is " + strings.TrimSpace(string(limit))
 	}
 	return "net.core.optmem_max " + is + " (hint: sysctl -w net.core.optmem_max=131072)"

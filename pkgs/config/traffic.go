@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"sort"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/uci"
@@ -121,7 +122,9 @@ func (r *reader) adviseTraffic(at int, doors map[endpoint][]visitor, others map[
 	for steps := range q.v.lists {
 		reactions := knock.ReactionsOf([]knock.Sequence{{Steps: steps}})
 		for _, proto := range [...]wire.Proto{wire.TCP, wire.UDP} {
-			for _, port := range slices.Sorted(reactions.Ports(proto)) {
+			ports := slices.Collect(reactions.Ports(proto))
+			sort.Slice(ports, func(i, j int) bool { return ports[i] < ports[j] })
+			for _, port := range ports {
 				here := endpoint{proto, port}
 				for _, v := range doors[here] {
 					visits = note(visits, v, steps, once, reactions)

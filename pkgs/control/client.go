@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+	"os"
 	"syscall"
 )
 
@@ -27,13 +27,13 @@ var ErrNotRunning = errors.New("latchkeyd is not running")
 
 // Conn is one connection to the daemon. It is for one goroutine.
 type Conn struct {
-	conn net.Conn
+	conn *os.File
 	in   *bufio.Reader
 }
 
 // Dial connects to the daemon that listens at path.
 func Dial(path string) (*Conn, error) {
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	conn, err := connect(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w (nobody listens at %s)", ErrNotRunning, path)

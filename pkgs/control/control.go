@@ -45,6 +45,16 @@ type Status struct {
 	// "silent", "moved" or "given" (see package clock). And when NTP said something last.
 	ClockReason string     `json:"clock_reason,omitempty"`
 	ClockSince  *time.Time `json:"clock_since,omitempty"`
+
+	Isolation *Isolation `json:"isolation,omitempty"`
+}
+
+// Isolation tells what the daemon cannot do, whoever takes it over.
+type Isolation struct {
+	User   int    `json:"user"`         // that it works as; 0 = root
+	Rights int    `json:"rights"`       // how many of root's capabilities it has: two are needed
+	Calls  string `json:"system_calls"` // "limited", or why they are not
+	Files  string `json:"files"`        // the same
 }
 
 // Device is a network device that is listened to.

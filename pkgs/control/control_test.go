@@ -18,7 +18,7 @@ import (
 func serve(t testing.TB, h control.Handler) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sock")
-	l, err := net.Listen("unix", path)
+	l, err := control.Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}

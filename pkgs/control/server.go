@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -33,7 +33,7 @@ type Handler func(ctx context.Context, r Request, reply func(result any) error) 
 
 // Serve answers the callers of l until ctx ends or l fails. It closes l, and returns nil after ctx
 // ended and every caller is gone.
-func Serve(ctx context.Context, l net.Listener, h Handler) error {
+func Serve(ctx context.Context, l *Listener, h Handler) error {
 	var callers sync.WaitGroup
 	defer callers.Wait()
 	ctx, stop := context.WithCancel(ctx)
@@ -41,7 +41,7 @@ func Serve(ctx context.Context, l net.Listener, h Handler) error {
 	context.AfterFunc(ctx, func() { l.Close() })
 	s := server{handler: h, long: make(chan struct{}, 1)}
 	for {
-		conn, err := l.Accept()
+		conn, err := l.accept()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -52,7 +52,7 @@ func Serve(ctx context.Context, l net.Listener, h Handler) error {
 		if err != nil {
 			return fmt.Errorf("control socket: %w", err)
 		}
-		c := &caller{Conn: conn, in: bufio.NewReaderSize(conn, shortLine), since: time.Now()}
+		c := &caller{File: conn, in: bufio.NewReaderSize(conn, shortLine), since: time.Now()}
 		c.ctx, c.hangUp = context.WithCancel(ctx)
 		context.AfterFunc(c.ctx, func() { conn.Close() })
 		if !s.enter(c) {
@@ -84,7 +84,7 @@ type server struct {
 
 // caller is one connection.
 type caller struct {
-	net.Conn
+	*os.File
 	in     *bufio.Reader
 	ctx    context.Context // ends with the connection …
 	hangUp func()          // … which this ends

@@ -224,6 +224,8 @@ func (d *Daemon) Status() control.Status {
 		Doors:   []control.Door{},
 		Clients: []control.Client{},
 		Last:    d.events.newest(),
+
+		Isolation: d.sys.Isolation,
 	}
 	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
 	grants := d.book.Grants(now)

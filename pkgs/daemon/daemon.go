@@ -46,6 +46,7 @@ type System struct {
 	History     History              // nil = events are forgotten with the daemon
 	ClockSynced func() bool          // whether the clock is right
 	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is told
+	Isolation   *control.Isolation   // as status tells it; nil = nothing is told
 	Now         func() time.Time
 	Wake        func(card net.HardwareAddr, host netip.Addr) error
 

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -98,7 +99,7 @@ func (r *Ring) fill() {
 		}
 		k.has = k.want
 	}
-	slices.SortStableFunc(r.table, func(a, b hintEntry) int { return compareHints(a.hint, b.hint) })
+	sort.SliceStable(r.table, func(i, j int) bool { return compareHints(r.table[i].hint, r.table[j].hint) < 0 })
 }
 
 func compareHints(a, b [hintSize]byte) int { return cmp.Compare(hintNumber(a), hintNumber(b)) }

@@ -7,9 +7,14 @@ package wake
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // port is the discard port, which magic packets are sent to by custom; the network card of the
@@ -17,32 +22,46 @@ import (
 const port = 9
 
 // Send sends the magic packet for a network card to the broadcast address of the network that host
-// is in. It fails if the router has no IPv4 address in that network.
+// is in. It fails if the router has no IPv4 address in that network. Needs CAP_NET_RAW.
 func Send(card net.HardwareAddr, host netip.Addr) error {
 	if len(card) != 6 {
 		return fmt.Errorf("hardware address %s has %d bytes, magic packets are for 6", card, len(card))
 	}
-	addrs, err := net.InterfaceAddrs()
+	devices, err := net.Interfaces()
 	if err != nil {
 		return fmt.Errorf("own addresses: %w", err)
 	}
-	for _, a := range addrs {
-		own, err := netip.ParsePrefix(a.String())
-		if err != nil || !own.Contains(host) || !own.Addr().Is4() || own.Bits() > 30 {
-			continue
+	for _, d := range devices {
+		addrs, err := d.Addrs()
+		if err != nil {
+			continue // it is gone
 		}
-		return sendTo(netip.AddrPortFrom(broadcast(own), port), card)
+		for _, a := range addrs {
+			own, err := netip.ParsePrefix(a.String())
+			if err == nil && own.Contains(host) && own.Addr().Is4() && own.Bits() <= 30 {
+				return sendTo(d.Index, own, card)
+			}
+		}
 	}
 	return fmt.Errorf("the router has no address in the network of %s", host)
 }
 
-func sendTo(to netip.AddrPort, card net.HardwareAddr) error {
-	c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(to))
+// sendTo sends by a device into the network of an own address. It takes a packet socket, so that the
+// daemon needs no socket of a network for this alone, which it could also do other things with.
+func sendTo(device int, own netip.Prefix, card net.HardwareAddr) error {
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("magic packet: %w", err)
 	}
-	defer c.Close()
-	if _, err := c.Write(magic(card)); err != nil {
+	defer unix.Close(fd)
+	var ethertype [2]byte // sockaddr_ll has it in the order of the network
+	binary.BigEndian.PutUint16(ethertype[:], unix.ETH_P_IP)
+	everybody := &unix.SockaddrLinklayer{
+		Protocol: binary.NativeEndian.Uint16(ethertype[:]), Ifindex: device,
+		Halen: 6, Addr: [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+	}
+	packet := wire.AppendUDP(nil, netip.AddrPortFrom(own.Addr(), port), netip.AddrPortFrom(broadcast(own), port), magic(card))
+	if err := unix.Sendto(fd, packet, 0, everybody); err != nil {
 		return fmt.Errorf("magic packet: %w", err)
 	}
 	return nil
