@@ -16,22 +16,26 @@ import (
 // Rules reads the table's rules, and returns what tells whether any of them refers to a door's set for
 // IPv6 (six) or IPv4. Without one, whoever is in the set gets nowhere. No table is no rules.
 //
-// It looks for the sets' names in the rules as they are, and decodes none.
+// It looks for the sets' names in the rules as they are, decodes none, and keeps none: there may be
+// thousands of others.
 func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, f.explain(fmt.Errorf("read rules: %w", err))
 	}
 	defer conn.Close()
-	rules, err := conn.Execute(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	_, err = conn.Send(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
 		e.String(unix.NFTA_RULE_TABLE, f.table)
 	})))
 	if err != nil {
 		return nil, f.explain(fmt.Errorf("read rules: %w", err))
 	}
 	named := map[string]bool{} // at most as many as there are sets of ours
-	for _, r := range rules {
-		addNames(named, r.Data)
+	for rule, err := range conn.ReceiveIter() {
+		if err != nil {
+			return nil, f.explain(fmt.Errorf("read rules: %w", err))
+		}
+		addNames(named, rule.Data)
 	}
 	return func(door string, six bool) bool { return named[SetName(door, six)] }, nil
 }
