@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
+
+// The faults that knockd and fwknopd are put to as well.
+const (
+	faultFull      = "no room for the state file"
+	faultRestarted = "firewall restarted while a door is open"
+	faultKilled    = "daemon killed (SIGKILL) while a door is open"
+)
+
+// smallDisk is the size of what mountSmall mounts.
+const smallDisk = 64 << 10
+
+// mountSmall mounts a small file system in memory, until the test ends.
+func mountSmall(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, fmt.Sprintf("size=%d", smallDisk)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(folder, unix.MNT_DETACH) })
+	return folder
+}
+
+// remount makes a file system read-only (MS_RDONLY) or writable again (0).
+func remount(t *testing.T, folder string, flags uintptr) {
+	t.Helper()
+	var err error
+	lab.Wait(t, "no file there is being written", func() bool {
+		err = unix.Mount("", folder, "", unix.MS_REMOUNT|flags, "")
+		return err != unix.EBUSY
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill leaves no room in a folder of mountSmall's, and returns the file that takes it.
+func fill(t *testing.T, folder string) string {
+	t.Helper()
+	path := filepath.Join(folder, "filler")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(make([]byte, 2*smallDisk)); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("error %v, want ENOSPC", err)
+	}
+	return path
+}
+
+// sendUDP sends a packet to a port of the router.
+func sendUDP(payload []byte, port int) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Sendto(fd, payload, 0, &unix.SockaddrInet4{Port: port, Addr: netip.MustParseAddr(router).As4()})
+}
+
+// withoutRootsPower begins latchkeyd's script so that files and folders are closed to it as to anybody: it
+// has the two rights that it needs.
+const withoutRootsPower = "exec setpriv --inh-caps=-all,+net_admin,+net_raw --bounding-set=-all,+net_admin,+net_raw"
+
+// TestStateThatCannotBeWritten breaks the disk under a daemon that runs, and mends it.
+func TestStateThatCannotBeWritten(t *testing.T) {
+	lab.Enter(t)
+	disk := mountSmall(t)
+	folder, away := filepath.Join(disk, "latchkey"), filepath.Join(disk, "away")
+	state := filepath.Join(folder, "state")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := startProgram(t, program(t, withoutRootsPower, ""), sealed, "--clock", "synchronised", "--state", state)
+	for _, tt := range []struct {
+		name, fault string
+		breakIt     func() error
+		mend        func() error
+		detail      string
+	}{
+		{"full", faultFull,
+			func() error { fill(t, disk); return nil },
+			func() error { return os.Remove(filepath.Join(disk, "filler")) }, "no space left on device"},
+		{"read-only", "file system of the state file that turns read-only",
+			func() error { remount(t, disk, unix.MS_RDONLY); return nil },
+			func() error { remount(t, disk, 0); return nil }, "read-only file system"},
+		{"folder_gone", "folder of the state file gone while latchkeyd runs",
+			func() error { return os.Rename(folder, away) },
+			func() error { return os.Rename(away, folder) }, "no such file or directory"},
+		{"folder_closed", "folder of the state file whose rights were changed",
+			func() error { return os.Chmod(folder, 0o500) },
+			func() error { return os.Chmod(folder, 0o700) }, "permission denied"},
+		{"folder_in_the_place_of_the_new_file", "something else where the new state file goes",
+			func() error { return os.MkdirAll(filepath.Join(state+".new", "in the way"), 0o700) },
+			func() error { return os.RemoveAll(state + ".new") }, "directory not empty"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := tt.breakIt(); err != nil {
+				t.Fatal(err)
+			}
+			msg := freshMessage(t)
+			sendSTUN(t, "phone", msg)
+			var e control.Event
+			lab.Wait(t, "the knock is answered", func() bool { e = d.newestOf("refused"); return strings.Contains(e.Detail, tt.detail) })
+			if e.Reason != "memory" || e.Client != "phone" || !strings.Contains(e.Detail, "state") {
+				t.Errorf("event %+v, want one of reason memory that names the file", e)
+			}
+			if inKernel(t, "web", phone) || len(d.grants("web")) > 0 {
+				t.Error("the door opened although the knock cannot be remembered")
+			}
+			if err := tt.mend(); err != nil {
+				t.Fatal(err)
+			}
+			sendSTUN(t, "neighbour", msg)
+			lab.Wait(t, "a copy of the refused knock is refused", func() bool { return slices.Contains(d.refusals(), "replayed "+neighbour) })
+			sendSTUN(t, "phone", freshMessage(t))
+			lab.Wait(t, "the next knock opens", func() bool { return inKernel(t, "web", phone) })
+			if err := d.ask(closeRequest("web"), nil); err != nil {
+				t.Fatal(err)
+			}
+			d.restart("--clock", "synchronised", "--state", state)
+			lab.Withstood(t, "power and disk", tt.fault, "the knock is refused with the reason (memory), nothing opens; when it is mended, the next knock opens")
+		})
+	}
+}
+
+// newestOf returns the newest event of a kind, a zero one if there is none.
+func (d *latchkeydProcess) newestOf(kind string) (newest control.Event) {
+	d.t.Helper()
+	var list []control.Event
+	if err := d.ask(control.Request{Method: "events"}, &list); err != nil {
+		d.t.Fatal(err)
+	}
+	for _, e := range list {
+		if e.Kind == kind {
+			newest = e
+		}
+	}
+	return newest
+}
