@@ -3,19 +3,25 @@
 package main
 
 import (
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // The faults that knockd and fwknopd are put to as well.
@@ -156,4 +162,76 @@ func (d *latchkeydProcess) newestOf(kind string) (newest control.Event) {
 		}
 	}
 	return newest
+}
+
+// TestFlashIsSpared counts how often the state file is written while strangers flood, and while copies and
+// knocks that are refused come in.
+func TestFlashIsSpared(t *testing.T) {
+	d := start(t, sealed, "--clock", "synchronised")
+	writes := countWrites(t, d.dir)
+	sendSTUN(t, "phone", freshMessage(t))
+	lab.Wait(t, "a knock opens", func() bool { return d.count("opened", phone) == 1 })
+	if n := writes(); n != 1 {
+		t.Fatalf("%d writes of a knock that opens, want 1", n)
+	}
+
+	key, began := must(seal.ParseKey(phoneKey)), time.Now()
+	const refused = 60
+	for range refused { // each is a press of its own, for a door that the phone may not open
+		sendSTUN(t, "phone", seal.Seal(key, seal.Body{Stamp: sentStamps.Press(time.Now(), 1).Starts[0], Door: seal.Tag("vpn")}))
+	}
+	lab.Wait(t, "they are refused", func() bool { return slices.Contains(d.refusals(), "not-allowed "+phone) })
+	d.settle()
+	total := 0
+	lab.Wait(t, "what was refused is saved", func() bool { total += writes(); return total > 0 })
+	if most := int(time.Since(began)/time.Second) + 1; total > most {
+		t.Errorf("%d writes to flash of %d refused knocks, want at most one a second (%d)", total, refused, most)
+	}
+	lab.Withstood(t, "load", "flood of sealed knocks that are refused", "the state file is written once a second at the most")
+
+	used := freshMessage(t)
+	sendSTUN(t, "phone", used)
+	lab.Wait(t, "another knock opens", func() bool { return d.accepted() == 2 })
+	writes()                                 // nothing is left to save then
+	sendFlood(t, func(r *rand.Rand) []byte { // of steps, of forged messages, and of copies
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}), 4000)
+		to := netip.AddrPortFrom(netip.MustParseAddr(router), 7431)
+		if r.IntN(2) == 0 {
+			return wire.AppendTCP(nil, from, to, r.Uint32(), wire.SYN, nil)
+		}
+		msg := slices.Clone(used)
+		msg[3+r.IntN(len(msg)-3)] ^= byte(r.IntN(2))
+		return wire.AppendUDP(nil, from, netip.AddrPortFrom(to.Addr(), stunPort),
+			wire.AppendBindingRequest(nil, [12]byte{1}, base64.RawStdEncoding.EncodeToString(msg)+":abcd", "0123456789012345678901"))
+	})
+	d.settle()
+	if n := writes(); n != 0 {
+		t.Errorf("%d writes to flash during a flood of strangers, want none", n)
+	}
+	lab.Withstood(t, "load", "flood of steps, of forged messages and of copies of used ones", "none of it is written to flash")
+}
+
+// countWrites returns what tells how often a new state was put in place since it was last asked.
+func countWrites(t *testing.T, folder string) func() int {
+	t.Helper()
+	fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if _, err := unix.InotifyAddWatch(fd, folder, unix.IN_MOVED_TO); err != nil {
+		t.Fatal(err)
+	}
+	return func() (n int) {
+		t.Helper()
+		var b [64 << 10]byte
+		got, err := unix.Read(fd, b[:])
+		if errors.Is(err, unix.EAGAIN) {
+			return 0
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Count(b[:got], []byte("state\x00"))
+	}
 }
