@@ -164,6 +164,34 @@ func (d *latchkeydProcess) newestOf(kind string) (newest control.Event) {
 	return newest
 }
 
+// TestStateOfABackup puts an older copy of the state in its place: it does not know of a knock that came later.
+func TestStateOfABackup(t *testing.T) {
+	d := start(t, sealed, "--clock", "free")
+	state, key := filepath.Join(d.dir, "state"), must(seal.ParseKey(phoneKey))
+	before := func(long time.Duration) []byte {
+		return seal.Seal(key, seal.Body{Stamp: uint64(time.Now().Add(-long).UnixMilli()), Door: seal.Tag("web")})
+	}
+	sendSTUN(t, "phone", before(11*time.Minute))
+	lab.Wait(t, "a knock opens", func() bool { return d.accepted() == 1 })
+	backup := must(os.ReadFile(state))
+	msg := before(10 * time.Minute)
+	sendSTUN(t, "phone", msg)
+	lab.Wait(t, "another knock opens", func() bool { return d.accepted() == 2 })
+	d.stop()
+	if err := os.WriteFile(state, backup, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.run("--clock", "synchronised")
+	sendSTUN(t, "neighbour", msg)
+	lab.Wait(t, "the copy is refused", func() bool { return slices.Contains(d.refusals(), "stale "+neighbour) })
+	sendSTUN(t, "phone", freshMessage(t))
+	lab.Wait(t, "a new knock opens", func() bool { return inKernel(t, "web", phone) })
+	if inKernel(t, "web", neighbour) {
+		t.Error("a copy of a knock opened that the older state does not know")
+	}
+	lab.Withstood(t, "power and disk", "older copy of the state file (a backup), with a right clock", "copies of knocks that are older than max_skew open nothing")
+}
+
 // TestFlashIsSpared counts how often the state file is written while strangers flood, and while copies and
 // knocks that are refused come in.
 func TestFlashIsSpared(t *testing.T) {
