@@ -49,7 +49,7 @@ func TestKnocksWhileTheFirewallIsChanged(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := start(t, sealed, "--clock", "synchronised")
 			stop := storm(t, tt.lines)
-			const knocks = 20
+			const knocks = 10
 			for range knocks {
 				before := d.accepted()
 				sendSTUN(t, "phone", freshMessage(t))
@@ -134,6 +134,9 @@ func TestSetsOfADoorThatOthersSpoil(t *testing.T) {
 		set6  = "\tset latchkey1_web_6 { type ipv6_addr; flags timeout; }\n"
 		rule4 = "\t\tmeta nfproto ipv4 tcp dport 8443 ip saddr @latchkey1_web_4 counter accept\n"
 		rule6 = "\t\tmeta nfproto ipv6 tcp dport 8443 ip6 saddr @latchkey1_web_6 counter accept\n"
+
+		replacedSet  = "set of an open door replaced by one of another type or with flag interval"
+		replacedThen = "the door is broken, knocks are refused with the reason, the set stays empty; the grant is back with the right set"
 	)
 	for _, tt := range []struct {
 		name, fault string
@@ -142,14 +145,14 @@ func TestSetsOfADoorThatOthersSpoil(t *testing.T) {
 		refused     string // what a knock is told then, "" = it is accepted
 		outcome     string
 	}{
-		{"set_of_a_network", "set of an open door replaced by one with flag interval",
+		{"set_of_a_network", replacedSet,
 			func(t *testing.T) { load(t, again, set4, strings.Replace(set4, "flags ", "flags interval, ", 1)) },
-			"broken", "has flag interval", "the door is broken, knocks are refused with the reason, the set stays empty; the grant is back with the right set"},
-		{"set_of_ports", "set of an open door replaced by one of another type",
+			"broken", "has flag interval", replacedThen},
+		{"set_of_ports", replacedSet,
 			func(t *testing.T) {
 				load(t, again, set4, strings.Replace(set4, "ipv4_addr", "inet_service", 1), rule4, "\t\ttcp dport @latchkey1_web_4 accept\n")
 			},
-			"broken", "is not of type ipv4_addr", "the door is broken, knocks are refused with the reason, the set stays empty; the grant is back with the right set"},
+			"broken", "is not of type ipv4_addr", replacedThen},
 		{"both_sets_gone", "sets and rules of an open door deleted",
 			func(t *testing.T) { load(t, again, set4, "", set6, "", rule4, "", rule6, "") },
 			"pending", "", "door and grants are shown as pending; they are back with the sets"},
