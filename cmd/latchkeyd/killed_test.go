@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
@@ -36,7 +37,8 @@ func inKernel(t *testing.T, door, address string) bool {
 // the first of writing the knock down to the one that logs it.
 func TestKilledAtAnyStepOfOpening(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	short := strings.Replace(sealed, "\toption open_for '5m'\n", "\toption open_for '3s'\n", 1)
+	const openTime = 3 * time.Second
+	short := strings.Replace(sealed, "\toption open_for '5m'\n", fmt.Sprintf("\toption open_for '%s'\n", openTime), 1)
 	d := startProgram(t, program(t, "exec", ">>"+log+" 2>&1"), short, "--clock", "synchronised")
 	state := filepath.Join(d.dir, "state")
 	fresh := func(call string) []string {
@@ -65,8 +67,9 @@ func TestKilledAtAnyStepOfOpening(t *testing.T) {
 	}
 	for _, step := range steps {
 		t.Run("before_"+step.name, func(t *testing.T) {
-			k := d.killWhileItOpens(t, step.args)
-			if k.used != step.used || k.open != step.open {
+			k := d.killWhileItOpens(t, step.args, false)
+			late := step.open && k.took > openTime // on a machine that is very busy
+			if k.used != step.used || k.open != step.open && !late {
 				t.Errorf("the message is used up: %t, want %t; open in the kernel: %t, want %t", k.used, step.used, k.open, step.open)
 			}
 			d.recovers(t, k)
@@ -80,7 +83,7 @@ func TestKilledAtAnyStepOfOpening(t *testing.T) {
 			t.Fatalf("the change was not met in %d tries", tries)
 		}
 		trace := filepath.Join(t.TempDir(), "trace")
-		k := d.killWhileItOpens(t, []string{"-o", trace, "-e", "trace=sendmsg", "-e", fmt.Sprintf("inject=sendmsg:signal=KILL:when=%d", n)})
+		k := d.killWhileItOpens(t, []string{"-o", trace, "-e", "trace=sendmsg", "-e", fmt.Sprintf("inject=sendmsg:signal=KILL:when=%d", n)}, true)
 		if !k.killed {
 			n-- // as many were not sent by one thread
 			if err := d.ask(closeRequest("web"), nil); err != nil {
@@ -107,30 +110,35 @@ type killed struct {
 	killed bool // otherwise it lives, and the door is open
 	used   bool // the state says so
 	open   bool // in the kernel
+	took   time.Duration
 }
 
-// killWhileItOpens lets strace, with these arguments, kill latchkeyd while it takes a message of the phone.
-func (d *latchkeydProcess) killWhileItOpens(t *testing.T, args []string) (k killed) {
+// killWhileItOpens lets strace, with these arguments, kill latchkeyd while it takes a message of the phone. It
+// may miss it, if mayMiss says so: then the door is open.
+func (d *latchkeydProcess) killWhileItOpens(t *testing.T, args []string, mayMiss bool) (k killed) {
 	t.Helper()
 	state := filepath.Join(d.dir, "state")
 	before, _ := os.ReadFile(state)
-	detach := lab.Attach(t, d.cmd.Process.Pid, args...)
+	over, detach := lab.Attach(t, d.cmd.Process.Pid, args...)
+	defer detach()
 	k.msg = freshMessage(t)
+	sent := time.Now()
 	sendSTUN(t, "phone", k.msg)
-	lab.Wait(t, "latchkeyd is killed, or the door opens", func() bool {
+	lab.Wait(t, "latchkeyd is killed", func() bool {
 		select {
 		case <-d.ended:
 			d.ended = nil
 			k.killed = true
+			<-over
 			return true
 		default:
-			return slices.Contains(d.openFor(), phone)
+			return mayMiss && slices.Contains(d.openFor(), phone)
 		}
 	})
-	detach()
 	after, _ := os.ReadFile(state)
 	k.used = !bytes.Equal(before, after)
 	k.open = inKernel(t, "web", phone)
+	k.took = time.Since(sent)
 	return k
 }
 

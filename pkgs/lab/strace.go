@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // Strace runs the test that calls it once more, in a child under strace with these arguments, and with a
@@ -30,9 +28,9 @@ func Strace(t *testing.T, variable string, args ...string) {
 	}
 }
 
-// Attach puts strace with these arguments onto a process that runs, and returns what takes it off again,
-// which must be called. Where the process has ended, so has strace.
-func Attach(t *testing.T, pid int, args ...string) (detach func()) {
+// Attach puts strace with these arguments onto a process that runs. It ends with the process, as ended then
+// tells, or when it is taken off, which must be done.
+func Attach(t *testing.T, pid int, args ...string) (ended <-chan struct{}, detach func()) {
 	t.Helper()
 	cmd := strace(t, append(args, "-p", strconv.Itoa(pid))...)
 	said, err := os.CreateTemp(t.TempDir(), "strace")
@@ -44,25 +42,26 @@ func Attach(t *testing.T, pid int, args ...string) (detach func()) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
+	over := make(chan struct{})
 	go func() {
 		cmd.Wait()
-		close(ended)
+		close(over)
 	}()
 	detach = func() {
-		cmd.Process.Signal(unix.SIGTERM)
-		<-ended
+		// Of a process that is dying, strace waits for ever when it is asked to end.
+		cmd.Process.Kill()
+		<-over
 	}
 	Wait(t, fmt.Sprintf("strace has process %d", pid), func() bool {
 		text, err := os.ReadFile(said.Name())
 		select {
-		case <-ended:
+		case <-over:
 			t.Fatalf("strace ended: %s", text)
 		default:
 		}
 		return err == nil && strings.Contains(string(text), " attached")
 	})
-	return detach
+	return over, detach
 }
 
 func strace(t *testing.T, args ...string) *exec.Cmd {
