@@ -85,6 +85,7 @@ func TestDoorClosesByItself(t *testing.T) {
 	t.Run("after_kill_-9_of_the_daemon_(fwknopd,_knockd)", func(t *testing.T) {
 		d := start(t, home)
 		openAndWait(t, d, d.kill)
+		lab.Withstood(t, "power and disk", faultKilled, "the kernel closes it on time, and who is connected stays")
 	})
 	t.Run("at_once_when_the_service_stops", func(t *testing.T) {
 		d := start(t, home)
@@ -109,6 +110,7 @@ func TestDoorClosesByItself(t *testing.T) {
 		if lab.Reach(t, "phone", webDoor, closedFor) {
 			t.Error("a grant that no one knows of is still open")
 		}
+		lab.Withstood(t, "power and disk", "daemon started again after it was killed with a door open", "the door closes at once: nothing is open that status does not show")
 	})
 }
 
@@ -124,11 +126,13 @@ func TestGrantSurvives(t *testing.T) {
 		if !open() {
 			t.Error("closed")
 		}
+		lab.Withstood(t, "firewall", "firewall reloaded while a door is open", "it stays open")
 	})
 	t.Run("a_restart_of_the_firewall_(fwknopd)", func(t *testing.T) {
 		lab.Run(t, "router", "nft", "delete table inet fw4")
 		lab.Script(t, "firewall")
 		lab.Wait(t, "the grant is back", open)
+		lab.Withstood(t, "firewall", faultRestarted, "what is left of the grant is put back at once")
 	})
 	t.Run("a_firewall_that_is_away_for_a_while", func(t *testing.T) {
 		lab.Run(t, "router", "nft", "delete table inet fw4")
@@ -142,6 +146,7 @@ func TestGrantSurvives(t *testing.T) {
 			s, err := d.status()
 			return err == nil && s.Doors[1].State == "ready" && !s.Doors[1].Grants[0].Pending
 		})
+		lab.Withstood(t, "firewall", "firewall stopped for a while", "doors and grants are shown as pending; what is left of them is back with the firewall")
 	})
 	t.Run("a_reload_of_the_daemon_that_adds_a_door", func(t *testing.T) {
 		d.write(home + "\nconfig door 'vpn'\n\toption proto 'udp'\n\toption port '51820'\n")

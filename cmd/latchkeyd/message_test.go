@@ -70,6 +70,7 @@ func TestCopyOfMessageOpensNothing(t *testing.T) {
 					}
 				})
 			}
+			lab.Withstood(t, "keys and doors", "copy of a used message, at once, after a restart and after a reboot without a clock", "refused as replayed, and the owner is told")
 		})
 	}
 }

@@ -77,6 +77,7 @@ func TestRecordedKnockOfStockClientOpensNothingForTheNeighbour(t *testing.T) {
 					}
 				})
 			}
+			lab.Withstood(t, "keys and doors", "both copies of a knock of a phone with two addresses, recorded and sent by a neighbour", "refused as replayed, also the one that was refused before")
 		})
 	}
 }

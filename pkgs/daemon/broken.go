@@ -57,6 +57,7 @@ func (d *Daemon) look(now time.Time, just []string) {
 		if d.sys.Rules != nil {
 			var err error
 			s.refers, err = d.sys.Rules()
+			s.stale = err != nil // it is tried again
 			d.tellFailing(now, "firewall rules", err)
 		}
 	}

@@ -3,12 +3,14 @@
 package daemon_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -178,4 +180,33 @@ func TestDoorWithoutARule(t *testing.T) {
 	if reads != before {
 		t.Errorf("the rules were read %d times, but nobody changed the firewall", reads-before)
 	}
+}
+
+func TestRulesThatCannotBeReadAreReadAgain(t *testing.T) {
+	r := newRig(t, home)
+	failing := errors.New("no buffer space available")
+	reads := 0
+	sys := r.system()
+	sys.Rules = func() (func(string, bool) bool, error) {
+		reads++
+		if failing != nil {
+			return nil, failing
+		}
+		return func(string, bool) bool { return false }, nil
+	}
+	d, err := daemon.New(sys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Daemon = d
+	r.wait(time.Minute)
+	if state, _ := r.state("nas"); state != "ready" || reads < 10 {
+		t.Errorf("state %q after %d reads: nothing is known of the rules, and it shall be tried again", state, reads)
+	}
+	failing = nil
+	r.wait(time.Minute)
+	if state, problem := r.state("nas"); state != "broken" || !strings.HasPrefix(problem, "no rule of the firewall leads there") {
+		t.Errorf("state %q, problem %q", state, problem)
+	}
+	lab.Withstood(t, "firewall", "rules that cannot be read for a while", "they are read again each few seconds, and no door is called broken for it")
 }

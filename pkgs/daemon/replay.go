@@ -158,6 +158,7 @@ func (d *Daemon) save(now time.Time) error {
 	err := d.sys.Memory.Remember(pasts)
 	if err == nil {
 		clear(d.unsaved)
+		d.tellFailing(now, "memory", nil)
 	} else {
 		d.saveAt = now.Add(lookAgain)
 	}

@@ -365,6 +365,22 @@ func TestWhatCannotBeWrittenIsTriedAgainEveryFiveSeconds(t *testing.T) {
 	if c.memory.writes != 1 {
 		t.Errorf("%d writes when there is room, want 1", c.memory.writes)
 	}
+	c.memory.full = true
+	c.message(phone, made(c.wall.Add(-11*time.Minute)))
+	c.pass(2 * time.Second)
+	if got := c.newest().Detail; got != "memory: "+errFull.Error() {
+		t.Errorf("it is told %q", got)
+	}
+	c.memory.full = false
+	before := c.newest().Number
+	c.message(phone, made(c.wall)) // saves the rest, too
+	var told []string
+	for _, e := range c.Events(before) {
+		told = append(told, e.Kind+" "+e.Detail)
+	}
+	if want := []string{"trouble memory: works again", "opened "}; !slices.Equal(told, want) {
+		t.Errorf("a knock when there is room: events %q, want %q", told, want)
+	}
 }
 
 // stop ends the daemon in order.

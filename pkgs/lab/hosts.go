@@ -173,13 +173,16 @@ func Serve(t testing.TB, host, address string) {
 	}()
 }
 
-// Wait polls until is says true, and fails the test with what if it does not within 10 s.
+// patience is how long Wait waits: what takes a blink takes seconds on a machine with a load of 40.
+const patience = 30 * time.Second
+
+// Wait polls until is says true, and fails the test with what if it does not within 30 s.
 func Wait(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(patience)
 	for !is() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 s for: %s", what)
+			t.Fatalf("waited %s for: %s", patience, what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

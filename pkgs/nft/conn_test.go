@@ -83,6 +83,8 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 	if !errors.Is(err, unix.ERESTART) || looks != tries {
 		t.Errorf("with somebody who never rests: error %v after %d tries, want ERESTART after %d", err, looks, tries)
 	}
+	lab.Withstood(t, "firewall", "set replaced by one of another kind while a knock is in flight",
+		"the kernel refuses the change; never is an address in the wrong set")
 }
 
 // TestMissing_is_believed_when_nothing_changes: while a set is replaced, the kernel may find neither

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/nft"
 )
 
@@ -83,6 +84,8 @@ func TestOpen_looks_at_the_kind_of_a_set(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "firewall", "set of another type or with other flags in the place of a door's",
+		"the knock is refused with the set's name and how it must be; nothing is put into it")
 }
 
 // listed is the set of door nas for IPv4 by nft's word.
@@ -146,4 +149,6 @@ func TestOpen_beside_somebody_who_replaces_the_set(t *testing.T) {
 	if opened == 0 || refused == 0 {
 		t.Error("the test did not see both kinds of sets")
 	}
+	lab.Withstood(t, "firewall", "set replaced by one of another kind while a knock is in flight",
+		"the kernel refuses the change; never is an address in the wrong set")
 }

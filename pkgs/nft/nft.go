@@ -32,9 +32,10 @@ const tolerance = time.Second
 // 16-bit length, an element takes up to 44 bytes, and three times that must fit into the socket's buffer.
 const chunk = 500
 
-// tries is how often a change is begun again because somebody else changed nftables meanwhile. It
-// takes less than a millisecond each time.
-const tries = 20
+// tries is how often a change is begun again after an error that may pass, see passes. It takes less
+// than a millisecond each time, or as long as somebody else's transaction: whoever loads one after the
+// other leaves only the moments between them, and a busy machine misses most of these.
+const tries = 100
 
 // Config is what a Firewall works on.
 type Config struct {
@@ -91,9 +92,7 @@ func (f *Firewall) Shutdown() error {
 
 // Open is door.Firewall's.
 func (f *Firewall) Open(now time.Time, g door.Grant) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.steadily(g.Door, func(c *conn) error {
+	return f.change(g.Door, func(c *conn) error {
 		sets, err := c.look(g.Door)
 		if err = cmp.Or(err, sets.reason); err != nil {
 			return err
@@ -112,9 +111,7 @@ func (f *Firewall) Open(now time.Time, g door.Grant) error {
 
 // Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
 func (f *Firewall) Close(name string, address netip.Addr) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.steadily(name, func(c *conn) error {
+	return f.change(name, func(c *conn) error {
 		six := address.Is6()
 		sets, err := c.look(name)
 		if err != nil || !sets.has[family(six)] {
@@ -122,6 +119,18 @@ func (f *Firewall) Close(name string, address netip.Addr) error {
 		}
 		return c.commit([]change{{set: SetName(name, six), gone: []element{{address: address}}}})
 	})
+}
+
+// change is steadily for one grant. An error may hide that the kernel did what it was asked for, when
+// only its answer was lost: so it counts as a change that a Sync has to look at.
+func (f *Firewall) change(name string, do func(c *conn) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := f.steadily(name, do)
+	if err != nil && !isReason(err) {
+		f.changes.tell()
+	}
+	return err
 }
 
 // Sync is door.Firewall's. It changes nothing where nothing differs. Of a door with one set of the
@@ -245,8 +254,9 @@ func SetName(name string, six bool) string {
 	return prefix + name + [2]string{"_4", "_6"}[family(six)]
 }
 
-// steadily lets do look at the sets of a door and change them, again if somebody else changed
-// nftables between the two: what was looked at is what is changed, or nothing is.
+// steadily lets do look at the sets of a door and change them, again after an error that may pass,
+// such as that somebody else changed nftables between the two: what was looked at is what is changed,
+// or nothing is.
 //
 // That a set is missing is believed only when it was seen between two waits: the kernel answers
 // without its lock, and while a transaction replaces a set there is a moment at which neither the
@@ -257,7 +267,7 @@ func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 		err = f.try(do, wait)
 		if missing(err) && !wait {
 			wait = true
-		} else if !errors.Is(err, unix.ERESTART) {
+		} else if !passes(err) {
 			break
 		}
 	}
@@ -265,6 +275,12 @@ func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 		return err
 	}
 	return f.explain(fmt.Errorf("sets of door %q in table inet %s: %w", name, f.table, err))
+}
+
+// passes tells whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
+// the kernel was giving a set more room (EBUSY), or an answer found none in the socket (ENOBUFS).
+func passes(err error) bool {
+	return errors.Is(err, unix.ERESTART) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
 }
 
 // missing tells whether an error says that a set is not there.
@@ -276,7 +292,8 @@ func missing(err error) bool {
 func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWrongSet) }
 
 // try is one try of steadily, with or without waiting for transactions of others before and after.
-// After an error that may leave replies unread, the next one gets a new connection.
+// After an error that is none of the kernel's good answers, replies may be unread: the next try gets a
+// new connection.
 func (f *Firewall) try(do func(c *conn) error, wait bool) error {
 	c, err := f.dial()
 	if err != nil {
@@ -291,7 +308,7 @@ func (f *Firewall) try(do func(c *conn) error, wait bool) error {
 	if missing(err) && wait {
 		err = cmp.Or(c.wait(), err)
 	}
-	if errno := unix.Errno(0); errors.As(err, &errno) {
+	if err != nil && !isReason(err) {
 		_ = c.netlink.Close()
 		f.conn = nil
 	}

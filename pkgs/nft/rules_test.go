@@ -2,7 +2,13 @@
 
 package nft_test
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
 
 func TestRules(t *testing.T) {
 	fw := start(t)
@@ -33,6 +39,38 @@ add rule inet other input ip saddr @latchkey1_web_4 accept
 	if refers, err = fw.Rules(); err != nil || refers("nas", false) {
 		t.Errorf("without the table: %v", err)
 	}
+}
+
+// TestRules_beside_10000_others also opens a door there.
+func TestRules_beside_10000_others(t *testing.T) {
+	fw := start(t)
+	script(t, "add chain inet fw4 input_wan\nadd rule inet fw4 input_wan ip saddr @latchkey1_nas_4 accept\n")
+	const many = 10_000
+	for range many / 250 { // a socket of an ordinary user takes no more at once
+		script(t, rules(250))
+	}
+	script(t, "add chain inet fw4 last\nadd rule inet fw4 last ip6 saddr @latchkey1_web_6 accept\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	refers, err := fw.Rules()
+	runtime.ReadMemStats(&after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !refers("nas", false) || !refers("web", true) || refers("web", false) {
+		t.Error("the doors' rules are not found among the others")
+	}
+	const most = 256 << 10
+	if took := after.TotalAlloc - before.TotalAlloc; took > most {
+		t.Errorf("%d kB to read %d rules, want at most %d kB however many there are", took>>10, many, most>>10)
+	}
+	if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if left := list(t, "latchkey1_nas_4"); len(left) != 1 {
+		t.Errorf("elements %v, want one", left)
+	}
+	lab.Withstood(t, "firewall", "10000 rules of others in the firewall", "doors open as ever, and to read them all takes no memory for each")
 }
 
 func BenchmarkRules_of_300(b *testing.B) {

@@ -5,13 +5,14 @@ package store
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
+	"syscall"
 	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 // TestFile_is_on_the_disk_before_its_name_and_its_name_before_it_returns looks at the system calls of a
@@ -24,7 +25,7 @@ func TestFile_is_on_the_disk_before_its_name_and_its_name_before_it_returns(t *t
 	}
 	path := filled(t)
 	trace := filepath.Join(t.TempDir(), "trace")
-	straced(t, child+"="+path, "-o", trace, "-e", "trace=openat,write,fchown,fsync,fdatasync,rename,renameat,renameat2")
+	lab.Strace(t, child+"="+path, "-o", trace, "-e", "trace=openat,write,fchown,fsync,fdatasync,rename,renameat,renameat2")
 	text, err := os.ReadFile(trace)
 	must(t, err)
 
@@ -59,25 +60,8 @@ func TestFile_is_on_the_disk_before_its_name_and_its_name_before_it_returns(t *t
 			t.Fatalf("%s: no such call, or not in this order:\n%s", step.what, text)
 		}
 	}
-}
-
-// straced runs this test once more, in a child under strace with these arguments, and with a variable
-// set that tells it so.
-func straced(t *testing.T, variable string, args ...string) {
-	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("SKIP: strace is not installed")
-	}
-	cmd := exec.Command(strace, slices.Concat([]string{"-f"}, args, []string{os.Args[0], "-test.run=^" + strings.SplitN(t.Name(), "/", 2)[0] + "$"})...)
-	cmd.Env = append(os.Environ(), variable)
-	out, err := cmd.CombinedOutput()
-	if strings.Contains(string(out), "Exec format error") {
-		t.Skip("SKIP: strace cannot start a program of another processor")
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	lab.Withstood(t, "power and disk", "power lost right after a door opened",
+		"the knock is used up: it was on the disk, with its name, before the door opened")
 }
 
 // TestFile_that_the_disk_does_not_take lets a system call of a change fail.
@@ -108,7 +92,7 @@ func TestFile_that_the_disk_does_not_take(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filled(t)
 			folder := filepath.Dir(path)
-			straced(t, child+"="+path, "-P", path+".new", "-P", folder, "-e", "inject="+tt.inject)
+			lab.Strace(t, child+"="+path, "-P", path+".new", "-P", folder, "-e", "inject="+tt.inject)
 			if got := open(t, path).Past("phone").Floor; got != tt.floor {
 				t.Errorf("the file says %d, want %d", got, tt.floor)
 			}
@@ -117,6 +101,45 @@ func TestFile_that_the_disk_does_not_take(t *testing.T) {
 			}
 		})
 	}
+	lab.Withstood(t, "power and disk", "error of the disk at any step of writing the state file",
+		"an error, nothing is half written or left over, and the file says the old or the new")
+}
+
+// TestOpen_of_what_the_disk_does_not_give lets a system call of reading fail.
+func TestOpen_of_what_the_disk_does_not_give(t *testing.T) {
+	const child = "LATCHKEY_TEST_READ"
+	if path := os.Getenv(child); path != "" {
+		f, err := Open(path)
+		if f != nil || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), path) || errors.Is(err, ErrDamaged) {
+			t.Errorf("error %v, want EIO and the file's name: the file may be right", err)
+		}
+		return
+	}
+	for _, call := range []string{"/.*stat.*", "openat", "read"} {
+		path := filled(t)
+		lab.Strace(t, child+"="+path, "-P", path, "-e", "inject="+call+":error=EIO")
+	}
+	lab.Withstood(t, "power and disk", "state file that the disk does not give back",
+		"latchkeyd does not start and names the file; it is never taken as empty")
+}
+
+// A link may lead to a disk that is not there yet.
+func TestOpen_takes_nothing_but_a_file_of_its_own(t *testing.T) {
+	dir := t.TempDir()
+	for what, make := range map[string]func(path string) error{
+		"a link to nothing": func(path string) error { return os.Symlink(filepath.Join(dir, "nothing"), path) },
+		"a link to a state": func(path string) error { return os.Symlink(filled(t), path) },
+		"a folder":          func(path string) error { return os.Mkdir(path, 0o700) },
+		"a pipe":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		path := filepath.Join(t.TempDir(), "state")
+		must(t, make(path))
+		if _, err := Open(path); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %v and its name", what, err, ErrDamaged)
+		}
+	}
+	lab.Withstood(t, "power and disk", "link, folder or pipe in the place of the state file",
+		"latchkeyd does not start and names the file; a link to a disk that is missing is no empty state")
 }
 
 // descriptors returns how many files this process has open.

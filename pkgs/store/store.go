@@ -56,7 +56,7 @@ func digestOf(text string) string {
 // that wraps ErrDamaged, because taking it as empty would let old knocks open doors again.
 func Open(path string) (*File, error) {
 	f := &File{path: path, state: newState(), replace: replaceFile}
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path) // a link to a disk that is not there yet is no empty state
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
 	}

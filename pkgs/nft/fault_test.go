@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package nft
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/lab"
+)
+
+// nas are the sets of door nas.
+const nas = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n" +
+	"add set inet fw4 latchkey1_nas_6 { type ipv6_addr; flags timeout; }\n"
+
+// minute is a grant of door nas to the nth address, for a minute.
+func minute(n int) door.Grant {
+	a := netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
+	return door.Grant{Door: "nas", Address: a, Until: time.Now().Add(time.Minute)}
+}
+
+// addresses returns how many of minute's addresses are in the kernel's set. strace lets go of nft.
+func addresses(t *testing.T) int {
+	t.Helper()
+	out, err := exec.Command("nft", "list", "set", "inet", "fw4", SetName("nas", false)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.Count(string(out), "198.18.")
+}
+
+// TestOpen_when_the_kernel_is_busy_for_a_moment lets every few system calls of netlink fail, so that each of
+// those of an Open does once.
+func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
+	const child, opens = "LATCHKEY_TEST_BUSY", 20
+	if os.Getenv(child) != "" {
+		runtime.LockOSThread()
+		_, f := enter(t, nas)
+		for n := range opens {
+			if err := f.Open(time.Now(), minute(n)); err != nil {
+				t.Fatalf("open %d: %v", n, err)
+			}
+		}
+		if got := addresses(t); got != opens {
+			t.Errorf("%d addresses are in, want %d", got, opens)
+		}
+		return
+	}
+	enter(t, "")
+	for _, tt := range []struct {
+		inject, fault string
+	}{
+		{"sendmsg:error=EBUSY:when=3+7", "firewall that is busy (EBUSY) in the middle of an opening"},
+		{"recvmsg:error=ENOBUFS:when=5+23", "answer of the firewall that is lost (ENOBUFS) in the middle of an opening"},
+	} {
+		trace := filepath.Join(t.TempDir(), "trace")
+		lab.Strace(t, child+"=1", "-o", trace, "-e", "trace=sendmsg,recvmsg", "-e", "inject="+tt.inject)
+		text, err := os.ReadFile(trace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(text), "(INJECTED)"); n < opens/4 {
+			t.Errorf("%s: only %d calls failed", tt.inject, n)
+		}
+		lab.Withstood(t, "firewall", tt.fault, "it is tried again at once, and the door opens")
+	}
+}
+
+// TestOpen_whose_answer_is_lost_for_good has the kernel add an address and the daemon not hear of it.
+func TestOpen_whose_answer_is_lost_for_good(t *testing.T) {
+	const child = "LATCHKEY_TEST_LOST"
+	if os.Getenv(child) != "" {
+		runtime.LockOSThread()
+		_, f := enter(t, nas)
+		err := f.Open(time.Now(), minute(1))
+		if !errors.Is(err, unix.ENOBUFS) || addresses(t) != 1 {
+			t.Fatalf("error %v, %d addresses are in, want ENOBUFS and an address that is in", err, addresses(t))
+		}
+		select {
+		case <-f.Changed():
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody is told to look")
+		}
+		if _, err := f.Sync(time.Now(), []string{"nas"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if addresses(t) != 0 {
+			t.Error("the address is still in, though nobody was let in")
+		}
+		return
+	}
+	enter(t, "")
+	// An Open asks for the generation and for two sets, each with two calls: the seventh is for the answer to
+	// its change. All its other tries fail, too.
+	lab.Strace(t, child+"=1", "-e", "trace=recvmsg", "-e", fmt.Sprintf("inject=recvmsg:error=ENOBUFS:when=7..%d", 6+tries))
+	lab.Withstood(t, "firewall", "answer of the firewall that is lost for good after it let an address in",
+		"the knock is refused, and the address is out again at once: nothing is open that status does not show")
+}
+
+// TestChanged_when_more_changes_come_than_the_socket_holds takes the smallest socket that there is, and a
+// watcher for which every change is its own: only that some were lost can be news.
+func TestChanged_when_more_changes_come_than_the_socket_holds(t *testing.T) {
+	_, f := enter(t, nas)
+	w := &watcher{own: func(uint32) bool { return true }, changed: make(chan struct{}, 1), done: make(chan struct{})}
+	conn, err := w.listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	if err := conn.SetReadBuffer(1); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 50 {
+		if err := f.Open(time.Now(), minute(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go w.read(conn)
+	select {
+	case <-w.changed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing is told of changes that were lost")
+	}
+	lab.Withstood(t, "firewall", "more changes of the firewall at once than latchkeyd's socket holds (ENOBUFS)",
+		"it looks at the whole firewall anew and puts back what is missing")
+}
+
+// TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_read: more of that answer may be
+// on its way.
+func TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_read(t *testing.T) {
+	_, f := enter(t, nas)
+	var used []*conn
+	for _, answer := range []error{nil, door.ErrFamily, errors.New("an answer of 3 bytes"), nil} {
+		if err := f.steadily("nas", func(c *conn) error {
+			used = append(used, c)
+			return answer
+		}); !errors.Is(err, answer) {
+			t.Errorf("error %v, want %v", err, answer)
+		}
+	}
+	// That there is no set is looked at twice.
+	if len(used) != 5 || used[0] != used[3] || used[3] == used[4] {
+		t.Errorf("connections %p, want a new one for the last only", used)
+	}
+}
+
+// TestAddRules_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
+func TestAddRules_of_an_answer_that_is_damaged(t *testing.T) {
+	answer := func(size uint32, kind uint16, rest ...byte) []byte {
+		b := binary.NativeEndian.AppendUint32(nil, size)
+		b = binary.NativeEndian.AppendUint16(b, kind)
+		return append(append(b, make([]byte, 10)...), rest...)
+	}
+	errno := func(e unix.Errno) []byte { return binary.NativeEndian.AppendUint32(nil, -uint32(e)) }
+	rule := answer(20, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE, 1, 0, 0, 0)
+	for _, tt := range []struct {
+		name   string
+		b      []byte
+		last   bool
+		failed bool
+	}{
+		{"a rule", rule, false, false},
+		{"a rule and the end", append(slices.Clone(rule), answer(20, unix.NLMSG_DONE, 0, 0, 0, 0)...), true, false},
+		{"an error", answer(36, unix.NLMSG_ERROR, append(errno(unix.EPERM), make([]byte, 16)...)...), false, true},
+		{"an end with an error", answer(20, unix.NLMSG_DONE, errno(unix.EINTR)...), false, true},
+		{"a part of a header", rule[:15], false, true},
+		{"a header alone", answer(16, unix.NLMSG_DONE), false, true},
+		{"a size of nothing", answer(0, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
+		{"a size that is larger than all", answer(21, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
+	} {
+		last, err := addRules(map[string]bool{}, tt.b)
+		if last != tt.last || (err != nil) != tt.failed {
+			t.Errorf("%s: last %t, error %v", tt.name, last, err)
+		}
+	}
+}
