@@ -74,6 +74,9 @@ func (g guest) install(root string, plan plan) error {
 			tests = append(tests, "./"+s.Package)
 		}
 	}
+	if len(tests) == 0 {
+		return nil
+	}
 	g.say("building the tests of %s", strings.Join(tests, " "))
 	return g.compile(append(append(build, "-o", bin), tests...)...)
 }
