@@ -22,7 +22,7 @@ var mutation = struct{ what, pkg, file, old, changed, tests string }{
 	what: "extending a grant without deleting it first", pkg: "pkgs/nft",
 	file: "pkgs/nft/message.go", old: "\t\t\tadd(unix.NFT_MSG_DELSETELEM, elements)\n",
 	changed: "if len(elements) > 0 && len(c.gone) > 0 && &elements[0] == &c.gone[0] {\n\t\t\tadd(unix.NFT_MSG_DELSETELEM, elements)\n}\n",
-	tests: "^TestFirewall$/^open$",
+	tests:   "^TestFirewall$/^open$",
 }
 
 // folder is where everything of a guest is made.
