@@ -50,6 +50,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	testdata/check.sh promises
 	testdata/check.sh pages
 	@$(MAKE) --no-print-directory test-mips
+	testdata/check.sh guest
 	testdata/check.sh fuzz 10000x
 
 .PHONY: fuzz
@@ -111,9 +112,14 @@ test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-
 	CGO_ENABLED=0 GOARCH=mips GOMIPS=softfloat go test -short -timeout 30m -exec qemu-mips-static $(PURE:%=./pkgs/%)
 
 .PHONY: test-guest
-test-guest: ## run latchkeyd on an emulated router with BusyBox's ntpd: three hours of its time take some minutes
-	-@testdata/setup.sh guest && testdata/guest/parts.sh
-	go run ./testdata/guest
+test-guest: ## run the tests that need a kernel in emulated machines: MIPS, ARM, s390x, and a clock (GUEST=mipsel: only there)
+	@testdata/setup.sh guest
+	go run ./testdata/guest $(GUEST)
+
+.PHONY: test-be
+test-be: ## run them on big-endian MIPS, with a kernel and programs built from Debian's sources; that takes half an hour, once
+	@testdata/setup.sh be
+	go run ./testdata/guest mips
 
 .PHONY: ipk
 ipk: ## build the packages for OpenWrt 24.10 into dist/VERSION/opkg (ARCH=mipsel_24kc: of one architecture)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# setup.sh demo|test|bench|soak|guest|site: installs the Debian packages that the make target of that name needs, if
+# setup.sh demo|test|bench|soak|guest|be|site: installs the Debian packages that the make target of that name needs, if
 # it may, and says which are missing, if it may not.
 set -eu
 
@@ -12,12 +12,15 @@ test="$demo knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server openssl:ope
 	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc qrencode:qrencode
 	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb
 	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
-	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote"
+	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote
+	qemu-system-mipsel:qemu-system-mips depmod:kmod mke2fs:e2fsprogs"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
 soak="$demo fwknop:fwknop-client"
-guest='go:golang busybox:busybox-static qemu-system-x86_64:qemu-system-x86 gcc:build-essential make:build-essential
-	dpkg-source:build-essential'
+guest='go:golang busybox:busybox-static depmod:kmod mke2fs:e2fsprogs unshare:util-linux
+	qemu-system-x86_64:qemu-system-x86 qemu-system-mipsel:qemu-system-mips qemu-system-arm:qemu-system-arm
+	qemu-system-s390x:qemu-system-misc gcc:build-essential make:build-essential dpkg-source:build-essential'
+be="$guest mips-linux-gnu-g++:crossbuild-essential-mips bc:bc bison:bison flex:flex pkg-config:pkg-config"
 
 case ${1-} in
 demo) wanted=$demo ;;
@@ -25,9 +28,10 @@ test) wanted=$test ;;
 bench) wanted=$bench ;;
 soak) wanted=$soak ;;
 guest) wanted=$guest ;;
+be) wanted=$be ;;
 site) wanted='go:golang node:nodejs npm:npm' ;;
 *)
-	echo "usage: setup.sh demo|test|bench|soak|guest|site" >&2
+	echo "usage: setup.sh demo|test|bench|soak|guest|be|site" >&2
 	exit 2
 	;;
 esac

@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"os/exec"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,12 +17,9 @@ import (
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	turn.Lock() // there is one lab
 	ts.Defer(turn.Unlock)
-	program, socket := ts.MkAbs("latchkeyd"), ts.MkAbs("latchkeyd.sock")
-	build := exec.Command("go", "build", "-o", program, "../latchkeyd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		ts.Fatalf("go build: %v\n%s", err, out)
-	}
+	socket := ts.MkAbs("latchkeyd.sock")
+	program, err := lab.Program("latchkeyd", ts.MkAbs("."))
+	ts.Check(err)
 	log, err := os.Create(ts.MkAbs("latchkeyd.log"))
 	ts.Check(err)
 	d := lab.On("router", program, "run", "--config", ts.MkAbs(args[0]), "--state", ts.MkAbs("state"), "--socket", socket)

@@ -6,8 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,11 +29,9 @@ const (
 
 func TestMemoryBudget(t *testing.T) {
 	lab.Enter(t)
-	program := filepath.Join(t.TempDir(), "latchkeyd")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, ".")
-	build.Env = append(build.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, err := lab.Program("latchkeyd", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	d := startProgram(t, program, atHome, "--clock", "synchronised")
 	idle := memory(t, d.cmd.Process.Pid)

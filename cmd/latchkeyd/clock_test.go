@@ -24,16 +24,16 @@ import (
 )
 
 // kernel answers adjtimex(2) as a kernel would in a certain state.
-func kernel(state int, status int32, maxError int64, err error) func(*unix.Timex) (int, error) {
+func kernel(state int, says unix.Timex, err error) func(*unix.Timex) (int, error) {
 	return func(t *unix.Timex) (int, error) {
-		t.Status, t.Maxerror = status, maxError
+		*t = says
 		return state, err
 	}
 }
 
 var (
-	kernelKnows = kernel(unix.TIME_OK, unix.STA_PLL, 25_000, nil)
-	kernelDoubt = kernel(unix.TIME_ERROR, unix.STA_UNSYNC, phaseLimit, nil)
+	kernelKnows = kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: 25_000}, nil)
+	kernelDoubt = kernel(unix.TIME_ERROR, unix.Timex{Status: unix.STA_UNSYNC, Maxerror: phaseLimit}, nil)
 )
 
 func TestKernelSynced(t *testing.T) {
@@ -42,13 +42,13 @@ func TestKernelSynced(t *testing.T) {
 		want   bool
 	}{
 		"kept_right_by_chrony":                         {kernelKnows, true},
-		"about_to_insert_a_leap_second":                {kernel(unix.TIME_INS, unix.STA_PLL|unix.STA_INS, 25_000, nil), true},
+		"about_to_insert_a_leap_second":                {kernel(unix.TIME_INS, unix.Timex{Status: unix.STA_PLL | unix.STA_INS, Maxerror: 25_000}, nil), true},
 		"set_by_nobody":                                {kernelDoubt, false},
-		"with_an_error_that_is_just_below_the_limit":   {kernel(unix.TIME_OK, unix.STA_PLL, phaseLimit-1, nil), true},
-		"kept_by_BusyBox,_which_does_not_say_how_well": {kernel(unix.TIME_OK, unix.STA_PLL, phaseLimit, nil), false},
-		"with_the_flag_alone":                          {kernel(unix.TIME_OK, unix.STA_UNSYNC, 25_000, nil), false},
-		"with_an_error_alone":                          {kernel(unix.TIME_ERROR, unix.STA_CLOCKERR, 25_000, nil), false},
-		"that_does_not_answer":                         {kernel(-1, 0, 0, unix.EPERM), false},
+		"with_an_error_that_is_just_below_the_limit":   {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: phaseLimit - 1}, nil), true},
+		"kept_by_BusyBox,_which_does_not_say_how_well": {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: phaseLimit}, nil), false},
+		"with_the_flag_alone":                          {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_UNSYNC, Maxerror: 25_000}, nil), false},
+		"with_an_error_alone":                          {kernel(unix.TIME_ERROR, unix.Timex{Status: unix.STA_CLOCKERR, Maxerror: 25_000}, nil), false},
+		"that_does_not_answer":                         {kernel(-1, unix.Timex{}, unix.EPERM), false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

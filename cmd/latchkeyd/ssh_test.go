@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +19,9 @@ const homeLink = "http://192.168.1.1/latchkey/#v=1&n=home&a=203.0.113.1&a=2001:d
 // client is the real program latchkey, with a link that was added, on the phone.
 func client(t *testing.T, link string) (program string, env []string) {
 	t.Helper()
-	program = filepath.Join(t.TempDir(), "latchkey")
-	if out, err := exec.Command("go", "build", "-o", program, "../latchkey").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	program, err := lab.Program("latchkey", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	env = append(os.Environ(), "XDG_CONFIG_HOME="+t.TempDir())
 	add := exec.Command(program, "add", "-")

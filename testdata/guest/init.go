@@ -3,10 +3,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -17,68 +19,69 @@ import (
 
 // How lines of the guest begin that count, and its last one.
 const (
-	passes = "ok "
-	fails  = "not ok "
-	ends   = "end of the tests"
+	passes     = "ok "
+	fails      = "not ok "
+	skips      = "skipped: "
+	figure     = "figure: "
+	begins     = "=> begins: "
+	mutantMark = " (a mutant)"
+	done       = "=> ended: "
+	ends       = "=> end of the guest"
 )
 
-// inGuest is the first process of the guest: it runs the tests and switches the guest off.
+// inGuest is the first process of the guest: it does what the plan says and switches the guest off.
 func inGuest() {
-	if err := setUp(); err != nil {
+	if err := live(); err != nil {
 		fmt.Printf("%s0 the guest is set up: %v\n", fails, err)
-	} else {
-		testClock(&tests{started: uptime()})
 	}
 	fmt.Println(ends)
 	unix.Sync()
-	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
-		fmt.Println("power off:", err)
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART); err != nil { // with -no-reboot QEMU ends
+		fmt.Println("switch off:", err)
 	}
 	select {}
 }
 
-// setUp makes of the bare kernel what programs expect.
-func setUp() error {
-	err := errors.Join(
-		unix.Mount("proc", "/proc", "proc", 0, ""),
-		unix.Mount("dev", "/dev", "devtmpfs", 0, ""),
-		os.Setenv("PATH", "/bin:/usr/bin:/usr/sbin"),
-		command("busybox", "--install", "-s", "/bin"),
-		command("ip", "link", "set", "lo", "up"),
-		os.WriteFile("/usr/sbin/ntpd-hotplug", []byte(ntpdHotplug), 0o755),
-		os.WriteFile("/etc/latchkey.uci", []byte(configuration), 0o600),
-	)
-	for _, module := range []string{"libcrc32c", "nfnetlink", "nf_tables"} { // in the order of their needs
-		f, openErr := os.Open("/modules/" + module + ".ko")
-		if openErr != nil {
-			continue // newer kernels have some of them built in
+func live() error {
+	var p plan
+	text, err := os.ReadFile("/plan")
+	if err == nil {
+		err = json.Unmarshal(text, &p)
+	}
+	if err = errors.Join(err, unix.Mount("dev", "/dev", "devtmpfs", 0, ""), loadModules()); err != nil {
+		return err
+	}
+	if p.Clock {
+		if err := setUpClock(); err != nil {
+			return err
 		}
-		err = errors.Join(err, unix.FinitModule(int(f.Fd()), "", 0), f.Close())
+		testClock(&tests{started: uptime()})
+		return nil
+	}
+	if err := enterDisk(); err != nil {
+		return err
+	}
+	for _, s := range p.Steps {
+		s.do(p.Tree)
+	}
+	return nil
+}
+
+// loadModules loads what build.go put there, in the order of its names.
+func loadModules() error {
+	files, err := filepath.Glob("/modules/*.ko")
+	for _, name := range files {
+		f, openErr := os.Open(name)
+		if openErr != nil {
+			return openErr
+		}
+		if loadErr := unix.FinitModule(int(f.Fd()), "", 0); loadErr != nil && !errors.Is(loadErr, unix.EEXIST) {
+			err = errors.Join(err, fmt.Errorf("module %s: %w", name, loadErr))
+		}
+		f.Close()
 	}
 	return err
 }
-
-// ntpdHotplug is what OpenWrt's script of that name and procd do with ntpd's word, and keeps a list.
-const ntpdHotplug = `#!/bin/busybox sh
-read -r uptime rest </proc/uptime
-echo "$uptime $1 $stratum" >>/events
-export ACTION="$1"
-for script in /etc/hotplug.d/ntp/*; do ( . "$script" ); done
-`
-
-const configuration = `
-config latchkey 'main'
-	option enabled '1'
-	list device 'lo'
-	option stun_port '41641'
-
-config door 'web'
-	option port '8443'
-
-config client 'phone'
-	option key 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='
-	list door 'web'
-`
 
 func command(name string, args ...string) error {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
@@ -134,8 +137,8 @@ func (t *tests) that(what string, err error) bool {
 }
 
 // within asks until it holds, at most so long.
-func within(long time.Duration, holds func() error) error {
-	for deadline := uptime() + long; ; time.Sleep(time.Second) {
+func within(long, every time.Duration, holds func() error) error {
+	for deadline := uptime() + long; ; time.Sleep(every) {
 		err := holds()
 		if err == nil || uptime() > deadline {
 			return err

@@ -1,166 +1,160 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command guest runs latchkeyd on an emulated router, where it may set the clock: with BusyBox's
-// ntpd, Debian's kernel, and the package's own hotplug script.
+// Command guest runs the project's own tests in emulated machines of other architectures, with their
+// kernels and, but for one, with Debian's programs.
 //
-// The same program is the test on this machine and the first process in the guest. The guest's time
-// is not ours: QEMU counts instructions (-icount), and skips the time in which the guest sleeps. So
-// hours pass in a minute, and no limit of the test is broken by a slow machine.
+//	go run ./testdata/guest [-quick] [-step TEXT] [NAME...]
+//
+// Without names it takes all of table.go but mips, whose kernel takes twenty minutes to build. -quick
+// plays one knock of each kind instead of all tests, -step only the steps whose name contains the text.
+//
+// The same program is the test on this machine and the first process in the guest. The guest's time is
+// not ours: QEMU counts instructions (-icount), so a guest on a busy machine is as quick, by its own
+// clock, as on a quiet one, and no limit of a test is broken by that.
 package main
 
 import (
-	"bufio"
 	"errors"
+	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
-
-// folder is where parts.sh puts the kernel and BusyBox's ntpd.
-const folder = "build/guest"
-
-// silence is after how long without a line from the guest it is taken for dead.
-const silence = 10 * time.Minute
 
 func main() {
 	if os.Getpid() == 1 {
 		inGuest()
 	}
-	switch result, err := run(); {
-	case errors.Is(err, errSkip):
-		fmt.Println("SKIP:", err)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "guest: error:", err)
+	once := flag.Bool("quick", false, "one knock of each kind")
+	only := flag.String("step", "", "only steps whose name contains this")
+	flag.Parse()
+	chosen := slices.DeleteFunc(slices.Clone(guests), func(g guest) bool {
+		return len(flag.Args()) == 0 && g.name == "mips" || len(flag.Args()) > 0 && !slices.Contains(flag.Args(), g.name)
+	})
+	if len(chosen) < len(flag.Args()) || len(chosen) == 0 {
+		fmt.Fprintf(os.Stderr, "guest: error: %q: the guests are", flag.Args())
+		for _, g := range guests {
+			fmt.Fprint(os.Stderr, " ", g.name)
+		}
+		fmt.Fprintln(os.Stderr)
+		os.Exit(2)
+	}
+	failed := false
+	var results []string
+	for _, g := range chosen {
+		if *once {
+			g.boots = []boot{quick}
+		}
+		g.keep(*only)
+		result, err := g.run()
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "guest %s: error: %v\n", g.name, err)
+			result = fmt.Sprintf("RESULT %s: %v", g.name, err)
+		}
+		failed = failed || err != nil
+		results = append(results, result)
+	}
+	fmt.Println(strings.Join(results, "\n"))
+	if failed {
 		os.Exit(1)
-	default:
-		fmt.Println(result)
 	}
 }
 
-// errSkip says that what the test needs is not here.
-var errSkip = errors.New("the guest cannot be made here")
-
-// run boots a guest and returns its result.
-func run() (result string, err error) {
-	emulator, err := exec.LookPath("qemu-system-x86_64")
-	if err != nil {
-		return "", fmt.Errorf("%w: no qemu-system-x86_64 (Debian: qemu-system-x86)", errSkip)
-	}
-	busybox, err := exec.LookPath("busybox")
-	if err != nil {
-		return "", fmt.Errorf("%w: no busybox (Debian: busybox-static)", errSkip)
-	}
-	kernel, ntpd := filepath.Join(folder, "vmlinuz"), filepath.Join(folder, "ntpd")
-	for _, part := range []string{kernel, ntpd} {
-		if _, err := os.Stat(part); err != nil {
-			return "", fmt.Errorf("%w: testdata/guest/parts.sh did not make %s", errSkip, part)
+// keep leaves out of the plans the steps whose name does not contain a text, and lives without any.
+func (g *guest) keep(text string) {
+	boots := g.boots
+	g.boots = nil
+	for _, b := range boots {
+		if !b.plan.Clock {
+			b.plan.Steps = slices.DeleteFunc(slices.Clone(b.plan.Steps), func(s step) bool { return !strings.Contains(s.Name, text) })
+		}
+		if b.plan.Clock || len(b.plan.Steps) > 0 {
+			g.boots = append(g.boots, b)
 		}
 	}
-	temp, err := os.MkdirTemp("", "latchkey-guest")
+}
+
+// say tells what is going on.
+func (g guest) say(format string, args ...any) {
+	fmt.Printf("guest %s: %s\n", g.name, fmt.Sprintf(format, args...))
+}
+
+// run makes a guest, boots it as often as its table says, and returns its line of the results.
+func (g guest) run() (result string, err error) {
+	began := time.Now()
+	if _, err := exec.LookPath(g.qemu[0]); err != nil {
+		return "", fmt.Errorf("%w (hint: testdata/setup.sh guest)", err)
+	}
+	parts := exec.Command("testdata/guest/parts.sh", g.parts...)
+	parts.Stdout, parts.Stderr = os.Stdout, os.Stderr
+	if err := parts.Run(); err != nil {
+		return "", fmt.Errorf("parts.sh: %w", err)
+	}
+	tree, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(temp)
-	began := time.Now()
-	initrd := filepath.Join(temp, "initrd")
-	if err := makeRoot(filepath.Join(temp, "root"), initrd, busybox, ntpd); err != nil {
-		return "", err
+	image := filepath.Join(g.folder(), "disk")
+	if g.disk != "" {
+		all := plan{Tree: tree}
+		for _, b := range g.boots {
+			all.Steps = append(all.Steps, b.plan.Steps...)
+		}
+		root := filepath.Join(g.folder(), "root")
+		if err := g.install(root, all); err != nil {
+			return "", err
+		}
+		if err := g.makeDisk(root, image); err != nil {
+			return "", err
+		}
+		defer os.Remove(image)
 	}
-	passed, failed, err := boot(exec.Command(emulator, "-M", "q35", "-m", "256", "-nodefaults", "-display", "none", "-no-reboot",
-		"-icount", "shift=0,sleep=off", "-rtc", "base="+wakesUp+",clock=vm",
-		"-kernel", kernel, "-initrd", initrd, "-append", "console=ttyS0 quiet panic=-1", "-serial", "stdio"))
-	result = fmt.Sprintf("RESULT guest: %d passed, %d failed, in %s", passed, failed, time.Since(began).Round(time.Second))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("%w\n%s", err, result)
-	case failed > 0 || passed == 0:
-		return "", errors.New(result)
+	total := newTally()
+	for _, b := range g.boots {
+		b.plan.Tree = tree
+		for _, s := range b.plan.Steps {
+			total.must = append(total.must, s.Must...)
+		}
+		if err := g.boot(b, image, total); err != nil {
+			return "", fmt.Errorf("%w; until then %s", err, total)
+		}
+	}
+	if len(total.must) > 0 {
+		return "", fmt.Errorf("%q did not pass: %s", total.must, total)
+	}
+	result = fmt.Sprintf("RESULT %s: %s, in %s", g.name, total, time.Since(began).Round(time.Second))
+	if total.failed > 0 || total.passed == 0 {
+		return "", errors.New(strings.TrimPrefix(result, "RESULT "+g.name+": "))
 	}
 	return result, nil
 }
 
-// makeRoot makes the guest's first file system: this program, latchkeyd, BusyBox and what the
-// package puts on a router.
-func makeRoot(root, initrd, busybox, ntpd string) error {
-	files := map[string]string{
-		busybox:                               "bin/busybox",
-		ntpd:                                  "bin/ntpd",
-		"openwrt/latchkey/files/latchkey.ntp": "etc/hotplug.d/ntp/30-latchkey",
-	}
-	modules, err := filepath.Glob(filepath.Join(folder, "*.ko"))
-	if err != nil {
+// boot lets a guest live once.
+func (g guest) boot(b boot, image string, total *tally) error {
+	initrd := filepath.Join(g.folder(), "initrd")
+	defer os.Remove(initrd)
+	if err := g.makeInitrd(initrd, b.plan); err != nil {
 		return err
 	}
-	for _, m := range modules {
-		files[m] = "modules/" + filepath.Base(m)
+	args := append(slices.Clone(g.qemu[1:]), "-m", strconv.Itoa(b.memory), "-nodefaults", "-display", "none", "-no-reboot",
+		"-kernel", filepath.Join(g.folder(), "kernel"), "-initrd", initrd, "-append", "console="+g.tty+" loglevel=1 oops=panic panic=-1", "-serial", "stdio")
+	if g.disk != "" {
+		// With a clock of this machine's time the kernel of malta would take its processor for another one.
+		// What the guest writes is thrown away.
+		args = append(args, "-icount", "shift="+strconv.Itoa(g.shift), "-rtc", "clock=vm", "-drive", "if=none,id=disk,format=raw,snapshot=on,file="+image, "-device", g.disk+",drive=disk")
 	}
-	for _, dir := range []string{"bin", "dev", "etc/hotplug.d/ntp", "etc/latchkey", "modules", "proc", "usr/bin", "usr/sbin", "var/run/latchkey"} {
-		if err := os.MkdirAll(filepath.Join(root, dir), 0o755); err != nil {
-			return err
-		}
-	}
-	for from, to := range files {
-		b, err := os.ReadFile(from)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(root, to), b, 0o755); err != nil {
-			return err
-		}
-	}
-	for program, source := range map[string]string{"init": "./testdata/guest", "usr/bin/latchkeyd": "./cmd/latchkeyd"} {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(root, program), source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", source, err, out)
-		}
-	}
-	pack := exec.Command("sh", "-c", `cd "$1" && find . | "$2" cpio -o -H newc >"$3"`, "sh", root, busybox, initrd)
-	if out, err := pack.CombinedOutput(); err != nil {
-		return fmt.Errorf("cpio: %w\n%s", err, out)
-	}
-	return nil
+	g.say("booting with %d MB", b.memory)
+	return g.watch(exec.Command(g.qemu[0], args...), total)
 }
 
-// boot runs a guest to its end, shows what it says, and counts its verdicts.
-func boot(guest *exec.Cmd) (passed, failed int, err error) {
-	said, console, err := os.Pipe()
+func must[T any](v T, err error) T {
 	if err != nil {
-		return 0, 0, err
+		panic(err)
 	}
-	defer said.Close()
-	guest.Stdout, guest.Stderr = console, console
-	if err := errors.Join(guest.Start(), console.Close()); err != nil {
-		return 0, 0, err
-	}
-	dead := time.AfterFunc(silence, func() { guest.Process.Kill() })
-	ended := false
-	lines := bufio.NewScanner(said)
-	for lines.Scan() {
-		dead.Reset(silence)
-		line := strings.TrimSpace(lines.Text())
-		fmt.Println("guest:", line)
-		switch {
-		case strings.HasPrefix(line, passes):
-			passed++
-		case strings.HasPrefix(line, fails):
-			failed++
-		case line == ends:
-			ended = true
-		}
-	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return passed, failed, err
-	}
-	if err := guest.Wait(); err != nil {
-		return passed, failed, fmt.Errorf("guest: %w", err)
-	}
-	if !dead.Stop() || !ended {
-		return passed, failed, errors.New("guest did not come to its end")
-	}
-	return passed, failed, nil
+	return v
 }
