@@ -138,7 +138,7 @@ func (p *peer) opens() bool {
 // closes tells whether the door closes within a time. A packet may be late: it looks twice.
 func (p *peer) closes(within time.Duration) bool {
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
-		if !p.open() && !p.open() {
+		if first := p.open(); !first && !p.open() {
 			return true
 		}
 	}
