@@ -171,6 +171,15 @@ func TestServeWithstandsBadCallers(t *testing.T) {
 			t.Errorf("the slow one gets %q, %v", answer, err)
 		}
 	})
+	t.Run("who_follow_by_a_long_request", func(t *testing.T) {
+		path := serve(t, server)
+		text := strings.Repeat("x", 5000)
+		err := dial(t, path).Call(control.Request{Method: "events", Follow: true, Text: text}, nil)
+		if err == nil || err.Error() != "request to follow the events is longer than 4096 bytes" {
+			t.Errorf("it is told %v", err)
+		}
+		must(t, dial(t, path).Call(control.Request{Method: "check", Text: text}, nil))
+	})
 	t.Run("who_are_too_many_at_once", func(t *testing.T) {
 		path := serve(t, func(ctx context.Context, r control.Request, reply func(any) error) error {
 			err := reply(r)

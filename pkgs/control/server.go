@@ -188,6 +188,9 @@ func (s *server) answer(c *caller) error {
 	if err := Unmarshal(line, &r); err != nil {
 		return c.refuse("request is not one JSON object on a line: %v", err)
 	}
+	if r.Follow && len(line) > shortLine { // it would keep the memory for a long request
+		return c.refuse("request to follow the events is longer than %d bytes", shortLine)
+	}
 	if err := s.begin(c, r.Follow); err != nil {
 		return c.refuse("%v", err)
 	}

@@ -3,7 +3,9 @@
 package control
 
 import (
+	"errors"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,6 +23,7 @@ type Listener struct {
 	path string
 	file *os.File
 	raw  syscall.RawConn
+	once sync.Once // closed
 }
 
 // Listen makes a unix socket at path, where nothing may be, with the rights that umask(2) leaves.
@@ -41,7 +44,7 @@ func Listen(path string) (*Listener, error) {
 		_ = file.Close()
 		return nil, &os.PathError{Op: "listen", Path: path, Err: err}
 	}
-	return &Listener{path, file, raw}, nil
+	return &Listener{path: path, file: file, raw: raw}, nil
 }
 
 // accept waits for the next caller.
@@ -64,12 +67,10 @@ func (l *Listener) accept() (*os.File, error) {
 	return os.NewFile(uintptr(fd), l.path), nil
 }
 
-// Close ends the listening, and removes the socket.
-func (l *Listener) Close() error {
-	err := l.file.Close()
-	if err == nil { // it is open no more than once
-		err = os.Remove(l.path)
-	}
+// Close removes the socket, and ends the listening. In this order: who finds a socket that nobody listens
+// at makes one of his own in its place, which is not ours to remove.
+func (l *Listener) Close() (err error) {
+	l.once.Do(func() { err = errors.Join(os.Remove(l.path), l.file.Close()) })
 	return err
 }
 

@@ -165,13 +165,13 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
-	if d.sys.Home != nil {
+	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
+		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
+	}
+	if d.sys.Home != nil { // behind the limit: it asks the kernel for all addresses
 		if whose := d.sys.Home(d.policy.cfg.Main.Devices, l.address.Unmap()); whose != "" {
 			return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
 		}
-	}
-	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
-		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
 	l.doors = open
 	l.reason = knock.OK

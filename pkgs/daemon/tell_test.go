@@ -95,7 +95,9 @@ func TestNobodyComesFromHome(t *testing.T) {
 	}
 	r := newRig(t, home)
 	sys := r.system()
+	asked := 0
 	sys.Home = func(devices []string, a netip.Addr) string {
+		asked++
 		if len(devices) != 1 || devices[0] != "wan" {
 			t.Errorf("asked by devices %q, want wan", devices)
 		}
@@ -129,5 +131,13 @@ func TestNobodyComesFromHome(t *testing.T) {
 	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
 	if r.open("nas") == "" {
 		t.Errorf("the phone is refused: %+v", r.newest())
+	}
+	asked = 0
+	before := r.now
+	for range 100 {
+		r.sequence(netip.MustParseAddr("192.168.1.7"), shy...)
+	}
+	if most := 40 + int(r.now.Sub(before)/time.Second); asked == 0 || asked > most {
+		t.Errorf("100 sequences in a row ask the kernel for its addresses %d times, want at most %d", asked, most)
 	}
 }

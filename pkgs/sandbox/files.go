@@ -38,7 +38,21 @@ const (
 	away = unix.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET | unix.LANDLOCK_SCOPE_SIGNAL
 
 	sizeOfRuleset = 3 * 8 // of struct landlock_ruleset_attr up to scoped; a kernel takes more of it if the rest is 0
+
+	threadsMaySignal = 1 << 1 // erratum 2 of Landlock, "Scoped signal handling"
 )
+
+// rulesetFor is what a kernel with this version of Landlock, in which these errata are corrected, is asked
+// to forbid. The first kernels that scope signals (6.12 to 6.12.23, 6.14 to 6.14.2) keep threads of one
+// process from each other, too, if each was limited for itself, as Go does: it waits for ever then for the
+// others to follow the first one.
+func rulesetFor(version, errata uintptr) unix.LandlockRulesetAttr {
+	r := rulesets[min(int(version), len(rulesets))-1]
+	if errata&threadsMaySignal == 0 {
+		r.Scoped &^= unix.LANDLOCK_SCOPE_SIGNAL
+	}
+	return r
+}
 
 // limitFiles forbids all files but those that are needed.
 func limitFiles(n Needs) error {
@@ -46,16 +60,21 @@ func limitFiles(n Needs) error {
 	if errno != 0 || version < 1 {
 		return errors.New("this kernel has no Landlock")
 	}
-	rules := &rulesets[min(int(version), len(rulesets))-1]
-	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(rules)), sizeOfRuleset, 0)
+	errata, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_ERRATA)
+	if errno != 0 {
+		errata = 0 // the kernel is older than the question
+	}
+	rules := rulesetFor(version, errata)
+	fd, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&rules)), sizeOfRuleset, 0)
 	if errno != 0 {
 		return errno
 	}
 	defer unix.Close(int(fd))
 	for _, folder := range n.Read {
-		// A folder that is not there yet may be made where the next higher one is.
-		for allow(int(fd), folder, reading) == unix.ENOENT && folder != filepath.Dir(folder) {
-			folder = filepath.Dir(folder)
+		// A folder that is not there yet may be made in the next higher one. That all files may be read
+		// if that one is missing, too, is not meant: in a jail there may be no /proc.
+		if above := filepath.Dir(folder); allow(int(fd), folder, reading) == unix.ENOENT && above != "/" {
+			_ = allow(int(fd), above, reading)
 		}
 	}
 	for _, folder := range n.Write {
