@@ -43,6 +43,10 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 	if err != nil {
 		return err
 	}
+	weights, err := sizes(folder)
+	if err != nil {
+		return err
+	}
 	public, err := k.apk.MarshalPublic()
 	if err != nil {
 		return err
@@ -53,7 +57,7 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 	}{
 		{source, archive},
 		{"openwrt/Makefile", recipe},
-		{"NOTES.md", notes(changelog)},
+		{"NOTES.md", append(notes(changelog), weights...)},
 		{"latchkey.pub", k.signify.MarshalPublic()},
 		{"latchkey.pem", public},
 	} {
@@ -97,13 +101,6 @@ func filledIn(makefile []byte, hash [sha256.Size]byte) ([]byte, error) {
 		makefile = assignment.ReplaceAllLiteral(makefile, []byte(line.variable+":="+line.value))
 	}
 	return makefile, nil
-}
-
-// notes returns the newest version's part of CHANGELOG.md.
-func notes(changelog []byte) []byte {
-	_, newest, _ := bytes.Cut(changelog, []byte("\n## "))
-	newest, _, _ = bytes.Cut(newest, []byte("\n## "))
-	return append([]byte("# Latchkey "), append(bytes.TrimSpace(newest), '\n')...)
 }
 
 // gomod writes bills of materials: see https://cyclonedx.org.

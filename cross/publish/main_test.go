@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/latchkey/latchkey/cross/adb"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/signify"
+	"github.com/latchkey/latchkey/cross/target"
 )
 
 const changelog = "# Changelog\n\n## 1.2.3 - 2026-01-31\n\n- A door opens.\n\n## 1.2.2 - 2025-01-31\n\n- Older.\n"
@@ -89,6 +91,27 @@ func TestNotes(t *testing.T) {
 	want := "# Latchkey 1.2.3 - 2026-01-31\n\n- A door opens.\n"
 	if got := string(notes([]byte(changelog))); got != want {
 		t.Errorf("notes are %q, want %q", got, want)
+	}
+}
+
+func TestSizes_are_those_of_each_architecture_in_both_kinds(t *testing.T) {
+	folder := t.TempDir()
+	if _, err := sizes(folder); err == nil || !strings.Contains(err.Error(), "make ipk") {
+		t.Errorf("without packages the error is %v", err)
+	}
+	for i, one := range target.All() {
+		put(t, strings.Repeat("x", 100+i), folder, "opkg", one.Arch, "latchkey_1.2.3-r1_"+one.Arch+".ipk")
+		put(t, strings.Repeat("x", 200+i), folder, "apk", one.Arch, "latchkey-1.2.3-r1.apk")
+		put(t, "another", folder, "apk", one.Arch, "latchkey-i18n-de-1.2.3-r1.apk")
+	}
+	table, err := sizes(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, one := range target.All() {
+		if want := fmt.Sprintf("| %s | %d | %d |\n", one.Arch, 100+i, 200+i); !strings.Contains(string(table), want) {
+			t.Errorf("%q is not in the table:\n%s", want, table)
+		}
 	}
 }
 

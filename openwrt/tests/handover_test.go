@@ -54,6 +54,7 @@ func TestHandOver(t *testing.T) {
 	wantPaths := []string{
 		"drwxr-xr-x /var/run",
 		"drwxr-x--- /var/run/latchkey",
+		"drwxr-xr-x /var/run/latchkey.clock",
 		"drwxr-x--- /var/run/latchkey.init",
 		"-r--r----- /var/run/latchkey.init/config",
 		"drwx------ /var/run/latchkey.init/new",
@@ -287,7 +288,7 @@ func TestSwitchedOff(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	// The owner's file is whole: nobody needs its copy any more.
-	if diff := cmp.Diff([]string{"drwxr-xr-x /var/run", "drwxr-x--- /var/run/latchkey"}, r.paths("var/run")); diff != "" {
+	if diff := cmp.Diff([]string{"drwxr-xr-x /var/run", "drwxr-x--- /var/run/latchkey", "drwxr-xr-x /var/run/latchkey.clock"}, r.paths("var/run")); diff != "" {
 		t.Errorf("files in /var/run (-want +got):\n%s", diff)
 	}
 }

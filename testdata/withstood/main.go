@@ -54,18 +54,17 @@ func run(log string, update bool) error {
 	return compare(old, made)
 }
 
-// compare tells the first line that differs.
+// compare tells the first line that differs. What knockd and fwknopd did is told and not held: it is not
+// ours, and a busy machine may change it.
 func compare(old, made string) error {
-	if old == made {
-		return nil
-	}
 	was, is := strings.Split(old, "\n"), strings.Split(made, "\n")
-	for i := 0; ; i++ {
+	for i := range max(len(was), len(is)) {
 		a, b := at(was, i), at(is, i)
-		if a != b {
+		if withoutPeers(a) != withoutPeers(b) {
 			return fmt.Errorf("%s's table of faults is not what the tests say (make faults writes it):\n- %s\n+ %s", document, a, b)
 		}
 	}
+	return nil
 }
 
 func at(lines []string, i int) string {
@@ -73,6 +72,12 @@ func at(lines []string, i int) string {
 		return lines[i]
 	}
 	return "(end)"
+}
+
+// withoutPeers is a line of the table up to its last two columns.
+func withoutPeers(line string) string {
+	cells := strings.Split(line, "|")
+	return strings.Join(cells[:max(len(cells)-3, 1)], "|")
 }
 
 // row is one fault or attack: what happened here, and with knockd and fwknopd where they were tried.
