@@ -324,12 +324,10 @@ func TestEnd_of_many_at_once(t *testing.T) {
 		}
 		c.Close()
 	}
-	// The last of them was seen when another is answered.
+	// The last of them was seen when another is answered: not at once, where those before fill the server's buffer.
 	last := dial(t, "phone", "udp", router+":51820")
 	ports[last.LocalAddr().String()] = true
-	if !answers(t, last, 5*time.Second) {
-		t.Fatal("no answer")
-	}
+	lab.Wait(t, "an answer", func() bool { return answers(t, last, time.Second) })
 	if n := end(t, ways[4].flow); n != len(ports) {
 		t.Errorf("%d sessions ended, want %d", n, len(ports))
 	}

@@ -3,10 +3,11 @@
 // Command guest runs the project's own tests in emulated machines of other architectures, with their
 // kernels and, but for one, with Debian's programs.
 //
-//	go run ./testdata/guest [-quick] [-step TEXT] [NAME...]
+//	go run ./testdata/guest [-quick] [-step REGEXP] [-run REGEXP] [NAME...]
 //
 // Without names it takes all of table.go but mips, whose kernel takes twenty minutes to build. -quick
-// plays one knock of each kind instead of all tests, -step only the steps whose name contains the text.
+// plays one knock of each kind instead of all tests, -step only the steps whose name matches,
+// -run of whole packages only the tests whose name matches.
 //
 // The same program is the test on this machine and the first process in the guest. The guest's time is
 // not ours: QEMU counts instructions (-icount), so a guest on a busy machine is as quick, by its own
@@ -20,6 +21,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +33,12 @@ func main() {
 		inGuest()
 	}
 	once := flag.Bool("quick", false, "one knock of each kind")
-	only := flag.String("step", "", "only steps whose name contains this")
+	only := regexp.MustCompile("")
+	flag.Func("step", "only steps whose name matches this", func(text string) (err error) {
+		only, err = regexp.Compile(text)
+		return err
+	})
+	tests := flag.String("run", "", "of whole packages only tests whose name matches this")
 	flag.Parse()
 	chosen := slices.DeleteFunc(slices.Clone(guests), func(g guest) bool {
 		return len(flag.Args()) == 0 && g.name == "mips" || len(flag.Args()) > 0 && !slices.Contains(flag.Args(), g.name)
@@ -50,7 +57,7 @@ func main() {
 		if *once {
 			g.boots = []boot{quick}
 		}
-		g.keep(*only)
+		g.keep(only, *tests)
 		result, err := g.run()
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "guest %s: error: %v\n", g.name, err)
@@ -65,13 +72,19 @@ func main() {
 	}
 }
 
-// keep leaves out of the plans the steps whose name does not contain a text, and lives without any.
-func (g *guest) keep(text string) {
+// keep leaves out of the plans the steps whose name does not match, and lives without any; of whole packages
+// it leaves the tests whose name does.
+func (g *guest) keep(only *regexp.Regexp, tests string) {
 	boots := g.boots
 	g.boots = nil
 	for _, b := range boots {
 		if !b.plan.Clock {
-			b.plan.Steps = slices.DeleteFunc(slices.Clone(b.plan.Steps), func(s step) bool { return !strings.Contains(s.Name, text) })
+			b.plan.Steps = slices.DeleteFunc(slices.Clone(b.plan.Steps), func(s step) bool { return !only.MatchString(s.Name) })
+			for i, s := range b.plan.Steps {
+				if s.Package != "" && s.pattern() == "" {
+					b.plan.Steps[i].Run = tests
+				}
+			}
 		}
 		if b.plan.Clock || len(b.plan.Steps) > 0 {
 			g.boots = append(g.boots, b)
@@ -113,6 +126,9 @@ func (g guest) run() (result string, err error) {
 			return "", err
 		}
 		defer os.Remove(image)
+	}
+	if err := os.RemoveAll(g.console()); err != nil {
+		return "", err
 	}
 	total := newTally()
 	for _, b := range g.boots {

@@ -83,7 +83,7 @@ func (s step) do(tree string) {
 	case s.Package == "":
 		figures()
 	default:
-		cmd := exec.Command(filepath.Join(programs, s.program()), "-test.v", "-test.timeout=0", "-test.run="+s.pattern())
+		cmd := exec.Command(filepath.Join(programs, s.program()), "-test.v", "-test.short", "-test.timeout=0", "-test.run="+s.pattern())
 		cmd.Dir = filepath.Join(tree, s.Package)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 		if err := cmd.Run(); err != nil {

@@ -141,6 +141,7 @@ var packages = []step{
 	{Package: "pkgs/nft"},
 	{Package: "pkgs/conntrack", Needs: "nft"},
 	{Package: "pkgs/capture"},
+	{Package: "pkgs/sandbox"},
 	{Package: "pkgs/store"},
 	{Package: "pkgs/daemon"},
 	{Package: "pkgs/send"},

@@ -28,6 +28,7 @@ func newTally() *tally { return &tally{why: map[string]int{}} }
 var (
 	verdict = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+)`)
 	logged  = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
+	memory  = regexp.MustCompile(`^\d+ kB `)
 )
 
 // atMost is how many lines of a test that failed are shown.
@@ -40,6 +41,9 @@ func (t *tally) read(line string) (told string) {
 	}
 	if m := logged.FindStringSubmatch(line); m != nil {
 		t.reason = strings.TrimPrefix(m[1], "SKIP: ")
+		if memory.MatchString(t.reason) {
+			return figure + t.reason
+		}
 	}
 	switch word, rest, _ := strings.Cut(line, " "); {
 	case strings.HasPrefix(line, passes):

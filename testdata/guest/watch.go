@@ -17,10 +17,12 @@ import (
 // long it may take: a slow machine is no failure.
 const silence = 30 * time.Minute
 
-// watch runs a guest until it says that it is done, and counts its verdicts. All that it says is in the
-// file console.log of its folder.
+// console is the file of all that a guest says in its lives.
+func (g guest) console() string { return filepath.Join(g.folder(), "console.log") }
+
+// watch runs a guest until it says that it is done, and counts its verdicts.
 func (g guest) watch(emulator *exec.Cmd, total *tally) error {
-	log, err := os.OpenFile(filepath.Join(g.folder(), "console.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(g.console(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}
