@@ -140,7 +140,10 @@ fuzz_ended() {
 
 # An emulated MIPS router with a kernel of its own: a knock of each kind opens a door, and it closes.
 guest() {
+	go run ./testdata/guest -quick mipsel && return
+	[ "${FLAKY:-1}" != 0 ] || exit 1
 	go run ./testdata/guest -quick mipsel
+	echo 'check: warning: FLAKY: the guest failed, and passed when it was begun again' >&2
 }
 
 case ${1-} in
