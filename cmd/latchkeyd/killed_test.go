@@ -19,7 +19,7 @@ import (
 func program(t *testing.T, before, redirect string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "latchkeyd")
-	text := fmt.Sprintf("#!/bin/sh\n%s '%s' \"$@\" %s\n", before, must(os.Executable()), redirect)
+	text := fmt.Sprintf("#!/bin/sh\n%s '%s' \"$@\" %s\n", before, shipped.program(t), redirect)
 	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
