@@ -26,9 +26,6 @@ type fwknopd struct {
 	ended        chan struct{}
 }
 
-// fwknopKeys are the same for the client and for fwknopd.
-var fwknopKeys = [2]string{"a2trAWtrAWtrAWtrAWtrAWtrAWtrAWtrAWtrAWtrAQA=", "aGhoAmhoaAJoaGgCaGhoAmhoaAJoaGgCaGhoAmhoaAI="}
-
 func startFwknopd(t *testing.T, digests string) *fwknopd {
 	t.Helper()
 	if _, err := exec.LookPath("fwknopd"); err != nil {
@@ -36,7 +33,7 @@ func startFwknopd(t *testing.T, digests string) *fwknopd {
 	}
 	f := &fwknopd{t: t, dir: t.TempDir(), digests: digests}
 	for name, text := range map[string]string{
-		"access.conf":  "SOURCE ANY\nKEY_BASE64 " + fwknopKeys[0] + "\nHMAC_KEY_BASE64 " + fwknopKeys[1] + "\nFW_ACCESS_TIMEOUT 60\n",
+		"access.conf":  "SOURCE ANY\nKEY_BASE64 " + peerKey + "\nHMAC_KEY_BASE64 " + peerHMAC + "\nFW_ACCESS_TIMEOUT 60\n",
 		"fwknopd.conf": "PCAP_INTF wan;\n",
 	} {
 		if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
@@ -76,7 +73,7 @@ func (f *fwknopd) packet(seconds string) []byte {
 	f.t.Helper()
 	save := filepath.Join(f.dir, "packet")
 	lab.Run(f.t, "phone", "env", "HOME="+f.dir, "fwknop", "--no-save-args", "-A", "tcp/8443", "-a", phone, "-D", router, "-f", seconds, "--use-hmac",
-		"--key-base64-rijndael", fwknopKeys[0], "--key-base64-hmac", fwknopKeys[1], "--test", "--save-packet", save)
+		"--key-base64-rijndael", peerKey, "--key-base64-hmac", peerHMAC, "--test", "--save-packet", save)
 	return []byte(strings.TrimSpace(string(must(os.ReadFile(save)))))
 }
 

@@ -32,6 +32,16 @@ func TestKnockdAtTheSamePackets(t *testing.T) {
 		_, err := os.Stat(filepath.Join(folder, a.String()))
 		return err == nil
 	}
+	told := func(fault string, sent map[netip.Addr]string) {
+		n := 0
+		for from, name := range sent {
+			if opened(from) {
+				n++
+				t.Logf("%s: %s opens", fault, name)
+			}
+		}
+		lab.Peer(t, "knockd", fault, openedIn(n, len(sent)))
+	}
 	next := strangers()
 	var tell []func()
 	for _, w := range wrongs {
@@ -44,37 +54,19 @@ func TestKnockdAtTheSamePackets(t *testing.T) {
 			}
 		}
 		if len(ways) > 0 {
-			tell = append(tell, func() {
-				n := 0
-				for from, name := range ways {
-					if opened(from) {
-						n++
-						t.Logf("%s: %s opens", w.fault, name)
-					}
-				}
-				lab.Peer(t, "knockd", w.fault, openedIn(n, len(ways)))
-			})
+			tell = append(tell, func() { told(w.fault, ways) })
 		}
 	}
 	for _, group := range nobodies {
-		var sources []netip.Addr
+		sources := map[netip.Addr]string{}
 		for _, source := range group.sources {
 			if a := netip.MustParseAddr(source); a.Is4() {
-				sources = append(sources, a)
+				sources[a] = source
 				send(frames(sequence(a))...)
 			}
 		}
 		if len(sources) > 0 {
-			tell = append(tell, func() {
-				n := 0
-				for _, a := range sources {
-					if opened(a) {
-						n++
-						t.Logf("%s: %s opens", group.fault, a)
-					}
-				}
-				lab.Peer(t, "knockd", group.fault, openedIn(n, len(sources)))
-			})
+			tell = append(tell, func() { told(group.fault, sources) })
 		}
 	}
 	honest := netip.MustParseAddr(phone)

@@ -3,7 +3,6 @@
 package lab
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,8 +17,5 @@ func Program(name, folder string) (path string, err error) {
 	path = filepath.Join(folder, name)
 	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", path, filepath.Join(filepath.Dir(script()), "..", "cmd", name))
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, Output(cmd)
 }
