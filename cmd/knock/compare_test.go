@@ -39,7 +39,7 @@ type read struct {
 
 type about struct {
 	Name           string
-	TCP            bool
+	TCP, UDP       []uint16 // the first of each range
 	Port           uint16
 	Service, Title string
 }
@@ -56,11 +56,18 @@ func readOf(l link.Link) read {
 	seen := map[string]bool{}
 	for _, d := range l.About {
 		if !seen[d.Name] { // a door may be in a link twice
-			r.About = append(r.About, about{d.Name, d.TCP, d.Ports[0].First, d.Service, d.Title})
+			r.About = append(r.About, about{d.Name, firstOf(d.Of(wire.TCP)), firstOf(d.Of(wire.UDP)), d.Ports[0].First, d.Service, d.Title})
 		}
 		seen[d.Name] = true
 	}
 	return r
+}
+
+func firstOf(ranges []wire.PortRange) (list []uint16) {
+	for _, r := range ranges {
+		list = append(list, r.First)
+	}
+	return list
 }
 
 func portsOf(groups []wire.PortRange) (list []uint16) {

@@ -63,7 +63,7 @@ def parse_link(text):
     if page and not is_page(page):
         raise Problem("link: a page begins with http:// or https://, and has no spaces and quotes")
     once = {k: None for k in "v n h u p g gh gf k d".split()}
-    addresses, about = [], {}
+    addresses, about, further = [], {}, []
     for part in fragment.split("&"):
         key, found, value = part.partition("=")
         if not found or re.search(r"%(?![0-9A-Fa-f]{2})", value):
@@ -82,6 +82,8 @@ def parse_link(text):
             door = parse_door(value)
             if door:
                 about.setdefault(door["name"], door)
+        elif key == "e":
+            further.append(parse_further(value))
     if once["v"] != "1":
         raise Problem("link: it is of a newer version than this program" if once["v"] else "link: part 'v' is missing")
     for key, good in (("n", r"[^\x00-\x1f\x7f-\x9f]{1,64}"), ("d", r"\w{1,64}(,\w{1,64})*"), ("k", r".+")):
@@ -115,6 +117,9 @@ def parse_link(text):
     if not (stun or base or ordered):
         raise Problem("link: it names no way to knock")
     about = {name: about[name] for name in doors if name in about}
+    for name, proto, ports in filter(None, further):
+        if name in about:
+            about[name].setdefault(proto, ports)
     return Link(text, once["n"], once["h"], addresses, stun, base, ordered, key, doors, about)
 
 
@@ -139,13 +144,27 @@ def parse_door(text):
     field = text.split(":", 4)
     if len(field) < 5 or field[1] not in ("tcp", "udp", "tcp+udp") or not re.fullmatch(r"[a-z0-9-]{0,32}", field[3]):
         return None
-    if len(field[4].encode()) > 128 or re.search(r"[\x00-\x1f\x7f-\x9f]", field[4]) or field[2].count("+") > 31:
+    if len(field[4].encode()) > 128 or re.search(r"[\x00-\x1f\x7f-\x9f]", field[4]):
         return None
+    ports = parse_outside(field[2])
+    if not ports:
+        return None
+    return dict({proto: ports for proto in field[1].split("+")}, name=field[0], port=ports[0], service=field[3], title=field[4])
+
+
+def parse_further(text):
+    """The door, protocol and ports of a part 'e'; None if it is not understood."""
+    field = text.split(":")
+    ports = parse_outside(field[2]) if len(field) == 3 and field[1] in ("tcp", "udp") else None
+    return (field[0], field[1], ports) if ports else None
+
+
+def parse_outside(text):
+    """The first port of each range of ports with + between them; None if they are none."""
     try:
-        ports = [span(p) for p in field[2].split("+")]
+        return [span(p)[0] for p in text.split("+")] if text.count("+") < 32 else None
     except Problem:
         return None
-    return {"name": field[0], "tcp": field[1] != "udp", "port": ports[0][0], "service": field[3], "title": field[4]}
 
 
 # --- the pick-up (SPEC.md, section 5) ---
@@ -466,7 +485,7 @@ class Watch:
     """Looks at one door from before the knock on."""
 
     def __init__(self, door, addresses):
-        self.door, self.port, self.addresses = door["name"], door["port"], addresses
+        self.door, self.port, self.addresses = door["name"], door["tcp"][0], addresses
         self.before, self.after = {}, {}
         self.threads = [threading.Thread(target=self._first, args=(a,), daemon=True) for a in addresses]
         for t in self.threads:
@@ -613,7 +632,7 @@ def knock(args):
     carriers = carriers_of(link, args)
     check_clock()
     addresses = resolve(link, args.version)
-    to_see = [link.about[d] for d in ([door] if door else link.doors) if d in link.about and link.about[d]["tcp"]]
+    to_see = [link.about[d] for d in ([door] if door else link.doors) if "tcp" in link.about.get(d, ())]
     if args.no_probe or args.close or args.address:
         to_see = []
     watches = [Watch(d, addresses) for d in to_see]

@@ -38,7 +38,7 @@ def link(text):
         l = knock.parse_link(text)
     except knock.Problem as e:
         return "bad"
-    return ["good"] + [d + (":%(port)d:%(service)s:%(title)s" % l.about[d] if d in l.about else "") for d in l.doors]
+    return ["good"] + [d + (":%(port)d:%(service)s:%(title)s" % l.about[d] + "".join(":" + "+".join(map(str, l.about[d].get(p, []))) for p in ("tcp", "udp")) if d in l.about else "") for d in l.doors]
 def read(text):
     try:
         l = knock.parse_link(text)
@@ -180,6 +180,15 @@ func lines(t *testing.T, name string) (all [][]string) {
 	return all
 }
 
+// joinFirst writes the first port of each range.
+func joinFirst(ranges []wire.PortRange) string {
+	var texts []string
+	for _, r := range ranges {
+		texts = append(texts, fmt.Sprint(r.First))
+	}
+	return strings.Join(texts, "+")
+}
+
 func TestPythonReadsLinks(t *testing.T) {
 	var questions []question
 	var want []any
@@ -187,7 +196,7 @@ func TestPythonReadsLinks(t *testing.T) {
 	for _, field := range lines(t, "links.tsv") {
 		texts = append(texts, field[2])
 	}
-	for _, field := range lines(t, "doors.tsv") {
+	for _, field := range append(lines(t, "doors.tsv"), lines(t, "ports.tsv")...) {
 		texts = append(texts, field[1])
 	}
 	for _, text := range texts {
@@ -200,7 +209,7 @@ func TestPythonReadsLinks(t *testing.T) {
 		answer := []string{"good"}
 		for _, name := range l.Doors {
 			if d, ok := l.Door(name); ok {
-				name += fmt.Sprintf(":%d:%s:%s", d.Ports[0].First, d.Service, d.Title)
+				name += fmt.Sprintf(":%d:%s:%s:%s:%s", d.Ports[0].First, d.Service, d.Title, joinFirst(d.Of(wire.TCP)), joinFirst(d.Of(wire.UDP)))
 			}
 			answer = append(answer, name)
 		}

@@ -12,10 +12,12 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/probe"
 	"github.com/latchkey/latchkey/pkgs/send"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // knockAgain is how long a knock has for its effect before another one goes out.
@@ -26,18 +28,26 @@ const maxTried = 8
 
 const connectText = `
 It knocks at router NAME for DOOR, and tries meanwhile to connect to HOST and PORT, until the door
-opens; for ssh: ssh -o ProxyCommand='latchkey connect home nas %h %p' -p 2222 you@home.example.net`
+opens; for ssh: ssh -o ProxyCommand='latchkey connect home nas %h %p' -p 2222 you@home.example.net
+Without HOST it connects to the router itself, without PORT to the first TCP port of the door, or to
+the one of its ports that --port names.`
 
 func connectCommand(e env, args []string) error {
 	f := newFlags("connect")
 	family := f.family()
 	within := f.duration("within", 15*time.Second, "try for `TIME`, from 1s to 1h (default: 15s)")
-	words, err := f.parse(args, 4, 4)
+	service := f.String("port", "", "connect to `PORT`, one of the door's TCP ports (default: the first)")
+	words, err := f.parse(args, 2, 4)
 	if err != nil {
 		return err
 	}
-	name, doorName, host, service := words[0], words[1], words[2], words[3]
-	w := wish{door: doorName}
+	w := wish{door: words[1]}
+	if len(words) == 4 {
+		if err := f.refuse("says nothing beside "+strconv.Quote(words[3]), "port"); err != nil {
+			return err
+		}
+		*service = words[3]
+	}
 	if w.family, err = family(); err != nil {
 		return err
 	}
@@ -49,18 +59,28 @@ func connectCommand(e env, args []string) error {
 	defer stop()
 	ctx, cancel := context.WithTimeout(interrupt, *within)
 	defer cancel()
-	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", service)
-	if err != nil {
-		return usageError{fmt.Errorf("%q is not a TCP port", service)}
+	port := 0
+	if *service != "" {
+		if port, err = net.DefaultResolver.LookupPort(ctx, "tcp", *service); err != nil {
+			return usageError{fmt.Errorf("%q is not a TCP port", *service)}
+		}
 	}
 
-	k, err := prepare(ctx, e, name, &w)
+	k, err := prepare(ctx, e, words[0], &w)
 	if err != nil {
 		return err
 	}
-	addresses, err := send.Lookup(ctx, host, w.family)
-	if err != nil {
-		return err
+	if len(words) < 4 {
+		if port, err = k.doorPort(w.door, port); err != nil {
+			return err
+		}
+	}
+	host, addresses := k.name, k.to
+	if len(words) > 2 {
+		host = words[2]
+		if addresses, err = send.Lookup(ctx, host, w.family); err != nil {
+			return err
+		}
 	}
 	var to []netip.AddrPort
 	for _, a := range addresses[:min(len(addresses), maxTried)] {
@@ -86,6 +106,28 @@ func connectCommand(e env, args []string) error {
 		return withOffline(errors.Join(fmt.Errorf("the knock did not go out: %w", failed), err))
 	}
 	return k.explain(watch.Verdict(), w.door, *within, err)
+}
+
+// doorPort returns the TCP port to connect to: the wished one, if the link says that the door has it, or
+// its first if none is wished.
+func (k *knocker) doorPort(name string, wished int) (int, error) {
+	door, _ := k.link.Door(name)
+	ports := door.Of(wire.TCP)
+	if wished == 0 && len(ports) > 0 {
+		return int(firstPort(ports)), nil
+	}
+	var texts []string
+	for _, r := range ports {
+		if int(r.First) <= wished && wished <= int(r.Last) {
+			return wished, nil
+		}
+		texts = append(texts, r.String())
+	}
+	const hint = "name HOST and PORT to connect to anything else"
+	if ports == nil {
+		return 0, hinted{fmt.Errorf("the link of %s names no TCP port of door %s", k.name, name), hint}
+	}
+	return 0, hinted{fmt.Errorf("door %s of %s has no TCP port %d: it has %s", name, k.name, wished, strings.Join(texts, ", ")), hint}
 }
 
 // explain says why a door did not let anybody in.

@@ -10,6 +10,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/probe"
 	"github.com/latchkey/latchkey/pkgs/send"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // The JSON of knock and list. Nothing secret is in it. Fields are added, and not taken away.
@@ -36,11 +37,13 @@ type seenJSON struct {
 }
 
 type doorJSON struct {
-	Name    string `json:"name"`
-	Proto   string `json:"proto,omitempty"`
-	Port    uint16 `json:"port,omitempty"`
-	Service string `json:"service,omitempty"`
-	Title   string `json:"title,omitempty"`
+	Name  string `json:"name"`
+	Proto string `json:"proto,omitempty"`
+	Port  uint16 `json:"port,omitempty"` // the first of Ports
+	// Ports are all ports, such as 22/tcp and 60000-61000/udp, those of Proto first.
+	Ports   []string `json:"ports,omitempty"`
+	Service string   `json:"service,omitempty"`
+	Title   string   `json:"title,omitempty"`
 }
 
 type routerJSON struct {
@@ -102,8 +105,15 @@ func doorOf(d link.Door) doorJSON {
 	case d.UDP:
 		out.Proto = "udp"
 	}
-	if len(d.Ports) > 0 {
-		out.Port = d.Ports[0].First
+	out.Port = firstPort(d.Ports)
+	for _, proto := range [...]wire.Proto{wire.TCP, wire.UDP} {
+		for _, r := range d.Of(proto) {
+			out.Ports = append(out.Ports, r.String()+"/"+proto.String())
+		}
+	}
+	if !d.TCP { // what it says first comes first
+		n := len(d.Other)
+		out.Ports = append(out.Ports[n:], out.Ports[:n]...)
 	}
 	return out
 }

@@ -58,7 +58,7 @@ func commands() []command {
 	return []command{
 		{"knock", []string{"NAME [DOOR] [OPTION...]", "HOST STEP... [--gap 200ms] [-4|-6]"},
 			"open a door of a router that was added, or send a sequence", knockText, knockCommand},
-		{"connect", []string{"NAME DOOR HOST PORT [--within 15s] [-4|-6]"},
+		{"connect", []string{"NAME DOOR [HOST [PORT]] [--port PORT] [--within 15s] [-4|-6]"},
 			"knock, then connect standard input and output: an ssh ProxyCommand", connectText, connectCommand},
 		{"add", []string{"[ADDRESS|-] [--name NAME] [--replace]"},
 			"remember a router by its pick-up address, or by its link", addText, addCommand},

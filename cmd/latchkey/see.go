@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/probe"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 const (
@@ -42,12 +43,15 @@ func (s *sight) verdict() probe.Verdict {
 	return s.watch.Verdict()
 }
 
-// port is the one that a client uses of those that lead to the door.
-func (s *sight) port() uint16 {
-	if len(s.Ports) == 0 {
+// port is the one at which the door is tried; 0 = none.
+func (s *sight) port() uint16 { return firstPort(s.Of(wire.TCP)) }
+
+// firstPort returns the first of some ports; 0 if there are none.
+func firstPort(ports []wire.PortRange) uint16 {
+	if len(ports) == 0 {
 		return 0
 	}
-	return s.Ports[0].First
+	return ports[0].First
 }
 
 // sights returns the doors that a wish is about, and which of them can be seen.
@@ -72,7 +76,7 @@ func (k *knocker) sights(w wish) []*sight {
 			s.why = "from here it cannot be seen whether it is open to " + w.address.String()
 		case !known:
 			s.why = "the link does not say which port to try"
-		case !s.TCP:
+		case s.port() == 0:
 			s.why = "a UDP port does not tell whether it is open"
 		}
 		all = append(all, s)

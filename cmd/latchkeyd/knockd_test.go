@@ -185,14 +185,20 @@ func translated(t *testing.T, text string, row judged) (opens []string, heard bo
 		if row.six {
 			host = d.DestIP6
 		}
-		for _, p := range d.Protos {
-			line := fmt.Sprintf("%s %d of the router", p, d.Port)
-			if d.Dest != "" && host.String() == nas6 {
-				line = fmt.Sprintf("%s %d of the nas", p, d.DestPort)
-			} else if d.Dest != "" {
-				line = fmt.Sprintf("%s %d of the nas by %d", p, d.DestPort, d.Port)
+		for _, o := range d.Openings {
+			for port := int(o.Outside.First); port <= int(o.Outside.Last); port++ {
+				if o.Outside.Count() > 1 && !slices.Contains(probed, uint16(port)) {
+					continue // of a range, what knockd opened is seen at the ports that are tried
+				}
+				inside := int(o.PortInside(uint16(port)))
+				line := fmt.Sprintf("%s %d of the router", o.Proto, port)
+				if d.Dest != "" && host.String() == nas6 {
+					line = fmt.Sprintf("%s %d of the nas", o.Proto, inside)
+				} else if d.Dest != "" {
+					line = fmt.Sprintf("%s %d of the nas by %d", o.Proto, inside, port)
+				}
+				opens = append(opens, strings.TrimSuffix(line, fmt.Sprintf(" of the nas by %d", inside)))
 			}
-			opens = append(opens, strings.TrimSuffix(line, fmt.Sprintf(" of the nas by %d", d.DestPort)))
 		}
 	}
 	for i := range opens {

@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/link/linktest"
 	"github.com/latchkey/latchkey/pkgs/pickup"
 	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // read is what the page reads of a link.
@@ -33,7 +34,7 @@ type read struct {
 
 type door struct {
 	Name, Title string
-	TCP         bool
+	TCP, UDP    string
 	Port        uint16
 	Service     string
 	Usual, Most int
@@ -48,7 +49,7 @@ func pageOf(l link.Link) read {
 	for _, name := range l.Doors {
 		d := door{Name: name, Title: strings.ReplaceAll(name, "_", " ")}
 		if about, ok := l.Door(name); ok {
-			d.TCP, d.Port, d.Service = about.TCP, about.Ports[0].First, about.Service
+			d.TCP, d.UDP, d.Port, d.Service = joined(about.Of(wire.TCP)), joined(about.Of(wire.UDP)), about.Ports[0].First, about.Service
 			if about.Title != "" {
 				d.Title = about.Title
 			}
@@ -59,6 +60,15 @@ func pageOf(l link.Link) read {
 		r.Doors = append(r.Doors, d)
 	}
 	return r
+}
+
+// joined writes ports as links have them, in the one way that this is done.
+func joined(ports []wire.PortRange) string {
+	texts := make([]string, len(ports))
+	for i, r := range ports {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, "+")
 }
 
 // FuzzLink compares what the page and the program make of a link. The page knows no ordered ports: a link

@@ -27,7 +27,7 @@ function parseLink(text) {
 		d: names.length < 65 && names.every(d => /^\w{1,64}$/.test(d)),
 	};
 	for (const k in right) if (!right[k]) throw Error(k);
-	l.doors = names.map(name => ({name, ...factsOf(name, of('i')), ...timesOf(name, of('t'))}));
+	l.doors = names.map(name => ({name, ...factsOf(name, of('i'), of('e')), ...timesOf(name, of('t'))}));
 	return l;
 }
 
@@ -47,13 +47,26 @@ function isAddress(s) {
 	try { return !/^\[(::|ff\w\w:.*|::ffff:(e\w{3}:\w+|0:0))]$/.test(new URL(`http://[${s}]`).hostname); } catch { return false; }
 }
 
-/* what item DOOR:PROTO:PORT:SERVICE:TITLE says; without one that is understood a door has its name only */
-function factsOf(name, items) {
+/* what item DOOR:PROTO:PORT:SERVICE:TITLE says, and of another protocol DOOR:PROTO:PORT; without one that is understood a door has its name only */
+function factsOf(name, items, further) {
 	for (const item of items) {
 		const [, door, proto, ports, service, title] = /^(\w+):(tcp|udp|tcp\+udp):([\d+-]+):([a-z\d-]{0,32}):([^]*)$/.exec(item) || [];
-		if (door === name && arePorts(ports) && isText(title, 128)) return {title: title || plain(name), tcp: proto !== 'udp', port: parseInt(ports), service};
+		if (door !== name || !arePorts(ports) || !isText(title, 128)) continue;
+		const other = proto === 'tcp' ? 'udp' : 'tcp', head = `${name}:${other}:`;
+		const more = proto === 'tcp+udp' ? ports : further.filter(f => f.startsWith(head)).map(f => f.slice(head.length)).find(arePorts) || '';
+		return {title: title || plain(name), port: parseInt(ports), service, [other]: more, [other === 'tcp' ? 'udp' : 'tcp']: ports};
 	}
-	return {title: plain(name), tcp: false, port: 0, service: ''};
+	return {title: plain(name), port: 0, service: '', tcp: '', udp: ''};
+}
+
+/* [[first, last]] of ports as a link has them */
+const rangesOf = ports => ports ? ports.split('+').map(part => part.split('-')).map(([first, last = first]) => [+first, +last]) : [];
+
+/* "443", "22, 60000-61000/udp": those of what is connected to first, at most three */
+function portsText({tcp, udp, port}) {
+	const first = parseInt(tcp) === port ? tcp : udp, other = first === tcp ? udp : tcp, words = first.split('+');
+	if (other && other !== first) words.push(...other.split('+').map(part => `${part}/${first === tcp ? 'udp' : 'tcp'}`));
+	return words.slice(0, 3).join(', ') + (words.length > 3 ? ', …' : '');
 }
 
 /* N or N-M, joined by +, up to 32 */
@@ -84,15 +97,18 @@ function hostsOf(l) {
 	return [...new Set([l.h, four, six, ...l.a])].filter(h => h).slice(0, 4);
 }
 
-/* whether a browser can try a door */
-const canProbe = door => door.tcp && !badPorts.has(door.port);
+/* the first port at which a browser can try a door; 0 = none */
+function tryPort(door) {
+	for (const [first, last] of rangesOf(door.tcp))
+		for (let port = first; port <= last; port++) if (!badPorts.has(port)) return port;
+	return 0;
+}
 
 /* a port of the router at which nothing should answer: the one above those of knocks, unless it is a door's */
 function otherPort(l) {
-	for (let port = l.p ? l.p + 6144 : l.u + 1; ; port++) {
-		if (port > 65535) port = 10240;
-		if (!badPorts.has(port) && l.doors.every(d => d.port !== port)) return port;
-	}
+	const taken = l.doors.flatMap(d => rangesOf(d.tcp)), isFree = port => !badPorts.has(port) && !taken.some(([first, last]) => first <= port && port <= last);
+	const from = first => Array.from({length: 65536 - first}, (_, i) => first + i);
+	return [...from(l.p ? l.p + 6144 : l.u + 1), ...from(10240)].find(isFree) || 65535;
 }
 
 /* where a door's service is: host:port, and a URL if there is a scheme for it */

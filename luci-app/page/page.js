@@ -21,7 +21,7 @@ function addCard(router, door) {
 	make(make(card.knock, 'span', 'frame'), 'span', 'leaf');
 	const label = make(card.knock, 'span', 'label');
 	make(label, 'b', '', door.title);
-	if (door.port) make(label, 'small', '', [door.service, t('port', door.port)].filter(x => x).join(' · '));
+	if (door.port) make(label, 'small', '', [door.service, t(portsText(door) === `${door.port}` ? 'port' : 'ports', portsText(door))].filter(x => x).join(' · '));
 	card.result = make(box, 'p', 'result');
 	card.result.setAttribute('role', 'status');
 	card.time = make(box, 'p', 'time'); /* not read out each second */
@@ -94,11 +94,11 @@ function tick() {
 function look(cards) {
 	if (!state.probe || busy) return;
 	for (const router of new Set(cards.map(c => c.router))) {
-		const hosts = hostsOf(router), mine = cards.filter(c => c.router === router && canProbe(c.door));
+		const hosts = hostsOf(router), mine = cards.filter(c => c.router === router && tryPort(c.door));
 		if (!mine.length || sockets.left() < 150) continue;
 		const other = watch(hosts, otherPort(router)), at = Date.now();
 		for (const card of mine.slice(0, mostLooks / hosts.length)) {
-			card.before = {at, other, door: watch(hosts, card.door.port, card.door.service)};
+			card.before = {at, other, door: watch(hosts, tryPort(card.door), card.door.service)};
 			if (card.open) lookAgain(card, card.before.door);
 		}
 	}
@@ -123,7 +123,7 @@ async function before(card, hosts) {
 	const silent = b => hosts.every(h => b.door.came[h] === undefined && b.other.came[h] === undefined);
 	let b = card.before;
 	delete card.before;
-	if (!b || Date.now() - b.at > lookLasts || !silent(b)) b = {at: Date.now(), other: watch(hosts, otherPort(card.router)), door: watch(hosts, card.door.port, card.door.service)};
+	if (!b || Date.now() - b.at > lookLasts || !silent(b)) b = {at: Date.now(), other: watch(hosts, otherPort(card.router)), door: watch(hosts, tryPort(card.door), card.door.service)};
 	const all = () => hosts.every(h => b.door.came[h] !== undefined && b.other.came[h] !== undefined);
 	while (b.door.age() < 1000 && !all()) await sleep(20);
 	const s = seen(hosts, b.door, b.other);
@@ -134,7 +134,7 @@ async function before(card, hosts) {
 
 /* watches a door after a knock, until there is a word for it */
 async function after(card, hosts, first, most) {
-	const door = watch(hosts, card.door.port, card.door.service), other = watch(hosts, otherPort(card.router));
+	const door = watch(hosts, tryPort(card.door), card.door.service), other = watch(hosts, otherPort(card.router));
 	/* at a host where it did, it will not open at another much later */
 	const answered = hosts.some(h => first[h].door !== undefined && first[h].other === undefined);
 	for (;;) {
@@ -150,7 +150,7 @@ async function after(card, hosts, first, most) {
 /* whether answers take so long that one may have been missed before; a late one may be of a second SYN, so it is asked again */
 async function isSlow({door}, host, ms) {
 	if (ms <= slow) return false;
-	const again = watch([host], door.port, door.service);
+	const again = watch([host], tryPort(door), door.service);
 	while (again.age() <= slow && !(host in again.came)) await sleep(20);
 	again.stop();
 	return !(again.came[host] <= slow);
@@ -210,7 +210,7 @@ async function shut(card) {
 	hideTarget(card);
 }
 
-const canTry = card => state.probe && canProbe(card.door) && sockets.left() > 8 * hostsOf(card.router).length;
+const canTry = card => state.probe && tryPort(card.door) > 0 && sockets.left() > 8 * hostsOf(card.router).length;
 
 /* the SYNs of two knocks within 3 s would mix */
 let sent = -3000;

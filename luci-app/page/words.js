@@ -1,7 +1,7 @@
 /* what the page says */
 const T = {
 	en: {
-		lead: 'Tap a door to knock.', times: 'Open for', t0: 'Usual', min: '% min', hours: '% h', port: 'port %',
+		lead: 'Tap a door to knock.', times: 'Open for', t0: 'Usual', min: '% min', hours: '% h', port: 'port %', ports: 'ports %',
 		busy: 'Knocking…', open: 'Open.', left: '% left', since: 'Open since %', over: 'Its time is over.', shutSeen: 'It answers no more.',
 		again: 'No answer yet: knocked again.',
 		udpOnly: 'Nothing comes back. This browser had no connections left to knock over TCP, only over UDP: press again in two minutes.',
@@ -30,7 +30,7 @@ const T = {
 		tabFirefox: 'Only this tab keeps the settings, and Firefox on Android runs no saved pages. Copy the link below, open this page’s address in Chrome, paste it, and save there.',
 	},
 	de: {
-		lead: 'Zum Klopfen eine Tür antippen.', times: 'Öffnen für', t0: 'Üblich', min: '% min', hours: '% h', port: 'Port %',
+		lead: 'Zum Klopfen eine Tür antippen.', times: 'Öffnen für', t0: 'Üblich', min: '% min', hours: '% h', port: 'Port %', ports: 'Ports %',
 		busy: 'Klopft …', open: 'Offen.', left: 'noch %', since: 'Offen seit %', over: 'Die Zeit ist um.', shutSeen: 'Keine Antwort mehr.',
 		again: 'Noch keine Antwort: nochmal geklopft.',
 		udpOnly: 'Es kommt nichts zurück. Dieser Browser hatte keine Verbindungen mehr, um über TCP zu klopfen, nur über UDP: in zwei Minuten noch einmal drücken.',
@@ -59,7 +59,7 @@ const T = {
 		tabFirefox: 'Nur dieser Tab behält alles, und Firefox für Android führt gesicherte Seiten nicht aus. Unten den Link kopieren, die Adresse dieser Seite in Chrome öffnen, dort einfügen und sichern.',
 	},
 	zh: {
-		lead: '轻触一扇门来敲门。', times: '开放时间', t0: '默认', min: '% 分钟', hours: '% 小时', port: '端口 %',
+		lead: '轻触一扇门来敲门。', times: '开放时间', t0: '默认', min: '% 分钟', hours: '% 小时', port: '端口 %', ports: '端口 %',
 		busy: '正在敲门…', open: '已打开。', left: '剩余 %', since: '% 起开放', over: '时间已到。', shutSeen: '已无应答。',
 		again: '还没有应答：已再次敲门。',
 		udpOnly: '没有任何应答。此浏览器已没有可用于 TCP 敲门的连接，只发出了 UDP：请两分钟后再按。',

@@ -27,7 +27,8 @@ var validators = []struct{ name, option, section string }{
 	{"maxSkew", "max_skew", "config latchkey main\noption max_skew %s\n"},
 	{"name", "", "config door %s\noption port 22\n"},
 	{"title", "title", "config door d\noption port 22\noption title %s\n"},
-	{"port", "port", "config door d\noption port %s\n"},
+	{"port", "stun_port", "config latchkey main\noption stun_port %s\n"},
+	{"doorPorts", "port", "config door d\noption port %s\n"},
 	{"step", "step", "config sequence s\nlist step %s\n"},
 	{"span", "ports", "config latchkey main\noption ports %s\n"},
 	{"key", "key", "config client c\noption key %s\n"},
@@ -62,9 +63,13 @@ func FuzzValid(f *testing.F) {
 	for i, v := range validators {
 		for _, value := range strings.Fields("30s 1h30m 08h 25h 300s 0 1 7000/tcp 7000/tcp:syn,!ack 07000/udp icmp:77 icmp:1453 20480-26623 59392-65535 " +
 			"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= __CHANGEME__ 2027-01-31 2027-01-31T18:00:00+01:00 2029-02-29 ::22/-64 2001:db8::22 " +
-			"fe80::1 ::ffff:1.2.3.4 home.example.net. 203.0.113.7 1.2.3 https://knock.example/x é\u00a0") {
+			"fe80::1 ::ffff:1.2.3.4 home.example.net. 22,80 22/udp 60000-61000/udp 8010-8000 203.0.113.7 1.2.3 https://knock.example/x é\u00a0") {
 			f.Add(uint8(i), value)
 		}
+		f.Add(uint8(i), "22 60000-61000/udp")
+		f.Add(uint8(i), "80 443 80")
+		f.Add(uint8(i), "80 443 80-81/udp 80/tcp")
+		f.Add(uint8(i), strings.Repeat("1 ", 32)+"1")
 		f.Add(uint8(i), "a title, with spaces: "+v.name)
 	}
 	luci := lab.NewOracle(f, "node", "../../testdata/answer.mjs", "valid")
@@ -75,6 +80,12 @@ func FuzzValid(f *testing.F) {
 		}
 		if isList := v.name == "host" || v.name == "step"; isList && len(strings.Fields(value)) > 1 {
 			return // LuCI asks about each
+		}
+		if v.name == "port" && value == "0" {
+			return // which is off, and LuCI asks about no port then
+		}
+		if v.name == "doorPorts" && strings.Contains(value, "\u0085") {
+			return // white space for Go
 		}
 		if v.name == "name" && seal.Tag(value) == (seal.DoorTag{}) {
 			return // one in 65536 means every door, which takes SHA-256 to see

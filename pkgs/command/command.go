@@ -12,12 +12,13 @@ import (
 // Sender stands in a command for the address of whoever knocked, as knockd replaces it.
 const Sender = "%IP%"
 
-// Opening is one port that a command opens.
+// Opening is one port that a command opens, or a range of them.
 type Opening struct {
 	Proto    string     // "tcp", "udp" or "tcp udp"
 	Port     uint16     // outside
+	Last     uint16     // of a range; 0 = it is one port
 	Host     netip.Addr // behind the router; not valid = the router itself
-	HostPort uint16     // of Host; 0 = Port
+	HostPort uint16     // of Host; 0 = Port, which it is for ranges
 }
 
 // Kind is what a command does, roughly.
@@ -248,7 +249,7 @@ func (o Opening) IsBehind(d Opening) bool {
 	if port == 0 {
 		port = d.Port
 	}
-	return d.Host == o.Host && port == o.Port && strings.Contains(d.Proto, o.Proto)
+	return d.Host == o.Host && port == o.Port && d.Last == o.Last && strings.Contains(d.Proto, o.Proto)
 }
 
 func equal(a, b []Opening) bool {

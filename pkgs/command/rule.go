@@ -235,27 +235,52 @@ func (r *rule) openings() (list []Opening, problem string) {
 			proto = "tcp udp"
 		}
 		port, protos := service(word, r.firewd)
+		last := uint16(0)
 		switch {
 		case port != 0 && r.proto != "" && !strings.Contains(protos, r.proto[:1]):
 			r.failFor("%s is not the name of a port of this protocol", word)
 		case port != 0 && r.proto == "":
 			proto = strings.TrimSpace(strings.Replace(strings.Replace(protos, "t", "tcp ", 1), "u", "udp", 1))
 		case port == 0:
-			n, err := strconv.ParseUint(word, 10, 16)
-			if port = uint16(n); err != nil && strings.ContainsAny(word, ":-") && isRange(word) {
-				problem = "of ports " + word + ": a door has one port, so a range needs a door for each port of it that is used"
-				continue
-			} else if err != nil || n == 0 {
+			if port, last = portRange(word); port == 0 {
 				r.failFor("%s is no port that is known here", word)
 			}
 		}
-		list = append(list, Opening{Proto: proto, Port: port, Host: host, HostPort: inner})
+		if last == port {
+			last = 0
+		}
+		if last != 0 && inner != 0 {
+			problem = "of ports " + word + ": they all lead to one port, where those of a door lead to as many"
+			continue
+		}
+		list = append(list, Opening{Proto: proto, Port: port, Last: last, Host: host, HostPort: inner})
 	}
 	return list, problem
 }
 
-func isRange(s string) bool {
-	return strings.Trim(s, "0123456789") != s && strings.Trim(s, "0123456789:-") == ""
+// portRange reads a port, or the first and the last of several with - or, as iptables and ufw have it, :
+// between them. Without a first one that is 0, and without a last one 65535, as in iptables. It returns 0 if
+// it is neither.
+func portRange(s string) (first, last uint16) {
+	low, high, ranged := strings.Cut(strings.Replace(s, ":", "-", 1), "-")
+	if ranged && low == "" && high != "" {
+		low = "0"
+	}
+	if ranged && high == "" && low != "" {
+		high = "65535"
+	}
+	a, err := strconv.ParseUint(low, 10, 16)
+	if err != nil {
+		return 0, 0
+	}
+	if !ranged {
+		return uint16(a), uint16(a)
+	}
+	b, err := strconv.ParseUint(high, 10, 16)
+	if a = max(a, 1); err != nil || b < a {
+		return 0, 0
+	}
+	return uint16(a), uint16(b)
 }
 
 // hostPort reads the address, and perhaps the port, of a DNAT.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
@@ -74,36 +75,67 @@ func (r *reader) adviseHost() {
 }
 
 func (r *reader) adviseDoors() {
-	type place struct {
-		src   string
-		proto wire.Proto
-		port  uint16
-	}
-	taken := map[place]string{} // bounded by twice MaxDoors
+	r.adviseSharedPorts()
 	for i := range r.doors {
 		d := &r.doors[i]
 		if !d.v.Enabled {
 			continue
 		}
-		if option, zone := r.main.v.MissingZone(&d.v); zone != "" {
+		if option, zone := r.main.v.MissingZone(&d.v.Door); zone != "" {
 			r.warn(d.at, option, "is '%s', a zone that the firewall does not have: the door stays closed", zone)
 		}
-		for _, proto := range d.v.Protos {
-			at := place{d.v.Src, proto, d.v.Port}
-			if other, ok := taken[at]; ok {
-				r.warn(d.at, "port", "is that of door '%s' too: while both are open, the first one is used", other)
-				break
-			}
-			taken[at] = d.v.Name
-		}
 		for _, k := range r.receivers() {
-			if k.proto == wire.UDP && slices.Contains(d.v.Protos, wire.UDP) && inRanges(k.ranges, d.v.Port) {
-				r.warn(d.at, "port", "is %s too: while it is open, knocks reach the service", k.what)
+			if port, meets := d.v.meets(k); meets && k.proto == wire.UDP {
+				r.warn(d.at, "port", "%s %s too: while it is open, knocks reach the service", d.v.which(k.proto, port), k.what)
 			}
 		}
 		if !r.opened(d.v.Name) {
 			r.warn(d.at, "", "is opened by nobody: no client that may knock now, and no sequence, names it")
 		}
+	}
+}
+
+// adviseSharedPorts tells which doors have ports of others.
+func (r *reader) adviseSharedPorts() {
+	type lane struct {
+		door int // its place in the reader
+		Opening
+	}
+	var list []lane // at most 2 * MaxPorts for each of MaxDoors
+	for i := range r.doors {
+		for _, o := range r.doors[i].v.Openings {
+			if r.doors[i].v.Enabled {
+				list = append(list, lane{i, o})
+			}
+		}
+	}
+	src := func(l lane) string { return r.doors[l.door].v.Src }
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i], list[j]
+		switch {
+		case src(a) != src(b):
+			return src(a) < src(b)
+		case a.Proto != b.Proto:
+			return a.Proto < b.Proto
+		}
+		return a.Outside.First < b.Outside.First
+	})
+	told := make([]bool, len(r.doors))
+	for i, last := 1, 0; i < len(list); i++ {
+		a, b := list[last], list[i] // a has the highest port of all that begin before b
+		if src(a) == src(b) && a.Proto == b.Proto {
+			port, both := overlap(a.Opening, b.Opening)
+			first, second := min(a.door, b.door), max(a.door, b.door)
+			if both && first != second && !told[second] {
+				told[second] = true
+				d := &r.doors[second]
+				r.warn(d.at, "port", "%s that of door '%s' too: while both are open, the first one is used", d.v.which(b.Proto, port), r.doors[first].v.Name)
+			}
+			if b.Outside.Last <= a.Outside.Last {
+				continue
+			}
+		}
+		last = i
 	}
 }
 

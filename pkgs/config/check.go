@@ -3,6 +3,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -91,8 +92,8 @@ func (r *reader) checkDoors(s *uci.Section, names []string) {
 	}
 }
 
-func (r *reader) door(name string) *place[Door] {
-	return find(r.doors, func(d *place[Door]) bool { return d.v.Name == name })
+func (r *reader) door(name string) *place[doorSection] {
+	return find(r.doors, func(d *place[doorSection]) bool { return d.v.Name == name })
 }
 
 func (r *reader) client(name string) *place[clientSection] {
@@ -156,6 +157,16 @@ func (r *reader) receivers() []receiver {
 	return list
 }
 
+// meets returns the first port of a door at which knocks arrive.
+func (d *Door) meets(k receiver) (port uint16, meets bool) {
+	for _, o := range d.Openings {
+		if port, meets = sharedPort(o, k.ranges); meets && o.Proto == k.proto {
+			return port, true
+		}
+	}
+	return 0, false
+}
+
 func onePort(port uint16) wire.PortRange { return wire.PortRange{First: port, Last: port} }
 
 // checkPorts refuses knocks by ports that would be taken for something else: both layouts in the
@@ -171,12 +182,16 @@ func (r *reader) checkPorts() {
 	}
 	for i := range r.doors {
 		d := &r.doors[i]
-		if !d.v.Enabled || !slices.Contains(d.v.Protos, wire.TCP) {
+		if !d.v.Enabled {
 			continue
 		}
 		for _, k := range r.receivers() {
-			if k.proto == wire.TCP && inRanges(k.ranges, d.v.Port) {
-				r.refuse(d.at, "port", "is %d, which is %s: knocks arrive there", d.v.Port, k.what)
+			if port, meets := d.v.meets(k); meets && k.proto == wire.TCP {
+				which := d.v.which(k.proto, port)
+				if d.v.isOne() {
+					which = fmt.Sprintf("is %d, which is", port)
+				}
+				r.refuse(d.at, "port", "%s %s: knocks arrive there", which, k.what)
 			}
 		}
 	}

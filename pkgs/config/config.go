@@ -79,14 +79,12 @@ const (
 type Door struct {
 	Name     string
 	Title    string
-	Src      string       // firewall zone from which the opened address connects
-	Protos   []wire.Proto // TCP, UDP or both
-	Port     uint16       // outside
-	Dest     string       // zone of the LAN host; "" = the router itself
-	DestIP   netip.Addr   // IPv4, behind DNAT
-	DestIP6  netip.Addr   // IPv6, behind a pinhole; may be a suffix such as ::22
-	DestPort uint16       // of the LAN host
-	Service  string       // what is behind it, one of link.Services; "" = none that is known
+	Src      string     // firewall zone from which the opened address connects
+	Openings []Opening  // at least one, in the order of option port; none of them overlap
+	Dest     string     // zone of the LAN host; "" = the router itself
+	DestIP   netip.Addr // IPv4, behind DNAT
+	DestIP6  netip.Addr // IPv6, behind a pinhole; may be a suffix such as ::22
+	Service  string     // what is behind the first opening, one of link.Services; "" = none that is known
 	OpenFor  time.Duration
 	MaxOpen  time.Duration
 	Wake     net.HardwareAddr // nil = none

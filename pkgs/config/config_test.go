@@ -71,12 +71,12 @@ func TestParse_full(t *testing.T) {
 			LogLevel: config.LevelDebug,
 		},
 		Doors: []config.Door{{
-			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 2222,
-			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"), DestPort: 22,
+			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Openings: []config.Opening{{Proto: wire.TCP, Outside: ports(2222, 2222), Inside: ports(22, 22)}},
+			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"),
 			Service: "sftp",
 			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
 		}, {
-			Name: "router_web", Src: "wan", Protos: []wire.Proto{wire.TCP, wire.UDP}, Port: 443, DestPort: 443,
+			Name: "router_web", Src: "wan", Openings: []config.Opening{same(wire.TCP, 443, 443), same(wire.UDP, 443, 443)},
 			Service: "https",
 			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Enabled: true,
 		}},
@@ -124,7 +124,7 @@ func TestParse_defaults(t *testing.T) {
 			MaxSkew: 90 * time.Second,
 		},
 		Doors: []config.Door{{
-			Name: "ssh", Src: "wan", Protos: []wire.Proto{wire.TCP}, Port: 22, DestPort: 22,
+			Name: "ssh", Src: "wan", Openings: []config.Opening{same(wire.TCP, 22, 22)},
 			Service: "ssh",
 			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Enabled: true,
 		}},
@@ -151,6 +151,10 @@ func TestParse_service(t *testing.T) {
 		"option port '22'\n" + lan + "option dest_port '5900'": "vnc",
 		"option port '5900'\n" + lan:                           "vnc",
 		"option port '22'\n" + lan + "option dest_port '2200'": "",
+		"option port '22 60000-61000/udp'":                     "ssh", // the first port counts
+		"option port '60000-61000/udp 22'":                     "",
+		"option port '51820/udp 80'":                           "wireguard",
+		"option port '8080-8090'":                              "http",
 	} {
 		got, problems := config.Parse("config latchkey 'main'\nconfig door 'a'\n" + lines + "\n")
 		if errs := problems.Errors(); len(errs) > 0 {
@@ -446,7 +450,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, d := range cfg.Doors {
-			if d.Name == "" || d.Port == 0 || d.DestPort == 0 || len(d.Protos) == 0 || d.OpenFor <= 0 || d.MaxOpen < d.OpenFor ||
+			if d.Name == "" || !areOpenings(d.Openings) || d.OpenFor <= 0 || d.MaxOpen < d.OpenFor ||
 				(d.Dest != "") != (d.DestIP.IsValid() || d.DestIP6.IsValid()) {
 				t.Errorf("door %+v", d)
 			}

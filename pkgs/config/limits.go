@@ -17,6 +17,11 @@ const (
 	MaxOnce       = 256 // one-time entries of one sequence
 	MaxInterfaces = 16
 	MaxPortGroups = 64
+	// MaxPorts is how many ports and ranges a door has: as many as a link tells of one.
+	MaxPorts = link.MaxPorts
+	// MaxMoved is how many ports of ranges a door leads to other ports of a host behind DNAT, for each
+	// protocol: firewall4 needs a rule for each of them.
+	MaxMoved = 64
 	// MaxHosts is a name and as many addresses as a link has.
 	MaxHosts = 1 + link.MaxAddresses
 	// MaxProblems is how many problems are listed.

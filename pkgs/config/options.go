@@ -22,12 +22,15 @@ type option struct {
 type kind uint8
 
 const (
-	single kind = iota
-	must        // single, and has to be there
-	words       // a list; a value with spaces in it is several entries, as in firewall4
-	texts       // a list; entries may have spaces in them
-	secret      // single, and never shown
+	single    kind = iota
+	must           // single, and has to be there
+	words          // a list; a value with spaces in it is several entries, as in firewall4
+	mustWords      // words, and has to be there
+	texts          // a list; entries may have spaces in them
+	secret         // single, and never shown
 )
+
+func (k kind) isWords() bool { return k == words || k == mustWords }
 
 // The whole configuration: its five types of sections with all their options. What holds if an
 // option is not there is in the functions new... below.
@@ -51,16 +54,16 @@ func (m *Main) options() []option {
 	}
 }
 
-func (d *Door) options() []option {
+func (d *doorSection) options() []option {
 	return []option{
 		{"title", single, to(&d.Title, parseTitle)},
 		{"src", single, to(&d.Src, parseZone)},
-		{"proto", words, addNew(&d.Protos, 2, parseProto)},
-		{"port", must, to(&d.Port, parsePort)},
+		{"proto", words, addNew(&d.protos, 2, parseProto)},
+		{"port", mustWords, add(&d.ports, MaxPorts, parseDoorPort)},
 		{"dest", single, to(&d.Dest, parseZone)},
 		{"dest_ip", single, to(&d.DestIP, parseIPv4)},
 		{"dest_ip6", single, to(&d.DestIP6, parseIPv6)},
-		{"dest_port", single, to(&d.DestPort, parsePort)},
+		{"dest_port", words, add(&d.inside, MaxPorts, parseInside)},
 		{"service", single, to(&d.Service, parseService)},
 		{"open_for", single, to(&d.OpenFor, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
@@ -119,27 +122,31 @@ func (m *Main) complete() {
 	m.Inside = slices.DeleteFunc(m.Inside, func(name string) bool { return slices.Contains(m.Devices, name) })
 }
 
-func newDoor(name string) Door {
-	return Door{Name: name, Src: "wan", OpenFor: DefaultOpenFor, Enabled: true}
+func newDoor(name string) doorSection {
+	return doorSection{Door: Door{Name: name, Src: "wan", OpenFor: DefaultOpenFor, Enabled: true}}
 }
 
 // complete sets what depends on other options.
 func (d *Door) complete() {
-	if d.Protos == nil {
-		d.Protos = []wire.Proto{wire.TCP}
-	}
-	if d.DestPort == 0 {
-		d.DestPort = d.Port
-	}
 	switch d.Service {
 	case "":
-		d.Service = link.UsualService(slices.Contains(d.Protos, wire.TCP), slices.Contains(d.Protos, wire.UDP), d.DestPort)
+		d.Service = d.usualService()
 	case serviceNone:
 		d.Service = ""
 	}
 	if d.MaxOpen == 0 {
 		d.MaxOpen = max(d.OpenFor, DefaultMaxOpen)
 	}
+}
+
+// usualService tells the service from where the first port leads, which clients connect to.
+func (d *Door) usualService() string {
+	if len(d.Openings) == 0 { // of a door that is refused
+		return ""
+	}
+	first := d.Openings[0]
+	_, udp := d.Opening(wire.UDP, first.Outside.First)
+	return link.UsualService(first.Proto == wire.TCP, udp, first.Inside.First)
 }
 
 func newClient(name string) clientSection {

@@ -14,7 +14,7 @@ import (
 func tables() map[string][]string {
 	return map[string][]string{
 		"latchkey": optionNames(new(Main).options()),
-		"door":     optionNames(new(Door).options()),
+		"door":     optionNames(new(doorSection).options()),
 		"client":   optionNames(new(clientSection).options()),
 		"sequence": optionNames(new(Sequence).options()),
 		"ports":    optionNames(new(portsSection).options()),

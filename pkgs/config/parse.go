@@ -48,7 +48,7 @@ func Check(text string, now time.Time) (*Config, Problems) {
 // has a problem must not lead to problems of others that name it.
 type reader struct {
 	main      place[Main]
-	doors     []place[Door]
+	doors     []place[doorSection]
 	clients   []place[clientSection]
 	sequences []place[Sequence]
 	ports     place[portsSection]
@@ -86,7 +86,7 @@ func (r *reader) section(s *uci.Section) {
 		r.read(s, r.main.v.options())
 		r.finishMain(&r.main)
 	case "door":
-		p := place[Door]{newDoor(s.Name), s}
+		p := place[doorSection]{newDoor(s.Name), s}
 		r.read(s, p.v.options())
 		r.finishDoor(&p)
 		r.doors = append(r.doors, p)
@@ -154,7 +154,7 @@ func (r *reader) read(s *uci.Section, options []option) {
 		r.readOption(s, options[n], given)
 	}
 	for _, o := range options {
-		if o.kind == must && !has(s, o.name) {
+		if (o.kind == must || o.kind == mustWords) && !has(s, o.name) {
 			r.refuse(s, o.name, "is mandatory but not set")
 		}
 	}
@@ -179,13 +179,13 @@ func optionNames(options []option) []string {
 }
 
 func (r *reader) readOption(s *uci.Section, o option, given *uci.Option) {
-	if given.List && o.kind != words && o.kind != texts {
+	if given.List && !o.kind.isWords() && o.kind != texts {
 		r.refuse(s, o.name, "must not be a list")
 		return
 	}
 	for _, value := range given.Values {
 		entries := []string{value.Text}
-		if o.kind == words {
+		if o.kind.isWords() {
 			entries = strings.Fields(value.Text)
 		}
 		if len(entries) == 0 || entries[0] == "" {
@@ -203,7 +203,7 @@ func (r *reader) readOption(s *uci.Section, o option, given *uci.Option) {
 func (r *reader) config() *Config {
 	c := &Config{Main: r.main.v}
 	for i := range r.doors {
-		c.Doors = append(c.Doors, r.doors[i].v)
+		c.Doors = append(c.Doors, r.doors[i].v.Door)
 	}
 	for i := range r.clients {
 		c.Clients = append(c.Clients, r.clients[i].v.Client)

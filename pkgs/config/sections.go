@@ -40,8 +40,9 @@ func (r *reader) finishMain(p *place[Main]) {
 	}
 }
 
-func (r *reader) finishDoor(p *place[Door]) {
+func (r *reader) finishDoor(p *place[doorSection]) {
 	d, s := &p.v, p.at
+	r.finishOpenings(d, s)
 	d.complete()
 	if d.MaxOpen < d.OpenFor && !r.failed(s, "max_open") && !r.failed(s, "open_for") {
 		r.refuse(s, "max_open", "is shorter than open_for, which is %s", formatDuration(d.OpenFor))

@@ -53,24 +53,64 @@ type endpoint struct {
 	port  uint16
 }
 
-// doorPorts lists who comes to each port of an enabled door. Bounded by twice MaxDoors.
-func (r *reader) doorPorts() map[endpoint][]visitor {
-	ports := map[endpoint][]visitor{}
+// portSet has a bit for each port.
+type portSet [1 << 16 / 64]uint64
+
+func (s *portSet) has(port uint16) bool { return s[port/64]>>(port%64)&1 != 0 }
+
+func (s *portSet) add(ports wire.PortRange) {
+	for port := int(ports.First); port <= int(ports.Last); port++ {
+		s[port/64] |= 1 << (port % 64)
+	}
+}
+
+// doorPorts are the ports of all enabled doors. Few ports of sequences are among them, so doors are
+// looked through for those only.
+type doorPorts struct {
+	doors []place[doorSection]
+	tcp   portSet
+	udp   portSet
+}
+
+func (p *doorPorts) of(proto wire.Proto) *portSet {
+	if proto == wire.UDP {
+		return &p.udp
+	}
+	return &p.tcp
+}
+
+func (r *reader) doorPorts() *doorPorts {
+	p := &doorPorts{doors: r.doors}
 	for i := range r.doors {
-		d := &r.doors[i].v
-		if !d.Enabled {
-			continue
+		if d := &r.doors[i].v; d.Enabled {
+			for _, o := range d.Openings {
+				p.of(o.Proto).add(o.Outside)
+			}
 		}
-		for _, proto := range d.Protos {
-			at := endpoint{proto, d.Port}
-			ports[at] = append(ports[at], visitor{
-				where:   "the port of door '" + d.Name + "'",
+	}
+	return p
+}
+
+// at lists who comes to a port because it is a door's.
+func (p *doorPorts) at(here endpoint) (visitors []visitor) {
+	if !p.of(here.proto).has(here.port) {
+		return nil
+	}
+	for i := range p.doors {
+		d := &p.doors[i].v
+		if _, has := d.Opening(here.proto, here.port); d.Enabled && has {
+			where := "the port of door '"
+			if !d.isOne() {
+				where = "a port of door '"
+			}
+			visitors = append(visitors, visitor{
+				where:   where + d.Name + "'",
 				who:     "who connects to that door",
-				packets: connection(proto, d.Port),
+				packets: connection(here.proto, here.port),
 			})
 		}
 	}
-	return ports
+	return visitors
 }
 
 // step is one of a sequence.
@@ -111,7 +151,7 @@ func (q *Sequence) lists(yield func([]knock.Step) bool) {
 
 // adviseTraffic tells what a sequence takes for its own steps, and what touches its trip wires, in the
 // traffic of doors, of messages and of other sequences. A step that two sequences have is no mistake.
-func (r *reader) adviseTraffic(at int, doors map[endpoint][]visitor, others map[endpoint][]step) {
+func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]step) {
 	q := &r.sequences[at]
 	option, once := "step", len(q.v.Once) > 0
 	if once {
@@ -126,7 +166,7 @@ func (r *reader) adviseTraffic(at int, doors map[endpoint][]visitor, others map[
 			sort.Slice(ports, func(i, j int) bool { return ports[i] < ports[j] })
 			for _, port := range ports {
 				here := endpoint{proto, port}
-				for _, v := range doors[here] {
+				for _, v := range doors.at(here) {
 					visits = note(visits, v, steps, once, reactions)
 				}
 				for _, k := range receivers {

@@ -91,6 +91,8 @@ func nearby(random *rand.Rand) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "config latchkey main\noption stun_port %d\noption spa_port %d\n", port(), port())
 	fmt.Fprintf(&b, "config door web\noption port %d\noption proto '%s'\n", port(), []string{"tcp", "udp", "tcp udp"}[random.IntN(3)])
+	range1, range2 := port(), 7100+random.IntN(30)
+	fmt.Fprintf(&b, "config door games\noption port '%d-%d %d/udp %d-%d/udp'\n", range1, range1+random.IntN(4), 7090+random.IntN(5), range2, range2+1)
 	first := port()
 	fmt.Fprintf(&b, "config ports\noption ports %d-%d\noption header %d\n", first, first+1+random.IntN(3), first+10)
 	var before []string
@@ -136,15 +138,20 @@ func trafficOf(cfg *config.Config) []traffic {
 	list = append(list, ports, traffic{"a header of section 'ports'", []wire.Packet{syn(cfg.Ports.Header[0])}})
 	for _, d := range cfg.Doors {
 		door := traffic{where: "the port of door '" + d.Name + "'"}
-		for _, proto := range d.Protos {
-			if proto == wire.UDP {
-				door.packets = append(door.packets, datagram(d.Port))
-				continue
-			}
-			for _, flags := range []wire.TCPFlags{wire.SYN, wire.ACK, wire.ACK | wire.PSH, wire.ACK | wire.FIN, wire.RST} {
-				p := syn(d.Port)
-				p.Flags = flags
-				door.packets = append(door.packets, p)
+		if len(d.Openings) > 2 || d.Openings[0].Outside.Count() > 1 {
+			door.where = "a port of door '" + d.Name + "'"
+		}
+		for _, o := range d.Openings {
+			for port := o.Outside.First; port <= o.Outside.Last; port++ {
+				if o.Proto == wire.UDP {
+					door.packets = append(door.packets, datagram(port))
+					continue
+				}
+				for _, flags := range []wire.TCPFlags{wire.SYN, wire.ACK, wire.ACK | wire.PSH, wire.ACK | wire.FIN, wire.RST} {
+					p := syn(port)
+					p.Flags = flags
+					door.packets = append(door.packets, p)
+				}
 			}
 		}
 		list = append(list, door)

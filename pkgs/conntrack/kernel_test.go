@@ -53,17 +53,17 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 var ways = []way{
 	{"DNAT", "tcp", router + ":2222", "nas", ":22", phone, neighbour, "latchkey1_nas_4", "latchkey1_web_4",
-		door.Flow{From: addr(phone), Protos: []uint8{6}, Port: 2222, Server: addr(nas), ServerPort: 22}},
+		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 6, First: 2222, Last: 2222, Server: 22}}, Server: addr(nas)}},
 	{"pinhole", "tcp", "[" + nas6 + "]:22", "nas", ":22", phone6, neighbour6, "latchkey1_nas_6", "latchkey1_web_6",
-		door.Flow{From: addr(phone6), Protos: []uint8{6}, Port: 22, Server: addr("::22"), ServerPort: 22}},
+		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 6, First: 22, Last: 22, Server: 22}}, Server: addr("::22")}},
 	{"router", "tcp", router + ":8443", "router", ":8443", phone, neighbour, "latchkey1_web_4", "latchkey1_nas_4",
-		door.Flow{From: addr(phone), Protos: []uint8{6, 17}, Port: 8443}},
+		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}, {Proto: 17, First: 8443, Last: 8443, Server: 8443}}}},
 	{"router_IPv6", "tcp", "[" + router6 + "]:8443", "router", ":8443", phone6, neighbour6, "latchkey1_web_6", "latchkey1_nas_6",
-		door.Flow{From: addr(phone6), Protos: []uint8{6}, Port: 8443}},
+		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}}}},
 	{"router_UDP", "udp", router + ":51820", "router", ":51820", phone, neighbour, "latchkey1_vpn_4", "latchkey1_web_4",
-		door.Flow{From: addr(phone), Protos: []uint8{17}, Port: 51820}},
+		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
 	{"router_UDP_IPv6", "udp", "[" + router6 + "]:51820", "router", ":51820", phone6, neighbour6, "latchkey1_vpn_6", "latchkey1_web_6",
-		door.Flow{From: addr(phone6), Protos: []uint8{17}, Port: 51820}},
+		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
 }
 
 // start loads the firewall anew, and lets addresses into sets.

@@ -94,23 +94,27 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 
 // flowOf says how sessions look that an address has through a door.
 func flowOf(c *config.Door, a netip.Addr) door.Flow {
-	f := door.Flow{From: a, Port: c.Port}
-	for _, p := range c.Protos {
-		f.Protos = append(f.Protos, uint8(p))
-	}
+	f := door.Flow{From: a}
 	switch {
 	case c.Dest == "":
 	case a.Is4():
-		f.Server, f.ServerPort = c.DestIP, c.DestPort
-	default: // behind a pinhole nothing is translated
-		f.Server, f.Port, f.ServerPort = c.DestIP6, c.DestPort, c.DestPort
+		f.Server = c.DestIP
+	default:
+		f.Server = c.DestIP6
+	}
+	for _, o := range c.Openings {
+		asked := o.Outside
+		if f.Server.Is6() { // behind a pinhole nothing is translated
+			asked = o.Inside
+		}
+		f.Ports = append(f.Ports, door.Ports{Proto: uint8(o.Proto), First: asked.First, Last: asked.Last, Server: o.Inside.First})
 	}
 	return f
 }
 
 // sameService tells whether sessions through two doors look alike.
 func sameService(x, y door.Flow) bool {
-	return x.Port == y.Port && x.Server == y.Server && x.ServerPort == y.ServerPort && slices.Equal(x.Protos, y.Protos)
+	return x.Server == y.Server && slices.Equal(x.Ports, y.Ports)
 }
 
 // tellEnded tells of grants that ended, and ends their sessions where cut says so.

@@ -131,6 +131,27 @@ func TestSessionsEndWithEveryWayAGrantEnds(t *testing.T) {
 	}
 }
 
+// A door's sessions are those at all of its ports, and at no other.
+func TestSessionsEndAtEveryPortOfADoor(t *testing.T) {
+	text := strings.Replace(home, "config door 'nas'\n", cutNAS, 1)
+	text = strings.Replace(text, "option port '2222'", "option port '2222 8000-8010 8005/udp'", 1)
+	r := newRig(t, strings.Replace(text, "option dest_port '22'", "option dest_port '22 9000-9010 9005'", 1))
+	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+	if r.open("nas") == "" {
+		t.Fatalf("not open: %q", r.last())
+	}
+	at := func(proto uint8, port, inside string) door.Session {
+		s := toNAS(phone)
+		s.Proto, s.To, s.Server = proto, netip.MustParseAddrPort("203.0.113.1:"+port), netip.MustParseAddrPort("192.168.1.22:"+inside)
+		return s
+	}
+	r.sessions.list = []door.Session{toNAS(phone), at(6, "8000", "9000"), at(6, "8010", "9010"), at(17, "8005", "9005"), at(6, "8011", "9011"), at(17, "8006", "9006")}
+	r.ask(t, control.Request{Method: "close", Door: "nas"})
+	if got, want := r.left(), "203.0.113.7 at 203.0.113.1:8011, 203.0.113.7 at 203.0.113.1:8006"; got != want {
+		t.Errorf("sessions %s, want %s", got, want)
+	}
+}
+
 func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
 	r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
 	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))

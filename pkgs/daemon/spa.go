@@ -33,15 +33,16 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 	}
 	for _, want := range r.SPA.Ports {
 		i := slices.IndexFunc(c.Doors, func(name string) bool {
-			door := d.policy.doors[name]
-			return door.Port == want.Port && slices.Contains(door.Protos, want.Proto)
+			_, has := d.policy.doors[name].Opening(want.Proto, want.Port)
+			return has
 		})
 		if i < 0 {
 			return refuse(c, knock.NotAllowed, "client %q has no door with %s port %d", c.Name, want.Proto, want.Port)
 		}
-		if door := d.policy.doors[c.Doors[i]]; !leadsTo(door, r.SPA.Target) {
+		door := d.policy.doors[c.Doors[i]]
+		if o, _ := door.Opening(want.Proto, want.Port); !leadsTo(door, o.PortInside(want.Port), r.SPA.Target) {
 			return refuse(c, knock.NotAllowed, "client %q asks to be forwarded to %s, but door %q leads to %s",
-				c.Name, tellTarget(r.SPA.Target), door.Name, tellTarget(targetOf(door)))
+				c.Name, tellTarget(r.SPA.Target), door.Name, tellTarget(targetOf(door, o.PortInside(want.Port))))
 		}
 		if !slices.Contains(yes.doors, c.Doors[i]) {
 			yes.doors = append(yes.doors, c.Doors[i])
@@ -50,21 +51,21 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 	return d.doors(now, r, yes)
 }
 
-// targetOf says where a door leads, over IPv4, in the words of a fwknop packet.
-func targetOf(door *config.Door) knock.SPATarget {
+// targetOf says where a door leads that has a port inside, over IPv4, in the words of a fwknop packet.
+func targetOf(door *config.Door, inside uint16) knock.SPATarget {
 	if door.Dest == "" {
-		return knock.SPATarget{Port: door.DestPort, Local: true}
+		return knock.SPATarget{Port: inside, Local: true}
 	}
-	return knock.SPATarget{Host: door.DestIP.String(), Port: door.DestPort}
+	return knock.SPATarget{Host: door.DestIP.String(), Port: inside}
 }
 
-// leadsTo tells whether a door leads to the target of a fwknop packet, if it has one. What a client
+// leadsTo tells whether a door with a port inside leads to the target of a fwknop packet, if it has one. What a client
 // calls the router does not count. Of a door that leads nowhere over IPv4 there is more to tell.
-func leadsTo(door *config.Door, want knock.SPATarget) bool {
+func leadsTo(door *config.Door, inside uint16, want knock.SPATarget) bool {
 	if want.Local {
 		want.Host = ""
 	}
-	return want.Port == 0 || want == targetOf(door) || !door.ServesFamily(false)
+	return want.Port == 0 || want == targetOf(door, inside) || !door.ServesFamily(false)
 }
 
 func tellTarget(t knock.SPATarget) string {

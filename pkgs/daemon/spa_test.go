@@ -194,6 +194,25 @@ func TestSPA(t *testing.T) {
 			t.Errorf("last event %+v", r.newest())
 		}
 	})
+	for name, tt := range map[string]struct{ ports, to, want string }{
+		"opens_a_door_with_the_port_in_a_range":                 {"option port '443 20-30'", "", "opened nas old"},
+		"refuses_a_port_that_the_door_has_for_another_protocol": {"option port '443 20-30/udp'", "", "refused not-allowed old"},
+		"refuses_a_port_beside_a_range":                         {"option port '23-30'", "", "refused not-allowed old"},
+		"opens_for_the_port_inside_that_its_own_leads_to":       {"option port '20-30'\n\toption dest_port '120-130'", "192.168.1.22,122", "opened nas old"},
+		"refuses_another_port_inside_of_the_same_range":         {"option port '20-30'\n\toption dest_port '120-130'", "192.168.1.22,120", "refused not-allowed old"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := spaRigWith(t, strings.Replace(spaHome, "option port '22'", tt.ports, 1), "nas", spaTime)
+			message := "1:" + ssh
+			if tt.to != "" {
+				message = "2:" + ssh + ":" + base64.RawStdEncoding.EncodeToString([]byte(tt.to))
+			}
+			r.spaSaying(phone, spaTime, message)
+			if r.last() != tt.want {
+				t.Errorf("last event %+v, want %s", r.newest(), tt.want)
+			}
+		})
+	}
 	t.Run("opens_for_two_packets_of_one_second", func(t *testing.T) {
 		r := spaRig(t, "nas", spaTime)
 		r.spa(neighbour, "basic.spa")

@@ -2,10 +2,7 @@
 
 package door
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Session is a connection, or what looks like one over UDP, as the kernel tracks it.
 type Session struct {
@@ -17,20 +14,36 @@ type Session struct {
 	Over   bool           // both or one side ended it; the kernel remembers it for a while
 }
 
-// Flow is the sessions that one address can have through one door. Its ports are never 0.
+// Flow is the sessions that one address can have through one door.
 type Flow struct {
-	From   netip.Addr
-	Protos []uint8 // of the IP header
-	Port   uint16  // that is asked for
+	From  netip.Addr
+	Ports []Ports // where they may go to
 	// Server is who answers: behind DNAT if it is of IPv4, behind a pinhole if it is of IPv6, where it
 	// may be the last 64 bits only, such as ::22. This machine if it is not valid.
-	Server     netip.Addr
-	ServerPort uint16
+	Server netip.Addr
+}
+
+// Ports are ports that are asked for, and where they lead.
+type Ports struct {
+	Proto       uint8  // of the IP header
+	First, Last uint16 // that are asked for; never 0
+	Server      uint16 // where First leads; the others to those behind it
+}
+
+// to returns the port of the server to which a session's port leads, if it is one of the flow's.
+func (f *Flow) to(s Session) (server uint16, is bool) {
+	for _, p := range f.Ports {
+		if port := s.To.Port(); p.Proto == s.Proto && p.First <= port && port <= p.Last {
+			return p.Server + (port - p.First), true
+		}
+	}
+	return 0, false
 }
 
 // Has tells whether a session is one of the flow's.
 func (f Flow) Has(s Session) bool {
-	if s.From.Addr() != f.From || s.To.Port() != f.Port || !slices.Contains(f.Protos, s.Proto) {
+	port, is := f.to(s)
+	if !is || s.From.Addr() != f.From {
 		return false
 	}
 	translated := s.To != s.Server
@@ -38,7 +51,7 @@ func (f Flow) Has(s Session) bool {
 	case !f.Server.IsValid():
 		return s.Local && !translated
 	case f.Server.Is4():
-		return translated && s.Server == netip.AddrPortFrom(f.Server, f.ServerPort)
+		return translated && s.Server == netip.AddrPortFrom(f.Server, port)
 	}
 	return !translated && endsIn(s.Server.Addr(), f.Server)
 }

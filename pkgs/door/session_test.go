@@ -12,11 +12,12 @@ import (
 func TestFlow(t *testing.T) {
 	const tcp, udp = 6, 17
 	ap := netip.MustParseAddrPort
-	dnat := door.Flow{From: four, Protos: []uint8{tcp}, Port: 2222, Server: netip.MustParseAddr("192.168.1.22"), ServerPort: 22}
-	pinhole := door.Flow{From: six, Protos: []uint8{tcp}, Port: 22, Server: netip.MustParseAddr("2001:db8:2::22"), ServerPort: 22}
+	dnat := door.Flow{From: four, Ports: []door.Ports{{tcp, 2222, 2222, 22}}, Server: netip.MustParseAddr("192.168.1.22")}
+	pinhole := door.Flow{From: six, Ports: []door.Ports{{tcp, 22, 22, 22}}, Server: netip.MustParseAddr("2001:db8:2::22")}
 	suffix := pinhole
 	suffix.Server = netip.MustParseAddr("::22")
-	own := door.Flow{From: four, Protos: []uint8{tcp, udp}, Port: 8443, ServerPort: 8443}
+	own := door.Flow{From: four, Ports: []door.Ports{{tcp, 8443, 8443, 8443}, {udp, 8443, 8443, 8443}, {udp, 60000, 60010, 60000}}}
+	moved := door.Flow{From: four, Ports: []door.Ports{{tcp, 2222, 2222, 22}, {tcp, 7000, 7010, 9000}}, Server: netip.MustParseAddr("192.168.1.22")}
 	own6 := own
 	own6.From = six
 
@@ -51,6 +52,14 @@ func TestFlow(t *testing.T) {
 		{"of_the_router", own, toRouter, true},
 		{"of_the_router_by_its_other_protocol", own, with(toRouter, func(s *door.Session) { s.Proto = tcp }), true},
 		{"of_the_router_over_IPv6", own6, door.Session{Proto: tcp, From: ap("[2001:db8::1]:1"), To: ap("[2001:db8:1::1]:8443"), Server: ap("[2001:db8:1::1]:8443"), Local: true}, true},
+		{"of_the_router_by_a_port_of_a_range", own, with(toRouter, both("203.0.113.1:60010")), true},
+		{"of_the_router_by_a_port_behind_a_range", own, with(toRouter, both("203.0.113.1:60011")), false},
+		{"of_the_router_by_another_protocol's_port_of_a_range", own, with(toRouter, func(s *door.Session) {
+			both("203.0.113.1:60005")(s)
+			s.Proto = tcp
+		}), false},
+		{"behind_DNAT_by_a_port_of_a_range", moved, with(through, func(s *door.Session) { s.To, s.Server = ap("203.0.113.1:7010"), ap("192.168.1.22:9010") }), true},
+		{"behind_DNAT_by_a_port_of_a_range_to_another_of_it", moved, with(through, func(s *door.Session) { s.To, s.Server = ap("203.0.113.1:7010"), ap("192.168.1.22:9000") }), false},
 		{"that_the_router_forwards", own, with(toRouter, func(s *door.Session) { s.Local = false }), false},
 		{"that_the_router_translates", own, with(toRouter, server("192.168.1.22:8443")), false},
 	}

@@ -116,6 +116,7 @@ type door struct {
 	name     string
 	proto    string // "tcp", "udp" or "tcp udp"
 	port     uint16
+	last     uint16 // of a range; 0 = it is one port
 	inner    uint16
 	ip4, ip6 string // of the host; both empty = this machine
 	wake     string // hardware address; "" = none
@@ -124,7 +125,7 @@ type door struct {
 }
 
 func newDoor(o command.Opening, openFor, maxOpen time.Duration, wake string) door {
-	d := door{proto: o.Proto, port: o.Port, inner: o.HostPort, openFor: openFor, maxOpen: maxOpen}
+	d := door{proto: o.Proto, port: o.Port, last: o.Last, inner: o.HostPort, openFor: openFor, maxOpen: maxOpen}
 	switch {
 	case o.Host.Is4():
 		d.ip4, d.wake = o.Host.String(), wake
@@ -151,7 +152,7 @@ func (d door) isLocal() bool { return d.ip4 == "" && d.ip6 == "" }
 
 // joins tells whether d and o can be one door: the same, or the IPv4 and the IPv6 side of it.
 func (d door) joins(o door) bool {
-	return d.proto == o.proto && d.port == o.port && d.inner == o.inner && d.openFor == o.openFor && d.maxOpen == o.maxOpen &&
+	return d.proto == o.proto && d.port == o.port && d.last == o.last && d.inner == o.inner && d.openFor == o.openFor && d.maxOpen == o.maxOpen &&
 		d.isLocal() == o.isLocal() &&
 		(d.ip4 == "" || o.ip4 == "" || d.ip4 == o.ip4) && (d.ip6 == "" || o.ip6 == "" || d.ip6 == o.ip6)
 }
@@ -194,7 +195,11 @@ func (d door) String() string {
 			fmt.Fprintf(&b, "\toption %s %s\n", name, quote(value))
 		}
 	}
-	option("port", fmt.Sprint(d.port))
+	port := fmt.Sprint(d.port)
+	if d.last != 0 {
+		port += fmt.Sprintf("-%d", d.last)
+	}
+	option("port", port)
 	if !d.isLocal() {
 		option("dest", "lan")
 		option("dest_ip", d.ip4)

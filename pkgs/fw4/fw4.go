@@ -4,7 +4,6 @@ package fw4
 
 import (
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -29,7 +28,7 @@ func (o Object) String() string {
 }
 
 // Objects returns what makes the enabled doors of a configuration work: for each family in which a
-// door leads somewhere, a set, and for each of its protocols a rule or a redirect that lets the
+// door leads somewhere, a set, and for each of its openings a rule or a redirect that lets the
 // addresses in the set through.
 func Objects(c *config.Config) []Object {
 	var list []Object
@@ -43,8 +42,10 @@ func Objects(c *config.Config) []Object {
 				continue
 			}
 			list = append(list, set(d, six))
-			for _, proto := range d.Protos {
-				list = append(list, pass(d, six, proto))
+			for _, o := range d.Openings {
+				for _, part := range parts(d, six, o) {
+					list = append(list, pass(d, six, part))
+				}
 			}
 		}
 	}
@@ -60,26 +61,40 @@ func set(d *config.Door, six bool) Object {
 	}
 }
 
+// parts are what takes one rule each. For DNAT to a range the kernel takes the port that was asked for, if it
+// is in that range, else its first port for everybody: so a range that leads to other ports is taken apart.
+func parts(d *config.Door, six bool, o config.Opening) (list []config.Opening) {
+	if d.Dest == "" || six || o.Inside == o.Outside {
+		return []config.Opening{o}
+	}
+	for i := range uint16(o.Outside.Count()) { // at most config.MaxMoved for each protocol, if there are several
+		list = append(list, config.Opening{Proto: o.Proto, Outside: one(o.Outside.First + i), Inside: one(o.Inside.First + i)})
+	}
+	return list
+}
+
+func one(port uint16) wire.PortRange { return wire.PortRange{First: port, Last: port} }
+
 // pass lets the addresses in a door's set through.
-func pass(d *config.Door, six bool, proto wire.Proto) Object {
+func pass(d *config.Door, six bool, ports config.Opening) Object {
 	kind, target, outside := "rule", "ACCEPT", "dest_port"
 	if d.Dest != "" && !six {
 		kind, target, outside = "redirect", "DNAT", "src_dport"
 	}
 	o := Object{
 		{"type", kind}, {"ipset", nft.SetName(d.Name, six)}, {"family", family(six)},
-		{"src", d.Src}, {"proto", proto.String()},
+		{"src", d.Src}, {"proto", ports.Proto.String()},
 	}
 	switch {
 	case d.Dest == "":
-		o = append(o, Option{outside, port(d.Port)})
+		o = append(o, Option{outside, ports.Outside.String()})
 	case six:
 		// IPv6 has no port forwarding: the host is reached at its own port.
-		o = append(o, Option{"dest", d.Dest}, Option{"dest_ip", pinhole(d.DestIP6)}, Option{"dest_port", port(d.DestPort)})
+		o = append(o, Option{"dest", d.Dest}, Option{"dest_ip", pinhole(d.DestIP6)}, Option{"dest_port", ports.Inside.String()})
 	default:
 		// Reflection would let the LAN in whether the door is open or not.
-		o = append(o, Option{"dest", d.Dest}, Option{outside, port(d.Port)}, Option{"dest_ip", d.DestIP.String()},
-			Option{"dest_port", port(d.DestPort)}, Option{"reflection", "0"})
+		o = append(o, Option{"dest", d.Dest}, Option{outside, ports.Outside.String()}, Option{"dest_ip", d.DestIP.String()},
+			Option{"dest_port", ports.Inside.String()}, Option{"reflection", "0"})
 	}
 	return append(o, Option{"target", target})
 }
@@ -99,5 +114,3 @@ func family(six bool) string {
 	}
 	return "ipv4"
 }
-
-func port(n uint16) string { return strconv.Itoa(int(n)) }

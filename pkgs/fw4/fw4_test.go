@@ -80,6 +80,33 @@ config door 'vpn'
 			set("vpn", "6"),
 			"type=rule ipset=latchkey1_vpn_6 family=ipv6 src=wan proto=udp dest=lan dest_ip=2001:db8:2::22 dest_port=51820 target=ACCEPT",
 		}},
+		"several_ports_of_the_router": {`
+config door 'mosh'
+	option port '22 60000-61000/udp'
+`, []string{
+			set("mosh", "4"),
+			"type=rule ipset=latchkey1_mosh_4 family=ipv4 src=wan proto=tcp dest_port=22 target=ACCEPT",
+			"type=rule ipset=latchkey1_mosh_4 family=ipv4 src=wan proto=udp dest_port=60000-61000 target=ACCEPT",
+			set("mosh", "6"),
+			"type=rule ipset=latchkey1_mosh_6 family=ipv6 src=wan proto=tcp dest_port=22 target=ACCEPT",
+			"type=rule ipset=latchkey1_mosh_6 family=ipv6 src=wan proto=udp dest_port=60000-61000 target=ACCEPT",
+		}},
+		"ranges_that_stay_and_that_move": {`
+config door 'nas'
+	option port '60000-61000/udp 7000-7001'
+	option dest_port '60000-61000 9000-9001'
+	option dest 'lan'
+	option dest_ip '192.168.1.22'
+	option dest_ip6 '::22'
+`, []string{
+			set("nas", "4"),
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=udp dest=lan src_dport=60000-61000 dest_ip=192.168.1.22 dest_port=60000-61000 reflection=0 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7000 dest_ip=192.168.1.22 dest_port=9000 reflection=0 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7001 dest_ip=192.168.1.22 dest_port=9001 reflection=0 target=DNAT",
+			set("nas", "6"),
+			"type=rule ipset=latchkey1_nas_6 family=ipv6 src=wan proto=udp dest=lan dest_ip=::22/-64 dest_port=60000-61000 target=ACCEPT",
+			"type=rule ipset=latchkey1_nas_6 family=ipv6 src=wan proto=tcp dest=lan dest_ip=::22/-64 dest_port=9000-9001 target=ACCEPT",
+		}},
 		"nothing_for_a_door_that_is_off": {`
 config door 'web'
 	option port '8443'

@@ -26,6 +26,16 @@ type Door struct {
 	Ports    []wire.PortRange // outside, at least one; a client takes the first
 	Service  string           // a word such as "ssh", see Services; "" = none that is known
 	Title    string           // for people; "" = none
+	// Other are further ports, of UDP if TCP is set, and of TCP if UDP is; none if both are set.
+	Other []wire.PortRange
+}
+
+// Of returns the door's ports of one protocol, in the order in which a client takes them.
+func (d *Door) Of(proto wire.Proto) []wire.PortRange {
+	if proto == wire.TCP && d.TCP || proto == wire.UDP && d.UDP {
+		return d.Ports
+	}
+	return d.Other
 }
 
 // Door returns what the link says of a door. A door may be there of which it says nothing.
@@ -39,14 +49,25 @@ func (l *Link) Door(name string) (Door, bool) {
 
 // text returns the door as the value of a part 'i', before it is escaped.
 func (d *Door) text() string {
-	proto := "tcp"
-	switch {
-	case d.TCP && d.UDP:
-		proto = "tcp+udp"
-	case d.UDP:
-		proto = "udp"
+	return strings.Join([]string{d.Name, protoText(d.TCP, d.UDP), joinRanges(d.Ports, "+"), d.Service, d.Title}, ":")
+}
+
+// otherText returns the further ports as the value of a part 'e'; "" if there are none.
+func (d *Door) otherText() string {
+	if len(d.Other) == 0 {
+		return ""
 	}
-	return strings.Join([]string{d.Name, proto, joinRanges(d.Ports, "+"), d.Service, d.Title}, ":")
+	return strings.Join([]string{d.Name, protoText(d.UDP, d.TCP), joinRanges(d.Other, "+")}, ":")
+}
+
+func protoText(tcp, udp bool) string {
+	switch {
+	case tcp && udp:
+		return "tcp+udp"
+	case udp:
+		return "udp"
+	}
+	return "tcp"
 }
 
 // parseDoor reads what a part 'i' says. Its errors are for tests: a reader passes over what it does
@@ -67,16 +88,9 @@ func parseDoor(s string) (Door, error) {
 	default:
 		return Door{}, fmt.Errorf("%.20q is no protocol", field[1])
 	}
-	ports := strings.Split(field[2], "+")
-	if len(ports) > MaxPorts {
-		return Door{}, fmt.Errorf("%d ranges of ports are more than %d", len(ports), MaxPorts)
-	}
-	for _, text := range ports {
-		r, err := parseRange(text)
-		if err != nil {
-			return Door{}, err
-		}
-		d.Ports = append(d.Ports, r)
+	var err error
+	if d.Ports, err = parseOutside(field[2]); err != nil {
+		return Door{}, err
 	}
 	if len(d.Service) > maxService || strings.ContainsFunc(d.Service, func(r rune) bool { return !isServiceRune(r) }) {
 		return Door{}, fmt.Errorf("%.40q is no service", d.Service)
@@ -85,6 +99,52 @@ func parseDoor(s string) (Door, error) {
 		return Door{}, fmt.Errorf("a title has up to %d bytes of UTF-8 without control characters", MaxTitle)
 	}
 	return d, nil
+}
+
+// parseOutside reads ports that are joined by +.
+func parseOutside(s string) (ports []wire.PortRange, err error) {
+	texts := strings.Split(s, "+")
+	if len(texts) > MaxPorts {
+		return nil, fmt.Errorf("%d ranges of ports are more than %d", len(texts), MaxPorts)
+	}
+	for _, text := range texts {
+		r, err := parseRange(text)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, r)
+	}
+	return ports, nil
+}
+
+// further is what a part 'e' says: DOOR:PROTO:PORT.
+type further struct {
+	door  string
+	udp   bool // else TCP
+	ports []wire.PortRange
+}
+
+func parseFurther(s string) (f further, err error) {
+	field := strings.Split(s, ":")
+	if len(field) != 3 || field[1] != "tcp" && field[1] != "udp" {
+		return further{}, fmt.Errorf("it is not a door, tcp or udp, and ports")
+	}
+	f.door, f.udp = field[0], field[1] == "udp"
+	f.ports, err = parseOutside(field[2])
+	return f, err
+}
+
+// addFurther adds to what is said of doors the first of the further ports of each that are of the protocol
+// that it does not have.
+func addFurther(doors []Door, said []further) {
+	for i := range doors {
+		d := &doors[i]
+		for _, f := range said {
+			if f.door == d.Name && d.Other == nil && d.TCP != d.UDP && d.TCP == f.udp {
+				d.Other = f.ports
+			}
+		}
+	}
 }
 
 func isServiceRune(r rune) bool { return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' }

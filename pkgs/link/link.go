@@ -74,7 +74,11 @@ func (l *Link) parts() string {
 			d.Title = ""
 			more = add(b, "i", d.text())
 		}
-		if len(more) <= most {
+		if len(more) > most {
+			continue
+		}
+		b = more
+		if more = add(b, "e", d.otherText()); len(more) <= most {
 			b = more
 		}
 	}
@@ -136,8 +140,9 @@ type parser struct {
 	link           Link
 	seen           map[string]bool // the parts that may be there once only
 	header, footer []uint16
-	said           []Door // of doors, whether the link has them or not; bounded by MaxSize
-	times          []Time // likewise
+	said           []Door    // of doors, whether the link has them or not; bounded by MaxSize
+	further        []further // likewise
+	times          []Time    // likewise
 }
 
 // set takes one part of the link.
@@ -179,6 +184,10 @@ func (p *parser) set(key, value string) (err error) {
 		if d, err := parseDoor(value); err == nil {
 			p.said = append(p.said, d)
 		}
+	case "e":
+		if f, err := parseFurther(value); err == nil {
+			p.further = append(p.further, f)
+		}
 	case "t":
 		if t, err := parseTime(value); err == nil {
 			p.times = append(p.times, t)
@@ -207,6 +216,7 @@ func (p *parser) complete() error {
 		return fmt.Errorf("link names no way to knock: it needs a part 'u', 'p' or 'g'")
 	}
 	l.About = choose(p.said, l.Doors, func(d Door) string { return d.Name })
+	addFurther(l.About, p.further)
 	l.Times = choose(p.times, l.Doors, func(t Time) string { return t.Door })
 	if l.Ordered == nil {
 		if p.header != nil || p.footer != nil {

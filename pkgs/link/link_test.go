@@ -248,6 +248,17 @@ func TestParse_time_vectors(t *testing.T) {
 	})
 }
 
+// All ports of doors: each line has what it is about, the link, and for each door of 'd' its ports by protocol.
+func TestParse_port_vectors(t *testing.T) {
+	parseVectors(t, "ports.tsv", func(l link.Link, door string) string {
+		d, known := l.Door(door)
+		if !known {
+			return "-"
+		}
+		return "tcp=" + ranges(d.Of(wire.TCP)) + " udp=" + ranges(d.Of(wire.UDP))
+	})
+}
+
 // parseVectors compares what links tell of their doors with the lines of a file of vectors.
 func parseVectors(t *testing.T, file string, told func(l link.Link, door string) string) {
 	t.Helper()
@@ -274,9 +285,9 @@ func parseVectors(t *testing.T, file string, told func(l link.Link, door string)
 			t.Errorf("%s: reads back as %v, %v", what, again, err)
 		}
 		// A reader of before sees the same link, with nothing said.
-		old, err := link.Parse(regexp.MustCompile(`&[it]=[^&]*|(#)[it]=[^&]*&`).ReplaceAllString(field[1], "$1"))
+		old, err := link.Parse(regexp.MustCompile(`&[ite]=[^&]*|(#)[ite]=[^&]*&`).ReplaceAllString(field[1], "$1"))
 		if l.About, l.Times = nil, nil; err != nil || !cmp.Equal(l, old, same) {
-			t.Errorf("%s: without the parts 'i' and 't' it is %v, %v", what, old, err)
+			t.Errorf("%s: without the parts 'i', 'e' and 't' it is %v, %v", what, old, err)
 		}
 	}
 }
@@ -287,20 +298,26 @@ func facts(d link.Door, known bool) string {
 		return "-"
 	}
 	proto := map[[2]bool]string{{true, false}: "tcp", {false, true}: "udp", {true, true}: "tcp+udp"}[[2]bool{d.TCP, d.UDP}]
-	var ports []string
-	for _, r := range d.Ports {
+	return strings.Join([]string{d.Name, proto, ranges(d.Ports), d.Service, d.Title}, ":")
+}
+
+// ranges writes ports as links have them.
+func ranges(list []wire.PortRange) string {
+	var texts []string
+	for _, r := range list {
 		text := fmt.Sprint(r.First)
 		if r.Last != r.First {
 			text += fmt.Sprint("-", r.Last)
 		}
-		ports = append(ports, text)
+		texts = append(texts, text)
 	}
-	return strings.Join([]string{d.Name, proto, strings.Join(ports, "+"), d.Service, d.Title}, ":")
+	return strings.Join(texts, "+")
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add(home)
 	f.Add(home + "&i=nas_ssh:tcp:2022:ssh:a:b&i=router_web:tcp%2Budp:443%2B8000-8010::")
+	f.Add(home + "&i=nas_ssh:tcp:2022:ssh:&e=nas_ssh:udp:60000-61000&e=router_web:tcp:443")
 	f.Add(home + "&t=nas_ssh:600:28800&t=router_web:30:30")
 	f.Add("#v=1&n=a%20b&h=x&g=500-600,700&gh=1&gf=2,3&k=" + keyText + "&d=a")
 	f.Fuzz(func(t *testing.T, s string) {

@@ -165,10 +165,7 @@ func parseRanges(s string) (ranges []wire.PortRange, err error) {
 func joinRanges(ranges []wire.PortRange, between string) string {
 	parts := make([]string, len(ranges))
 	for i, r := range ranges {
-		parts[i] = portText(r.First)
-		if r.Last != r.First {
-			parts[i] += "-" + portText(r.Last)
-		}
+		parts[i] = r.String()
 	}
 	return strings.Join(parts, between)
 }

@@ -90,13 +90,8 @@ func (m *maker) addDoors(c *config.Config, k *config.Client) {
 		if may++; may > link.MaxDoors {
 			continue
 		}
-		about := link.Door{Name: name, Service: d.Service, Title: d.Title, Ports: []wire.PortRange{{First: d.Port, Last: d.Port}}}
-		for _, proto := range d.Protos {
-			about.TCP = about.TCP || proto == wire.TCP
-			about.UDP = about.UDP || proto == wire.UDP
-		}
 		l.Doors = append(l.Doors, name)
-		l.About = append(l.About, about)
+		l.About = append(l.About, aboutDoor(d))
 		l.Times = append(l.Times, link.Time{Door: name, Usual: d.OpenFor, Most: d.MaxOpen})
 	}
 	if len(l.Doors) == 0 {
@@ -105,6 +100,29 @@ func (m *maker) addDoors(c *config.Config, k *config.Client) {
 	if may > len(l.Doors) {
 		m.warn(TooManyDoors, fmt.Sprintf("the link has the first %d of %d doors", len(l.Doors), may))
 	}
+}
+
+// aboutDoor is what a link says of a door. What a client connects to comes first: the first port, by TCP if it
+// is for both protocols.
+func aboutDoor(d *config.Door) link.Door {
+	var tcp, udp []wire.PortRange
+	for _, o := range d.Openings {
+		if o.Proto == wire.TCP {
+			tcp = append(tcp, o.Outside)
+		} else {
+			udp = append(udp, o.Outside)
+		}
+	}
+	about := link.Door{Name: d.Name, Service: d.Service, Title: d.Title}
+	switch {
+	case slices.Equal(tcp, udp):
+		about.TCP, about.UDP, about.Ports = true, true, tcp
+	case d.Openings[0].Proto == wire.TCP:
+		about.TCP, about.Ports, about.Other = true, tcp, udp
+	default:
+		about.UDP, about.Ports, about.Other = true, udp, tcp
+	}
+	return about
 }
 
 // doorOf returns a door of a client: the configuration was checked, so it is there.

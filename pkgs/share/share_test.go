@@ -88,6 +88,36 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// A link is true for readers that know part 'i' alone: that has the port that clients connect to.
+func TestMake_tells_all_ports(t *testing.T) {
+	ports := func(list ...uint16) (ranges []wire.PortRange) {
+		for i := 0; i < len(list); i += 2 {
+			ranges = append(ranges, wire.PortRange{First: list[i], Last: list[i+1]})
+		}
+		return ranges
+	}
+	for option, want := range map[string]link.Door{
+		"'80 8000-8010'":          {TCP: true, Ports: ports(80, 80, 8000, 8010), Service: "http"},
+		"'22 60000-61000/udp'":    {TCP: true, Ports: ports(22, 22), Other: ports(60000, 61000), Service: "ssh"},
+		"'60000-61000/udp 22'":    {UDP: true, Ports: ports(60000, 61000), Other: ports(22, 22)},
+		"'53/tcp 853/tcp 53/udp'": {TCP: true, Ports: ports(53, 53, 853, 853), Other: ports(53, 53)},
+		"'53/udp 53/tcp'":         {TCP: true, UDP: true, Ports: ports(53, 53)},
+		"'7/udp'":                 {UDP: true, Ports: ports(7, 7)},
+	} {
+		c := parse(t, "config latchkey 'main'\n\toption stun_port '41641'\n\toption host 'home.example.net'\n", "config door 'a'\n\toption port "+option+
+			"\nconfig client 'phone'\n\toption key 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8='\n\tlist door 'a'\n")
+		l, _, err := share.Make(now, c, "phone")
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := link.Parse(l.Text())
+		want.Name = "a"
+		if diff := cmp.Diff([]link.Door{want}, read.About); err != nil || diff != "" {
+			t.Errorf("port %s: %v (-want +got):\n%s", option, err, diff)
+		}
+	}
+}
+
 func TestMake_calls_a_router_without_a_name_home(t *testing.T) {
 	for name, want := range map[string]string{"": "home", "\toption name 'OpenWrt'\n": "home", "\toption name 'Attic'\n": "Attic"} {
 		if l, _, err := share.Make(now, parse(t, carriers+name, rest), "phone"); err != nil || l.Name != want {

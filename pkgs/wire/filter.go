@@ -2,8 +2,21 @@
 
 package wire
 
+import "strconv"
+
 // PortRange is the ports from First to Last, both included.
 type PortRange struct{ First, Last uint16 }
+
+// Count returns how many ports there are from First to Last.
+func (r PortRange) Count() int { return int(r.Last) - int(r.First) + 1 }
+
+// String returns the range as configurations write it: "22", "60000-61000".
+func (r PortRange) String() string {
+	if r.First == r.Last {
+		return strconv.Itoa(int(r.First))
+	}
+	return strconv.Itoa(int(r.First)) + "-" + strconv.Itoa(int(r.Last))
+}
 
 // Filter says in header terms which packets a reader wants. The zero value wants nothing.
 // It is the one description that the kernel filter is made from and tested against.

@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { core } from './page.mjs';
 
-const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'otherPort', 'hostsOf', 'canProbe', 'targetOf', 'secondsOf', 'sameKey', 'judge', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
+const page = core('sha256', 'hmac', 'seal', 'makeBody', 'doorTag', 'base64', 'slots', 'presses', 'parseLink', 'otherPort', 'hostsOf', 'tryPort', 'portsText', 'targetOf', 'secondsOf', 'sameKey', 'judge', 'ascii', 'bytes', 'pickupName', 'unseal', 'unbase64');
 const hex = b => Buffer.from(b).toString('hex');
 const dir = new URL('../vectors/', import.meta.url);
 
@@ -113,7 +113,7 @@ const key = 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8';
 const home = `http://192.168.1.1/latchkey/#v=1&n=home&h=home.example.net&a=203.0.113.7&a=2001:db8::1&u=41641&p=20480&k=${key}&d=nas_ssh,router_web`;
 
 /** What is known of a door of which the link does not tell. */
-const nothing = { tcp: false, port: 0, service: '', usual: 0, most: 0 };
+const nothing = { tcp: '', udp: '', port: 0, service: '', usual: 0, most: 0 };
 
 test('a link is read', () => {
 	const l = page.parseLink(` ${home}&later=1\n`);
@@ -131,9 +131,9 @@ const doorsOf = parts => page.parseLink(home.replace('&d=nas_ssh,router_web', pa
 test('a link says of each door what is known of it', () => {
 	const items = ['nas:tcp:2222:ssh:NAS%3A%20SSH%3A%202', 'web:tcp%2Budp:8443-8444%2B9000:https:', 'vpn:udp:51820%2B51821::W%C3%A4rme', 'stranger:tcp:1:ssh:x'];
 	assert.deepEqual(doorsOf(`&d=nas,web,vpn,old&i=${items.join('&i=')}&t=nas:600:3600`), [
-		{ name: 'nas', title: 'NAS: SSH: 2', tcp: true, port: 2222, service: 'ssh', usual: 600, most: 3600 },
-		{ name: 'web', title: 'web', tcp: true, port: 8443, service: 'https', usual: 0, most: 0 },
-		{ name: 'vpn', title: 'Wärme', tcp: false, port: 51820, service: '', usual: 0, most: 0 },
+		{ name: 'nas', title: 'NAS: SSH: 2', tcp: '2222', udp: '', port: 2222, service: 'ssh', usual: 600, most: 3600 },
+		{ name: 'web', title: 'web', tcp: '8443-8444+9000', udp: '8443-8444+9000', port: 8443, service: 'https', usual: 0, most: 0 },
+		{ name: 'vpn', title: 'Wärme', tcp: '', udp: '51820+51821', port: 51820, service: '', usual: 0, most: 0 },
 		{ name: 'old', ...nothing, title: 'old' },
 	]);
 });
@@ -143,11 +143,18 @@ for (const line of readFileSync(new URL('doors.tsv', dir), 'utf8').trimEnd().spl
 	test(`the doors of a link with ${what}`, () => {
 		page.parseLink(link).doors.forEach((door, i) => {
 			const [name, proto, port, service, ...title] = wants[i].split(':');
-			assert.deepEqual([door.port, door.service, door.tcp], wants[i] === '-' ? [0, '', false] : [parseInt(port), service, proto !== 'udp']);
+			const of = wanted => proto.split('+').includes(wanted) ? port : '';
+			assert.deepEqual([door.port, door.service, door.tcp, door.udp], wants[i] === '-' ? [0, '', '', ''] : [parseInt(port), service, of('tcp'), of('udp')]);
 			assert.equal(door.title, title.join(':') || door.name.replace(/_/g, ' '));
 			if (wants[i] !== '-') assert.equal(door.name, name);
 		});
 	});
+}
+
+for (const line of readFileSync(new URL('ports.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, ...wants] = line.split('\t');
+	test(`the ports of a link with ${what}`, () =>
+		assert.deepEqual(page.parseLink(link).doors.map(d => d.port ? `tcp=${d.tcp} udp=${d.udp}` : '-'), wants));
 }
 
 for (const line of readFileSync(new URL('times.tsv', dir), 'utf8').trimEnd().split('\n')) {
@@ -197,14 +204,27 @@ test('what is tried is the name, an address of each family, then others', () => 
 });
 
 test('the port beside the door is no port of knocks, of a door, or one that browsers avoid', () => {
-	const doors = [{ port: 26624 }, { port: 26625 }];
+	const doors = [{ tcp: '22+26624' }, { tcp: '26625', udp: '26626' }];
 	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [] }), 26624);
 	assert.equal(page.otherPort({ p: 20480, u: 41641, doors }), 26626);
+	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '26620-26630' }] }), 26631);
+	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '20000-65535' }] }), 10240);
+	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '1-65535' }] }), 65535, 'there is none');
 	assert.equal(page.otherPort({ p: 59392, u: 0, doors: [] }), 10240);
 	assert.equal(page.otherPort({ p: 0, u: 65535, doors: [] }), 10240);
 	assert.equal(page.otherPort({ p: 521, u: 0, doors: [] }), 6670);
-	assert.deepEqual([2222, 22, 6000].map(port => page.canProbe({ tcp: true, port })), [true, false, false]);
-	assert.equal(page.canProbe({ tcp: false, port: 2222 }), false);
+	const tries = { '2222': 2222, '22': 0, '6000': 0, '22+80': 80, '21-25': 24, '': 0, '6665-6669+1-65535': 2 };
+	for (const [tcp, port] of Object.entries(tries)) assert.equal(page.tryPort({ tcp, udp: '7' }), port, tcp);
+});
+
+test('the ports of a door are told in the order of its link', () => {
+	const told = (tcp, udp, port) => page.portsText({ tcp, udp, port });
+	assert.equal(told('443', '', 443), '443');
+	assert.equal(told('', '51820', 51820), '51820');
+	assert.equal(told('53', '53', 53), '53');
+	assert.equal(told('22', '60000-61000', 22), '22, 60000-61000/udp');
+	assert.equal(told('443', '51820', 51820), '51820, 443/tcp');
+	assert.equal(told('1+2+3+4', '5', 1), '1, 2, 3, …');
 });
 
 test('a link renews one of its key only, whatever its name and place', () => {

@@ -73,8 +73,8 @@ var edits = []edit{
 		"d.book.CloseOwn(now, name, l.address, \"phone\")", daemonTests},
 	{"pkgs/daemon/admit.go", "\t\tif no, barred := d.barred(d.saidBy(now, c, r), c); barred {\n\t\t\treturn no",
 		"\t\tif no, _ := d.barred(d.saidBy(now, c, r), c); false {\n\t\t\treturn no", daemonTests},
-	{"pkgs/daemon/spa.go", "door.Port == want.Port && slices.Contains(door.Protos, want.Proto)",
-		"door.Port == want.Port", daemonTests},
+	{"pkgs/config/opening.go", "return o.Proto == proto && inRange(o.Outside, port)",
+		"return inRange(o.Outside, port)", daemonTests},
 	{"pkgs/daemon/replay.go", "second | r.SPA.Random&(1<<secondBits-1)", "second", daemonTests},
 	{"pkgs/door/book.go", "other.holder == fresh.holder && now.Before(g.Until)", "other.holder == fresh.holder", doorTests},
 	// What the kernel is told.

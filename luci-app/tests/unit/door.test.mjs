@@ -18,6 +18,36 @@ test('a door reads as a sentence', () => {
 	assert.equal(door.sentence({ proto: [ 'tcp', 'udp' ], port: '53', dest_port: '53', dest_ip: '10.0.0.2' }), 'TCP/UDP port 53 on 10.0.0.2');
 });
 
+test('a door with several ports reads as a sentence', () => {
+	const on = { dest: 'lan', dest_ip: '10.0.0.2' };
+
+	assert.equal(door.sentence({ port: [ '22', '60000-61000/udp' ] }), 'SSH and UDP ports 60000-61000 on this router');
+	assert.equal(door.sentence({ port: '22 60000-61000/udp', ...on }), 'SSH and UDP ports 60000-61000 on 10.0.0.2');
+	assert.equal(door.sentence({ port: '8080 8443', dest_port: '80 443', ...on }), 'TCP port 80 and Web page (HTTPS) on 10.0.0.2, from outside on ports 8080 and 8443');
+	assert.equal(door.sentence({ port: '8000-8010', dest_port: '9000-9010', ...on }), 'TCP ports 9000-9010 on 10.0.0.2, from outside on ports 8000-8010');
+	assert.equal(door.sentence({ port: '1 2 3 4 5' }), 'TCP port 1, TCP port 2, TCP port 3 and more ports on this router');
+	assert.equal(door.sentence({ port: '53 853/tcp', proto: [ 'tcp', 'udp' ] }), 'TCP/UDP port 53 and TCP port 853 on this router');
+});
+
+test('of several ports, the one that collides is named', () => {
+	const mosh = { '.name': 'mosh', port: [ '22', '60000-61000/udp' ] };
+	const said = around => door.conflicts(mosh, { ...nothing, ...around });
+
+	assert.deepEqual(said({ doors: [ { '.name': 'b', port: '60500', proto: 'udp' } ] }), [ '60500/udp: Door “b” uses this port already.' ]);
+	assert.deepEqual(said({ doors: [ { '.name': 'b', port: '60500' }, { '.name': 'c', port: '22/udp' } ] }), []);
+	assert.deepEqual(said({ main: { ports: '60000-66143', stun_port: '60001' } }), [ '60001/udp: This is the port where UDP knocks arrive.' ]);
+	assert.deepEqual(said({ main: { ports: '20-6163' } }), [ '22/tcp: This port lies in 20-6163, where knocks arrive.' ]);
+	assert.deepEqual(said({ sequences: [ { '.name': 's', step: [ '60007/tcp', '60009/udp' ] } ] }), [ '60009/udp: Sequence “s” knocks at this port.' ]);
+	assert.deepEqual(said({ firewall: [ { '.type': 'rule', name: 'r', src: 'wan', dest_port: '20-30', target: 'ACCEPT' } ] }),
+		[ '22/tcp: Firewall rule “r” opens this port to everybody already.' ]);
+});
+
+test('a door has no port twice', () => {
+	assert.equal(door.twice({ port: '8000-8010 8005/udp' }), '');
+	assert.equal(door.twice({ port: '8000-8010 8005/udp', proto: 'tcp udp' }), '8005/udp');
+	assert.equal(door.twice({ port: '80 443 80' }), '80/tcp');
+});
+
 test('the services to choose from are those that the router takes', () => {
 	const go = readFileSync(new URL('../../../pkgs/link/service.go', import.meta.url), 'utf8');
 

@@ -59,7 +59,9 @@ function newClient(kind, title, doors, expires, taken) {
 // What fwknop's access list says of the first door: "tcp/2022".
 function accessOf(doors, names) {
 	return doors.filter(function(d) { return names.indexOf(d['.name']) >= 0; }).map(function(d) {
-		return door.protocols(d)[0] + '/' + d.port;
+		const first = door.openings(d)[0];
+
+		return first.protos[0] + '/' + first.outside[0];
 	}).join(',') || 'tcp/22';
 }
 

@@ -8,6 +8,9 @@
 // What a door's option 'service' may be, beside 'none': the list of pkgs/link.
 const SERVICES = [ 'ssh', 'sftp', 'http', 'https', 'rdp', 'vnc', 'smb', 'wireguard', 'openvpn' ];
 
+// How many of a door's ports a sentence names.
+const MOST_NAMED = 3;
+
 // Services that people put behind a door. proto and port are those inside.
 function services() {
 	return [
@@ -26,24 +29,60 @@ function protocols(door) {
 	return p.map(function(x) { return x.toLowerCase(); });
 }
 
-function insidePort(door) {
-	return door.dest_port || door.port || '';
+function words(value) {
+	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
 }
 
-// "SSH", "TCP port 8080"
-function serviceName(door) {
-	const protos = protocols(door);
-	const known = services().find(function(s) {
-		return s.port != '' && s.port == insidePort(door) && protos.length == 1 && protos[0] == s.proto;
-	});
+// "8080" or "8000-8010" or "8000:8010" as [first, last]; null if it is no port.
+function portRange(value) {
+	const m = String(value == null ? '' : value).match(/^(\d+)(?:[-:](\d+))?$/);
+
+	if (!m)
+		return null;
+
+	return [ +m[1], +(m[2] || m[1]) ];
+}
+
+function rangeText(range) {
+	return (range[0] == range[1]) ? String(range[0]) : range[0] + '-' + range[1];
+}
+
+// What a door's option port says: [{ protos, outside, inside }], both [first, last]. What is no port is left out.
+function openings(door) {
+	const inside = words(door.dest_port);
+
+	return words(door.port).map(function(word, i) {
+		const own = word.split('/'), range = portRange(own[0]);
+
+		return range && { protos: own[1] ? [ own[1] ] : protocols(door), outside: range, inside: portRange(inside[i]) || range };
+	}).filter(Boolean);
+}
+
+function shownProtos(protos) {
+	return protos.map(function(p) { return p.toUpperCase(); }).join('/');
+}
+
+// "SSH", "TCP port 8080", "UDP ports 60000-61000"
+function openingName(opening) {
+	const ports = rangeText(opening.inside);
+	const known = services().find(function(s) { return s.port == ports && opening.protos.join() == s.proto; });
 
 	if (known)
 		return known.title;
 
-	return text.say(_('{proto} port {port}'), {
-		proto: protos.map(function(p) { return p.toUpperCase(); }).join('/'),
-		port: insidePort(door) || '?'
-	});
+	return text.say((opening.inside[0] == opening.inside[1]) ? _('{proto} port {port}') : _('{proto} ports {port}'), {
+		proto: shownProtos(opening.protos), port: ports });
+}
+
+// "SSH", "TCP port 8080", "SSH and UDP ports 60000-61000"
+function serviceName(door) {
+	const all = openings(words(door.port).length ? door : Object.assign({}, door, { port: door.dest_port, dest_port: '' }));
+	const names = all.slice(0, MOST_NAMED).map(openingName);
+
+	if (!all.length)
+		return text.say(_('{proto} port {port}'), { proto: shownProtos(protocols(door)), port: '?' });
+
+	return text.list(all.length > MOST_NAMED ? names.concat(_('more ports')) : names);
 }
 
 // The LAN host a door leads to, as its address or name; '' is the router itself. hostName(address) may know a name.
@@ -56,16 +95,17 @@ function hostOf(door, hostName) {
 // "SSH on nas, from outside on port 2022"
 function sentence(door, hostName) {
 	const host = hostOf(door, hostName);
-	const values = { service: serviceName(door), host: host, port: door.port };
+	const all = openings(door);
+	const moved = all.some(function(o) { return o.outside[0] != o.inside[0]; });
+	const values = { service: serviceName(door), host: host, port: text.list(all.map(function(o) { return rangeText(o.outside); })) };
+	const isOne = all.length == 1 && all[0].outside[0] == all[0].outside[1];
 
 	if (host == '')
-		return text.say((!door.port || insidePort(door) == door.port)
-			? _('{service} on this router')
-			: _('{service} on this router, from outside on port {port}'), values);
+		return text.say(_('{service} on this router'), values);
+	if (!door.dest_ip || !moved)
+		return text.say(_('{service} on {host}'), values);
 
-	return text.say((door.dest_ip && door.port && door.port != insidePort(door))
-		? _('{service} on {host}, from outside on port {port}')
-		: _('{service} on {host}'), values);
+	return text.say(isOne ? _('{service} on {host}, from outside on port {port}') : _('{service} on {host}, from outside on ports {port}'), values);
 }
 
 function title(door) {
@@ -83,22 +123,51 @@ function sectionName(words, taken) {
 	return name;
 }
 
-// "8080" or "8000-8010" or "8000:8010" as [first, last]; null if it is no port.
-function portRange(value) {
-	const m = String(value == null ? '' : value).match(/^(\d+)(?:[-:](\d+))?$/);
-
-	if (!m)
-		return null;
-
-	return [ +m[1], +(m[2] || m[1]) ];
+// The lowest port of two ranges, 0 if there is none in both.
+function overlap(a, b) {
+	return (a && b && a[0] <= b[1] && b[0] <= a[1]) ? Math.max(a[0], b[0]) : 0;
 }
 
-function inRange(port, range) {
-	return range != null && port >= range[0] && port <= range[1];
+// Whether two openings of a door have a port twice: "8005/udp", or ''.
+function twice(door) {
+	const all = openings(door);
+
+	for (let i = 0; i < all.length; i++)
+		for (let j = 0; j < i; j++) {
+			const port = overlap(all[i].outside, all[j].outside);
+			const proto = all[i].protos.find(function(p) { return all[j].protos.indexOf(p) >= 0; });
+
+			if (port && proto)
+				return port + '/' + proto;
+		}
+
+	return '';
 }
 
-function sharesProtocol(a, b) {
-	return a.some(function(p) { return b.indexOf(p) >= 0 || b.indexOf('all') >= 0 || b.indexOf('any') >= 0; });
+// The first port of a door that is in one of some ranges, with the protocol that both have: "8005/tcp", or
+// ''. side: outside or inside.
+function meets(door, side, protos, ranges) {
+	let found = '';
+
+	openings(door).some(function(o) {
+		return ranges.some(function(r) {
+			const port = overlap(o[side], r);
+			const proto = port && o.protos.find(function(p) { return protos.indexOf(p) >= 0 || protos.indexOf('all') >= 0 || protos.indexOf('any') >= 0; });
+
+			found = proto ? port + '/' + proto : '';
+
+			return found;
+		});
+	});
+
+	return found;
+}
+
+// A sentence about a port of a door, which is named if the door has others. port as of meets.
+function about(door, port, sentence, values) {
+	const said = text.say(sentence, values || {}), all = openings(door);
+
+	return (all.length == 1 && all[0].outside[0] == all[0].outside[1]) ? said : text.say(_('{port}: {sentence}'), { port: port, sentence: said });
 }
 
 function forwardProtocols(section) {
@@ -111,35 +180,36 @@ function isForward(section, src) {
 }
 
 function otherDoor(door, doors) {
+	let port = '';
 	const other = doors.find(function(d) {
-		return d['.name'] != door['.name'] && d.enabled != '0' && d.port == door.port &&
-			(d.src || 'wan') == (door.src || 'wan') && sharesProtocol(protocols(d), protocols(door));
+		return d['.name'] != door['.name'] && d.enabled != '0' && (d.src || 'wan') == (door.src || 'wan') &&
+			openings(d).some(function(o) { return (port = meets(door, 'outside', o.protos, [ o.outside ])); });
 	});
 
-	return other ? text.say(_('Door “{name}” uses this port already.'), { name: title(other) }) : null;
+	return other ? about(door, port, _('Door “{name}” uses this port already.'), { name: title(other) }) : null;
 }
 
 function portForward(door, firewall) {
+	let port = '';
 	const other = firewall.find(function(s) {
-		return isForward(s, door.src || 'wan') && sharesProtocol(protocols(door), forwardProtocols(s)) &&
-			String(s.src_dport || '').split(/\s+/).some(function(p) { return inRange(+door.port, portRange(p)); });
+		return isForward(s, door.src || 'wan') && (port = meets(door, 'outside', forwardProtocols(s), words(s.src_dport).map(portRange)));
 	});
 
-	return other ? text.say(_('Port forward “{name}” leads everybody through this port already, without a knock.'),
+	return other ? about(door, port, _('Port forward “{name}” leads everybody through this port already, without a knock.'),
 		{ name: other.name || other['.name'] }) : null;
 }
 
 function openRule(door, firewall) {
 	const src = door.src || 'wan';
+	let port = '';
 	const rule = firewall.find(function(s) {
 		return s['.type'] == 'rule' && s.enabled != '0' && (s.src == src || s.src == '*') &&
 			!s.src_ip && !s.ipset && String(s.target).toUpperCase() == 'ACCEPT' &&
 			!s.dest == !(door.dest_ip || door.dest_ip6) &&
-			sharesProtocol(protocols(door), forwardProtocols(s)) &&
-			String(s.dest_port || '').split(/\s+/).some(function(p) { return inRange(+insidePort(door), portRange(p)); });
+			(port = meets(door, 'inside', forwardProtocols(s), words(s.dest_port).map(portRange)));
 	});
 
-	return rule ? text.say(_('Firewall rule “{name}” opens this port to everybody already.'), { name: rule.name || rule['.name'] }) : null;
+	return rule ? about(door, port, _('Firewall rule “{name}” opens this port to everybody already.'), { name: rule.name || rule['.name'] }) : null;
 }
 
 // firewall4 leaves out a rule whose zone does not exist.
@@ -153,33 +223,31 @@ function missingZone(door, firewall) {
 }
 
 function knockPorts(door, main, sequences) {
-	const port = +door.port, protos = protocols(door);
+	let port = meets(door, 'outside', [ 'tcp' ], [ portRange(main.ports) ]);
 
-	if (protos.indexOf('tcp') >= 0 && inRange(port, portRange(main.ports)))
-		return text.say(_('This port lies in {ports}, where knocks arrive.'), { ports: main.ports });
-	if (protos.indexOf('udp') >= 0 && main.stun_port && port == +main.stun_port)
-		return _('This is the port where UDP knocks arrive.');
+	if (port)
+		return about(door, port, _('This port lies in {ports}, where knocks arrive.'), { ports: main.ports });
+	if ((port = meets(door, 'outside', [ 'udp' ], [ portRange(main.stun_port) ])))
+		return about(door, port, _('This is the port where UDP knocks arrive.'));
 
 	const used = sequences.find(function(s) {
 		return [].concat(s.step || []).some(function(step) {
-			return protos.indexOf(step.replace(/^\d+\//, '').replace(/:.*$/, '')) >= 0 && parseInt(step, 10) == port;
+			return (port = meets(door, 'outside', [ step.replace(/^\d+\//, '').replace(/:.*$/, '') ], [ portRange(parseInt(step, 10)) ]));
 		});
 	});
 
-	return used ? text.say(_('Sequence “{name}” knocks at this port.'), { name: used.title || used['.name'] }) : null;
+	return used ? about(door, port, _('Sequence “{name}” knocks at this port.'), { name: used.title || used['.name'] }) : null;
 }
 
 // What listens on the router itself, and would be hidden by a door that leads to a LAN host.
 function routerService(door, listeners) {
-	const host = door.dest_ip;
-	const l = listeners.find(function(x) {
-		return x.port == +door.port && protocols(door).indexOf(x.proto) >= 0;
-	});
+	let port = '';
+	const l = listeners.find(function(x) { return (port = meets(door, 'outside', [ x.proto ], [ [ x.port, x.port ] ])); });
 
-	if (!l || !host)
+	if (!l || !door.dest_ip)
 		return null;
 
-	return text.say(_('{service} of the router listens on this port; from outside, an open door leads past it.'), { service: l.name });
+	return about(door, port, _('{service} of the router listens on this port; from outside, an open door leads past it.'), { service: l.name });
 }
 
 // Sentences about what a port would collide with. around: { doors, firewall, main, sequences, listeners },
@@ -239,6 +307,11 @@ return baseclass.extend({
 	SERVICES: SERVICES,
 	services: services,
 	protocols: protocols,
+	openings: openings,
+	rangeText: rangeText,
+	twice: twice,
+	meets: meets,
+	about: about,
 	serviceName: serviceName,
 	hostOf: hostOf,
 	sentence: sentence,

@@ -29,7 +29,7 @@ function users(proto, range, zone, around) {
 	const on = function(s) { return reach.isOn(s.enabled, true); };
 	const say = function(sentence, name) { out.push(text.say(sentence, { name: name })); };
 
-	around.doors.filter(function(d) { return on(d) && door.protocols(d).indexOf(proto) >= 0 && within(d.port, range); })
+	around.doors.filter(function(d) { return on(d) && door.meets(d, 'outside', [ proto ], [ range ]); })
 		.forEach(function(d) { say((range[0] == range[1]) ? _('Door “{name}” uses this port already.') : _('Door “{name}” uses a port of these.'), door.title(d)); });
 	around.firewall.filter(function(s) {
 		return s['.type'] == 'redirect' && on(s) && s.src == zone && within(s.src_dport, range) &&

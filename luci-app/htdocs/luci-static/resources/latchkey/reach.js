@@ -208,6 +208,19 @@ function stepRows(sequence) {
 	}).filter(Boolean);
 }
 
+// A row for each protocol of a door, or one for both where they have the same ports.
+function doorRows(d) {
+	const what = text.say(_('the door {name}'), { name: door.title(d) });
+	const all = [ 'tcp', 'udp' ].map(function(proto) {
+		return door.openings(d).filter(function(o) { return o.protos.indexOf(proto) >= 0; }).map(function(o) { return door.rangeText(o.outside); }).join(', ');
+	});
+
+	if (all[0] == all[1] || !door.openings(d).length)
+		return [ row(door.protocols(d).map(function(p) { return p.toUpperCase(); }).join('/'), all[0] || '?', what) ];
+
+	return [ 'TCP', 'UDP' ].map(function(proto, i) { return all[i] && row(proto, all[i], what); }).filter(Boolean);
+}
+
 // What a router in front has to forward to this one: [{ proto, ports, what }]. c: { main, doors, sequences,
 // ordered }, the sections as they will be.
 function forwards(c) {
@@ -225,7 +238,7 @@ function forwards(c) {
 		out.push(row('UDP', c.main.spa_port, _('knocks of fwknop')));
 	c.sequences.filter(on).forEach(function(s) { out.push.apply(out, stepRows(s)); });
 	c.doors.filter(on).forEach(function(d) {
-		out.push(row(door.protocols(d).map(function(p) { return p.toUpperCase(); }).join('/'), d.port || '?', text.say(_('the door {name}'), { name: door.title(d) })));
+		out.push.apply(out, doorRows(d));
 	});
 
 	return out;

@@ -16,6 +16,8 @@ const LIMITS = {
 	skew: [ 1, 3600 ],            // seconds, of max_skew
 	steps: 16,
 	slots: 24 * 256,              // ports in the span of carrier ports
+	ports: 32,                    // ports and ranges of a door
+	moved: 64,                    // ports of ranges that lead to others
 	keyBytes: 32,
 	fwknopKeyBytes: 32,           // at most, as fwknopHmacBytes
 	fwknopHmacBytes: 136
@@ -102,12 +104,56 @@ function port(value) {
 	return true;
 }
 
-// A door's port outside, against what the daemon refuses: where TCP knocks arrive there is no door.
-function doorPort(d, main) {
-	const span = door.portRange(main.ports);
+// One port, or a range of them.
+function isPorts(value) {
+	const r = door.portRange(value);
 
-	if (span && door.protocols(d).indexOf('tcp') >= 0 && +d.port >= span[0] && +d.port <= span[1])
-		return text.say(_('Knocks arrive at the ports {ports}: choose another one.'), { ports: main.ports });
+	return (/^[1-9]\d{0,4}(-[1-9]\d{0,4})?$/).test(value) && r[0] <= r[1] && r[1] <= 65535;
+}
+
+// The ports of a door, outside. proto is of those that do not say it.
+function doorPorts(value, proto) {
+	const words = value.split(/\s+/).filter(Boolean);
+
+	if (!words.length || !words.every(function(w) { return isPorts(w.replace(/\/(tcp|udp)$/, '')); }))
+		return _('Write ports from 1 to 65535, such as 443 or 22 60000-61000/udp.');
+
+	const twice = door.twice({ port: words, proto: proto });
+
+	return twice ? text.say(_('Port {port} is there twice.'), { port: twice }) : mostPorts(words);
+}
+
+function mostPorts(words) {
+	return (words.length > LIMITS.ports) ? text.say(_('At most {n} ports and ranges.'), { n: LIMITS.ports }) : true;
+}
+
+// Where the ports of a door lead on a host: as many, in the same order.
+function insidePorts(value, ports) {
+	const words = value.split(/\s+/).filter(Boolean), outside = ports.split(/\s+/).filter(Boolean);
+	const size = function(w) { const r = door.portRange(w.replace(/\/.*$/, '')); return r ? r[1] - r[0] : 0; };
+
+	if (!words.length || !words.every(isPorts))
+		return _('Write ports from 1 to 65535, such as 443 or 8000-8010.');
+	if (words.length != outside.length || words.some(function(w, i) { return size(w) != size(outside[i]); }))
+		return _('As many ports as outside, in the same order; empty if they are the same.');
+
+	return mostPorts(words);
+}
+
+// A door's ports, against what the daemon refuses: those where TCP knocks arrive, and more in ranges than the
+// firewall can lead to other ones.
+function doorPort(d, main) {
+	const knocks = door.meets(d, 'outside', [ 'tcp' ], [ door.portRange(main.ports) ]);
+	const moved = d.dest_ip ? [ 'tcp', 'udp' ].map(function(proto) {
+		return door.openings(d).filter(function(o) {
+			return o.protos.indexOf(proto) >= 0 && o.outside[0] != o.outside[1] && o.outside[0] != o.inside[0];
+		}).reduce(function(sum, o) { return sum + o.outside[1] - o.outside[0] + 1; }, 0);
+	}) : [ 0 ];
+
+	if (knocks)
+		return door.about(d, knocks, _('Knocks arrive at the ports {ports}: choose another one.'), { ports: main.ports });
+	if (Math.max.apply(null, moved) > LIMITS.moved)
+		return text.say(_('Ranges can lead to {n} other ports at the most: let them be the same inside.'), { n: LIMITS.moved });
 
 	return true;
 }
@@ -315,6 +361,8 @@ return baseclass.extend({
 	name: name,
 	title: title,
 	port: port,
+	doorPorts: doorPorts,
+	insidePorts: insidePorts,
 	doorPort: doorPort,
 	step: step,
 	steps: steps,

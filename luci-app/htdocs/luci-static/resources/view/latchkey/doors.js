@@ -104,11 +104,13 @@ function addGeneral(s, hosts) {
 }
 
 function addPorts(s) {
-	let o = s.taboption('general', form.Value, 'port', _('Port outside'), _('The port that you use from the Internet.'));
+	let o = s.taboption('general', form.Value, 'port', _('Ports outside'),
+		_('What you use from the Internet: one port, or several such as 22 60000-61000/udp. Clients connect to the first.'));
 	o.modalonly = true;
 	o.rmempty = false;
+	asList(o);
 	o.validate = function(id, v) {
-		const ok = valid.port(v || '');
+		const ok = valid.doorPorts(v || '', this.section.formvalue(id, 'proto'));
 
 		if (ok !== true)
 			return ok;
@@ -117,8 +119,10 @@ function addPorts(s) {
 		return valid.doorPort(edited(this.section, id), api.around().main);
 	};
 
-	o = s.taboption('general', form.Value, 'dest_port', _('Port inside'), _('The port of the service on that host; empty means the same as outside.'));
+	o = s.taboption('general', form.Value, 'dest_port', _('Ports inside'),
+		_('Those of the service on that host, as many and in the same order; empty means the same as outside.'));
 	o.modalonly = true;
+	asList(o);
 	o.validate = function(id, v) {
 		showConflicts(this.section, id);
 		if (!v)
@@ -126,7 +130,17 @@ function addPorts(s) {
 		if (!this.section.formvalue(id, 'dest_ip') && !this.section.formvalue(id, 'dest_ip6'))
 			return _('On the router itself, the ports inside and outside are the same.');
 
-		return valid.port(v);
+		return valid.insidePorts(v, this.section.formvalue(id, 'port') || '');
+	};
+}
+
+// A field for a list whose entries have no spaces in them.
+function asList(o) {
+	o.cfgvalue = function(id) { return [].concat(uci.get('latchkey', id, this.option) || []).join(' '); };
+	o.write = function(id, v) {
+		const words = v.split(/\s+/).filter(Boolean);
+
+		uci.set('latchkey', id, this.option, words.length > 1 ? words : words[0]);
 	};
 }
 
