@@ -20,30 +20,40 @@ type candidate struct {
 	knock
 	// programs that must be installed, and the Debian packages that have them.
 	programs, packages string
+	// libraries that come along only for it.
+	libraries []string
 	// start makes the firewall for a household and returns the daemon, not yet started; nil if there is none.
 	start  func(*rig, *household) (*exec.Cmd, error)
 	floods []flood
+	// grows is whether it is measured with many doors, too, and with a flood of how many packets per second
+	// of the first kind: one that it can follow.
+	grows float64
 }
 
 const (
 	kernelOnly = "kernel only"
 	ours       = "latchkeyd"
-)
-
-var (
-	stepFloods = []flood{firstSteps, allSteps}
-	stunFloods = []flood{stunWrong, stunHint, stunRandom}
-	spaFloods  = []flood{spaRandom, spaForged}
+	knockd     = "knockd"
+	fwknopd    = "fwknopd"
 )
 
 var candidates = []candidate{
-	{kernelOnly, bySequence, "nft", "nftables", startKernel, stepFloods},
-	{ours, bySequence, "nft", "nftables", startLatchkeyd, stepFloods},
-	{"knockd", bySequence, "nft knockd", "nftables knockd", startKnockd, stepFloods},
-	{ours, bySTUN, "nft", "nftables", startLatchkeyd, stunFloods},
-	{ours, byPorts, "nft", "nftables", startLatchkeyd, []flood{slotSteps}},
-	{ours, byFwknop, "nft fwknop", "nftables fwknop-client", startLatchkeyd, spaFloods},
-	{"fwknopd", byFwknop, "iptables fwknopd fwknop", "iptables fwknop-server fwknop-client", startFwknopd, spaFloods},
+	{kernelOnly, bySequence, "nft", "nftables", nil, startKernel, []flood{firstSteps, allSteps}, 0},
+	{ours, bySequence, "nft", "nftables", nil, startLatchkeyd, []flood{firstSteps, allSteps}, 100_000},
+	{knockd, bySequence, "nft knockd", "nftables knockd", []string{"libpcap.so"}, startKnockd, []flood{firstSteps, allSteps}, 1000},
+	{ours, bySTUN, "nft", "nftables", nil, startLatchkeyd, []flood{stunHint, stunWrong, stunRandom}, 100_000},
+	{ours, byPorts, "nft", "nftables", nil, startLatchkeyd, []flood{slotSteps}, 0},
+	{ours, byFwknop, "nft fwknop", "nftables fwknop-client", nil, startLatchkeyd, []flood{spaRandom, spaForged}, 0},
+	{fwknopd, byFwknop, "iptables fwknopd fwknop", "iptables fwknop-server fwknop-client", []string{"libpcap.so", "libfko.so"}, startFwknopd,
+		[]flood{spaRandom, spaForged}, 0},
+}
+
+// program is its file.
+func (c *candidate) program() string {
+	if c.name == ours {
+		return latchkeyd
+	}
+	return c.name
 }
 
 // startKernel adds the knocks to the router's rules: the state of a knock is in sets.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	kinds "github.com/latchkey/latchkey/pkgs/knock"
@@ -63,6 +64,25 @@ var (
 			return stranger(r, port)
 		}}
 )
+
+// allFloods are those that candidates have.
+func allFloods() (list []flood) {
+	for _, c := range candidates {
+		for _, f := range c.floods {
+			if !slices.ContainsFunc(list, func(g flood) bool { return g.name == f.name }) {
+				list = append(list, f)
+			}
+		}
+	}
+	return list
+}
+
+func floodNames() (names []string) {
+	for _, f := range allFloods() {
+		names = append(names, f.name)
+	}
+	return names
+}
 
 // Ports that neither knocks nor doors have.
 const unrelatedBase, unrelatedPorts = 30000, 10000

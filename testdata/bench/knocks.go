@@ -25,6 +25,8 @@ type knock struct {
 	stepwise bool
 	// durable: latchkeyd writes to its disk before it opens.
 	durable bool
+	// preparing is how long it takes to prepare one.
+	preparing time.Duration
 	// prepare makes the next n knocks of a household.
 	prepare func(r *rig, h *household, n int) (knocks, error)
 }
@@ -33,10 +35,10 @@ type knock struct {
 type knocks func(from netip.Addr) [][]byte
 
 var (
-	bySequence = knock{"sequence", true, false, sequenceKnocks}
-	bySTUN     = knock{"stun", false, true, stunKnocks}
-	byPorts    = knock{"ports", false, true, portsKnocks}
-	byFwknop   = knock{"fwknop", false, true, spaKnocks}
+	bySequence = knock{"sequence", true, false, 0, sequenceKnocks}
+	bySTUN     = knock{"stun", false, true, 0, stunKnocks}
+	byPorts    = knock{"ports", false, true, 0, portsKnocks}
+	byFwknop   = knock{"fwknop", false, true, 20 * time.Millisecond, spaKnocks}
 )
 
 // turns returns one of those who knock after the other.

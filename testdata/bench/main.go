@@ -4,10 +4,18 @@
 // which is the lower bound. All are run one after the other, on the router of testdata/lab.sh, with
 // the same sender. It asserts nothing: figures of one machine say little, ratios of one run do.
 //
-//	go run ./testdata/bench -rows floods -candidates latchkeyd -knocks sequence -floods steps -rates 100k
+//	make bench              all of it, in less than 15 minutes; BENCH=short: in less than 2
+//	make bench-publish      put table and plots of the last run into README.md
 //
-// Run it in the folder of go.mod after make build. It needs no root, but the Debian packages knockd,
-// fwknop-server, fwknop-client and iptables; a candidate that is missing is skipped and named.
+// It writes build/bench.md, build/bench.json (type report says what is in it) and plots in build/bench-*.svg.
+// Single figures, after make build, in the folder of go.mod:
+//
+//	go run ./testdata/bench -rows latency -candidates latchkeyd -knocks sequence -n 20
+//	go run ./testdata/bench -rows floods -candidates latchkeyd -knocks stun -floods stun-hint -rates 10k,100k
+//	go run ./testdata/bench -rows growth -candidates latchkeyd
+//
+// It needs no root, but the Debian packages knockd, fwknop-server, fwknop-client and iptables; what is
+// missing is named. With root, sender and daemon come before all other programs of the machine.
 package main
 
 import (
@@ -15,9 +23,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
@@ -26,7 +34,9 @@ const (
 	latchkeyd = "build/latchkeyd"
 	// folder has the candidates' files. It is on a real disk, because latchkeyd and fwknopd write
 	// to it before they open a door.
-	folder = "build/bench"
+	folder   = "build/bench"
+	jsonFile = "build/bench.json"
+	markdown = "build/bench.md"
 )
 
 func main() {
@@ -36,76 +46,75 @@ func main() {
 	}
 }
 
-type choice struct{ rows, candidates, knocks, floods, rates string }
-
-// wants tells whether a comma-separated list has a name, or is empty.
-func wants(list, name string) bool {
-	return list == "" || slices.Contains(strings.Split(list, ","), name)
+// bench is one run.
+type bench struct {
+	*rig
+	want    choice
+	out     *report
+	house   *household // of the rows that are not about its size
+	windows int        // of each price
+	starts  int        // of each daemon whose start is measured
 }
 
 func run() error {
-	var want choice
-	flag.StringVar(&want.rows, "rows", "", "only these: latency,floods")
-	flag.StringVar(&want.candidates, "candidates", "", "only these: 'kernel only,latchkeyd,knockd,fwknopd'")
-	flag.StringVar(&want.knocks, "knocks", "", "only these: sequence,stun,ports,fwknop")
-	flag.StringVar(&want.floods, "floods", "", "only these: steps,chance,stun-wrong,stun-hint,stun-random,ports,spa-random,spa-forged")
-	flag.StringVar(&want.rates, "rates", "1k,10k,100k,250k", "packets per second of the floods")
-	n := flag.Int("n", 50, "knocks of each measurement")
-	flag.Parse()
-	if _, err := os.Stat(latchkeyd); err != nil {
-		return fmt.Errorf("%w (hint: run make build in the folder of go.mod)", err)
+	want := choice{rates: rates{1000, 10_000, 100_000, 250_000}, n: 50}
+	short := os.Getenv("BENCH") == "short"
+	if short {
+		want.rates, want.n = rates{10_000, 100_000}, 10
 	}
-	precede()
-	if err := lab.Become(); err != nil {
+	publishing := flag.Bool("publish", false, "put the last run into README.md, and measure nothing")
+	flag.Var(&want.rows, "rows", "only these rows: "+strings.Join(rows, ","))
+	flag.Var(&want.candidates, "candidates", "only these: 'kernel only,latchkeyd,knockd,fwknopd'")
+	flag.Var(&want.knocks, "knocks", "only these knocks: sequence,stun,ports,fwknop")
+	flag.Var(&want.floods, "floods", "only these floods: "+strings.Join(floodNames(), ","))
+	flag.Var(&want.rates, "rates", "packets per second of the floods")
+	flag.IntVar(&want.n, "n", want.n, "knocks of each measurement, 5 to 60")
+	flag.Parse()
+	if *publishing {
+		return publish()
+	}
+	if err := want.check(); err != nil {
 		return err
 	}
-	r, err := newRig(divide())
+	if _, err := os.Stat(latchkeyd); err != nil {
+		return fmt.Errorf("%w (hint: run make bench in the folder of go.mod)", err)
+	}
+	begin := time.Now()
+	if err := enter(want); err != nil {
+		return err
+	}
+	c := divide()
+	r, err := newRig(c)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	fmt.Printf("SCHED_RR: %v\n", r.cpus.precedence)
-	h := newHousehold(1)
-	for i := range candidates {
-		c := &candidates[i]
-		if !wants(want.candidates, c.name) || !wants(want.knocks, c.kind) {
-			continue
-		}
-		if err := installed(c); err != nil {
-			fmt.Println("SKIP:", err)
-			continue
-		}
-		if wants(want.rows, "latency") {
-			if err := r.printLatency(c, h, *n); err != nil {
-				return err
-			}
-		}
-		for _, f := range c.floods {
-			if !wants(want.rows, "floods") || !wants(want.floods, f.name) {
-				continue
-			}
-			for _, rate := range strings.Split(want.rates, ",") {
-				pps, err := parseRate(rate)
-				if err != nil {
-					return err
-				}
-				a, err := r.assail(c, h, f, pps, *n)
-				if err != nil {
-					return err
-				}
-				slices.Sort(a.cost)
-				slices.Sort(a.core)
-				slices.Sort(a.wakes)
-				fmt.Printf("%s %s, %s at %s/s (offered %.0f): CPU %v per packet, %.1f %% of a core, %.3f wake-ups per packet; opened %d/%d; RSS %d > %d > %d kB\n",
-					c.name, c.kind, f.name, rate, a.rate, a.cost[len(a.cost)/2], 100*a.core[len(a.core)/2], a.wakes[len(a.wakes)/2],
-					a.honest, a.of, a.rest.Resident, a.peak.Resident, a.after.Resident)
-			}
-		}
+	b := &bench{rig: r, want: want, house: newHousehold(1), windows: 4, starts: 5,
+		out: &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Machine: newMachine(c), Versions: versions()}}
+	whole := wholeTime
+	if short {
+		b.windows, b.starts, whole = 2, 2, shortTime
 	}
-	return nil
+	newBudget(whole).perform(b.tasks(), b.out)
+	b.out.Machine.After, b.out.Took = load(), time.Since(begin).Round(time.Second).Seconds()
+	b.out.Goals = goals(b.out)
+	return b.out.write(os.Stdout)
 }
 
-func installed(c *candidate) error {
+func progress(line string) { fmt.Fprintln(os.Stderr, "bench:", line) }
+
+// enter has this program run once more in the lab, before everything else. What needs the Internet or the
+// machine's own rights comes before that.
+func enter(want choice) error {
+	if want.rows.has(rowMicro) && !lab.Inside() {
+		buildMicro()
+	}
+	precede()
+	return lab.Become()
+}
+
+// installed says which program a candidate lacks.
+func (c *candidate) installed() error {
 	for _, p := range strings.Fields(c.programs) {
 		if _, err := exec.LookPath(p); err != nil {
 			return fmt.Errorf("%s is not installed (hint: apt-get install --no-install-recommends %s)", p, c.packages)
@@ -114,15 +123,20 @@ func installed(c *candidate) error {
 	return nil
 }
 
-// parseRate reads a number of packets per second, "k" being thousands.
-func parseRate(s string) (float64, error) {
-	number, thousands := strings.CutSuffix(s, "k")
-	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || f <= 0 {
-		return 0, fmt.Errorf("rate %q is no number of packets per second, such as 10k", s)
+// write saves a report with its table and plots, and prints the table.
+func (r *report) write(out *os.File) error {
+	if err := r.save(jsonFile); err != nil {
+		return err
 	}
-	if thousands {
-		f *= 1000
+	for name, text := range plots(r) {
+		if err := os.WriteFile(filepath.Join("build", "bench-"+name+".svg"), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
-	return f, nil
+	text := r.markdown()
+	if err := os.WriteFile(markdown, []byte(text), 0o644); err != nil {
+		return err
+	}
+	_, err := out.WriteString(text)
+	return err
 }

@@ -17,8 +17,9 @@ import (
 
 // process is a daemon that runs; nil where the kernel does all.
 type process struct {
-	cmd *exec.Cmd
-	log *os.File
+	cmd   *exec.Cmd
+	log   *os.File
+	began time.Time
 }
 
 // begin starts a candidate for a household.
@@ -32,10 +33,11 @@ func (r *rig) begin(c *candidate, h *household) (*process, error) {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
+	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
-	return &process{cmd, log}, nil
+	return &process{cmd, log, began}, nil
 }
 
 func (p *process) stop() {

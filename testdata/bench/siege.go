@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -15,15 +16,15 @@ import (
 
 // siege is a flood that goes on until it is ended.
 type siege struct {
-	end   func()
 	sent  atomic.Int64 // packets so far
+	cease context.CancelFunc
 	ended chan error
 }
 
 // lay begins a flood.
 func (r *rig) lay(f flood, h *household, rate float64) *siege {
-	ctx, end := context.WithCancel(context.Background())
-	s := &siege{end: end, ended: make(chan error, 1)}
+	ctx, cease := context.WithCancel(context.Background())
+	s := &siege{cease: cease, ended: make(chan error, 1)}
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	next := f.load(random, h)
 	go func() {
@@ -35,79 +36,98 @@ func (r *rig) lay(f flood, h *household, rate float64) *siege {
 			return err
 		})
 	}()
+	time.Sleep(settle)
 	return s
 }
 
 // raise ends it.
 func (s *siege) raise() error {
-	s.end()
+	s.cease()
 	return <-s.ended
 }
 
-// How long a flood lasts before it is measured, and each of the measurements of its price. Memory of
-// strangers is for 5 s: what grows has grown when honest knocks begin.
-const (
-	settle  = 300 * time.Millisecond
-	window  = 500 * time.Millisecond
-	windows = 4
-)
+// settle is how long a flood lasts before anything is measured: longer than any table of strangers that
+// came before takes to be full of them, but for knockd's, which has no limit.
+const settle = 300 * time.Millisecond
 
-// assault is what was measured of a flood.
-type assault struct {
-	rate        float64         // offered, per second
-	cost        []time.Duration // CPU per packet in each window
-	core        []float64       // share of a CPU in each window
-	wakes       []float64       // per packet in each window
-	honest, of  int             // honest knocks that opened, of how many
-	rest, after lab.Memory
-	peak        lab.Memory // of the samples during it
+// window is how long each of the measurements of a flood's price is.
+const window = 500 * time.Millisecond
+
+// price is what a flood costs while nobody else sends anything.
+type price struct {
+	cpu   []time.Duration // for each packet
+	core  []float64       // share of a CPU
+	wakes []float64       // for each packet
+	peak  lab.Memory
 }
 
-// assail measures a candidate while strangers flood: first its price alone, then honest knocks.
-func (r *rig) assail(c *candidate, h *household, f flood, rate float64, n int) (a assault, err error) {
-	collect()
-	next, err := c.prepare(r, h, n+warmUps)
-	if err != nil {
-		return a, err
-	}
-	daemon, err := r.begin(c, h)
-	if err != nil {
-		return a, err
-	}
-	defer daemon.stop()
-	if err := r.onPhone(func(p *phone) error { return p.warmUp(r, c.knock, next) }); err != nil {
-		return a, errors.Join(err, daemon.logEnd())
-	}
-	a.rest, a.of = daemon.memory(), n
-	s := r.lay(f, h, rate)
-	time.Sleep(settle)
-	begin, first := time.Now(), s.sent.Load()
+// price measures it in windows one after the other.
+func (s *siege) price(d *process, windows int) (p price) {
 	for range windows {
-		before, sent := daemon.usage(), s.sent.Load()
+		before, sent := d.usage(), s.sent.Load()
 		time.Sleep(window)
-		after, packets := daemon.usage(), s.sent.Load()-sent
-		a.cost = append(a.cost, (after.cpu-before.cpu)/time.Duration(max(packets, 1)))
-		a.core = append(a.core, float64(after.cpu-before.cpu)/float64(after.at.Sub(before.at)))
-		a.wakes = append(a.wakes, float64(after.wakes-before.wakes)/float64(max(packets, 1)))
-		a.peak = larger(a.peak, daemon.memory())
+		after, packets := d.usage(), max(s.sent.Load()-sent, 1)
+		cpu := after.cpu - before.cpu
+		p.cpu = append(p.cpu, cpu/time.Duration(packets))
+		p.core = append(p.core, float64(cpu)/float64(after.at.Sub(before.at)))
+		p.wakes = append(p.wakes, float64(after.wakes-before.wakes)/float64(packets))
+		p.peak = larger(p.peak, d.memory())
 	}
-	err = r.onPhone(func(p *phone) error {
-		opened, err := p.play(r.crowd(p, c.knock, next, n), time.Millisecond, 0)
-		a.honest = len(opened)
-		return err
-	})
-	a.peak = larger(a.peak, daemon.memory())
-	a.rate = float64(s.sent.Load()-first) / time.Since(begin).Seconds()
-	err = errors.Join(err, s.raise())
-	a.after = daemon.memory()
-	return a, err
+	return p
 }
 
-// crowd makes n knocks that begin at random times, ten in a second.
-func (r *rig) crowd(p *phone, k knock, next knocks, n int) (list []*press) {
+// note adds them to a report.
+func (p price) note(out *report, f figure) {
+	out.add(f, whatCPU, "s", seconds(p.cpu))
+	out.add(f, whatCore, "CPUs", newSamples(p.core))
+	out.add(f, whatWakes, "per packet", newSamples(p.wakes))
+}
+
+// besieged measures a candidate while strangers flood: first its price alone, then honest knocks beside it.
+func (b *bench) besieged(c *candidate, f flood, rate float64) error {
+	at := figure{Row: rowFloods, Candidate: c.name, Knock: c.kind, Flood: f.name, Rate: rate}
+	return b.during(c, b.house, b.want.n, func(d *process, p *phone, next knocks) error {
+		rest := d.memory()
+		s := b.lay(f, b.house, rate)
+		begin, sent := time.Now(), s.sent.Load()
+		price := s.price(d, b.windows)
+		opened, err := p.play(b.crowd(p, c.knock, next, b.want.n), time.Millisecond, 0)
+		peak := larger(price.peak, d.memory())
+		offered := float64(s.sent.Load()-sent) / time.Since(begin).Seconds()
+		if err := errors.Join(err, s.raise()); err != nil {
+			return err
+		}
+		b.out.count(at, whatOpened, "knocks", len(opened), b.want.n)
+		b.out.add(at, whatOffered, "packets/s", samples{offered})
+		b.fell(at, offered)
+		if d == nil {
+			return nil
+		}
+		price.note(b.out, at)
+		for what, kB := range map[string]int{whatRest: rest.Resident, whatPeak: peak.Resident, whatAfter: d.memory().Resident,
+			whatOwn: rest.Own, whatOwnPeak: peak.Own} {
+			b.out.add(at, what, "bytes", samples{float64(kB) * 1024})
+		}
+		return nil
+	})
+}
+
+// fell notes where the sender did not reach its rate: each packet's way through the kernel is on its CPU.
+func (b *bench) fell(at figure, offered float64) {
+	if offered < 0.95*at.Rate {
+		b.out.miss(fmt.Sprintf("%s, %s: flood %s of %s a second", at.Candidate, at.Knock, at.Flood, rateText(at.Rate)),
+			fmt.Errorf("the sender reached only %s", rateText(float64(int(offered)/100*100))))
+	}
+}
+
+// crowdPause is how far honest knocks beside a flood are from each other, on average.
+const crowdPause = 80 * time.Millisecond
+
+// crowd makes n knocks that begin at random times.
+func (b *bench) crowd(p *phone, k knock, next knocks, n int) (list []*press) {
 	for range n {
-		from := r.sender()
-		list = append(list, p.newPress(k, next(from), from, p.between(0, time.Duration(n)*100*time.Millisecond)))
+		from := b.sender()
+		list = append(list, p.newPress(k, next(from), from, p.between(0, time.Duration(n)*crowdPause)))
 	}
 	return list
 }
