@@ -58,26 +58,27 @@ var rows = []string{rowLatency, rowFloods, rowUnrelated, rowGrowth, rowStart, ro
 
 // What figures are of, with their units.
 const (
-	whatLatency = "latency"          // s, of knocks that opened: last packet to the first SYN that is let in
-	whatDisk    = "disk"             // s, to replace a small file durably, between these knocks
-	whatOpened  = "opened"           // knocks
-	whatCPU     = "cpu per packet"   // s, of all threads of the daemon
-	whatCore    = "share of a cpu"   // 1 = all of it
-	whatWakes   = "wake-ups"         // for each packet
-	whatOffered = "offered"          // packets per second
-	whatIdle    = "wake-ups at rest" // in a second
-	whatRest    = "memory at rest"   // bytes, resident
-	whatPeak    = "memory in it"
-	whatAfter   = "memory after it"
-	whatOwn     = "own memory at rest" // bytes, of it not shared with other programs (RssAnon)
-	whatOwnPeak = "own memory in it"
-	whatPath    = "path of a SYN" // s of the sender and the kernel, from sending to the drop
-	whatReady   = "ready"         // s from its start until it listens to packets
-	whatStart   = "cpu to start"  // s
-	whatProgram = "program"       // bytes, with the libraries that it needs besides libc
-	whatPacked  = "compressed"    // bytes, gzip -9
-	whatMicro   = "time"          // s
-	whatAllocs  = "allocations"
+	whatLatency  = "latency"          // s, of knocks that opened: last packet to the first SYN that is let in
+	whatDisk     = "disk"             // s, to replace a small file durably, between these knocks
+	whatOpened   = "opened"           // knocks
+	whatCPU      = "cpu per packet"   // s, of all threads of the daemon
+	whatCore     = "share of a cpu"   // 1 = all of it
+	whatWakes    = "wake-ups"         // for each packet
+	whatOffered  = "offered"          // packets per second
+	whatIdle     = "wake-ups at rest" // in a second
+	whatIdleCore = "share of a cpu at rest"
+	whatRest     = "memory at rest" // bytes, resident
+	whatPeak     = "memory in it"
+	whatAfter    = "memory after it"
+	whatOwn      = "own memory at rest" // bytes, of it not shared with other programs (RssAnon)
+	whatOwnPeak  = "own memory in it"
+	whatPath     = "path of a SYN" // s of the sender and the kernel, from sending to the drop
+	whatReady    = "ready"         // s from its start until it listens to packets
+	whatStart    = "cpu to start"  // s
+	whatProgram  = "program"       // bytes, with the libraries that it needs besides libc
+	whatPacked   = "compressed"    // bytes, gzip -9
+	whatMicro    = "time"          // s
+	whatAllocs   = "allocations"
 )
 
 // samples are measurements of one thing.

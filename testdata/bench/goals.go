@@ -87,15 +87,19 @@ func goals(r *report) (list []goal) {
 		add("latency of "+kind+", beyond the disk's own", 1000*(all-alone), ok1 && ok2, false, 0.2, " ms")
 	}
 
-	for _, doors := range []int{1, many} {
-		at := figure{Row: rowUnrelated, Candidate: ours, Doors: doors, What: whatWakes}
-		inFlood, ok1 := value(at)
-		rate, ok2 := value(figure{Row: rowUnrelated, Candidate: ours, Doors: doors, What: whatOffered})
-		rest, ok3 := value(figure{Row: rowUnrelated, Candidate: ours, Doors: doors, What: whatIdle})
-		add(fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors), math.Max(0, math.Round(inFlood*rate-rest)), ok1 && ok2 && ok3, false, 0, " a second")
-		at.What = whatCPU
-		v, ok := value(at)
-		add(fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors), v*1e9, ok, false, 1, " ms per million packets")
+	for _, doors := range []int{1, many} { // beyond what the daemon does without any packet
+		unrelated := func(what string) float64 {
+			v, ok := value(figure{Row: rowUnrelated, Candidate: ours, Doors: doors, What: what})
+			if !ok {
+				return math.NaN()
+			}
+			return v
+		}
+		offered := unrelated(whatOffered)
+		add(fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors),
+			max(0, math.Round(unrelated(whatWakes)*offered-unrelated(whatIdle))), true, false, 0, " a second")
+		add(fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors),
+			max(0, (unrelated(whatCore)-unrelated(whatIdleCore))/offered*1e9), true, false, 1, " ms per million packets")
 	}
 
 	v, ok = ratio(flood(knockd, "sequence", firstSteps.name, whatCPU, 10_000), flood(ours, "sequence", firstSteps.name, whatCPU, 10_000))

@@ -31,7 +31,9 @@ func (b *bench) ignoring(c *candidate, doors int) error {
 		before := d.usage()
 		time.Sleep(2 * window)
 		after := d.usage()
-		b.out.add(at, whatIdle, "per second", samples{float64(after.wakes-before.wakes) / after.at.Sub(before.at).Seconds()})
+		long := after.at.Sub(before.at)
+		b.out.add(at, whatIdle, "per second", samples{float64(after.wakes-before.wakes) / long.Seconds()})
+		b.out.add(at, whatIdleCore, "CPUs", samples{float64(after.cpu-before.cpu) / float64(long)})
 		s := b.lay(unrelated, h, unrelatedRate)
 		begin, sent := time.Now(), s.sent.Load()
 		price := s.price(d, b.windows)
@@ -101,7 +103,7 @@ func (b *bench) admit(grants int) error {
 // in the time of the call.
 func (b *bench) ways(rounds int) (list []time.Duration, err error) {
 	const batch = 20_000
-	err = traffic.From("neighbour", func(out traffic.Socket) error {
+	err = traffic.OnCable(func(out traffic.Socket) error {
 		random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 		toDoor := flood{packet: func(r *rand.Rand, _ *household) []byte { return stranger(r, doorPort) }}
 		next := toDoor.load(random, b.house)

@@ -28,7 +28,7 @@ func (r *rig) lay(f flood, h *household, rate float64) *siege {
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	next := f.load(random, h)
 	go func() {
-		s.ended <- traffic.From("neighbour", func(out traffic.Socket) error {
+		s.ended <- traffic.OnCable(func(out traffic.Socket) error {
 			_, err := out.Flood(ctx, random, func(random *rand.Rand) []byte {
 				s.sent.Add(1)
 				return next(random)
