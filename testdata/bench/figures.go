@@ -43,7 +43,7 @@ type figure struct {
 	Load      float64 `json:"load"`         // average of the machine in the minute before
 }
 
-// The rows, in the order of their importance: when time gets short, the last are left out.
+// The rows.
 const (
 	rowLatency   = "latency"
 	rowFloods    = "floods"

@@ -130,7 +130,8 @@ func goals(r *report) (list []goal) {
 		}
 	}
 
-	rest, grown, known := 0.0, 0.0, false
+	var rest samples
+	grown := 0.0
 	for _, f := range r.Figures {
 		if f.Row != rowFloods || f.Candidate != ours {
 			continue
@@ -138,7 +139,7 @@ func goals(r *report) (list []goal) {
 		same := f
 		switch f.What {
 		case whatRest:
-			rest, known = max(rest, f.Value), true
+			rest = append(rest, f.Value)
 		case whatPeak, whatAfter:
 			same.What = whatRest
 			if v, ok := value(same); ok {
@@ -146,8 +147,8 @@ func goals(r *report) (list []goal) {
 			}
 		}
 	}
-	add("memory at rest", rest/1e6, known, false, 6, " MB")
-	add("memory in or after any flood, against rest", grown, known, false, 1.5, " x")
+	add("memory at rest", newSamples(rest).median()/1e6, len(rest) > 0, false, 6, " MB")
+	add("memory in or after any flood, against rest", grown, grown > 0, false, 1.5, " x")
 
 	growth := func(kind, what string, doors int) figure {
 		return figure{Row: rowGrowth, Candidate: ours, Knock: kind, What: what, Doors: doors}

@@ -52,7 +52,7 @@ func (b *bench) growing(c *candidate, doors int) error {
 	at := figure{Row: rowGrowth, Candidate: c.name, Knock: c.kind, Doors: doors}
 	return b.during(c, h, b.want.n, func(d *process, p *phone, next knocks) error {
 		memory := d.memory()
-		opened, _, err := b.alone(c, p, next, min(b.want.n, 20))
+		opened, _, err := b.alone(c, p, next, int(b.few()))
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (b *bench) granting(c *candidate, grants int) error {
 		if err := b.admit(grants); err != nil {
 			return err
 		}
-		opened, _, err := b.alone(c, p, next, min(b.want.n, 20))
+		opened, _, err := b.alone(c, p, next, int(b.few()))
 		if err != nil {
 			return err
 		}

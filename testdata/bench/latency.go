@@ -49,14 +49,10 @@ func (b *bench) during(c *candidate, h *household, n int, f func(d *process, p *
 
 // alone knocks n times, with pauses, and while no stranger sends anything.
 func (b *bench) alone(c *candidate, p *phone, next knocks, n int) (opened, disk []time.Duration, err error) {
-	spin := probe
-	if c.durable {
-		spin = 0 // what the kernel has to do for the disk may be on this CPU
-	}
 	for range n {
 		time.Sleep(p.between(0, longestPause))
 		from := b.sender()
-		times, err := p.play([]*press{p.newPress(c.knock, next(from), from, 0)}, probe, spin)
+		times, err := p.play([]*press{p.newPress(c.knock, next(from), from, 0)}, probe, probe)
 		if err != nil {
 			return nil, nil, err
 		}

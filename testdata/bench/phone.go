@@ -111,8 +111,8 @@ func (one *press) took(seq uint32) (d time.Duration, ok bool) {
 }
 
 // play looks after knocks until each has opened or lost patience, and returns how long those took that
-// opened. Below spin it waits for the next probe without giving the CPU away, which is exact, but keeps the
-// kernel there from other work.
+// opened. Below spin it waits for the next probe without giving the CPU away: one that is idle
+// takes longer to wake up than a knock to open.
 func (p *phone) play(presses []*press, probe, spin time.Duration) (opened []time.Duration, err error) {
 	byAddress := map[netip.AddrPort]*press{}
 	for _, one := range presses {

@@ -14,8 +14,7 @@ import (
 
 // task is one measurement, or a few that share a daemon.
 type task struct {
-	row  string
-	rank int // within the row
+	rank int // the least comes first, and is left out last
 	name string
 	// cost is how long it takes on a machine that is quick enough.
 	cost time.Duration
@@ -54,9 +53,7 @@ func (b *budget) spend(cost, took time.Duration) {
 
 // perform does the tasks, and notes what could not be measured.
 func (b *budget) perform(tasks []task, out *report) {
-	slices.SortStableFunc(tasks, func(x, y task) int {
-		return cmp.Or(slices.Index(rows, x.row)-slices.Index(rows, y.row), x.rank-y.rank)
-	})
+	slices.SortStableFunc(tasks, func(x, y task) int { return x.rank - y.rank })
 	for i, t := range tasks {
 		if !b.grant(t.cost) {
 			out.miss(t.name, errNoTime)

@@ -48,7 +48,7 @@ func plots(r *report) map[string]string {
 	rates := r.floodRates()
 	if len(rates) > 1 {
 		list["success"] = successPlot(r, rates, blind, false, "Knocks that open during a flood")
-		list["aimed"] = successPlot(r, rates, aimed, true, "... that is made for it")
+		list["aimed"] = successPlot(r, rates, aimed, true, "... during one that is aimed at them")
 		list["cpu"] = cpuPlot(r, rates)
 	}
 	if _, ok := r.find(figure{Row: rowLatency, What: whatLatency}); ok {
@@ -73,16 +73,17 @@ func (s scale) place(v float64) float64 {
 }
 
 const (
-	bottom    = 250 // of the axes of plots against rates
+	bottom    = 256 // of the axes of plots against rates
+	inset     = 12  // of the values between them
 	legendRow = 17
 )
 
-// curves draws a plot against rates. value returns that of a series, what is drawn for it, and whether there
-// is one; the lines of equal values lie beside each other.
-func curves(title, about string, rates []float64, list []series, aim bool, y scale, ticks []float64, label func(float64) string, value func(s series, rate float64) (float64, bool)) string {
+// curves draws a plot against rates. value returns that of a series, and whether there is one. Lines lie so far
+// beside each other that those of equal values are seen.
+func curves(title, about string, rates []float64, list []series, aim bool, apart float64, y scale, ticks []float64, label func(float64) string, value func(s series, rate float64) (float64, bool)) string {
 	height := bottom + 48 + legendRow*len(list)
 	x := scale{rates[0] / 1.3, rates[len(rates)-1] * 1.3, left, right, true}
-	y.at, y.end = bottom, top
+	y.at, y.end = bottom-inset, top+inset
 	return draw(height, title, about, func(d *drawing) {
 		for _, t := range ticks {
 			d.line(left, y.place(t), right, y.place(t), "grid")
@@ -94,7 +95,7 @@ func curves(title, about string, rates []float64, list []series, aim bool, y sca
 		}
 		d.text(right, bottom+32, "small", "end", "packets of the flood per second")
 		for i, s := range list {
-			beside := 2.5 * (float64(i) - float64(len(list)-1)/2)
+			beside := apart * (float64(i) - float64(len(list)-1)/2)
 			var points []point
 			for _, rate := range rates {
 				if v, ok := value(s, rate); ok {
@@ -119,7 +120,7 @@ func curves(title, about string, rates []float64, list []series, aim bool, y sca
 }
 
 func successPlot(r *report, rates []float64, list []series, aim bool, title string) string {
-	return curves(title, "share of honest knocks that open within a second", rates, list, aim, scale{from: 0, to: 100},
+	return curves(title, "share of honest knocks that open within a second", rates, list, aim, 3, scale{from: 0, to: 100},
 		[]float64{0, 25, 50, 75, 100}, func(v float64) string { return fmt.Sprintf("%.0f %%", v) },
 		func(s series, rate float64) (float64, bool) {
 			f, ok := r.find(figure{Row: rowFloods, What: whatOpened, Candidate: s.candidate, Knock: s.knock, Flood: s.flood.name, Rate: rate})
@@ -131,7 +132,7 @@ func successPlot(r *report, rates []float64, list []series, aim bool, title stri
 const least = 0.01
 
 func cpuPlot(r *report, rates []float64) string {
-	return curves("CPU of the daemon during a flood", "share of one core; who loses packets seems cheap", rates, blind, false,
+	return curves("CPU of the daemon during a flood", "share of one core; who loses packets seems cheap", rates, blind, false, 1,
 		scale{from: least, to: 100, log: true}, []float64{least, 0.1, 1, 10, 100},
 		func(v float64) string {
 			if v == least {
@@ -160,14 +161,15 @@ func latencyPlot(r *report) string {
 	const rowHeight = 38
 	end := top + 6 + rowHeight*len(list)
 	x := scale{10e-6, 1, 14, right - 8, true}
-	return draw(end+44, "From the last packet of a knock to an open door", "each dot is one knock, the bar their median; 10 times as long at each line", func(d *drawing) {
-		for _, t := range []float64{10e-6, 100e-6, 1e-3, 10e-3, 100e-3, 1} {
-			d.line(x.place(t), top-6, x.place(t), float64(end), "grid")
+	return draw(end+26, "From a knock's last packet to the open door", "a dot is one knock, the bar their median; each line is 10 times as long", func(d *drawing) {
+		for i, label := range []string{"10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"} {
+			at := x.place(x.from * math.Pow10(i))
+			d.line(at, top-2, at, float64(end), "grid")
 			anchor := "middle"
-			if t == 10e-6 {
+			if i == 0 {
 				anchor = "start"
 			}
-			d.text(x.place(t), float64(end)+16, "small", anchor, show(t))
+			d.text(at, float64(end)+16, "small", anchor, label)
 		}
 		for i, f := range list {
 			y := float64(top + 8 + rowHeight*i)
@@ -184,7 +186,6 @@ func latencyPlot(r *report) string {
 			d.text(16, y+3, "", "start", name)
 			d.text(right-8, y+3, "", "end", show(f.Value))
 		}
-		d.text(right, float64(end)+32, "small", "end", "time, logarithmic")
 	})
 }
 

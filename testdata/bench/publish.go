@@ -40,7 +40,7 @@ func publish() error {
 	if err := os.MkdirAll(published, 0o755); err != nil {
 		return err
 	}
-	files := map[string]string{"README.md": "# The last published run of `make bench`\n\n" + r.markdown()}
+	files := map[string]string{"README.md": "# The last published run of `make bench`\n\n" + pictureLines("", plotTexts) + "\n" + r.markdown()}
 	for name, svg := range pictures {
 		files[name+".svg"] = svg
 	}
@@ -126,12 +126,23 @@ func (r *report) summary() string {
 	b.WriteString("\nThe floods are of a stranger who knows the ports: first steps of sequences; messages with a wrong hint; SYNs to the ports of messages; " +
 		"random base64. A daemon that loses packets seems cheap.\n**In size we lose**: the runtime of Go alone is larger than knockd with its library. " +
 		"[All figures](" + published + "/README.md), floods that are aimed at somebody, and which goals are met.\n\n")
-	for _, p := range []struct{ name, alt string }{
-		{"success", "Share of honest knocks that open against the rate of a flood"},
-		{"cpu", "CPU of each daemon against the rate of a flood"},
-		{"latency", "Latency of each knock, as dots"},
-	} {
-		fmt.Fprintf(&b, "<img src=\"%s/%s.svg\" alt=\"%s\" width=\"400\">\n", published, p.name, p.alt)
+	b.WriteString(pictureLines(published+"/", plotTexts[:3]))
+	return b.String()
+}
+
+// plotTexts say what plots show to who cannot see them; the first three are in README.md.
+var plotTexts = []struct{ name, alt string }{
+	{"success", "Share of honest knocks that open against the rate of a flood"},
+	{"cpu", "CPU of each daemon against the rate of a flood"},
+	{"latency", "Latency of each knock, as dots"},
+	{"aimed", "Share of honest knocks that open against the rate of a flood that is aimed at them"},
+}
+
+// pictureLines shows plots side by side, where there is room.
+func pictureLines(folder string, list []struct{ name, alt string }) string {
+	var b strings.Builder
+	for _, p := range list {
+		fmt.Fprintf(&b, "<img src=\"%s%s.svg\" alt=\"%s\" width=\"400\">\n", folder, p.name, p.alt)
 	}
 	return b.String()
 }

@@ -67,16 +67,16 @@ func TestTime_is_kept_for_tasks_that_fit(t *testing.T) {
 func TestTasks_are_done_by_importance_and_what_was_not_is_named(t *testing.T) {
 	var done []string
 	r := &report{}
-	do := func(row string, rank int, name string, cost time.Duration, err error) task {
-		return task{row, rank, name, cost, func() error { done = append(done, name); return err }}
+	do := func(rank int, name string, cost time.Duration, err error) task {
+		return task{rank, name, cost, func() error { done = append(done, name); return err }}
 	}
 	newBudget(2*time.Minute).perform([]task{
-		do(rowMicro, 0, "micro", time.Second, nil),
-		do(rowFloods, 1, "slow flood", time.Second, nil),
-		do(rowFloods, 0, "flood", time.Second, errors.New("no sender")),
-		do(rowLatency, 0, "latency", time.Hour, nil),
+		do(rankMicro, "micro", time.Second, nil),
+		do(rankOf(1000, true), "usual flood", time.Second, nil),
+		do(rankOf(1000, false), "flood", time.Second, errors.New("no sender")),
+		do(rankLatency, "latency", time.Hour, nil),
 	}, r)
-	if diff := cmp.Diff([]string{"flood", "slow flood", "micro"}, done); diff != "" {
+	if diff := cmp.Diff([]string{"usual flood", "flood", "micro"}, done); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]missing{{"latency", errNoTime.Error()}, {"flood", "no sender"}}, r.Missing); diff != "" {
