@@ -87,12 +87,20 @@ func (b *bench) granting(c *candidate, grants int) error {
 // admit puts addresses into the set of door web, as grants of long ago: the daemon's own book takes 1024 at
 // a time, so that the others are what the kernel alone has to bear.
 func (b *bench) admit(grants int) error {
+	const most = 500 // in one message to the kernel
 	var list strings.Builder
-	list.WriteString("add element inet fw4 latchkey1_web_4 { ")
 	for i := range grants {
-		fmt.Fprintf(&list, "10.%d.%d.%d timeout 1h, ", i>>16&255, i>>8&255, i&255)
+		if i%most == 0 {
+			list.WriteString("\nadd element inet fw4 latchkey1_web_4 { ")
+		}
+		fmt.Fprintf(&list, "10.%d.%d.%d timeout 1h", i>>16&255, i>>8&255, i&255)
+		if i%most == most-1 || i == grants-1 {
+			list.WriteString(" }")
+		} else {
+			list.WriteString(", ")
+		}
 	}
-	file, err := b.file("grants.nft", list.String()+"}\n")
+	file, err := b.file("grants.nft", list.String()+"\n")
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func latencyPlot(r *report) string {
 	const rowHeight = 38
 	end := top + 6 + rowHeight*len(list)
 	x := scale{10e-6, 1, 14, right - 8, true}
-	return draw(end+26, "From a knock's last packet to the open door", "a dot is one knock, the bar their median; each line is 10 times as long", func(d *drawing) {
+	return draw(end+26, "From a knock's last packet to the open door", "a dot is one knock, the bar their median; logarithmic", func(d *drawing) {
 		for i, label := range []string{"10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s"} {
 			at := x.place(x.from * math.Pow10(i))
 			d.line(at, top-2, at, float64(end), "grid")

@@ -74,23 +74,24 @@ func (r *report) summary() string {
 	flood := func(what, name, kind string, f flood, rate float64) (figure, bool) {
 		return r.find(figure{Row: rowFloods, What: what, Candidate: name, Knock: kind, Flood: f.name, Rate: rate})
 	}
-	// cells makes a row: of each kind of ours together, and of each peer.
+	// cells makes a row: of all kinds of ours together, and of each peer.
 	cells := func(name string, cell func(s series) string) {
-		mine := ""
+		var mine, each []string
 		others := map[string]string{knockd: "-", fwknopd: "-", kernelOnly: "-"}
 		for _, s := range blind {
-			text := cell(s)
-			switch {
+			switch text := cell(s); {
 			case text == "":
 			case s.candidate != ours:
 				others[s.candidate] = text
-			case mine == "":
-				mine = s.knock + " " + text
 			default:
-				mine += "; " + s.knock + " " + text
+				mine, each = append(mine, text), append(each, s.knock+" "+text)
 			}
 		}
-		row(&b, name, mine, others[knockd], others[fwknopd], others[kernelOnly])
+		own := strings.Join(each, "; ")
+		if len(mine) > 1 && len(slices.Compact(mine)) == 1 {
+			own = mine[0] + ", with each kind of knock"
+		}
+		row(&b, name, own, others[knockd], others[fwknopd], others[kernelOnly])
 	}
 	cells("last packet of a knock to open door, median", func(s series) string {
 		f, ok := r.find(figure{Row: rowLatency, What: whatLatency, Candidate: s.candidate, Knock: s.knock})

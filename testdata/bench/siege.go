@@ -115,7 +115,7 @@ func (b *bench) besieged(c *candidate, f flood, rate float64) error {
 // fell notes where the sender did not reach its rate: each packet's way through the kernel is on its CPU.
 func (b *bench) fell(at figure, offered float64) {
 	if offered < 0.95*at.Rate {
-		b.out.miss(fmt.Sprintf("%s, %s: flood %s of %s a second", at.Candidate, at.Knock, at.Flood, rateText(at.Rate)),
+		b.out.miss(fmt.Sprintf("%s, %s, doors: %d: %s of %s a second", at.Candidate, at.Knock, max(at.Doors, 1), at.Flood, rateText(at.Rate)),
 			fmt.Errorf("the sender reached only %s", rateText(float64(int(offered)/100*100))))
 	}
 }
