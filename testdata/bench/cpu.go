@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -26,8 +27,9 @@ type cpus struct {
 // rights over the machine. Programs that this one starts have it, too. All have the same priority, and take
 // turns: the Go runtime waits for its own threads by trying again, and with SCHED_FIFO that may be for ever.
 func precede() {
-	runtime.LockOSThread()                                                                                        // this thread is the one that becomes the next program
-	_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 10}, 0) // divide tells
+	runtime.LockOSThread() // this thread is the one that becomes the next program
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 10}
+	_ = unix.SchedSetAttr(0, &attr, 0) // divide tells whether it was allowed
 }
 
 // divide gives this process the first CPU that it may use, and the daemons the last.
@@ -65,8 +67,11 @@ func (r *rig) onDaemonCPU(program string, args ...string) *exec.Cmd {
 
 // anywhere returns a command that has all CPUs, and no precedence.
 func (r *rig) anywhere(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command("taskset", append([]string{"-c", "0-" + strconv.Itoa(r.cpus.all[len(r.cpus.all)-1]),
-		"chrt", "-o", "0", program}, args...)...)
+	var all []string
+	for _, n := range r.cpus.all {
+		all = append(all, strconv.Itoa(n))
+	}
+	cmd := exec.Command("taskset", append([]string{"-c", strings.Join(all, ","), "chrt", "-o", "0", program}, args...)...)
 	cmd.Env = os.Environ()
 	return cmd
 }

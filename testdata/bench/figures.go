@@ -15,7 +15,8 @@ import (
 type report struct {
 	Format   int               `json:"format"` // 1
 	Date     time.Time         `json:"date"`
-	Short    bool              `json:"short"` // BENCH=short
+	Short    bool              `json:"short"`   // BENCH=short
+	Partial  bool              `json:"partial"` // single rows, candidates, ... were asked for
 	Took     float64           `json:"took_s"`
 	Machine  machine           `json:"machine"`
 	Versions map[string]string `json:"versions"` // by candidate

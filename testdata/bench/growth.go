@@ -79,7 +79,14 @@ func (b *bench) granting(c *candidate, grants int) error {
 		}
 		b.out.add(at, whatLatency, "s", seconds(opened))
 		ways, err := b.ways(b.windows)
+		if err != nil {
+			return err
+		}
 		b.out.add(at, whatPath, "s", seconds(ways))
+		list, err := lab.On("router", "nft", "list", "set", "inet", "fw4", "latchkey1_web_4").Output()
+		if left := strings.Count(string(list), "expires"); err == nil && left < grants {
+			err = fmt.Errorf("only %d grants were left at the end", left)
+		}
 		return err
 	})
 }
@@ -87,24 +94,21 @@ func (b *bench) granting(c *candidate, grants int) error {
 // admit puts addresses into the set of door web, as grants of long ago: the daemon's own book takes 1024 at
 // a time, so that the others are what the kernel alone has to bear.
 func (b *bench) admit(grants int) error {
-	const most = 500 // in one message to the kernel
-	var list strings.Builder
-	for i := range grants {
-		if i%most == 0 {
-			list.WriteString("\nadd element inet fw4 latchkey1_web_4 { ")
+	const most = 1000 // at once: the buffer of nft's socket has a limit
+	for first := 0; first < grants; first += most {
+		var list []string
+		for i := first; i < min(first+most, grants); i++ {
+			list = append(list, fmt.Sprintf("10.%d.%d.%d timeout 1h", i>>16&255, i>>8&255, i&255))
 		}
-		fmt.Fprintf(&list, "10.%d.%d.%d timeout 1h", i>>16&255, i>>8&255, i&255)
-		if i%most == most-1 || i == grants-1 {
-			list.WriteString(" }")
-		} else {
-			list.WriteString(", ")
+		file, err := b.file("grants.nft", "add element inet fw4 latchkey1_web_4 { "+strings.Join(list, ", ")+" }\n")
+		if err != nil {
+			return err
+		}
+		if err := lab.Output(lab.On("router", "nft", "-f", file)); err != nil {
+			return err
 		}
 	}
-	file, err := b.file("grants.nft", list.String()+"\n")
-	if err != nil {
-		return err
-	}
-	return lab.Output(lab.On("router", "nft", "-f", file))
+	return nil
 }
 
 // ways measures how long SYNs to the door take from the sender until they are dropped: on veth that is all

@@ -90,7 +90,7 @@ func run() error {
 	}
 	defer os.RemoveAll(folder)
 	b := &bench{rig: r, want: want, house: newHousehold(1), windows: 4, starts: 5,
-		out: &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Machine: newMachine(c), Versions: versions()}}
+		out: &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Partial: want.partial() && !short, Machine: newMachine(c), Versions: versions()}}
 	whole := wholeTime
 	if short {
 		b.windows, b.starts, whole = 2, 2, shortTime

@@ -75,6 +75,11 @@ type choice struct {
 	n                                int // knocks of each measurement
 }
 
+// partial tells whether something was chosen.
+func (c *choice) partial() bool {
+	return len(c.rows)+len(c.candidates)+len(c.knocks)+len(c.floods) > 0
+}
+
 // check refuses what there is not.
 func (c *choice) check() error {
 	var names, kinds []string

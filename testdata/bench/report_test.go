@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -262,6 +263,40 @@ func TestPublishing_replaces_its_own_block_only(t *testing.T) {
 	for _, bad := range []string{"", beginMark + "\n", endMark + "\n", endMark + "\n" + beginMark + "\n"} {
 		if got, err := replaceBlock(bad, "new\n"); err == nil {
 			t.Errorf("%q became %q", bad, got)
+		}
+	}
+}
+
+func TestPublishing_takes_whole_runs_only(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, folder := range []string{"build", filepath.Dir(published)} {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(readme, []byte(beginMark+"\n"+endMark+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := example()
+	for _, r.Short = range []bool{true, false} {
+		r.Partial = !r.Short
+		if err := r.save(jsonFile); err != nil {
+			t.Fatal(err)
+		}
+		if err := publish(); err == nil {
+			t.Errorf("short %v, partial %v: it was published", r.Short, r.Partial)
+		}
+	}
+	r.Partial = false
+	if err := r.save(jsonFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := publish(); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{readme: "26 November 2026", filepath.Join(published, "README.md"): "**Goals**", filepath.Join(published, "cpu.svg"): "<svg"} {
+		if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %q (%v)", file, want, err)
 		}
 	}
 }

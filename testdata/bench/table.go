@@ -210,6 +210,9 @@ func (r *report) microTable(b *strings.Builder) {
 func (r *report) goalTable(b *strings.Builder) {
 	table(b, "**Goals**", "goal", "limit", "here", "")
 	for _, g := range r.Goals {
+		if r.Partial && !g.Known {
+			continue
+		}
 		value, limit := g.text()
 		row(b, g.Name, limit, value, g.verdict())
 	}
