@@ -33,6 +33,15 @@ func TestA_packet_from_another_sender_is_as_if_it_were_made_for_him(t *testing.T
 	}
 }
 
+func TestForged_senders_are_addresses_that_the_kernel_takes(t *testing.T) {
+	for first := range uint32(256) {
+		from := forged(first<<24|0x123456, first<<8)
+		if a := from.Addr(); !a.IsGlobalUnicast() || a.As4()[0] >= 224 || a.As4()[0] == 0 || from.Port() < 1024 {
+			t.Errorf("%d is made %s", first, from)
+		}
+	}
+}
+
 // Each flood is judged by what the daemon has: its filter and its detectors.
 func TestFloods_reach_as_far_as_they_say(t *testing.T) {
 	h := newHousehold(1)
