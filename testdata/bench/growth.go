@@ -34,15 +34,15 @@ func (b *bench) ignoring(c *candidate, doors int) error {
 		long := after.at.Sub(before.at)
 		b.out.add(at, whatIdle, "per second", samples{float64(after.wakes-before.wakes) / long.Seconds()})
 		b.out.add(at, whatIdleCore, "CPUs", samples{float64(after.cpu-before.cpu) / float64(long)})
-		s := b.lay(unrelated, h, unrelatedRate)
+		s := b.beginFlood(unrelated, h, unrelatedRate)
 		begin, sent := time.Now(), s.sent.Load()
 		price := s.price(d, b.windows)
 		offered := float64(s.sent.Load()-sent) / time.Since(begin).Seconds()
 		at.Flood, at.Rate = unrelated.name, unrelatedRate
 		b.out.add(at, whatOffered, "packets/s", samples{offered})
-		b.fell(at, offered)
+		b.fellShort(at, offered)
 		price.note(b.out, at)
-		return s.raise()
+		return s.end()
 	})
 }
 
@@ -58,10 +58,10 @@ func (b *bench) growing(c *candidate, doors int) error {
 		}
 		b.out.add(at, whatLatency, "s", seconds(opened))
 		b.out.add(at, whatRest, "bytes", samples{float64(memory.Resident) * 1024})
-		s := b.lay(c.floods[0], h, c.grows)
+		s := b.beginFlood(c.floods[0], h, c.grows)
 		at.Flood, at.Rate = c.floods[0].name, c.grows
 		s.price(d, b.windows).note(b.out, at)
-		return s.raise()
+		return s.end()
 	})
 }
 
@@ -70,7 +70,7 @@ func (b *bench) growing(c *candidate, doors int) error {
 func (b *bench) granting(c *candidate, grants int) error {
 	at := figure{Row: rowGrowth, Candidate: c.name, Knock: c.kind, Grants: grants}
 	return b.during(c, b.house, b.want.n, func(d *process, p *phone, next knocks) error {
-		if err := b.admit(grants); err != nil {
+		if err := b.fill(grants); err != nil {
 			return err
 		}
 		opened, _, err := b.alone(c, p, next, int(b.few()))
@@ -91,9 +91,9 @@ func (b *bench) granting(c *candidate, grants int) error {
 	})
 }
 
-// admit puts addresses into the set of door web, as grants of long ago: the daemon's own book takes 1024 at
+// fill puts addresses into the set of door web, as grants of long ago: the daemon's own book takes 1024 at
 // a time, so that the others are what the kernel alone has to bear.
-func (b *bench) admit(grants int) error {
+func (b *bench) fill(grants int) error {
 	const most = 1000 // at once: the buffer of nft's socket has a limit
 	for first := 0; first < grants; first += most {
 		var list []string

@@ -95,7 +95,7 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 		usual := slices.ContainsFunc(blind, func(s series) bool { return s.flood.name == f.name })
 		for _, rate := range b.want.rates {
 			if b.want.floods.has(f.name) {
-				p.add(rowFloods, rankOf(rate, usual), b.pricing(c)+n*crowdPause+patience, func() error { return b.besieged(c, f, rate) },
+				p.add(rowFloods, rankOf(rate, usual), b.pricing(c)+n*crowdPause+patience, func() error { return b.underFlood(c, f, rate) },
 					"%s, %s: %s of %s a second", c.name, c.kind, f.name, rateText(rate))
 			}
 		}

@@ -14,17 +14,17 @@ import (
 	"github.com/latchkey/latchkey/testdata/traffic"
 )
 
-// siege is a flood that goes on until it is ended.
-type siege struct {
+// flooding is a flood that goes on until it is ended.
+type flooding struct {
 	sent  atomic.Int64 // packets so far
 	cease context.CancelFunc
 	ended chan error
 }
 
-// lay begins a flood.
-func (r *rig) lay(f flood, h *household, rate float64) *siege {
+// beginFlood begins a flood.
+func (r *rig) beginFlood(f flood, h *household, rate float64) *flooding {
 	ctx, cease := context.WithCancel(context.Background())
-	s := &siege{cease: cease, ended: make(chan error, 1)}
+	s := &flooding{cease: cease, ended: make(chan error, 1)}
 	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
 	next := f.load(random, h)
 	go func() {
@@ -40,8 +40,8 @@ func (r *rig) lay(f flood, h *household, rate float64) *siege {
 	return s
 }
 
-// raise ends it.
-func (s *siege) raise() error {
+// end ends it, and tells what went wrong with it.
+func (s *flooding) end() error {
 	s.cease()
 	return <-s.ended
 }
@@ -62,7 +62,7 @@ type price struct {
 }
 
 // price measures it in windows one after the other.
-func (s *siege) price(d *process, windows int) (p price) {
+func (s *flooding) price(d *process, windows int) (p price) {
 	for range windows {
 		before, sent := d.usage(), s.sent.Load()
 		time.Sleep(window)
@@ -83,23 +83,23 @@ func (p price) note(out *report, f figure) {
 	out.add(f, whatWakes, "per packet", newSamples(p.wakes))
 }
 
-// besieged measures a candidate while strangers flood: first its price alone, then honest knocks beside it.
-func (b *bench) besieged(c *candidate, f flood, rate float64) error {
+// underFlood measures a candidate while strangers flood: first its price alone, then honest knocks beside it.
+func (b *bench) underFlood(c *candidate, f flood, rate float64) error {
 	at := figure{Row: rowFloods, Candidate: c.name, Knock: c.kind, Flood: f.name, Rate: rate}
 	return b.during(c, b.house, b.want.n, func(d *process, p *phone, next knocks) error {
 		rest := d.memory()
-		s := b.lay(f, b.house, rate)
+		s := b.beginFlood(f, b.house, rate)
 		begin, sent := time.Now(), s.sent.Load()
 		price := s.price(d, b.windows)
 		opened, err := p.play(b.crowd(p, c.knock, next, b.want.n), time.Millisecond, 0)
 		peak := larger(price.peak, d.memory())
 		offered := float64(s.sent.Load()-sent) / time.Since(begin).Seconds()
-		if err := errors.Join(err, s.raise()); err != nil {
+		if err := errors.Join(err, s.end()); err != nil {
 			return err
 		}
 		b.out.count(at, whatOpened, "knocks", len(opened), b.want.n)
 		b.out.add(at, whatOffered, "packets/s", samples{offered})
-		b.fell(at, offered)
+		b.fellShort(at, offered)
 		if d == nil {
 			return nil
 		}
@@ -112,8 +112,8 @@ func (b *bench) besieged(c *candidate, f flood, rate float64) error {
 	})
 }
 
-// fell notes where the sender did not reach its rate: each packet's way through the kernel is on its CPU.
-func (b *bench) fell(at figure, offered float64) {
+// fellShort notes where the sender did not reach its rate: each packet's way through the kernel is on its CPU.
+func (b *bench) fellShort(at figure, offered float64) {
 	if offered < 0.95*at.Rate {
 		b.out.miss(fmt.Sprintf("%s, %s, doors: %d: %s of %s a second", at.Candidate, at.Knock, max(at.Doors, 1), at.Flood, rateText(at.Rate)),
 			fmt.Errorf("the sender reached only %s", rateText(float64(int(offered)/100*100))))
