@@ -29,7 +29,7 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build site-parts
-	go test -timeout 30m ./... ./testdata/soak
+	go test -timeout 30m ./... ./testdata/soak ./testdata/bench
 	testdata/check.sh pages
 
 # The programs for developers, which ./... leaves out.
@@ -71,10 +71,14 @@ mutate: ## change every line that decides, and see that a test notices; about tw
 PURE := uci wire seal knock link store config door control daemon rate clock
 
 .PHONY: bench
-bench: ## compare with knockd, fwknopd and the kernel alone, in one run of two minutes (BENCH_N=50: more knocks)
+bench: ## compare with knockd, fwknopd and the kernel alone, in one run of less than 15 minutes (BENCH=short: 2)
 	-@testdata/setup.sh bench
 	@$(MAKE) --no-print-directory -s build
 	go run ./testdata/bench
+
+.PHONY: bench-publish
+bench-publish: ## put table and plots of the last make bench into README.md
+	go run ./testdata/bench -publish
 
 .PHONY: soak
 soak: ## knocks, floods and faults at random for ten minutes, and whether all holds that must (SOAK=8h: longer, SEED=123: that plan)

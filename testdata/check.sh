@@ -38,7 +38,7 @@ tests() {
 	log=build/test.log
 	# shellcheck disable=SC2086 # a command is words
 	$sums --format standard-verbose --jsonfile build/test.json --rerun-fails="${FLAKY:-1}" --rerun-fails-max-failures=4 \
-		--packages="./... ./testdata/soak" -- -timeout 30m >$log 2>&1 || {
+		--packages="./... ./testdata/soak ./testdata/bench" -- -timeout 30m >$log 2>&1 || {
 		grep -aE '^(# |panic:|fatal error:)' $log >&2 || true
 		sed -n -E '/^=== (Failed|Errors)$/,$p' $log >&2
 		echo "check: error: tests failed; the whole log is $log" >&2

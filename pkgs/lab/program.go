@@ -18,7 +18,7 @@ import (
 // Become runs this program once more, with its arguments, where Verb("up") may be used, in the place of
 // this process. It returns nil inside.
 func Become() error {
-	if os.Getenv(variable) == inside {
+	if Inside() {
 		return nil
 	}
 	program, err := os.Executable()
@@ -27,6 +27,9 @@ func Become() error {
 	}
 	return syscall.Exec(script(), append([]string{script(), "enter", program}, os.Args[1:]...), append(os.Environ(), variable+"="+inside))
 }
+
+// Inside tells whether this program runs where Become leads to.
+func Inside() bool { return os.Getenv(variable) == inside }
 
 // Verb returns a verb of testdata/lab.sh as a command.
 func Verb(args ...string) *exec.Cmd { return exec.Command(script(), args...) }

@@ -4,27 +4,28 @@
 // which is the lower bound. All are run one after the other, on the router of testdata/lab.sh, with
 // the same sender. It asserts nothing: figures of one machine say little, ratios of one run do.
 //
-//	make bench             (or, after make build: go run ./testdata/bench)
-//	make bench BENCH_N=50  more knocks of each kind, default 20
-//	go run ./testdata/bench latchkeyd  this candidate only, without micro-benchmarks
+//	make bench              all of it, in less than 15 minutes; BENCH=short: in less than 2
+//	make bench-publish      put table and plots of the last run into README.md
 //
-// Run it in the folder of go.mod. It needs no root, but the Debian packages knockd, fwknop-server,
-// fwknop-client and iptables; a candidate that is missing is skipped and named.
+// It writes build/bench.md, build/bench.json (type report says what is in it) and plots in build/bench-*.svg.
+// Single figures, after make build, in the folder of go.mod:
+//
+//	go run ./testdata/bench -rows latency -candidates latchkeyd -knocks sequence -n 20
+//	go run ./testdata/bench -rows floods -candidates latchkeyd -knocks stun -floods stun-hint -rates 10k,100k
+//	go run ./testdata/bench -rows growth -candidates latchkeyd
+//
+// It needs no root, but the Debian packages knockd, fwknop-server, fwknop-client and iptables; what is
+// missing is named. With root, sender and daemon come before all other programs of the machine.
 package main
 
 import (
-	"cmp"
+	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
@@ -33,110 +34,116 @@ const (
 	latchkeyd = "build/latchkeyd"
 	// folder has the candidates' files. It is on a real disk, because latchkeyd and fwknopd write
 	// to it before they open a door.
-	folder = "build/bench"
-	// busy is the load average per CPU from which on figures are not to be believed.
-	busy = 0.5
+	folder   = "build/bench"
+	jsonFile = "build/bench.json"
+	markdown = "build/bench.md"
 )
 
 func main() {
-	err := run()
-	if err != nil {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: error:", err)
 		os.Exit(1)
 	}
 }
 
+// bench is one run.
+type bench struct {
+	*rig
+	want    choice
+	out     *report
+	house   *household // of the rows that are not about its size
+	windows int        // of each price
+	starts  int        // of each daemon whose start is measured
+}
+
 func run() error {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("BENCH_N"), "20"))
-	if err != nil || n < 5 || n > 60 {
-		return fmt.Errorf("BENCH_N is %q, but must be a number from 5 to 60: fwknop packets made beforehand get too old", os.Getenv("BENCH_N"))
+	want := choice{rates: rates{1000, 10_000, 100_000, 250_000}, n: 50}
+	short := os.Getenv("BENCH") == "short"
+	if short {
+		want.rates, want.n, want.rows = rates{10_000, 100_000}, 10, rows[:len(rows)-1] // building micro-benchmarks takes too long
+	}
+	publishing := flag.Bool("publish", false, "put the last run into README.md, and measure nothing")
+	flag.Var(&want.rows, "rows", "only these rows: "+strings.Join(rows, ","))
+	flag.Var(&want.candidates, "candidates", "only these: 'kernel only,latchkeyd,knockd,fwknopd'")
+	flag.Var(&want.knocks, "knocks", "only these knocks: sequence,stun,ports,fwknop")
+	flag.Var(&want.floods, "floods", "only these floods: "+strings.Join(floodNames(), ","))
+	flag.Var(&want.rates, "rates", "packets per second of the floods")
+	flag.IntVar(&want.n, "n", want.n, "knocks of each measurement, 5 to 60")
+	flag.Parse()
+	if *publishing {
+		return publish()
+	}
+	if err := want.check(); err != nil {
+		return err
 	}
 	if _, err := os.Stat(latchkeyd); err != nil {
 		return fmt.Errorf("%w (hint: run make bench in the folder of go.mod)", err)
 	}
-	if err := lab.Become(); err != nil {
+	begin, err := enter(want)
+	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	r, err := newRig(n)
+	c := divide()
+	r, err := newRig(c)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	machine := machineLine()
-	progress(machine)
-	var results []result
-	for _, c := range candidates {
-		if len(os.Args) > 1 && !slices.Contains(os.Args[1:], c.name) {
-			continue
-		}
-		progress(fmt.Sprintf("%s, %s", c.name, c.kind))
-		results = append(results, r.measure(c))
+	b := &bench{rig: r, want: want, house: newHousehold(1), windows: 4, starts: 5,
+		out: &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Partial: want.partial() && !short, Machine: newMachine(c), Versions: versions()}}
+	whole := wholeTime
+	if short {
+		b.windows, b.starts, whole = 2, 2, shortTime
 	}
-	fmt.Printf("\n%s\n", machine)
-	printResults(os.Stdout, n, results)
-	printDisk(os.Stdout, r.disk)
-	if len(os.Args) == 1 {
-		progress("micro-benchmarks of the way of a packet")
-		micro, err := microBenchmarks()
-		printMicro(os.Stdout, micro, err)
-	}
-	fmt.Printf("\nload average at the end %s; took %s\n", loadAverage(), time.Since(begin).Round(time.Second))
-	return nil
+	newBudget(whole-time.Since(begin)).perform(b.tasks(), b.out)
+	b.out.Machine.After, b.out.Took = load(), time.Since(begin).Round(time.Second).Seconds()
+	b.out.Goals = goals(b.out)
+	return b.out.write(os.Stdout)
 }
 
 func progress(line string) { fmt.Fprintln(os.Stderr, "bench:", line) }
 
-// newRig makes the hosts and the folder.
-func newRig(n int) (*rig, error) {
-	abs, err := filepath.Abs(folder)
-	if err != nil {
-		return nil, err
+// beganVariable has the time when this program was started first.
+const beganVariable = "BENCH_BEGAN"
+
+// enter has this program run once more in the lab, before everything else. What needs the Internet or the
+// machine's own rights comes before that.
+func enter(want choice) (began time.Time, err error) {
+	if lab.Inside() {
+		return time.Parse(time.RFC3339Nano, os.Getenv(beganVariable))
 	}
-	if err := os.RemoveAll(abs); err != nil {
-		return nil, err
+	os.Setenv(beganVariable, time.Now().Format(time.RFC3339Nano))
+	if want.rows.has(rowMicro) {
+		buildMicro()
 	}
-	if err := os.MkdirAll(abs, 0o700); err != nil {
-		return nil, err
-	}
-	r := &rig{n: n, dir: abs, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
-	// latchkeyd takes 40 knocks of one client at once and then one a second.
-	for range 1 + n/20 {
-		r.clients = append(r.clients, newClient())
-	}
-	return r, r.network()
+	precede()
+	return time.Time{}, lab.Become()
 }
 
-// machineLine says what the figures were measured on.
-func machineLine() string {
-	var u unix.Utsname
-	if err := unix.Uname(&u); err != nil {
-		return err.Error()
-	}
-	line := fmt.Sprintf("Linux %s %s, %d CPUs, load average %s", unix.ByteSliceToString(u.Release[:]),
-		unix.ByteSliceToString(u.Machine[:]), len(cpus()), loadAverage())
-	for _, version := range [][]string{{latchkeyd, "version"}, {"knockd", "-V"}, {"fwknopd", "-V"}} {
-		if out, err := exec.Command(version[0], version[1:]...).Output(); err == nil {
-			first, _, _ := strings.Cut(string(out), "\n")
-			line += "\n" + first
+// installed says which program a candidate lacks.
+func (c *candidate) installed() error {
+	for _, p := range strings.Fields(c.programs) {
+		if _, err := exec.LookPath(p); err != nil {
+			return fmt.Errorf("%s is not installed (hint: apt-get install --no-install-recommends %s)", p, c.packages)
 		}
 	}
-	load, _ := strconv.ParseFloat(strings.Fields(loadAverage())[0], 64)
-	if load > busy*float64(len(cpus())) {
-		line += "\nWARNING: the machine is busy with something else: differences below 2 x are noise, and more may be"
-	}
-	if len(cpus()) == 1 {
-		line += "\nWARNING: one CPU: sender and daemon take turns, so every latency is too long"
-	}
-	return line
+	return nil
 }
 
-// loadAverage returns the three figures of proc_loadavg(5).
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	fields := strings.Fields(string(b))
-	if err != nil || len(fields) < 3 {
-		return "? ? ?"
+// write saves a report with its table and plots, and prints the table.
+func (r *report) write(out *os.File) error {
+	if err := r.save(jsonFile); err != nil {
+		return err
 	}
-	return strings.Join(fields[:3], " ")
+	for name, text := range plots(r) {
+		if err := os.WriteFile(filepath.Join("build", "bench-"+name+".svg"), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	text := r.markdown()
+	if err := os.WriteFile(markdown, []byte(text), 0o644); err != nil {
+		return err
+	}
+	_, err := out.WriteString(text)
+	return err
 }

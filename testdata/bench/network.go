@@ -3,8 +3,6 @@
 package main
 
 import (
-	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,31 +11,37 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"time"
-
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
-	"github.com/latchkey/latchkey/pkgs/wire"
-	"github.com/latchkey/latchkey/testdata/traffic"
 )
-
-// doorPort is that of door web in testdata/router.nft.
-const doorPort = 8443
 
 // routerAddr is the router's in testdata/lab.sh.
 var routerAddr = netip.AddrFrom4([4]byte{203, 0, 113, 1})
 
 // rig is the lab and what all candidates share.
 type rig struct {
-	n       int // knocks of a measurement
+	cpus    cpus
 	dir     string
-	clients []client
-	random  *rand.Rand
-	senders uint32 // addresses that were used
+	random  *rand.Rand // of the phone
+	senders uint32     // addresses that were used
 	door    net.Listener
-	disk    []time.Duration // of diskTimes
+}
+
+// newRig makes the hosts and the folder.
+func newRig(c cpus) (*rig, error) {
+	abs, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(abs); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return nil, err
+	}
+	r := &rig{cpus: c, dir: abs, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))}
+	return r, r.network()
 }
 
 // network makes the hosts. The phone has all of 198.18.0.0/15 (RFC 2544, for benchmarks): each
@@ -58,9 +62,18 @@ func (r *rig) network() error {
 	})
 }
 
-// firewall gives the router the rules of testdata/router.nft, with empty sets.
-func (r *rig) firewall() error {
-	return errors.Join(lab.Output(lab.On("router", "nft", "flush ruleset")), lab.Output(lab.Verb("firewall")))
+// firewall gives the router the rules of testdata/router.nft, with empty sets, and sets for all doors.
+func (r *rig) firewall(h *household) error {
+	sets := []string{"add table inet fw4"}
+	for _, p := range h.people {
+		sets = append(sets, fmt.Sprintf("add set inet fw4 latchkey1_%s_4 { type ipv4_addr; flags timeout; }", p.door),
+			fmt.Sprintf("add set inet fw4 latchkey1_%s_6 { type ipv6_addr; flags timeout; }", p.door))
+	}
+	file, err := r.file("sets.nft", "flush ruleset\n"+strings.Join(sets, "\n"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(lab.Output(lab.On("router", "nft", "-f", file)), lab.Output(lab.Verb("firewall")))
 }
 
 // file writes a candidate's file, for its owner only, and returns its path.
@@ -69,142 +82,13 @@ func (r *rig) file(name, text string) (path string, err error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// sender returns an address that was not used before.
+// socket is latchkeyd's for its owner.
+func (r *rig) socket() string { return filepath.Join(r.dir, "sock") }
+
+// sender returns an address that was not used before. They lie as far apart as people do: a limit for each
+// network does not take them for neighbours.
 func (r *rig) sender() netip.Addr {
 	r.senders++
-	return netip.AddrFrom4([4]byte{198, 18, byte(r.senders >> 8), byte(r.senders)})
-}
-
-// cpus returns the numbers of the CPUs that this process may use.
-func cpus() (list []int) {
-	var set unix.CPUSet
-	if err := unix.SchedGetaffinity(1, &set); err != nil {
-		return []int{0}
-	}
-	for i := range len(set) * 64 {
-		if set.IsSet(i) {
-			list = append(list, i)
-		}
-	}
-	return list
-}
-
-// onDaemonCPU returns a command on the router that has the last CPU, while senders have the first:
-// on veth what the kernel does with a packet is done by its sender.
-func (r *rig) onDaemonCPU(program string, args ...string) *exec.Cmd {
-	all := cpus()
-	last := strconv.Itoa(all[len(all)-1])
-	return lab.On("router", "taskset", append([]string{"-c", last, program}, args...)...)
-}
-
-// send calls f on the sender's CPU with a socket of a host.
-func send(host string, f func(traffic.Socket) error) error {
-	return traffic.From(host, func(s traffic.Socket) error {
-		var first unix.CPUSet
-		first.Set(cpus()[0])
-		if err := unix.SchedSetaffinity(0, &first); err != nil {
-			return err
-		}
-		return f(s)
-	})
-}
-
-// patience is how long a knock may take to open.
-const patience = time.Second
-
-// phone is the honest sender.
-type phone struct {
-	random *rand.Rand
-	out    traffic.Socket
-	answer int // receives every TCP packet for the phone
-	buf    []byte
-}
-
-// onPhone calls f with the phone's sockets.
-func (r *rig) onPhone(f func(*phone) error) error {
-	return send("phone", func(out traffic.Socket) error {
-		answer, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
-		if err != nil {
-			return err
-		}
-		defer unix.Close(answer)
-		return f(&phone{random: r.random, out: out, answer: answer, buf: make([]byte, 2048)})
-	})
-}
-
-// between returns a random time. Fixed ones would be in phase with the timers of a candidate.
-func (p *phone) between(low, high time.Duration) time.Duration {
-	return low + time.Duration(p.random.Int64N(int64(high-low)))
-}
-
-// knock sends a knock and then a SYN to the door every probe. It returns the time from the last
-// packet of the knock to the first SYN that was accepted; ok is false if there was none.
-func (p *phone) knock(packets [][]byte, from netip.Addr, probe time.Duration) (took time.Duration, ok bool, err error) {
-	time.Sleep(p.between(0, 200*time.Millisecond))
-	for i, packet := range packets {
-		if i > 0 {
-			time.Sleep(p.between(11*time.Millisecond, 34*time.Millisecond))
-		}
-		if i == len(packets)-1 {
-			break
-		}
-		if err := p.out.Send(packet); err != nil {
-			return 0, false, err
-		}
-	}
-	source := netip.AddrPortFrom(from, uint16(1024+p.random.IntN(60000)))
-	first := p.random.Uint32()
-	var sent []time.Duration
-	begin := time.Now()
-	if err := p.out.Send(packets[len(packets)-1]); err != nil {
-		return 0, false, err
-	}
-	for next := time.Duration(0); ; {
-		now := time.Since(begin)
-		if now > patience {
-			return 0, false, nil
-		}
-		if now >= next {
-			next = now + probe
-			sent = append(sent, now)
-			if err := p.out.Send(traffic.SYN(source, to(doorPort), first+uint32(len(sent)-1))); err != nil {
-				return 0, false, err
-			}
-		}
-		if i, ok := p.accepted(source); ok && int(i-first) < len(sent) {
-			return sent[i-first], true, nil
-		}
-		if probe >= time.Millisecond {
-			time.Sleep(probe)
-		}
-	}
-}
-
-// accepted looks for the router's answer to a SYN and returns the SYN's sequence number. The
-// kernel of the phone resets the connection, of which it knows nothing.
-func (p *phone) accepted(to netip.AddrPort) (seq uint32, ok bool) {
-	for {
-		n, err := unix.Read(p.answer, p.buf)
-		if err != nil {
-			return 0, false
-		}
-		var packet wire.Packet
-		if packet.Decode(p.buf[:n]) != nil || packet.Dst != to.Addr() || packet.DstPort != to.Port() || packet.SrcPort != doorPort {
-			continue
-		}
-		if packet.Flags == wire.SYN|wire.ACK {
-			header := int(p.buf[0]&0x0f) * 4
-			return binary.BigEndian.Uint32(p.buf[header+8:]) - 1, true // RFC 9293, section 3.1
-		}
-	}
-}
-
-// flood sends packets of strangers at a rate per second until ctx ends, and returns how many.
-func flood(ctx context.Context, packet func(*rand.Rand) []byte, rate float64) (sent int, err error) {
-	random := rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	err = send("neighbour", func(s traffic.Socket) (err error) {
-		sent, err = s.Flood(ctx, random, packet, rate)
-		return err
-	})
-	return sent, err
+	n := r.senders * 40503 // odd, so all of 2^17 addresses come before one comes again
+	return netip.AddrFrom4([4]byte{198, 18 | byte(n>>16&1), byte(n >> 8), byte(n)})
 }

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -95,13 +93,7 @@ func bytesFlood(r *rand.Rand) []byte {
 
 func base64Flood(r *rand.Rand) []byte { return traffic.SPA(r, port(spaPort)) }
 
-// spaFlood has packets that only computing their HMAC tells from genuine ones.
-func spaFlood(r *rand.Rand) []byte {
-	const length, digest = 225, 43
-	payload := bytes.ReplaceAll([]byte(base64.StdEncoding.EncodeToString(traffic.Bytes(r, 171))[:length]), []byte("="), []byte("A"))
-	payload[0], payload[length-digest-1], payload[length-1] = '8', 'A', 'A'
-	return wire.AppendUDP(nil, traffic.Stranger(r), port(spaPort), payload)
-}
+func spaFlood(r *rand.Rand) []byte { return traffic.ForgedSPA(r, port(spaPort)) }
 
 func doorsFlood(r *rand.Rand) []byte {
 	s := services[r.IntN(len(services))]
