@@ -13,7 +13,8 @@ test="$demo knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server openssl:ope
 	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb
 	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote
-	qemu-system-mipsel:qemu-system-mips depmod:kmod mke2fs:e2fsprogs mosh-server:mosh"
+	qemu-system-mipsel:qemu-system-mips depmod:kmod mke2fs:e2fsprogs mosh-server:mosh
+	lua5.1:lua5.1 promtool:prometheus mosquitto:mosquitto mosquitto_pub:mosquitto-clients curl:curl wget:wget"
 
 bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
 soak="$demo fwknop:fwknop-client"

@@ -20,10 +20,14 @@ import (
 // askAgain is the pause after the daemon went away.
 const askAgain = time.Second
 
-// hooks follows the daemon's events, also over its restarts.
+// maxOthers is how many events besides those of doors wait for their scripts. Those that find no room have none.
+const maxOthers = 32
+
+// hooks follows the daemon's events, also over its restarts. Scripts run one at a time for events of doors, and
+// beside them one at a time for others, so that nothing which strangers bring about holds up what is for a door.
 func hooks(e env, args []string) error {
 	f := newFlags(e, "hooks")
-	folder := f.String("folder", "/etc/hotplug.d/latchkey", "folder of the scripts")
+	folder := f.String("folder", "/etc/hotplug.d/latchkey", "folder of the scripts for doors; FOLDER-events is that for all other events")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
@@ -34,16 +38,35 @@ func hooks(e env, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer stop()
+	others, ended := make(chan control.Event, maxOthers), make(chan struct{})
+	go func() {
+		for e := range others {
+			if ctx.Err() == nil {
+				hook.Run(ctx, *folder+"-events", e, out)
+			}
+		}
+		close(ended)
+	}()
 	var seen position
 	for {
 		err := seen.catchUp(*socket)
 		if err == nil {
 			err = followEvents(ctx, *socket, control.Request{Method: "events", Since: seen.last}, func(ev control.Event) error {
 				seen.last = ev.Number
-				return hook.Run(ctx, *folder, ev, out)
+				if hook.IsOfDoor(ev) {
+					hook.Run(ctx, *folder, ev, out)
+					return nil
+				}
+				select {
+				case others <- ev:
+				default:
+				}
+				return nil
 			})
 		}
 		if ctx.Err() != nil {
+			close(others)
+			<-ended
 			return nil
 		}
 		if err != nil && !errors.Is(err, control.ErrNotRunning) {
@@ -51,7 +74,6 @@ func hooks(e env, args []string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(askAgain):
 		}
 	}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,6 +145,22 @@ func TestHooksRunScripts(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "05-fail for ") || !strings.Contains(said.String(), "exit status 3") {
 		t.Errorf("nothing was said of the script that failed: %s", said)
+	}
+
+	// What strangers bring about is for scripts of another folder, and one of them that hangs holds up no other.
+	others, hangs, fifo := folder+"-events", filepath.Join(t.TempDir(), "hangs"), filepath.Join(t.TempDir(), "fifo")
+	if err := errors.Join(os.Mkdir(others, 0o700), unix.Mkfifo(fifo, 0o600), os.WriteFile(filepath.Join(others, "10-hang"),
+		[]byte("echo $ACTION $REASON >>"+hangs+"\nread word <"+fifo+"\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	d.knock("neighbour", router, "7431:tcp", "2951:udp", "8811:tcp") // a neighbour of the last step
+	lab.Wait(t, "the script for a refusal", func() bool { b, _ := os.ReadFile(hangs); return string(b) == "refused trip-wire\n" })
+	d.knock("phone", router, toNAS...)
+	lab.Wait(t, "a script for a door beside it", func() bool {
+		return strings.Count(text(), "opened nas [] "+phone+" later\n") >= 1 && !strings.HasSuffix(text(), want)
+	})
+	if strings.Contains(text(), "refused") {
+		t.Errorf("a script for doors was run for a refusal:\n%s", text())
 	}
 
 	d.restart()

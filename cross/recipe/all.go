@@ -4,6 +4,7 @@ package recipe
 
 import (
 	"context"
+	"slices"
 
 	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/release"
@@ -25,6 +26,10 @@ func All(ctx context.Context, rel release.Release, b *target.Builder, targets []
 		}
 		packages = append(packages, p)
 	}
+	extras, err := Extras(b.Root, rel)
+	if err != nil {
+		return nil, err
+	}
 	pages, err := LuCI(b.Root, rel)
-	return append(packages, pages...), err
+	return slices.Concat(packages, extras, pages), err
 }

@@ -8,12 +8,15 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/cross/pack"
@@ -26,18 +29,49 @@ const (
 	luciFolder   = "luci-app"
 )
 
+// routerName is the package with the router's program.
+const routerName = "latchkey"
+
 // Router returns the package with the router's program, which is in the file
 // binary, for one of OpenWrt's architectures. Root is the folder of go.mod.
 func Router(root string, rel release.Release, arch, binary string) (*pack.Package, error) {
-	const name = "latchkey"
-	folder := filepath.Join(root, routerFolder)
-	m, err := readMakefile(filepath.Join(folder, "Makefile"))
+	m, err := readMakefile(filepath.Join(root, routerFolder, "Makefile"))
 	if err != nil {
 		return nil, err
 	}
+	return m.described(routerName, rel, arch, binary)
+}
+
+// Extras returns the packages of the router's Makefile that have no program in
+// them, in the order of their names: they are for every architecture.
+func Extras(root string, rel release.Release) ([]*pack.Package, error) {
+	m, err := readMakefile(filepath.Join(root, routerFolder, "Makefile"))
+	if err != nil {
+		return nil, err
+	}
+	var extras []*pack.Package
+	for _, define := range slices.Sorted(maps.Keys(m.defines)) {
+		name, isPackage := strings.CutPrefix(define, "Package/")
+		if !isPackage || name == routerName || strings.Contains(name, "/") {
+			continue
+		}
+		p, err := m.described(name, rel, "all", "")
+		if err != nil {
+			return nil, err
+		}
+		extras = append(extras, p)
+	}
+	return extras, nil
+}
+
+// described returns the package that a Makefile describes under a name.
+func (m *makefile) described(name string, rel release.Release, arch, binary string) (*pack.Package, error) {
 	fields, err := m.fields("Package/" + name)
 	if err != nil {
 		return nil, err
+	}
+	if is := cmp.Or(fields["PKGARCH"], arch); is != arch {
+		return nil, fmt.Errorf("%s: %s has PKGARCH %q, not %q", m.name, name, is, arch)
 	}
 	p, err := m.common(name, rel)
 	if err != nil {
@@ -67,7 +101,7 @@ func Router(root string, rel release.Release, arch, binary string) (*pack.Packag
 		return nil, err
 	}
 	p.Keep = strings.Fields(keep)
-	p.Files, err = m.install("Package/"+name+"/install", folder, binary)
+	p.Files, err = m.install("Package/"+name+"/install", filepath.Dir(m.name), binary)
 	return p, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/recipe"
@@ -124,6 +125,38 @@ func TestRouter(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("package (-want +got):\n%s", diff)
+	}
+}
+
+func TestExtras_are_for_every_architecture(t *testing.T) {
+	makefile := strings.Replace(routerMakefile, "$(eval $(call GoBin", `define Package/latchkey-tell
+  SECTION:=utils
+  DEPENDS:=+latchkey
+  PKGARCH:=all
+endef
+
+define Package/latchkey-tell/install
+	$(INSTALL_DATA) ./files/page.html $(1)/usr/share/tell
+endef
+
+$(eval $(call GoBin`, 1)
+	extras := func(makefile string) ([]*pack.Package, error) {
+		return recipe.Extras(sources(t, map[string]string{"openwrt/latchkey/Makefile": makefile, "openwrt/latchkey/files/page.html": "page"}), rel())
+	}
+	got, err := extras(makefile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []*pack.Package{{
+		Name: "latchkey-tell", Version: "1.2.3-r2", Arch: "all", Depends: []string{"latchkey"}, Section: "utils",
+		Source: "feeds/latchkey/latchkey-tell", SourceName: "latchkey", License: "Apache-2.0", LicenseFile: "LICENSE", Maintainer: "A <a@example.net>",
+		Files: []pack.File{{Path: "/usr/share/tell", Mode: 0o644, Data: []byte("page")}}, Time: rel().Time,
+	}}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("packages (-want +got):\n%s", diff)
+	}
+	if _, err := extras(strings.Replace(makefile, "PKGARCH:=all", "PKGARCH:=mips", 1)); err == nil || !strings.Contains(err.Error(), `PKGARCH "mips"`) {
+		t.Errorf("another architecture: %v", err)
 	}
 }
 

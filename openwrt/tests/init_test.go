@@ -151,9 +151,18 @@ func TestInstance(t *testing.T) {
 }
 
 func TestInstance_hooks(t *testing.T) {
+	for _, folder := range []string{"latchkey", "latchkey-events"} {
+		t.Run("for_scripts_in_"+folder, func(t *testing.T) { testInstanceHooks(t, folder) })
+	}
+}
+
+func testInstanceHooks(t *testing.T, folder string) {
 	r := newRouter(t)
 	r.write("etc/config/latchkey", enabled)
-	r.write("etc/hotplug.d/latchkey/10-tell", "")
+	if err := os.MkdirAll(r.path("etc/hotplug.d/latchkey"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.write("etc/hotplug.d/"+folder+"/10-tell", "")
 	calls, _, err := r.initScript("start")
 	if err != nil {
 		t.Fatal(err)

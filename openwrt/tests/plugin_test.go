@@ -290,6 +290,8 @@ func testPluginBridge(t *testing.T) {
 	r.write("var/run/latchkey.init/problems", "error: not taken\n")
 	if got := r.call("status", nil); got["running"] != true || got["version"] != "9" || got["problem"] != "not taken" {
 		t.Errorf("status answers %v", got)
+	} else if bytes, _ := got["memory"].(float64); bytes < 1<<20 { // of this process, which stands in for the daemon
+		t.Errorf("its memory is %v", got["memory"])
 	}
 	if diff := cmp.Diff(map[string]any{"events": []any{1.0, 2.0}}, r.call("events", map[string]any{"since": 7})); diff != "" || asked.Since != 7 {
 		t.Errorf("asked %+v; events (-want +got):\n%s", asked, diff)

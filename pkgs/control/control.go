@@ -39,7 +39,8 @@ type Status struct {
 	Devices []Device  `json:"devices"`
 	Doors   []Door    `json:"doors"`
 	Clients []Client  `json:"clients"`
-	Last    uint64    `json:"last"` // number of the newest event
+	Last    uint64    `json:"last"`             // number of the newest event
+	Counts  []Count   `json:"counts,omitempty"` // of attempts at log level debug only
 
 	// Why the clock is right: "ntp", "kernel" or "given"; or why that is not known: "unset", "unsync",
 	// "silent", "moved" or "given" (see package clock). And when NTP said something last.
@@ -100,6 +101,15 @@ type Client struct {
 	Doors   []string   `json:"doors"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Last    *time.Time `json:"last,omitempty"` // last accepted knock since the daemon started
+}
+
+// Count is how many events of a kind there were since the daemon started: also those of which the list of
+// events shows one for many, or none.
+type Count struct {
+	Kind   string `json:"kind"`
+	Door   string `json:"door,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	Count  uint64 `json:"count"`
 }
 
 // Forgotten is the answer to forget.

@@ -223,10 +223,11 @@ func (d *Daemon) Status() control.Status {
 		Devices: devices,
 		Doors:   []control.Door{},
 		Clients: []control.Client{},
-		Last:    d.events.newest(),
 
 		Isolation: d.sys.Isolation,
 	}
+	d.attempts.tell(&s)
+	d.events.tell(&s)
 	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
 	grants := d.book.Grants(now)
 	for _, c := range d.policy.cfg.Doors {

@@ -40,6 +40,7 @@ func TestStatus(t *testing.T) {
 			{Name: "phone", Kind: "latchkey", State: "ready", Doors: []string{"nas", "web"}, Last: &last},
 			{Name: "lost", Kind: "latchkey", State: "disabled", Doors: []string{"nas"}},
 		},
+		Counts: []control.Count{{Kind: "opened", Door: "nas", Count: 1}},
 	}
 	if diff := cmp.Diff(want, s); diff != "" {
 		t.Errorf("status (-want +got):\n%s", diff)

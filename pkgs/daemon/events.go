@@ -47,6 +47,8 @@ const (
 	lookBack      = 8                // events among which a former one is looked for
 
 	saveEvents = 5 * time.Second // how often events are saved at the most
+
+	maxCounts = 1024 // counts of a kind with its door and reason; what would be more is not counted
 )
 
 // shownRefusals limits what strangers can put into a list, and each client by itself: a flood must
@@ -69,6 +71,7 @@ type events struct {
 	changed chan struct{}           // closed when there is news
 	shown   map[string]*rate.Bucket // by client; "" = strangers. At most as many as clients
 	hidden  int                     // refusals not shown since the last one that was
+	counts  []control.Count         // at most maxCounts
 }
 
 // entry is an event with its time in a clock that nobody sets.
@@ -87,7 +90,11 @@ func (l *events) add(now time.Time, e control.Event) {
 	defer l.mu.Unlock()
 	l.adjust(now)
 	at := now.Sub(l.start)
-	if l.countAlike(at, e) {
+	alike := l.countAlike(at, e)
+	if !alike || e.Kind == refused { // two extensions of one press are one
+		l.count(e)
+	}
+	if alike {
 		return
 	}
 	if e.Kind == refused || e.Kind == attempt {
@@ -109,6 +116,20 @@ func (l *events) add(now time.Time, e control.Event) {
 	l.changes++
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// count counts e, by what an owner may want to tell apart.
+func (l *events) count(e control.Event) {
+	for i := range l.counts {
+		n := &l.counts[i]
+		if n.Kind == e.Kind && n.Door == e.Door && n.Reason == e.Reason {
+			n.Count++
+			return
+		}
+	}
+	if len(l.counts) < maxCounts {
+		l.counts = append(l.counts, control.Count{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: 1})
+	}
 }
 
 // makeRoom drops the oldest of the events that share a part of the list with e, if they fill it.
@@ -205,11 +226,13 @@ func sameTime(e control.Event) time.Duration {
 
 func isMessage(e control.Event) bool { return strings.HasPrefix(e.Knock, messagePrefix) }
 
-// newest returns the number of the newest event, 0 if there was none.
-func (l *events) newest() uint64 {
+// tell adds to a status what there is to know without the list. The number of the newest event is 0 if there
+// was none.
+func (l *events) tell(s *control.Status) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.last
+	s.Last = l.last
+	s.Counts = append(s.Counts, l.counts...)
+	l.mu.Unlock()
 }
 
 // since returns the events after number n, and a channel that is closed when there are more.

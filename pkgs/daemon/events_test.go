@@ -3,10 +3,15 @@
 package daemon_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
@@ -57,6 +62,45 @@ func TestRefusalsAlikeAreCounted(t *testing.T) {
 		stale()
 		if n := len(r.told()); n != 2 {
 			t.Errorf("%d events", n)
+		}
+	})
+}
+
+func TestCounts(t *testing.T) {
+	count := func(r *rig, c control.Count) (n uint64) {
+		for _, is := range r.Status().Counts {
+			n, is.Count = is.Count, 0
+			if is == c {
+				return n
+			}
+		}
+		return 0
+	}
+	t.Run("hold_refusals_that_no_list_shows", func(t *testing.T) {
+		r := newRig(t, home)
+		r.flood(1000)
+		if n := count(r, control.Count{Kind: "refused", Reason: "trip-wire"}); n != 1000 {
+			t.Errorf("%d of 1000 refusals are counted: %+v", n, r.Status().Counts)
+		}
+	})
+	t.Run("hold_a_press_of_both_carriers_once", func(t *testing.T) {
+		r := newRig(t, home)
+		for i := range uint64(3) {
+			r.message(phone, r.sealAt(uint64(r.now.UnixMilli())+i))
+		}
+		want := []control.Count{{Kind: "opened", Door: "nas", Count: 1}}
+		if diff := cmp.Diff(want, r.Status().Counts); diff != "" {
+			t.Errorf("counts (-want +got):\n%s", diff)
+		}
+	})
+	t.Run("are_bounded", func(t *testing.T) {
+		var list []control.Event
+		for i := range daemon.MaxCounts + 10 {
+			list = append(list, control.Event{Kind: "opened", Door: fmt.Sprintf("d%d", i)})
+		}
+		counts := daemon.Counted(append(list, list[0]))
+		if len(counts) != daemon.MaxCounts || counts[0].Count != 2 {
+			t.Errorf("%d counts, of which the first is %+v", len(counts), counts[0])
 		}
 	})
 }

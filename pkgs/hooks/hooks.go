@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hooks runs the owner's scripts for what happens to doors.
+// Package hooks runs the owner's scripts for events.
 //
 // It is the work of a process of its own, because scripts need rights that the daemon gave up.
 package hooks
@@ -25,27 +25,27 @@ const (
 	maxRuns = 64               // scripts in the folder that are run
 )
 
-// actions are the kinds of events that scripts are run for.
-var actions = []string{"opened", "extended", "closed", "expired"}
+// ofDoors are the kinds of events of what clients and the owner do with doors.
+var ofDoors = []string{"opened", "extended", "closed", "expired"}
 
-// Run runs the scripts in folder for e, one after the other in the order of their names, if it is an
-// event of a door. They are shell scripts and get ACTION, DOOR, CLIENT, ADDRESS and UNTIL (seconds
-// since 1970 UTC; empty for one that is over) in the environment. What they print goes to out.
-func Run(ctx context.Context, folder string, e control.Event, out *os.File) error {
-	if !slices.Contains(actions, e.Kind) {
-		return nil
-	}
+// IsOfDoor tells whether an event is of what clients and the owner do with doors. Others can come of strangers.
+func IsOfDoor(e control.Event) bool { return slices.Contains(ofDoors, e.Kind) }
+
+// Run runs the scripts in folder for e, one after the other in the order of their names. They are shell
+// scripts and get ACTION (the event's kind), DOOR, CLIENT, ADDRESS, UNTIL (seconds since 1970 UTC; empty for
+// what is over), REASON and EVENT (all of it, as JSON on one line) in the environment. What they print, and
+// what is wrong with them, goes to out.
+func Run(ctx context.Context, folder string, e control.Event, out *os.File) {
 	scripts, err := list(folder)
 	if err != nil {
-		return fmt.Errorf("hooks: %w", err)
+		fmt.Fprintf(out, "hooks: %v\n", err)
 	}
 	for _, name := range scripts {
 		script := folder + "/" + name
 		if err := runOne(ctx, script, environment(e), out); err != nil {
-			fmt.Fprintf(out, "hook %s for %s of door %s: %v\n", script, e.Kind, e.Door, err)
+			fmt.Fprintf(out, "hook %s for %s %s: %v\n", script, e.Kind, e.Door, err)
 		}
 	}
-	return nil
 }
 
 // list returns the names of the scripts in folder in their order. A folder that is not there has none.
@@ -77,6 +77,7 @@ func environment(e control.Event) []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"),
 		"ACTION=" + e.Kind, "DOOR=" + e.Door, "CLIENT=" + e.Client, "ADDRESS=" + e.Address, "UNTIL=" + until,
+		"REASON=" + e.Reason, "EVENT=" + string(control.Marshal(e)),
 	}
 }
 

@@ -104,13 +104,24 @@ function process() {
 	return main ? (main.running ? 'running' : 'ended') : '';
 }
 
+// memory returns how many bytes of memory the daemon takes up. The kernel knows who listens: procd knows the
+// number of its jail only.
+function memory() {
+	const s = connect({ path: SOCKET }, null, null, PATIENCE);
+	const found = match(readfile(`/proc/${s?.peercred()?.pid}/status`) ?? '', /VmRSS:[ \t]*([0-9]+) kB/);
+
+	s?.close();
+
+	return found ? found[1] * 1024 : null;
+}
+
 function status() {
 	const s = ask({ method: 'status' });
 
 	if (s.running == null)
 		return s;
 	if (s.running)
-		return { ...s, problem: s.problem || problem() };
+		return { ...s, problem: s.problem || problem(), memory: memory() };
 
 	return {
 		running: false,
