@@ -64,7 +64,6 @@ var only = []struct {
 	by       []string
 	why      string
 }{
-	{"github.com/mdlayher/packet", []string{"pkgs/capture"}, "one place knows packet sockets"},
 	{"github.com/mdlayher/netlink", []string{"pkgs/capture", "pkgs/nfnetlink", "pkgs/nft", "pkgs/conntrack"},
 		"one place each knows what it asks the kernel: devices, sets and sessions"},
 }
@@ -78,7 +77,6 @@ var barred = []struct{ program, imported, why string }{
 	{"cmd/latchkeyd", "log/slog", "44 kB compressed; the log is a follower of the events"},
 	{"cmd/latchkeyd", "flag", "11 kB compressed; cmd/latchkeyd/flags.go has what the commands need"},
 	{"cmd/latchkey", "github.com/mdlayher/netlink", "the client runs on other systems than Linux"},
-	{"cmd/latchkey", "github.com/mdlayher/packet", "the client runs on other systems than Linux"},
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.

@@ -96,7 +96,7 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 		d.AddFilter(&f)
 	}
 	f.Normalize()
-	live, err := capture.Listen(r.packets, func(capture.Link) {})
+	live, err := capture.Listen(r.packets, func(capture.Link) {}, true)
 	ts.Check(err)
 	ts.Defer(func() { live.Close() })
 	ts.Check(live.Set([]string{"lo"}, f))

@@ -93,14 +93,14 @@ func runBy(now func() time.Time, e env, args []string) error {
 	var d *daemon.Daemon
 	live, err := capture.Listen(
 		func(came time.Time, device string, packets [][]byte) { d.Packets(came, device, packets) },
-		func(l capture.Link) { d.DeviceChanged(deviceOf(l)) })
+		func(l capture.Link) { d.DeviceChanged(deviceOf(l)) }, true)
 	if err != nil {
 		return err
 	}
 	defer live.Close()
 	inside, err := capture.Listen(
 		func(_ time.Time, device string, packets [][]byte) { d.FromInside(now(), device, packets) },
-		func(capture.Link) {})
+		func(capture.Link) {}, false)
 	if err != nil {
 		return err
 	}

@@ -153,10 +153,10 @@ func (r *recorder) states(device string) (states []string) {
 	return states
 }
 
-// listen starts a Live that ends with the test.
+// listen starts a Live that ends with the test, and that strangers can flood.
 func listen(t testing.TB, h Handler, notify func(Link)) *Live {
 	t.Helper()
-	l, err := Listen(h, notify)
+	l, err := Listen(h, notify, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,6 +52,7 @@ var changes = rate.Limit{Every: 5 * time.Second, Burst: 12}
 type Live struct {
 	handler Handler
 	notify  func(Link)
+	sources []newSource
 	start   time.Time
 
 	kernel  *netlink.Conn // tells of changes of devices
@@ -77,8 +78,10 @@ type device struct {
 }
 
 // Listen starts without any device; see Set. Notify is called with each change of a device's
-// state, by one goroutine that holds no lock. Needs CAP_NET_RAW.
-func Listen(h Handler, notify func(Link)) (*Live, error) {
+// state, by one goroutine that holds no lock. Flooded tells that strangers can reach the devices: 256 kB of
+// memory for each of them then make a flood cheap, where the kernel and the processor allow it. Needs
+// CAP_NET_RAW.
+func Listen(h Handler, notify func(Link), flooded bool) (*Live, error) {
 	if err := mayListen(); err != nil {
 		return nil, err
 	}
@@ -92,9 +95,12 @@ func Listen(h Handler, notify func(Link)) (*Live, error) {
 		return nil, fmt.Errorf("netlink socket for changes of devices: %w", err)
 	}
 	l := &Live{
-		handler: h, notify: notify, start: time.Now(), kernel: kernel, query: q,
+		handler: h, notify: notify, sources: []newSource{newQueue}, start: time.Now(), kernel: kernel, query: q,
 		changed: make(chan struct{}, 1), stop: make(chan struct{}),
 		devices: make(map[string]*device),
+	}
+	if flooded {
+		l.sources = []newSource{newRing, newQueue}
 	}
 	l.running.Go(l.follow)
 	l.running.Go(l.watch)
@@ -241,7 +247,7 @@ func (l *Live) look(now time.Time, d *device) {
 		d.close()
 	}
 	if d.socket == nil && index != 0 {
-		d.socket, err = openSocket(d.link.Name, index)
+		d.socket, err = openSocket(d.link.Name, index, l.sources)
 		if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) {
 			state, err = Missing, nil // it went between the two calls
 		}

@@ -3,7 +3,6 @@
 package capture
 
 import (
-	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -228,25 +226,26 @@ func TestLive_filters_as_Match_says(t *testing.T) {
 }
 
 func TestLive_loses_nothing_while_filters_are_swapped(t *testing.T) {
-	lab.Enter(t)
-	t.Run("with room for two filters", swapUnderLoad)
-	t.Run("with room for one filter", func(t *testing.T) {
-		giveRoom(t, 20480)
-		swapUnderLoad(t)
-	})
-	t.Run("with room for none of them", func(t *testing.T) {
-		giveRoom(t, 4096)
-		swapUnderLoad(t)
+	bySource(t, func(t *testing.T, source newSource) {
+		t.Run("with room for two filters", func(t *testing.T) { swapUnderLoad(t, source) })
+		t.Run("with room for one filter", func(t *testing.T) {
+			giveRoom(t, 20480)
+			swapUnderLoad(t, source)
+		})
+		t.Run("with room for none of them", func(t *testing.T) {
+			giveRoom(t, 4096)
+			swapUnderLoad(t, source)
+		})
 	})
 }
 
 // swapUnderLoad sends numbered packets while filters are swapped that both want them, among much
 // else, and looks that each number comes once.
-func swapUnderLoad(t *testing.T) {
+func swapUnderLoad(t *testing.T, source newSource) {
 	addPair(t, "lk0", "lk1")
 	port := openPort(t, "lk1")
 	var r recorder
-	l := listen(t, r.handle, r.notify)
+	l := listenBy(t, source, r.handle)
 	filters := []wire.Filter{
 		{SYN: knockPort},
 		{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1100)}}},
@@ -324,36 +323,6 @@ func TestLive_leaves_devices(t *testing.T) {
 	}
 }
 
-func TestLive_accounts_for_a_burst(t *testing.T) {
-	lab.Enter(t)
-	addPair(t, "lk0", "lk1")
-	port := openPort(t, "lk1")
-	var r recorder
-	l := listen(t, r.handle, r.notify)
-	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
-		t.Fatal(err)
-	}
-	const total = 10_000
-	packet := syn(7000, 0)
-	start := time.Now()
-	for n := range uint32(total) {
-		binary.BigEndian.PutUint32(packet[24:], n) // the checksum does not matter
-		port.send(packet)
-	}
-	took := time.Since(start)
-	eventually(t, "every packet is heard or counted as dropped", func() bool {
-		return uint64(len(r.all()))+l.Links()[0].Dropped == total
-	})
-	t.Logf("%d of %d heard, sent at %.0f per second", len(r.all()), total, total/took.Seconds())
-	if !slices.IsSorted(numbers(&r)) {
-		t.Error("packets are out of order")
-	}
-	if n := len(r.all()); n < 1000 {
-		t.Errorf("%d of %d heard", n, total)
-	}
-	lab.Withstood(t, "load", "burst of packets beyond the queue of the kernel", "each is read or counted as dropped, in order")
-}
-
 func TestListen_names_the_missing_right(t *testing.T) {
 	lab.Enter(t)
 	// Only this thread gives the right away, and it ends with the goroutine.
@@ -371,66 +340,11 @@ func TestListen_names_the_missing_right(t *testing.T) {
 			done <- err
 			return
 		}
-		_, err := Listen(nil, nil)
+		_, err := Listen(nil, nil, true)
 		done <- err
 	}()
 	err := <-done
 	if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "hint: needs CAP_NET_RAW") {
 		t.Errorf("error %v, want EPERM with a hint", err)
-	}
-}
-
-// oneByOne reads with the reader of a Live, in the calling goroutine.
-func oneByOne(t testing.TB) (round func()) {
-	addPair(t, "lk0", "lk1")
-	port := openPort(t, "lk1")
-	index, _, err := listen(t, nil, func(Link) {}).query.device("lk0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	filter := wire.Filter{SYN: knockPort}
-	s, err := openSocket("lk0", index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.close)
-	list, err := compileAll(filter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.attach(list); err != nil {
-		t.Fatal(err)
-	}
-	packet := syn(7000, 1)
-	var p wire.Packet
-	return func() {
-		port.send(packet)
-		for heard := 0; heard < 1; {
-			_, packets, err := s.reader.next(s.raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, b := range packets {
-				if p.Decode(b) == nil && filter.Match(&p) {
-					heard++
-				}
-			}
-		}
-	}
-}
-
-func TestReader_allocates_nothing(t *testing.T) {
-	lab.Enter(t)
-	if n := testing.AllocsPerRun(500, oneByOne(t)); n != 0 {
-		t.Errorf("%v allocations from the wire to the decoded packet, want 0", n)
-	}
-}
-
-func BenchmarkReader(b *testing.B) {
-	lab.Enter(b)
-	round := oneByOne(b)
-	b.ReportAllocs()
-	for b.Loop() {
-		round()
 	}
 }

@@ -6,7 +6,7 @@ import "time"
 
 const (
 	paceBudget = 32                   // waits in a row
-	paceRefill = time.Millisecond     // for one more
+	paceRefill = 4 * time.Millisecond // for one more
 	paceRest   = 2 * time.Millisecond // when they are spent
 )
 

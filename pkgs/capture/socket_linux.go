@@ -3,18 +3,17 @@
 package capture
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
-	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
@@ -29,14 +28,30 @@ const (
 	receiveBuffer = 1 << 20
 )
 
-// socket is an AF_PACKET socket that is bound to one device.
+// socket is an AF_PACKET socket that is bound to one device. Whoever has one and does not use it any more
+// closes it; run gives back what it takes.
+//
+// It is in no poller of Go's runtime, as sockets of package net are: there each packet of a flood would wake a
+// thread, whether anybody waits for packets or not.
 type socket struct {
 	device string
-	conn   *packet.Conn
-	raw    syscall.RawConn
-	reader reader
+	fd     int
+	stop   int // eventfd(2) that can be read once closed is true
+	source source
+	closed atomic.Bool
 	broken atomic.Bool // reading ended by an error
 }
+
+// source is how the packets of a socket are read.
+type source interface {
+	// next returns packets that came, at most a batch, and when: nothing is waited for. EAGAIN is that
+	// there are no more. The packets are good until next is called again. It allocates nothing.
+	next() (came time.Time, packets [][]byte, err error)
+	close()
+}
+
+// newSource makes a source for a socket that is not bound yet. After an error the socket is of no use.
+type newSource func(fd int) (source, error)
 
 // permission adds what the user can do to an error about rights.
 func permission(err error) error {
@@ -55,53 +70,61 @@ func mayListen() error {
 	return unix.Close(fd)
 }
 
-// openSocket starts to listen on a device. Packets count from the moment when it returns. Attach gives
-// it a filter; until then it hands over nothing.
-func openSocket(device string, index int) (*socket, error) {
-	// The socket drops everything until its options are set, and so from before it is bound: no
-	// packet gets in that the filter does not want. Cooked (Datagram): packets begin with the
-	// IP header on Ethernet, PPPoE and tunnels alike.
-	nothing, err := bpf.Assemble([]bpf.Instruction{drop})
-	if err != nil {
-		return nil, err
+// openSocket starts to listen on a device by the first of these sources that can be had. Packets count from the
+// moment when it returns. Attach gives it a filter; until then it hands over nothing.
+func openSocket(device string, index int, sources []newSource) (*socket, error) {
+	var failed error
+	for _, make := range sources {
+		// Cooked (SOCK_DGRAM): packets begin with the IP header on Ethernet, PPPoE and tunnels alike. Without
+		// a protocol nothing comes before the socket is bound.
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", device, permission(err))
+		}
+		s := &socket{device: device, fd: fd, stop: -1}
+		if failed = s.prepare(index, make); failed == nil {
+			return s, nil
+		}
+		s.free()
 	}
-	conn, err := packet.Listen(&net.Interface{Index: index, Name: device}, packet.Datagram, unix.ETH_P_ALL,
-		&packet.Config{Filter: nothing})
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", device, permission(err))
-	}
-	s := &socket{device: device, conn: conn}
-	if err := s.prepare(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("listen on %s: %w", device, err)
-	}
-	return s, nil
+	return nil, fmt.Errorf("listen on %s: %w", device, permission(failed))
 }
 
-func (s *socket) prepare() error {
-	raw, err := s.conn.SyscallConn()
+func (s *socket) prepare(index int, make newSource) (err error) {
+	if s.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	// Needs CAP_NET_ADMIN; without, net.core.rmem_max is the limit, and that has to do.
+	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
+			return os.NewSyscallError("set SO_RCVBUF", err)
+		}
+	}
+	// What we or our LAN send is no knock. Since Linux 4.20.
+	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return os.NewSyscallError("set PACKET_IGNORE_OUTGOING", err)
+	}
+	if s.source, err = make(s.fd); err != nil {
+		return err
+	}
+	// From before it is bound it drops everything, so that no packet gets in that the filter does not want.
+	nothing, err := bpf.Assemble([]bpf.Instruction{drop})
 	if err != nil {
 		return err
 	}
-	s.raw = raw
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		// Needs CAP_NET_ADMIN; without, net.core.rmem_max is the limit, and that has to do.
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-			failed = os.NewSyscallError("set SO_RCVBUF",
-				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer))
-		}
-		// What we or our LAN send is no knock. Since Linux 4.20.
-		if err := unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-			failed = os.NewSyscallError("set PACKET_IGNORE_OUTGOING", err)
-		}
-		waited(fd) // from now on the kernel notes when packets come
-	})
-	if err := errors.Join(err, failed); err != nil {
-		return err
+	if err := s.filter(nothing); err != nil {
+		return os.NewSyscallError("set SO_ATTACH_FILTER", err)
 	}
-	s.reader.init()
-	return nil
+	// packet(7) wants the protocol in the order of the network.
+	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	return os.NewSyscallError("bind", unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}))
+}
+
+// filter replaces the socket's filter.
+func (s *socket) filter(code []bpf.RawInstruction) error {
+	// bpf.RawInstruction and unix.SockFilter are both struct sock_filter of <linux/filter.h>.
+	program := unix.SockFprog{Len: uint16(len(code)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
+	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
 }
 
 // attach gives the socket the first of the programs that the kernel has room for, and says why that is not
@@ -112,21 +135,17 @@ func (s *socket) prepare() error {
 // fit together, the old one goes first: for some microseconds the handler may then get packets that no filter
 // wants, but none is lost. It stays so where there is no room at all: hearing all of it beats being deaf.
 func (s *socket) attach(programs []compiled) (coarse string, err error) {
-	err = s.conn.SetBPF(programs[0].code)
+	err = s.filter(programs[0].code)
 	if err == nil {
 		return programs[0].because(fmt.Sprintf("no more than %d instructions are allowed (BPF_MAXINSNS)", maxInstructions)), nil
 	}
 	if !errors.Is(err, unix.ENOMEM) {
 		return "", fmt.Errorf("filter: %w", err)
 	}
-	if err := s.raw.Control(func(fd uintptr) {
-		// It fails where there is none, which is as good.
-		unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-	}); err != nil {
-		return "", err
-	}
+	// It fails where there is none, which is as good.
+	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
 	for _, p := range programs {
-		if err = s.conn.SetBPF(p.code); !errors.Is(err, unix.ENOMEM) {
+		if err = s.filter(p.code); !errors.Is(err, unix.ENOMEM) {
 			return p.because(scarce()), err
 		}
 	}
@@ -149,53 +168,108 @@ func scarce() string {
 // boundTo tells whether the kernel still has this socket on the device with this index. A device
 // that was deleted leaves its sockets with index -1, also if a new one gets its old number.
 func (s *socket) boundTo(index int) bool {
-	bound := false
-	err := s.raw.Control(func(fd uintptr) {
-		address, err := unix.Getsockname(int(fd))
-		ll, ok := address.(*unix.SockaddrLinklayer)
-		bound = err == nil && ok && ll.Ifindex == index
-	})
-	return err == nil && bound
+	address, err := unix.Getsockname(s.fd)
+	ll, ok := address.(*unix.SockaddrLinklayer)
+	return err == nil && ok && ll.Ifindex == index
 }
 
-// dropped returns how many packets the kernel dropped since the last call because the queue was
-// full.
+// dropped returns how many packets the kernel dropped since the last call because there was no room for them.
 func (s *socket) dropped() uint64 {
-	stats, err := s.conn.Stats()
+	stats, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
-		return 0 // closed, or emulated: nothing to tell
+		return 0 // emulated: nothing to tell
 	}
 	return uint64(stats.Drops)
 }
 
 func (s *socket) failed() bool { return s.broken.Load() }
 
-func (s *socket) close() { s.conn.Close() }
+// close makes run return. Nothing else may be done with the socket afterwards.
+func (s *socket) close() {
+	s.closed.Store(true)
+	_, _ = unix.Write(s.stop, binary.NativeEndian.AppendUint64(nil, 1)) // the counter of an eventfd has room for it
+}
 
-// run reads until the socket is closed, or broken by an error. A broken one is replaced at the next
-// poll, not at once: an error that lasts must not keep the CPU busy.
+// free gives back what the socket has of the kernel.
+func (s *socket) free() {
+	if s.source != nil {
+		s.source.close()
+	}
+	for _, fd := range []int{s.fd, s.stop} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+// run reads until the socket is closed. One that an error broke is replaced at the next poll, not at once: an
+// error that lasts must not keep the CPU busy.
 func (s *socket) run(handler Handler, turn *sync.Mutex) {
-	for {
-		came, packets, err := s.reader.next(s.raw)
+	defer s.free()
+	if s.read(handler, turn) != nil {
+		s.broken.Store(true)
+		only := [...]unix.PollFd{{Fd: int32(s.stop), Events: unix.POLLIN}}
+		for !s.closed.Load() {
+			_, _ = unix.Ppoll(only[:], nil, nil)
+		}
+	}
+}
+
+func (s *socket) read(handler Handler, turn *sync.Mutex) error {
+	var pace pace
+	wait := [...]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}, {Fd: int32(s.stop), Events: unix.POLLIN}}
+	busy := false // something was read since the pace was asked
+	for !s.closed.Load() {
+		came, packets, err := s.source.next()
 		if len(packets) > 0 {
 			turn.Lock()
 			handler(came, s.device, packets)
 			turn.Unlock()
+			busy = true
 		}
-		switch {
-		case err == nil, errors.Is(err, unix.ENETDOWN):
+		if err == unix.EAGAIN {
+			if pace.wait(time.Now(), busy) {
+				err = s.wait(wait[:])
+			} else {
+				rest()
+				err = nil
+			}
+			busy = false
+		}
+		switch err {
+		case nil, unix.EINTR, unix.ENETDOWN:
 			// ENETDOWN is told once when a device goes down (packet(7)); the socket lives on.
 		default:
-			s.broken.Store(!errors.Is(err, os.ErrClosed))
-			return
-		}
-		if s.reader.rest {
-			// Not time.Sleep, which wakes more threads of the runtime: with it, a flood of 10,000 to
-			// 100,000 packets per second took 1.2 to 2 times the CPU. A signal may end it early.
-			rest := unix.NsecToTimespec(paceRest.Nanoseconds())
-			_ = unix.Nanosleep(&rest, nil)
+			return err
 		}
 	}
+	return nil
+}
+
+// wait returns when there are packets, when the socket is closed, or with an error that the socket has.
+func (s *socket) wait(list []unix.PollFd) error {
+	if _, err := unix.Ppoll(list, nil, nil); err != nil {
+		return err
+	}
+	if list[0].Revents&unix.POLLERR == 0 {
+		return nil
+	}
+	// Asking takes it from the socket. A source may have met it before: then it is 0.
+	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	return err
+}
+
+// rest sleeps for paceRest, or until a signal comes. It keeps others of the program from the processor of the
+// runtime that it has, and lets them have it once afterwards: with time.Sleep or unix.Nanosleep, between which
+// threads of the runtime hand it to each other, a flood of 10,000 to 80,000 packets per second took 1.3 to 1.5
+// times the CPU.
+func rest() {
+	long := unix.NsecToTimespec(paceRest.Nanoseconds())
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&long)), 0, 0)
+	runtime.Gosched()
 }
 
 // A packet that waited longer than overdue was not read at once: this process was stopped, or had no CPU. It
@@ -206,73 +280,11 @@ const (
 	implausible = time.Hour
 )
 
-// reader reads packets in batches into buffers that it uses again and again.
-type reader struct {
-	memory  []byte   // batch * snapPayload
-	packets [][]byte // what the last read filled
-	err     error
-	pace    pace
-	waited  time.Duration              // how long the packets waited, if that is overdue
-	busy    bool                       // something was read since the pace was asked
-	rest    bool                       // sleep before next
-	fill    func(fd uintptr) (ok bool) // method value, made once: making it allocates
-}
-
-func (r *reader) init() {
-	r.memory = make([]byte, batch*snapPayload)
-	r.packets = make([][]byte, 0, batch)
-	r.fill = r.read
-}
-
-// next waits for packets and returns as many as there are, at most a batch, or none and r.rest, and when
-// they came. It allocates nothing.
-func (r *reader) next(raw syscall.RawConn) (came time.Time, packets [][]byte, err error) {
-	r.packets, r.err, r.rest, r.waited = r.packets[:0], nil, false, 0
-	if err := raw.Read(r.fill); err != nil {
-		return time.Now(), nil, err
-	}
-	return time.Now().Add(-r.waited), r.packets, r.err
-}
-
-// read fills the batch until the queue is empty. It returns false to be called again when there
-// are packets. The socket does not block.
-func (r *reader) read(fd uintptr) bool {
-	for len(r.packets) < batch && r.err == nil {
-		buffer := r.memory[len(r.packets)*snapPayload:][:snapPayload]
-		n, err := unix.Read(int(fd), buffer)
-		switch err {
-		case nil:
-			r.packets = append(r.packets, buffer[:n])
-			r.busy = true
-			if len(r.packets) > 1 {
-				continue // those behind the first one waited less
-			}
-			if r.waited = waited(fd); r.waited > 0 {
-				return true
-			}
-		case unix.EINTR:
-		case unix.EAGAIN:
-			if len(r.packets) > 0 {
-				return true
-			}
-			r.rest = !r.pace.wait(time.Now(), r.busy)
-			r.busy = false
-			return r.rest
-		default:
-			r.err = err
-		}
-	}
-	return true
-}
-
-// waited tells how long the packet that was read last waited to be read, 0 if not for longer than overdue
-// (socket(7), SIOCGSTAMP). The kernel notes the times of packets from the first call on.
-func waited(fd uintptr) time.Duration {
-	var came unix.Timespec
-	// The old number is the one whose seconds are as long as those of unix.Timespec.
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, fd, unix.SIOCGSTAMPNS_OLD, uintptr(unsafe.Pointer(&came)))
-	wait := time.Since(time.Unix(came.Unix())) // by the clock on the wall, as came is
-	if errno != 0 || wait <= overdue || wait > implausible {
+// late tells how long a packet waited that came at a time of the clock on the wall, 0 if not for longer than
+// overdue.
+func late(came unix.Timespec) time.Duration {
+	wait := time.Since(time.Unix(came.Unix()))
+	if wait <= overdue || wait > implausible {
 		return 0
 	}
 	return wait

@@ -17,11 +17,12 @@ import (
 // through the list from its beginning.
 var plain = []uint32{
 	// packets, netlink, callers of the control socket, files: by descriptors that are open
-	unix.SYS_READ, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_RECVFROM, unix.SYS_RECVMSG, unix.SYS_SENDTO, unix.SYS_SENDMSG,
+	unix.SYS_READ, unix.SYS_RECVMMSG, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_RECVFROM, unix.SYS_RECVMSG,
+	unix.SYS_SENDTO, unix.SYS_SENDMSG,
 
 	// waiting, and the clock where it cannot be read without a call
-	unix.SYS_FUTEX, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CTL, unix.SYS_NANOSLEEP, unix.SYS_CLOCK_NANOSLEEP, unix.SYS_SCHED_YIELD,
-	unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_RESTART_SYSCALL,
+	unix.SYS_PPOLL, unix.SYS_NANOSLEEP, unix.SYS_FUTEX, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CTL, unix.SYS_CLOCK_NANOSLEEP,
+	unix.SYS_SCHED_YIELD, unix.SYS_CLOCK_GETTIME, unix.SYS_GETTIMEOFDAY, unix.SYS_RESTART_SYSCALL,
 
 	// devices that come and go, callers, the system log; bind is for packet sockets and netlink, as
 	// no other kind of socket can be made that it could make reachable
