@@ -35,7 +35,7 @@ func newBudget(now time.Time, perSecond, burst, largest int) *budget {
 func (b *budget) take(now time.Time, from netip.Addr, n int) bool {
 	clock := b.senders.clock(now)
 	e := b.senders.find(0, from)
-	if e == nil { // never nil from put: no rank is above 1
+	if e == nil {
 		e = b.senders.put(0, from, clock, 0)
 	}
 	e.until = clock + time.Duration(b.share.Burst)*b.share.Every
