@@ -73,7 +73,7 @@ func (d *Daemon) captureInside(devices []string, f wire.Filter) error {
 	if d.sys.Inside == nil {
 		return nil
 	}
-	if len(f.STUN) == 0 && len(f.UDP) == 0 {
+	if len(f.STUN) == 0 && len(f.Text) == 0 {
 		devices = nil
 	}
 	return d.sys.Inside.Set(devices, f)

@@ -149,7 +149,11 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 
 // AddFilter implements Detector.
 func (d *fwknop) AddFilter(f *wire.Filter) {
-	f.UDP = append(f.UDP, wire.PortRange{First: d.port, Last: d.port})
+	text := wire.TextFilter{Port: d.port, Size: wire.PortRange{First: spaMin, Last: spaMax}}
+	for _, c := range []byte(spaFirst) {
+		text.First = append(text.First, wire.PortRange{First: uint16(c), Last: uint16(c)})
+	}
+	f.Text = append(f.Text, text)
 }
 
 // split returns where the HMAC would begin if it were of the given kind, and whether both parts

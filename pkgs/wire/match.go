@@ -36,7 +36,7 @@ func (f *Filter) Match(p *Packet) bool {
 	case TCP:
 		return contains(f.TCP, p.DstPort) || p.IsSYN() && contains(f.SYN, p.DstPort)
 	case UDP:
-		return contains(f.UDP, p.DstPort) || f.matchSTUN(p)
+		return contains(f.UDP, p.DstPort) || f.matchSTUN(p) || f.matchText(p)
 	case ICMP, ICMPv6:
 		return p.IsEcho() && p.Size <= math.MaxUint16 && contains(f.Echo, uint16(p.Size))
 	}
@@ -55,6 +55,13 @@ func (f *Filter) matchSTUN(p *Packet) bool {
 	return false
 }
 
+func (f *Filter) matchText(p *Packet) bool {
+	return slices.ContainsFunc(f.Text, func(t TextFilter) bool {
+		return t.Port == p.DstPort && int(t.Size.First) <= p.Size && p.Size <= int(t.Size.Last) &&
+			len(p.Payload) > 0 && contains(t.First, uint16(p.Payload[0]))
+	})
+}
+
 func contains(ranges []PortRange, port uint16) bool {
 	return slices.ContainsFunc(ranges, func(r PortRange) bool { return r.First <= port && port <= r.Last })
 }
@@ -70,6 +77,10 @@ func (f *Filter) Normalize() {
 		*ranges = mergeRanges(*ranges, 0)
 	}
 	f.STUN = mergeSTUN(f.STUN)
+	f.Text = slices.Clone(f.Text)
+	for i := range f.Text {
+		f.Text[i].First = mergeRanges(f.Text[i].First, 0)
+	}
 }
 
 // Coarsen makes the filter want more, so that it can be said in fewer words: no hints, and of each kind
