@@ -14,13 +14,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
-	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
-
-// knocks limits accepted knocks of one client, or of one sequence that is nobody's: a press of a button
-// is up to four messages, and each accepted one is a write to flash.
-var knocks = rate.Limit{Every: time.Second, Burst: 40}
 
 // leave is what admit gives: for whom to open or close which doors, or why not.
 type leave struct {
@@ -165,7 +160,7 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
-	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
+	if !d.mayKnock(now, r, l) {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
 	if d.sys.Home != nil { // behind the limit: it asks the kernel for all addresses
@@ -204,13 +199,13 @@ func connects(a netip.Addr) bool {
 	return a.IsValid() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
-func (d *Daemon) rate(knocker string) *rate.Bucket {
-	b := d.rates[knocker]
-	if b == nil {
-		b = new(rate.Bucket)
-		d.rates[knocker] = b
+// mayKnock counts a knock against its limit. That of a sequence is its own, since strangers can have a part
+// in it, also if it is a client's.
+func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) bool {
+	if r.Kind == knock.KindSequence {
+		return d.knocker(knockName(r)).takeFrom(now.Sub(d.start), r.From.Unmap())
 	}
-	return b
+	return d.knocker(l.name()).take(now.Sub(d.start))
 }
 
 // found takes what a detector found: it asks admit, and does and tells what follows.

@@ -21,7 +21,7 @@ const insideAgain = 10 * time.Minute
 // kernel filter that lets the LAN's own connections through. A press of a button has a message by STUN
 // in it.
 func fromInside(k knock.Config) knock.Config {
-	return knock.Config{Clients: k.Clients, Ring: k.Ring, STUNPort: k.STUNPort, SPAPort: k.SPAPort, SPA: k.SPA}
+	return knock.Config{Clients: k.Clients, Ring: k.Ring, STUNPort: k.STUNPort, SPAPort: k.SPAPort, SPA: k.SPA, Speed: k.Speed}
 }
 
 // FromInside takes a batch of IP packets that was read at about now from a device inside. They open

@@ -6,198 +6,187 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// flooded plays honest knocks among packets of strangers.
-type flooded struct {
+// flood makes packets of strangers.
+type flood struct {
 	*player
-	random *rand.Rand
-	every  time.Duration // between two packets of the flood
-	next   time.Time
-	packet func(y *flooded) wire.Packet // of the flood
-	tick   func(now time.Time)          // once in each pause of a knock, may be nil
+	*rand.Rand
 }
 
-// pause lets the flood go on for a time.
-func (y *flooded) pause(d time.Duration) {
-	end := y.now.Add(d)
-	for ; y.next.Before(end); y.next = y.next.Add(y.every) {
-		y.now = y.next
-		y.send(y.packet(y))
+// anybody is an address of all of IPv4.
+func (f flood) anybody() netip.Addr {
+	return netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, f.Uint32())))
+}
+
+// someone is one of 4 million addresses, so that some come again.
+func (f flood) someone() netip.Addr {
+	n := f.IntN(1 << 22)
+	return netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+func (f flood) bytes(n int) []byte {
+	b := make([]byte, 0, n+8)
+	for len(b) < n {
+		b = binary.NativeEndian.AppendUint64(b, f.Uint64())
 	}
-	y.now = end
+	return b[:n]
 }
 
-// between is a random time.
-func (y *flooded) between(low, high time.Duration) time.Duration {
-	return low + time.Duration(y.random.Int64N(int64(high-low)))
+func (f flood) syn(from netip.Addr, port uint16) wire.Packet {
+	p := f.player.syn(from, port)
+	p.Seq = f.Uint32()
+	return p
 }
 
-// stranger is an address of all of IPv4.
-func (y *flooded) stranger() netip.Addr {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], y.random.Uint32())
-	return netip.AddrFrom4(b)
-}
-
-// among is one of 4 million addresses, so that some come again.
-func (y *flooded) among() netip.Addr {
-	n := y.random.Uint32()
-	return netip.AddrFrom4([4]byte{10, byte(n>>16) & 63, byte(n >> 8), byte(n)})
-}
-
-// TestHonestKnocksDuringFloods knocks 50 times in each flood, each time from another network that was never
-// heard before, once.
+// TestHonestKnocksDuringFloods has 50 knocks begin within a second of a flood, each from another network that
+// was never heard before, and each once. What is lost is lost by the limits of this package alone.
 func TestHonestKnocksDuringFloods(t *testing.T) {
 	const knocks = 50
-	const kpps = 1000
 	steps := parseSteps(t, "7000/tcp 8000/udp 9000/tcp")
-	sequence := oneSequence(t, "7000/tcp 8000/udp 9000/tcp")
-	sequence.Sequences[0].Within = 15 * time.Second
-	gap := [2]time.Duration{10 * time.Millisecond, 30 * time.Millisecond}
-	ours := [2]time.Duration{14 * time.Millisecond, 16 * time.Millisecond}
-	slow := [2]time.Duration{190 * time.Millisecond, 210 * time.Millisecond} // as latchkey knock
-	knockSteps := func(gap [2]time.Duration) func(y *flooded, from netip.Addr) {
-		return func(y *flooded, from netip.Addr) {
+	seen := seal.Seal(annKey, stampAt(start)) // somebody listened to that
+	guess := func(f flood) []byte { return append(slices.Clone(seen[:3]), f.bytes(seal.ShortSize-3)...) }
+	spa := SPAClient{Name: "a", Keys: SPAKeys{Key: []byte{1}, HMAC: []byte{2}}}
+
+	type timed struct {
+		after time.Duration // the packet before
+		wire.Packet
+	}
+	apart := func(gap, more time.Duration, packets []wire.Packet, r *rand.Rand) (list []timed) {
+		for _, p := range packets {
+			list = append(list, timed{gap + time.Duration(r.Int64N(int64(more))), p})
+		}
+		return list
+	}
+	inSteps := func(gap, more time.Duration) func(f flood, from netip.Addr) []timed {
+		return func(f flood, from netip.Addr) []timed {
+			var packets []wire.Packet
 			for _, s := range steps {
-				y.send(y.player.packet(from, s))
-				y.pause(y.between(gap[0], gap[1]))
+				packets = append(packets, f.packet(from, s))
 			}
+			return apart(gap, more, packets, f.Rand)
 		}
 	}
-	syns := func(port func(y *flooded) uint16, from func(y *flooded) netip.Addr) func(y *flooded) wire.Packet {
-		return func(y *flooded) wire.Packet {
-			p := y.syn(from(y), port(y))
-			p.Seq = y.random.Uint32()
-			return p
-		}
+	inPorts := func(gap, more time.Duration) func(f flood, from netip.Addr) []timed {
+		return func(f flood, from netip.Addr) []timed { return apart(gap, more, f.knock(from, annKey), f.Rand) }
 	}
-	anyPort := func(y *flooded) uint16 { return uint16(y.random.Uint32()) }
-	first := func(y *flooded) uint16 { return 7000 }
-	allSteps := func(y *flooded) wire.Packet {
-		return y.player.packet(y.among(), steps[y.random.IntN(3)])
+	bySTUN := func(f flood, from netip.Addr) []timed {
+		return []timed{{0, f.check(from, token(f.newMessage(annKey)))}}
 	}
-	around := func(y *flooded) wire.Packet {
-		s := steps[y.random.IntN(3)]
-		s.Port += uint16(y.random.IntN(3)) - 1
-		return y.player.packet(y.among(), s)
+	bySPA := func(f flood, from netip.Addr) []timed {
+		plain := withDigest("1234567890123456:YW5u:" + strconv.FormatInt(start.Unix(), 10) + ":3.0.0:1:" + b64("192.0.2.9,tcp/22"))
+		return []timed{{0, f.udp(from, spaPort, sealSPA(spa, plain, padding(plain)))}}
 	}
-	stun := messageConfig(true)
-	stun.STUNPort = stunPort
-	span := func(y *flooded) uint16 { return slotsBase + uint16(y.random.IntN(slotCount*slotSize)) }
-	knockSTUN := func(y *flooded, from netip.Addr) {
-		y.send(y.check(from, token(y.newMessage(annKey))))
+
+	anyPort := func(f flood) wire.Packet { return f.syn(f.anybody(), uint16(f.Uint32())) }
+	firstStep := func(f flood) wire.Packet { return f.syn(f.anybody(), 7000) }
+	allSteps := func(f flood) wire.Packet { return f.packet(f.someone(), steps[f.IntN(len(steps))]) }
+	aroundSteps := func(f flood) wire.Packet {
+		s := steps[f.IntN(len(steps))]
+		s.Port += uint16(f.IntN(3)) - 1
+		return f.packet(f.someone(), s)
 	}
-	knockPorts := func(gap [2]time.Duration) func(y *flooded, from netip.Addr) {
-		return func(y *flooded, from netip.Addr) {
-			for _, p := range y.player.knock(from, annKey) {
-				y.send(p)
-				y.pause(y.between(gap[0], gap[1]))
-			}
-		}
-	}
-	quick := [2]time.Duration{500 * time.Microsecond, 2 * time.Millisecond}
-	wrongHint := func(y *flooded) wire.Packet {
-		msg := make([]byte, seal.ShortSize)
-		for i := 0; i < len(msg); i += 8 {
-			binary.NativeEndian.PutUint64(msg[i:], y.random.Uint64())
-		}
-		return y.check(y.stranger(), token(msg))
-	}
-	msg := seal.Seal(annKey, stampAt(start))
-	overheard := func(y *flooded) []byte {
-		binary.NativeEndian.PutUint64(msg[10:], y.random.Uint64())
-		return msg
-	}
-	rightHint := func(y *flooded) wire.Packet { return y.check(y.stranger(), token(overheard(y))) }
-	hintSYNs := func() func(y *flooded) wire.Packet {
+	wrongHint := func(f flood) wire.Packet { return f.check(f.anybody(), token(f.bytes(seal.ShortSize))) }
+	seenHint := func(f flood) wire.Packet { return f.check(f.anybody(), token(guess(f))) }
+	span := func(f flood) wire.Packet { return f.syn(f.anybody(), slotsBase+uint16(f.IntN(slotCount*slotSize))) }
+	seenHintPorts := func() func(f flood) wire.Packet { // the three SYNs that hold it, in each name
 		var from netip.Addr
 		n := 0
-		return func(y *flooded) wire.Packet {
-			if n%3 == 0 {
-				from = y.stranger()
+		return func(f flood) wire.Packet {
+			if n++; n%hintSlots == 1 {
+				from = f.anybody()
 			}
-			p := y.syn(from, Slots(overheard(y), slotsBase)[n%3])
-			n++
-			return p
+			return f.syn(from, Slots(seen, slotsBase)[n%hintSlots])
 		}
 	}
-	spa := Config{SPAPort: spaPort, SPA: []SPAClient{{Name: "a", Keys: SPAKeys{Key: []byte{1}, HMAC: []byte{2}}}}}
-	knockSPA := func(y *flooded, from netip.Addr) {
-		msg := "1234567890123456:YW5u:" + strconv.FormatInt(y.now.Unix(), 10) + ":3.0.0:1:" + b64("192.0.2.9,tcp/22")
-		plain := withDigest(msg)
-		y.send(y.udp(from, spaPort, sealSPA(spa.SPA[0], plain, padding(plain))))
-	}
-	base64Junk := func(y *flooded) wire.Packet {
-		return y.udp(y.stranger(), spaPort, randomBase64(y.random, 225))
-	}
-	genuine := func(y *flooded) wire.Packet {
-		b := randomBase64(y.random, 225)
+	anyText := func(f flood) wire.Packet { return f.udp(f.anybody(), spaPort, randomBase64(f.Rand, 225)) }
+	likeSPA := func(f flood) wire.Packet { // in all but the HMAC
+		b := randomBase64(f.Rand, 225)
 		b[0], b[225-43-1], b[224] = '8', 'A', 'A'
-		return y.udp(y.stranger(), spaPort, b)
+		return f.udp(f.anybody(), spaPort, b)
 	}
+
+	// Speed 4 is a router of 2 GHz without instructions for hashes; with them it is some hundreds.
+	const ms = time.Millisecond
 	for _, tt := range []struct {
-		name   string
-		cfg    Config
-		flood  func(y *flooded) wire.Packet
-		knock  func(y *flooded, from netip.Addr)
-		lowest [2]int // of 50 at 100 and 250 kpps
+		name  string
+		speed int
+		flood func(f flood) wire.Packet
+		knock func(f flood, from netip.Addr) []timed
+		least [2]int // of 50, during 100 and 250 thousand packets a second
 	}{
-		{"sequence_any_port", sequence, syns(anyPort, (*flooded).stranger), knockSteps(gap), [2]int{50, 45}},
-		{"sequence_first_step", sequence, syns(first, (*flooded).stranger), knockSteps(gap), [2]int{50, 45}},
-		{"sequence_first_step_slow", sequence, syns(first, (*flooded).stranger), knockSteps(slow), [2]int{50, 45}},
-		{"sequence_all_steps", sequence, allSteps, knockSteps(gap), [2]int{50, 45}},
-		{"sequence_all_steps_slow", sequence, allSteps, knockSteps(slow), [2]int{50, 45}},
-		{"sequence_around", sequence, around, knockSteps(gap), [2]int{50, 45}},
-		{"sequence_around_slow", sequence, around, knockSteps(slow), [2]int{50, 45}},
-		{"stun_wrong_hint", stun, wrongHint, knockSTUN, [2]int{50, 45}},
-		{"stun_right_hint", stun, rightHint, knockSTUN, [2]int{0, 0}},
-		{"ports_span", slotsConfig(true), syns(span, (*flooded).stranger), knockPorts(ours), [2]int{50, 45}},
-		{"ports_span_quick", slotsConfig(true), syns(span, (*flooded).stranger), knockPorts(quick), [2]int{50, 45}},
-		{"ports_right_hint", slotsConfig(true), hintSYNs(), knockPorts(ours), [2]int{0, 0}},
-		{"ports_right_hint_quick", slotsConfig(true), hintSYNs(), knockPorts(quick), [2]int{0, 0}},
-		{"fwknop_base64", spa, base64Junk, knockSPA, [2]int{45, 0}},
-		{"fwknop_genuine", spa, genuine, knockSPA, [2]int{0, 0}},
+		{"sequence_any_port", 0, anyPort, inSteps(10*ms, 20*ms), [2]int{50, 45}},
+		{"sequence_first_steps", 0, firstStep, inSteps(10*ms, 20*ms), [2]int{50, 45}},
+		{"sequence_first_steps_and_pauses_as_our_client_makes", 0, firstStep, inSteps(200*ms, 10*ms), [2]int{50, 45}},
+		{"sequence_all_its_steps_and_pauses_as_our_client_makes", 0, allSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
+		{"sequence_steps_and_trip_wires", 0, aroundSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
+		{"stun_wrong_hints", 0, wrongHint, bySTUN, [2]int{50, 45}},
+		{"stun_hint_that_was_seen", 0, seenHint, bySTUN, [2]int{0, 0}},
+		{"stun_hint_that_was_seen_on_a_fast_router", 500, seenHint, bySTUN, [2]int{50, 0}},
+		{"ports_whole_span", 0, span, inPorts(14*ms, 2*ms), [2]int{50, 45}},
+		{"ports_hint_that_was_seen_and_pauses_as_our_client_makes", 0, seenHintPorts(), inPorts(14*ms, 2*ms), [2]int{0, 0}},
+		{"ports_hint_that_was_seen", 0, seenHintPorts(), inPorts(ms/10, ms/10), [2]int{40, 10}},
+		{"fwknop_any_text", 0, anyText, bySPA, [2]int{10, 2}},
+		{"fwknop_any_text_on_a_faster_router", 4, anyText, bySPA, [2]int{45, 15}},
+		{"fwknop_any_text_on_a_fast_router", 200, anyText, bySPA, [2]int{50, 50}},
+		{"fwknop_all_right_but_the_HMAC", 0, likeSPA, bySPA, [2]int{0, 0}},
+		{"fwknop_all_right_but_the_HMAC_on_a_fast_router", 200, likeSPA, bySPA, [2]int{50, 10}},
 	} {
-		for i, rate := range []int{100 * kpps, 250 * kpps} {
-			t.Run(tt.name+"_"+strconv.Itoa(rate), func(t *testing.T) {
-				if tt.cfg.Ring != nil {
-					tt.cfg.Ring.Advance(start, true)
+		for i, rate := range []int{100_000, 250_000} {
+			t.Run(tt.name+"/"+strconv.Itoa(rate), func(t *testing.T) {
+				cfg := slotsConfig(true)
+				cfg.Sequences = []Sequence{{Name: "s", Steps: steps, Within: 15 * time.Second}}
+				cfg.STUNPort, cfg.SPAPort, cfg.SPA, cfg.Speed = stunPort, spaPort, []SPAClient{spa}, tt.speed
+				f := flood{play(cfg), rand.New(rand.NewPCG(31, uint64(i)))}
+
+				type honest struct {
+					at time.Time
+					timed
 				}
-				y := &flooded{
-					player: play(tt.cfg),
-					random: rand.New(rand.NewPCG(31, uint64(rate))),
-					every:  time.Second / time.Duration(rate),
-					next:   start,
-					packet: tt.flood,
-				}
-				y.pause(time.Second)
-				opened := 0
+				var all []honest
 				for n := range knocks {
-					y.found = nil
-					from := netip.AddrFrom4([4]byte{203, byte(n), 113, byte(y.random.Uint32())})
-					tt.knock(y, from)
-					for _, f := range y.found {
-						if f.From == from && f.Reason == OK {
-							opened++
-							break
-						}
+					from := netip.AddrFrom4([4]byte{203, byte(n), 113, byte(f.Uint32())})
+					at := start.Add(time.Second + time.Duration(f.IntN(int(time.Second))))
+					for _, p := range tt.knock(f, from) {
+						at = at.Add(p.after)
+						all = append(all, honest{at, p})
 					}
-					y.pause(y.between(0, 20*time.Millisecond))
 				}
-				_ = strings.Count
-				t.Logf("%d of %d knocks opened", opened, knocks)
-				if opened < tt.lowest[i] {
-					t.Errorf("%d of %d knocks opened, want at least %d", opened, knocks, tt.lowest[i])
+				slices.SortStableFunc(all, func(a, b honest) int { return a.at.Compare(b.at) })
+				opened := map[netip.Addr]bool{}
+				every := time.Second / time.Duration(rate)
+				f.now = start
+				for _, h := range all {
+					for ; f.now.Before(h.at); f.now = f.now.Add(every) {
+						f.send(tt.flood(f))
+					}
+					f.found = nil
+					f.send(h.Packet)
+					for _, found := range f.found {
+						opened[found.From] = opened[found.From] || found.Reason == OK
+					}
+				}
+				count := 0
+				for _, yes := range opened {
+					if yes {
+						count++
+					}
+				}
+				t.Logf("%d of %d knocks opened", count, knocks)
+				if count < tt.least[i] {
+					t.Errorf("%d of %d knocks opened, want at least %d", count, knocks, tt.least[i])
 				}
 			})
 		}
 	}
+	lab.Withstood(t, "load", "floods of 100 000 and 250 000 packets a second: first steps, all ports, wrong hints",
+		"every honest knock by sequence or message opens at the first, nine of ten at the second rate")
 }
