@@ -29,6 +29,7 @@ type leave struct {
 	address  netip.Addr
 	close    bool
 	wish     time.Duration // 0 = the door's own
+	share    netip.Prefix  // of its holder's grants: see door.Ask
 }
 
 // name is the client's name, "" if it is nobody's.
@@ -160,7 +161,8 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
-	if !d.mayKnock(now, r, l) {
+	share, ok := d.mayKnock(now, r, l)
+	if !ok {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
 	if d.sys.Home != nil { // behind the limit: it asks the kernel for all addresses
@@ -168,7 +170,7 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 			return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
 		}
 	}
-	l.doors = open
+	l.doors, l.share = open, share
 	l.reason = knock.OK
 	return l
 }
@@ -199,13 +201,13 @@ func connects(a netip.Addr) bool {
 	return a.IsValid() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
-// mayKnock counts a knock against its limit. That of a sequence is its own, since strangers can have a part
-// in it, also if it is a client's.
-func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) bool {
+// mayKnock counts a knock against its limit, and returns the share of grants that it has. A sequence has a
+// limit and shares of its own, also if it is a client's, since strangers can have a part in them.
+func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) (share netip.Prefix, ok bool) {
 	if r.Kind == knock.KindSequence {
 		return d.knocker(knockName(r)).takeFrom(now.Sub(d.start), r.From.Unmap())
 	}
-	return d.knocker(l.name()).take(now.Sub(d.start))
+	return netip.Prefix{}, d.knocker(l.name()).take(now.Sub(d.start))
 }
 
 // found takes what a detector found: it asks admit, and does and tells what follows.
@@ -256,7 +258,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 			err = d.closeFor(now, name, l, knockName(f.Request), again)
 		} else {
 			_, err = d.openDoor(now, door.Ask{
-				Door: name, Address: l.address, For: d.timeFor(now, name, l), Client: l.name(), Knock: knockName(f.Request),
+				Door: name, Address: l.address, For: d.timeFor(now, name, l), Client: l.name(), Knock: knockName(f.Request), Share: l.share,
 			})
 		}
 		if err != nil {

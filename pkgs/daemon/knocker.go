@@ -53,10 +53,10 @@ func (d *Daemon) keepKnockers() {
 func (k *knocker) take(now time.Duration) bool { return k.used.Take(knocks, now, 1) }
 
 // takeFrom counts a knock that anybody can make who saw one, in any name. So that strangers, who do that from
-// everywhere, do not use up what is there for who comes where he always came from, each network that it
-// was let in from for a while has a limit of its own. Of those the one gives way whose first and last knocks are
-// least apart: somebody new pushes out nobody who comes again.
-func (k *knocker) takeFrom(now time.Duration, from netip.Addr) bool {
+// everywhere, do not use up what is there for who comes from where he always came from, each network that it
+// was let in from for a while has a share of its own: a limit, and as many grants. Of those networks the one
+// gives way whose first and last knocks are least apart: somebody new pushes out nobody who comes again.
+func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share netip.Prefix, ok bool) {
 	size := 48
 	if from.Is4() {
 		size = 24
@@ -66,18 +66,17 @@ func (k *knocker) takeFrom(now time.Duration, from netip.Addr) bool {
 	for i := range k.known {
 		n := &k.known[i]
 		if n.prefix == prefix {
-			if !n.used.Take(knocks, now, 1) {
-				return false
+			if ok = n.used.Take(knocks, now, 1); ok {
+				n.last = now
 			}
-			n.last = now
-			return true
+			return prefix, ok
 		}
 		if newest == nil || n.span() < newest.span() || n.span() == newest.span() && n.last < newest.last {
 			newest = n
 		}
 	}
 	if !k.take(now) {
-		return false
+		return netip.Prefix{}, false
 	}
 	if len(k.known) < knownNetworks {
 		k.known = append(k.known, network{})
@@ -85,7 +84,7 @@ func (k *knocker) takeFrom(now time.Duration, from netip.Addr) bool {
 	}
 	*newest = network{prefix: prefix, first: now, last: now}
 	newest.used.Take(knocks, now, 1)
-	return true
+	return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
 }
 
 func (n *network) span() time.Duration { return n.last - n.first }

@@ -47,10 +47,10 @@ func (f flood) syn(from netip.Addr, port uint16) wire.Packet {
 	return p
 }
 
-// TestHonestKnocksDuringFloods has 50 knocks begin within a second of a flood, each from another network that
+// TestHonestKnocksDuringFloods has 50 knocks begin in the second second of a flood, each from another network that
 // was never heard before, and each once. What is lost is lost by the limits of this package alone.
 func TestHonestKnocksDuringFloods(t *testing.T) {
-	const knocks = 50
+	const knocks, ms = 50, time.Millisecond
 	steps := parseSteps(t, "7000/tcp 8000/udp 9000/tcp")
 	seen := seal.Seal(annKey, stampAt(start)) // somebody listened to that
 	guess := func(f flood) []byte { return append(slices.Clone(seen[:3]), f.bytes(seal.ShortSize-3)...) }
@@ -81,9 +81,14 @@ func TestHonestKnocksDuringFloods(t *testing.T) {
 	bySTUN := func(f flood, from netip.Addr) []timed {
 		return []timed{{0, f.check(from, token(f.newMessage(annKey)))}}
 	}
+	const spaUsual = 225 // characters: of this length most could be genuine
 	bySPA := func(f flood, from netip.Addr) []timed {
-		plain := withDigest("1234567890123456:YW5u:" + strconv.FormatInt(start.Unix(), 10) + ":3.0.0:1:" + b64("192.0.2.9,tcp/22"))
-		return []timed{{0, f.udp(from, spaPort, sealSPA(spa, plain, padding(plain)))}}
+		plain := withDigest("1234567890123456:" + b64("ann from abroad") + ":" + strconv.FormatInt(start.Unix(), 10) + ":3.0.0:1:" + b64("192.0.2.9,tcp/22"))
+		text := sealSPA(spa, plain, padding(plain))
+		if len(text) != spaUsual {
+			t.Fatalf("an honest packet has %d characters", len(text))
+		}
+		return []timed{{0, f.udp(from, spaPort, text)}}
 	}
 
 	anyPort := func(f flood) wire.Packet { return f.syn(f.anybody(), uint16(f.Uint32())) }
@@ -107,40 +112,46 @@ func TestHonestKnocksDuringFloods(t *testing.T) {
 			return f.syn(from, Slots(seen, slotsBase)[n%hintSlots])
 		}
 	}
-	anyText := func(f flood) wire.Packet { return f.udp(f.anybody(), spaPort, randomBase64(f.Rand, 225)) }
+	text := randomBase64(rand.New(rand.NewPCG(32, 33)), spaUsual)
+	anyText := func(f flood) wire.Packet { // all that anybody can tell of a text is at its ends
+		copy(text, randomBase64(f.Rand, 4))
+		copy(text[spaUsual-4:], randomBase64(f.Rand, 4))
+		return f.udp(f.anybody(), spaPort, text)
+	}
 	likeSPA := func(f flood) wire.Packet { // in all but the HMAC
-		b := randomBase64(f.Rand, 225)
-		b[0], b[225-43-1], b[224] = '8', 'A', 'A'
-		return f.udp(f.anybody(), spaPort, b)
+		anyText(f)
+		text[0], text[spaUsual-1] = '8', 'A'
+		return f.udp(f.anybody(), spaPort, text)
 	}
 
 	// Speed 4 is a router of 2 GHz without instructions for hashes; with them it is some hundreds.
-	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name  string
 		speed int
 		flood func(f flood) wire.Packet
 		knock func(f flood, from netip.Addr) []timed
-		least [2]int // of 50, during 100 and 250 thousand packets a second
+		least [2]int // of 50, during 100 and 250 thousand packets a second; less than 0 = not tried
 	}{
 		{"sequence_any_port", 0, anyPort, inSteps(10*ms, 20*ms), [2]int{50, 45}},
-		{"sequence_first_steps", 0, firstStep, inSteps(10*ms, 20*ms), [2]int{50, 45}},
 		{"sequence_first_steps_and_pauses_as_our_client_makes", 0, firstStep, inSteps(200*ms, 10*ms), [2]int{50, 45}},
 		{"sequence_all_its_steps_and_pauses_as_our_client_makes", 0, allSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
 		{"sequence_steps_and_trip_wires", 0, aroundSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
 		{"stun_wrong_hints", 0, wrongHint, bySTUN, [2]int{50, 45}},
-		{"stun_hint_that_was_seen", 0, seenHint, bySTUN, [2]int{0, 0}},
-		{"stun_hint_that_was_seen_on_a_fast_router", 500, seenHint, bySTUN, [2]int{50, 0}},
+		{"stun_hint_that_was_seen", 0, seenHint, bySTUN, [2]int{0, -1}},
+		{"stun_hint_that_was_seen_on_a_fast_router", 200, seenHint, bySTUN, [2]int{10, -1}},
 		{"ports_whole_span", 0, span, inPorts(14*ms, 2*ms), [2]int{50, 45}},
-		{"ports_hint_that_was_seen_and_pauses_as_our_client_makes", 0, seenHintPorts(), inPorts(14*ms, 2*ms), [2]int{0, 0}},
-		{"ports_hint_that_was_seen", 0, seenHintPorts(), inPorts(ms/10, ms/10), [2]int{40, 10}},
-		{"fwknop_any_text", 0, anyText, bySPA, [2]int{10, 2}},
-		{"fwknop_any_text_on_a_faster_router", 4, anyText, bySPA, [2]int{45, 15}},
+		{"ports_hint_that_was_seen_and_pauses_as_our_client_makes", 0, seenHintPorts(), inPorts(14*ms, 2*ms), [2]int{0, -1}},
+		{"ports_hint_that_was_seen", 0, seenHintPorts(), inPorts(ms/10, ms/10), [2]int{45, 40}},
+		{"fwknop_any_text", 0, anyText, bySPA, [2]int{10, 3}},
+		{"fwknop_any_text_on_a_faster_router", 4, anyText, bySPA, [2]int{45, 20}},
 		{"fwknop_any_text_on_a_fast_router", 200, anyText, bySPA, [2]int{50, 50}},
-		{"fwknop_all_right_but_the_HMAC", 0, likeSPA, bySPA, [2]int{0, 0}},
+		{"fwknop_all_right_but_the_HMAC", 0, likeSPA, bySPA, [2]int{0, -1}},
 		{"fwknop_all_right_but_the_HMAC_on_a_fast_router", 200, likeSPA, bySPA, [2]int{50, 10}},
 	} {
 		for i, rate := range []int{100_000, 250_000} {
+			if tt.least[i] < 0 {
+				continue
+			}
 			t.Run(tt.name+"/"+strconv.Itoa(rate), func(t *testing.T) {
 				cfg := slotsConfig(true)
 				cfg.Sequences = []Sequence{{Name: "s", Steps: steps, Within: 15 * time.Second}}
@@ -154,7 +165,7 @@ func TestHonestKnocksDuringFloods(t *testing.T) {
 				var all []honest
 				for n := range knocks {
 					from := netip.AddrFrom4([4]byte{203, byte(n), 113, byte(f.Uint32())})
-					at := start.Add(time.Second + time.Duration(f.IntN(int(time.Second))))
+					at := start.Add(time.Second + time.Duration(f.IntN(int(400*ms))))
 					for _, p := range tt.knock(f, from) {
 						at = at.Add(p.after)
 						all = append(all, honest{at, p})

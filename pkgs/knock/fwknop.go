@@ -47,12 +47,12 @@ const (
 // spaHashes are the hashes of the HMAC and of the inner digest, the usual one first. Which one was
 // used is told only by the length of its text, in characters; where that is the same, SHA-2 comes first,
 // as for fwknopd. work is what a block of 64 bytes costs, in units; SHA-512 and SHA-3 are dear on
-// processors of 32 bits.
+// processors of 32 bits, MD5 on those that have instructions for SHA.
 var spaHashes = [...]struct {
 	make       func() hash.Hash
 	text, work int
 }{
-	{sha256.New, 43, 2}, {md5.New, 22, 1}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6},
+	{sha256.New, 43, 2}, {md5.New, 22, 2}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6},
 	{func() hash.Hash { return sha3.New256() }, 43, 8}, {func() hash.Hash { return sha3.New512() }, 86, 15},
 }
 
