@@ -29,7 +29,7 @@ type leave struct {
 	address  netip.Addr
 	close    bool
 	wish     time.Duration // 0 = the door's own
-	share    netip.Prefix  // of its holder's grants: see door.Ask
+	share    string        // of its holder's grants: see door.Ask
 }
 
 // name is the client's name, "" if it is nobody's.
@@ -203,11 +203,11 @@ func connects(a netip.Addr) bool {
 
 // mayKnock counts a knock against its limit, and returns the share of grants that it has. A sequence has a
 // limit and shares of its own, also if it is a client's, since strangers can have a part in them.
-func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) (share netip.Prefix, ok bool) {
+func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) (share string, ok bool) {
 	if r.Kind == knock.KindSequence {
 		return d.knocker(knockName(r)).takeFrom(now.Sub(d.start), r.From.Unmap())
 	}
-	return netip.Prefix{}, d.knocker(l.name()).take(now.Sub(d.start))
+	return "", d.knocker(l.name()).take(now.Sub(d.start))
 }
 
 // found takes what a detector found: it asks admit, and does and tells what follows.

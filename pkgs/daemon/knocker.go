@@ -56,7 +56,7 @@ func (k *knocker) take(now time.Duration) bool { return k.used.Take(knocks, now,
 // everywhere, do not use up what is there for who comes from where he always came from, each network that it
 // was let in from for a while has a share of its own: a limit, and as many grants. Of those networks the one
 // gives way whose first and last knocks are least apart: somebody new pushes out nobody who comes again.
-func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share netip.Prefix, ok bool) {
+func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share string, ok bool) {
 	size := 48
 	if from.Is4() {
 		size = 24
@@ -69,14 +69,14 @@ func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share netip.Pref
 			if ok = n.used.Take(knocks, now, 1); ok {
 				n.last = now
 			}
-			return prefix, ok
+			return prefix.String(), ok
 		}
 		if newest == nil || n.span() < newest.span() || n.span() == newest.span() && n.last < newest.last {
 			newest = n
 		}
 	}
 	if !k.take(now) {
-		return netip.Prefix{}, false
+		return "", false
 	}
 	if len(k.known) < knownNetworks {
 		k.known = append(k.known, network{})
@@ -84,7 +84,7 @@ func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share netip.Pref
 	}
 	*newest = network{prefix: prefix, first: now, last: now}
 	newest.used.Take(knocks, now, 1)
-	return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+	return "others", true
 }
 
 func (n *network) span() time.Duration { return n.last - n.first }

@@ -39,7 +39,7 @@ type Ask struct {
 	For     time.Duration // 0 or less is the door's own OpenFor; more than MaxOpen is MaxOpen
 	Client  string
 	Knock   string
-	Share   netip.Prefix // counted apart from the holder's other grants: see Limits.PerClient
+	Share   string // counted apart from the holder's other grants: see Limits.PerClient
 }
 
 // Book knows who may use which door until when, and makes the firewall know it too.
@@ -161,7 +161,7 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
 // room says whether a grant, new or in place of the one that is there, is within the limits.
-func (b *Book) room(now time.Time, fresh use, share netip.Prefix) error {
+func (b *Book) room(now time.Time, fresh use, share string) error {
 	own := 0
 	for other, g := range b.grants {
 		if other != fresh && other.holder == fresh.holder && g.Share == share && now.Before(g.Until) {

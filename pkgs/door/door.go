@@ -25,7 +25,7 @@ type Grant struct {
 	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"
 	Pending bool   // not in force: the firewall cannot serve this door yet
 
-	Share netip.Prefix // as in Ask
+	Share string // as in Ask
 }
 
 // ErrPending is wrapped by Firewall.Open when the firewall does not have the door's sets (yet).
