@@ -146,15 +146,9 @@ func udpCode(f wire.Filter) block {
 
 // textCode leaves the port in A if it does not want the packet.
 func textCode(t wire.TextFilter) block {
-	return slices.Concat(
-		block{bpf.LoadIndirect{Off: udpLength, Size: 2}},
-		when(bpf.JumpGreaterOrEqual, udpHeader+uint32(max(1, t.Size.First)),
-			when(bpf.JumpLessOrEqual, udpHeader+uint32(t.Size.Last), slices.Concat(
-				block{bpf.LoadIndirect{Off: udpHeader, Size: 1}},
-				search(ports(t.First), snapPayload),
-			))),
-		block{bpf.LoadIndirect{Off: dstPort, Size: 2}},
-	)
+	look := append(block{bpf.LoadIndirect{Off: udpHeader, Size: 1}}, search(ports(t.First), snapPayload)...)
+	code := append(block{bpf.LoadIndirect{Off: udpLength, Size: 2}}, when(bpf.JumpGreaterThan, udpHeader+uint32(t.Over), look)...)
+	return append(code, bpf.LoadIndirect{Off: dstPort, Size: 2})
 }
 
 // stunCode looks for the hint where wire.Filter.Match does: X is moved so that the attribute that

@@ -188,7 +188,7 @@ func randomFilter(r *rand.Rand) wire.Filter {
 		f.STUN = append(f.STUN, s)
 	}
 	for range r.IntN(3) {
-		t := wire.TextFilter{Port: uint16(r.IntN(1 << 16)), Size: wire.PortRange{First: uint16(r.IntN(20)), Last: uint16(r.IntN(1 << r.IntN(17)))}}
+		t := wire.TextFilter{Port: uint16(r.IntN(1 << 16)), Over: uint16(r.IntN(20))}
 		if len(f.STUN) > 0 && r.IntN(3) == 0 {
 			t.Port = f.STUN[0].Port
 		}
@@ -244,8 +244,7 @@ func randomPacket(r *rand.Rand, f wire.Filter) []byte {
 }
 
 func randomText(r *rand.Rand, t wire.TextFilter, from netip.AddrPort, to netip.Addr) []byte {
-	size := []uint16{t.Size.First, t.Size.Last}[r.IntN(2)] + uint16(r.IntN(3)) - 1
-	payload := make([]byte, min(size, 2000))
+	payload := make([]byte, int(t.Over)+r.IntN(3))
 	if len(payload) > 0 {
 		payload[0] = byte(t.First[r.IntN(len(t.First))].Last) + byte(r.IntN(2))
 	}

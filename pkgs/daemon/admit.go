@@ -204,10 +204,19 @@ func connects(a netip.Addr) bool {
 // mayKnock counts a knock against its limit, and returns the share of grants that it has. A sequence has a
 // limit and shares of its own, also if it is a client's, since strangers can have a part in them.
 func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) (share string, ok bool) {
-	if r.Kind == knock.KindSequence {
-		return d.knocker(knockName(r)).takeFrom(now.Sub(d.start), r.From.Unmap())
+	name, anybody := l.name(), r.Kind == knock.KindSequence
+	if anybody {
+		name = knockName(r)
 	}
-	return "", d.knocker(l.name()).take(now.Sub(d.start))
+	k := d.knockers[name]
+	if k == nil {
+		k = new(knocker)
+		d.knockers[name] = k
+	}
+	if anybody {
+		return k.takeFrom(now.Sub(d.start), r.From.Unmap())
+	}
+	return "", k.used.Take(knocks, now.Sub(d.start), 1)
 }
 
 // found takes what a detector found: it asks admit, and does and tells what follows.

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"maps"
 	"net/netip"
 	"strings"
 	"time"
@@ -27,30 +26,19 @@ type knocker struct {
 
 // network is where accepted knocks came from.
 type network struct {
-	prefix      netip.Prefix
+	name        string        // of a share
 	first, last time.Duration // since Daemon.start
 	used        rate.Bucket
 }
 
-// knocker returns who knocks by what he is called.
-func (d *Daemon) knocker(name string) *knocker {
-	k := d.knockers[name]
-	if k == nil {
-		k = new(knocker)
-		d.knockers[name] = k
-	}
-	return k
-}
-
 // keepKnockers forgets whom the configuration does not have any more.
 func (d *Daemon) keepKnockers() {
-	maps.DeleteFunc(d.knockers, func(name string, _ *knocker) bool {
-		return d.policy.clients[name] == nil && d.policy.sequences[strings.TrimPrefix(name, sequencePrefix)] == nil
-	})
+	for name := range d.knockers {
+		if d.policy.clients[name] == nil && d.policy.sequences[strings.TrimPrefix(name, sequencePrefix)] == nil {
+			delete(d.knockers, name)
+		}
+	}
 }
-
-// take counts a knock of somebody who proved who he is.
-func (k *knocker) take(now time.Duration) bool { return k.used.Take(knocks, now, 1) }
 
 // takeFrom counts a knock that anybody can make who saw one, in any name. So that strangers, who do that from
 // everywhere, do not use up what is there for who comes from where he always came from, each network that it
@@ -61,28 +49,28 @@ func (k *knocker) takeFrom(now time.Duration, from netip.Addr) (share string, ok
 	if from.Is4() {
 		size = 24
 	}
-	prefix, _ := from.Prefix(size)
+	share = netip.PrefixFrom(from, size).Masked().String()
 	var newest *network
 	for i := range k.known {
 		n := &k.known[i]
-		if n.prefix == prefix {
+		if n.name == share {
 			if ok = n.used.Take(knocks, now, 1); ok {
 				n.last = now
 			}
-			return prefix.String(), ok
+			return share, ok
 		}
 		if newest == nil || n.span() < newest.span() || n.span() == newest.span() && n.last < newest.last {
 			newest = n
 		}
 	}
-	if !k.take(now) {
+	if !k.used.Take(knocks, now, 1) {
 		return "", false
 	}
 	if len(k.known) < knownNetworks {
 		k.known = append(k.known, network{})
 		newest = &k.known[len(k.known)-1]
 	}
-	*newest = network{prefix: prefix, first: now, last: now}
+	*newest = network{name: share, first: now, last: now}
 	newest.used.Take(knocks, now, 1)
 	return "others", true
 }

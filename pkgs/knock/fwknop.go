@@ -150,7 +150,7 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 
 // AddFilter implements Detector.
 func (d *fwknop) AddFilter(f *wire.Filter) {
-	text := wire.TextFilter{Port: d.port, Size: wire.PortRange{First: spaMin, Last: spaMax}}
+	text := wire.TextFilter{Port: d.port, Over: spaMin - 1}
 	for _, c := range []byte(spaFirst) {
 		text.First = append(text.First, wire.PortRange{First: uint16(c), Last: uint16(c)})
 	}

@@ -36,13 +36,18 @@ type table[S any] struct {
 
 // entry is what is remembered about one sender in one knock.
 type entry[S any] struct {
-	source [16]byte      // IPv4 as IPv4-mapped
-	until  time.Duration // the end of this state, since table.base
-	since  time.Duration // when it was put in, or last came further
-	which  uint16        // which knock
-	rank   uint16        // how far the sender is; 0 = this place is free
-	place  uint32        // which of all places of the table this is
+	standing
+	source [16]byte // IPv4 as IPv4-mapped
+	place  uint32   // which of all places of the table this is
+	which  uint16   // which knock
 	state  S
+}
+
+// standing is what decides who gives way.
+type standing struct {
+	until time.Duration // the end of this state, since table.base
+	since time.Duration // when it was put in, or last came further
+	rank  uint16        // how far the sender is; 0 = this place is free
 }
 
 func newTable[S any](now time.Time, sets int) *table[S] {
@@ -66,13 +71,17 @@ func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
 // put makes an entry of rank 1 with a zero state for a sender that has none.
 func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration) *entry[S] {
 	number, set, key := t.set(which, source)
-	way := weakest(set, now)
-	set[way] = entry[S]{source: key, until: until, since: now, which: which, rank: 1, place: number*ways + uint32(way)}
+	var all [ways]standing
+	for i := range set {
+		all[i] = set[i].standing
+	}
+	way := weakest(&all, now)
+	set[way] = entry[S]{standing: standing{until, now, 1}, source: key, which: which, place: number*ways + uint32(way)}
 	return &set[way]
 }
 
 // weakest returns the place that a set gives up.
-func weakest[S any](set *[ways]entry[S], now time.Duration) int {
+func weakest(set *[ways]standing, now time.Duration) int {
 	oldest := [2]int{-1, -1} // of rank 1, and of those further on
 	further := 0
 	for i := range set {

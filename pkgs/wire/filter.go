@@ -29,11 +29,11 @@ type Filter struct {
 	Text []TextFilter // UDP by how the payload looks
 }
 
-// TextFilter wants UDP packets to one port whose payload has one of these sizes in bytes, and one of
-// these values as its first byte.
+// TextFilter wants UDP packets to one port whose payload has more than so many bytes, and one of these values
+// as its first byte.
 type TextFilter struct {
 	Port  uint16
-	Size  PortRange // from 1 on
+	Over  uint16
 	First []PortRange
 }
 

@@ -56,10 +56,12 @@ func (f *Filter) matchSTUN(p *Packet) bool {
 }
 
 func (f *Filter) matchText(p *Packet) bool {
-	return slices.ContainsFunc(f.Text, func(t TextFilter) bool {
-		return t.Port == p.DstPort && int(t.Size.First) <= p.Size && p.Size <= int(t.Size.Last) &&
-			len(p.Payload) > 0 && contains(t.First, uint16(p.Payload[0]))
-	})
+	for _, t := range f.Text {
+		if t.Port == p.DstPort && p.Size > int(t.Over) && len(p.Payload) > 0 && contains(t.First, uint16(p.Payload[0])) {
+			return true
+		}
+	}
+	return false
 }
 
 func contains(ranges []PortRange, port uint16) bool {
@@ -79,7 +81,8 @@ func (f *Filter) Normalize() {
 	f.STUN = mergeSTUN(f.STUN)
 	f.Text = slices.Clone(f.Text)
 	for i := range f.Text {
-		f.Text[i].First = mergeRanges(f.Text[i].First, 0)
+		first := &f.Text[i].First
+		*first = mergeRanges(*first, 0)
 	}
 }
 
