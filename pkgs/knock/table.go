@@ -38,15 +38,15 @@ type table[S any] struct {
 type entry[S any] struct {
 	standing
 	source [16]byte // IPv4 as IPv4-mapped
-	place  uint32   // which of all places of the table this is
-	which  uint16   // which knock
 	state  S
 }
 
-// standing is what decides who gives way.
+// standing is an entry but for its sender and his state: what decides who gives way.
 type standing struct {
 	until time.Duration // the end of this state, since table.base
 	since time.Duration // when it was put in, or last came further
+	place uint32        // which of all places of the table this is
+	which uint16        // which knock
 	rank  uint16        // how far the sender is; 0 = this place is free
 }
 
@@ -76,7 +76,7 @@ func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration
 		all[i] = set[i].standing
 	}
 	way := weakest(&all, now)
-	set[way] = entry[S]{standing: standing{until, now, 1}, source: key, which: which, place: number*ways + uint32(way)}
+	set[way] = entry[S]{standing: standing{until, now, number*ways + uint32(way), which, 1}, source: key}
 	return &set[way]
 }
 
