@@ -21,6 +21,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/history"
+	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/nft"
 	"github.com/latchkey/latchkey/pkgs/store"
 	"github.com/latchkey/latchkey/pkgs/wake"
@@ -122,6 +123,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Clock:           clock,
 		Isolation:       isolate(e.strict, []string{*file, *record, capture.RoomFile}, []string{*state, *socket, kept}),
 		Now:             now,
+		Speed:           knock.Speed(time.Now),
 		Wake:            wake.Send,
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ const (
 	dstPort   = 2
 	tcpFlags  = 13
 	udpLength = 4
+	udpHeader = 8
 	stunType  = 8
 	stunMagic = 8 + 4
 	attrType  = 8 + 20 // of the first attribute
@@ -134,10 +135,20 @@ func udpCode(f wire.Filter) block {
 		block{bpf.LoadIndirect{Off: dstPort, Size: 2}},
 		search(ports(f.UDP), snapPayload),
 	)
+	for _, t := range f.Text {
+		code = append(code, when(bpf.JumpEqual, uint32(t.Port), textCode(t))...)
+	}
 	for _, s := range f.STUN {
 		code = append(code, when(bpf.JumpEqual, uint32(s.Port), then(stunCode(s.Hints), drop))...)
 	}
 	return code
+}
+
+// textCode leaves the port in A if it does not want the packet.
+func textCode(t wire.TextFilter) block {
+	look := append(block{bpf.LoadIndirect{Off: udpHeader, Size: 1}}, search(ports(t.First), snapPayload)...)
+	code := append(block{bpf.LoadIndirect{Off: udpLength, Size: 2}}, when(bpf.JumpGreaterThan, udpHeader+uint32(t.Over), look)...)
+	return append(code, bpf.LoadIndirect{Off: dstPort, Size: 2})
 }
 
 // stunCode looks for the hint where wire.Filter.Match does: X is moved so that the attribute that

@@ -187,6 +187,17 @@ func randomFilter(r *rand.Rand) wire.Filter {
 		}
 		f.STUN = append(f.STUN, s)
 	}
+	for range r.IntN(3) {
+		t := wire.TextFilter{Port: uint16(r.IntN(1 << 16)), Over: uint16(r.IntN(20))}
+		if len(f.STUN) > 0 && r.IntN(3) == 0 {
+			t.Port = f.STUN[0].Port
+		}
+		for range 1 + r.IntN(40) {
+			b := uint16(r.IntN(256))
+			t.First = append(t.First, wire.PortRange{First: b, Last: b + uint16(r.IntN(3))})
+		}
+		f.Text = append(f.Text, t)
+	}
 	return f
 }
 
@@ -206,7 +217,7 @@ func randomPacket(r *rand.Rand, f wire.Filter) []byte {
 	}
 	from := netip.AddrPortFrom(src, uint16(r.Uint32()))
 	var b []byte
-	switch r.IntN(4) {
+	switch r.IntN(5) {
 	case 0:
 		flags := wire.SYN
 		if r.IntN(3) == 0 {
@@ -221,10 +232,23 @@ func randomPacket(r *rand.Rand, f wire.Filter) []byte {
 			size = f.Echo[r.IntN(len(f.Echo))].Last + uint16(r.IntN(3)/2)
 		}
 		b = wire.AppendEcho(nil, src, dst, 0, 0, make([]byte, size))
+	case 3:
+		b = wire.AppendUDP(nil, from, near(nil), nil)
+		if len(f.Text) > 0 {
+			b = randomText(r, f.Text[r.IntN(len(f.Text))], from, dst)
+		}
 	default:
 		b = randomSTUN(r, f, from, near(nil))
 	}
 	return mutate(r, b)
+}
+
+func randomText(r *rand.Rand, t wire.TextFilter, from netip.AddrPort, to netip.Addr) []byte {
+	payload := make([]byte, int(t.Over)+r.IntN(3))
+	if len(payload) > 0 {
+		payload[0] = byte(t.First[r.IntN(len(t.First))].Last) + byte(r.IntN(2))
+	}
+	return wire.AppendUDP(nil, from, netip.AddrPortFrom(to, t.Port), payload)
 }
 
 func randomSTUN(r *rand.Rand, f wire.Filter, from, to netip.AddrPort) []byte {

@@ -14,13 +14,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
-	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
-
-// knocks limits accepted knocks of one client, or of one sequence that is nobody's: a press of a button
-// is up to four messages, and each accepted one is a write to flash.
-var knocks = rate.Limit{Every: time.Second, Burst: 40}
 
 // leave is what admit gives: for whom to open or close which doors, or why not.
 type leave struct {
@@ -34,6 +29,7 @@ type leave struct {
 	address  netip.Addr
 	close    bool
 	wish     time.Duration // 0 = the door's own
+	share    string        // of its holder's grants: see door.Ask
 }
 
 // name is the client's name, "" if it is nobody's.
@@ -165,7 +161,8 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 		no.unserved = on
 		return no
 	}
-	if !d.rate(cmp.Or(l.name(), knockName(r))).Take(knocks, now.Sub(d.start), 1) {
+	share, ok := d.mayKnock(now, r, l)
+	if !ok {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
 	if d.sys.Home != nil { // behind the limit: it asks the kernel for all addresses
@@ -173,7 +170,7 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 			return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
 		}
 	}
-	l.doors = open
+	l.doors, l.share = open, share
 	l.reason = knock.OK
 	return l
 }
@@ -204,13 +201,22 @@ func connects(a netip.Addr) bool {
 	return a.IsValid() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast()
 }
 
-func (d *Daemon) rate(knocker string) *rate.Bucket {
-	b := d.rates[knocker]
-	if b == nil {
-		b = new(rate.Bucket)
-		d.rates[knocker] = b
+// mayKnock counts a knock against its limit, and returns the share of grants that it has. A sequence has a
+// limit and shares of its own, also if it is a client's, since strangers can have a part in them.
+func (d *Daemon) mayKnock(now time.Time, r knock.Request, l leave) (share string, ok bool) {
+	name, anybody := l.name(), r.Kind == knock.KindSequence
+	if anybody {
+		name = knockName(r)
 	}
-	return b
+	k := d.knockers[name]
+	if k == nil {
+		k = new(knocker)
+		d.knockers[name] = k
+	}
+	if anybody {
+		return k.takeFrom(now.Sub(d.start), r.From.Unmap())
+	}
+	return "", k.used.Take(knocks, now.Sub(d.start), 1)
 }
 
 // found takes what a detector found: it asks admit, and does and tells what follows.
@@ -261,7 +267,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 			err = d.closeFor(now, name, l, knockName(f.Request), again)
 		} else {
 			_, err = d.openDoor(now, door.Ask{
-				Door: name, Address: l.address, For: d.timeFor(now, name, l), Client: l.name(), Knock: knockName(f.Request),
+				Door: name, Address: l.address, For: d.timeFor(now, name, l), Client: l.name(), Knock: knockName(f.Request), Share: l.share,
 			})
 		}
 		if err != nil {

@@ -18,7 +18,6 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
-	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
@@ -48,6 +47,7 @@ type System struct {
 	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is told
 	Isolation   *control.Isolation   // as status tells it; nil = nothing is told
 	Now         func() time.Time
+	Speed       int // of the processor, see knock.Config; 0 = that of the slowest router
 	Wake        func(card net.HardwareAddr, host netip.Addr) error
 
 	paper *Paper // whose daemon this is, nil = it is a real one
@@ -89,11 +89,11 @@ type Daemon struct {
 	mu         sync.Mutex
 	policy     *policy
 	book       *door.Book
-	devices    map[string]*device      // by config.Client.ID: kept over a reload, as many as clients
-	rates      map[string]*rate.Bucket // by who knocks, see knocker; as many as clients and sequences
-	clockRight bool                    // the wall clock is known to be right
-	problem    string                  // why the last reload was refused
-	failing    map[string]string       // by what failed: the last complaint, told once
+	devices    map[string]*device  // by config.Client.ID: kept over a reload, as many as clients
+	knockers   map[string]*knocker // by what they are called, see mayKnock; as many as clients and sequences
+	clockRight bool                // the wall clock is known to be right
+	problem    string              // why the last reload was refused
+	failing    map[string]string   // by what failed: the last complaint, told once
 	served     served
 	waiting    []held          // refusals to be told later, in the order of their times; at most mostHeld
 	uncut      string          // why sessions cannot be ended, "" = they can
@@ -118,15 +118,15 @@ type Daemon struct {
 // A configuration with errors is returned as config.Problems.
 func New(sys System) (*Daemon, error) {
 	d := &Daemon{
-		sys:     sys,
-		start:   sys.Now(),
-		book:    door.NewBook(sys.Firewall, door.Limits{}),
-		devices: map[string]*device{},
-		rates:   map[string]*rate.Bucket{},
-		failing: map[string]string{},
-		unsaved: map[string]bool{},
-		served:  newServed(),
-		refit:   make(chan struct{}, 1),
+		sys:      sys,
+		start:    sys.Now(),
+		book:     door.NewBook(sys.Firewall, door.Limits{}),
+		devices:  map[string]*device{},
+		knockers: map[string]*knocker{},
+		failing:  map[string]string{},
+		unsaved:  map[string]bool{},
+		served:   newServed(),
+		refit:    make(chan struct{}, 1),
 	}
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
@@ -215,7 +215,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)
-	p.follow = d.follow(cfg)
+	p.follow, p.speed = d.follow(cfg), d.sys.Speed
 	d.mu.Lock()
 	p.onceUsed = d.onceUsed
 	d.mu.Unlock()
@@ -270,7 +270,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 		p.renew(now, d.sys.Memory.Used)
 	}
 	d.tellUsedUp(now)
-	clear(d.rates)
+	d.keepKnockers()
 	found, unserved, err := d.book.Sync(now)
 	d.tellFailing(now, "firewall", err)
 	d.tellSets(now, nil, unserved) // that a new door has its sets is no news

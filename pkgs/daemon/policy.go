@@ -32,6 +32,7 @@ type policy struct {
 	outdated  bool             // a one-time sequence was used: the next one is due
 
 	follow     int   // see knock.Config
+	speed      int   // see knock.Config
 	unfollowed error // why attempts cannot be followed, nil if they can or nobody wants it
 }
 
@@ -85,7 +86,7 @@ func (p *policy) renew(now time.Time, used func(text string) bool) {
 // recognise says what the detectors have to recognise.
 func (p *policy) recognise(used func(text string) bool) knock.Config {
 	k := p.cfg.Knock(used)
-	k.Follow = p.follow
+	k.Follow, k.Speed = p.follow, p.speed
 	return k
 }
 

@@ -28,7 +28,7 @@ var (
 
 // Limits bound a Book, and with it the sets in the kernel.
 type Limits struct {
-	PerClient int // grants of one client, or of one knock that is nobody's, at a time; 0 = DefaultPerClient
+	PerClient int // grants of one client, or of one knock that is nobody's, in one share of his, at a time; 0 = DefaultPerClient
 	Total     int // grants at a time, 0 = DefaultTotal
 }
 
@@ -39,6 +39,7 @@ type Ask struct {
 	For     time.Duration // 0 or less is the door's own OpenFor; more than MaxOpen is MaxOpen
 	Client  string
 	Knock   string
+	Share   string // counted apart from the holder's other grants: see Limits.PerClient
 }
 
 // Book knows who may use which door until when, and makes the firewall know it too.
@@ -144,7 +145,8 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 			g = *old
 		}
 	}
-	if err := b.room(now, at); err != nil {
+	g.Share = a.Share
+	if err := b.room(now, at, a.Share); err != nil {
 		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
 	}
 	if err := b.place(now, &g); err != nil {
@@ -159,10 +161,10 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
 // room says whether a grant, new or in place of the one that is there, is within the limits.
-func (b *Book) room(now time.Time, fresh use) error {
+func (b *Book) room(now time.Time, fresh use, share string) error {
 	own := 0
 	for other, g := range b.grants {
-		if other != fresh && other.holder == fresh.holder && now.Before(g.Until) {
+		if other != fresh && other.holder == fresh.holder && g.Share == share && now.Before(g.Until) {
 			own++
 		}
 	}

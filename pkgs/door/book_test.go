@@ -258,6 +258,24 @@ func TestOpen_limits(t *testing.T) {
 	mustOpen(t, b, over, ask(4, "phone"))
 }
 
+// TestOpen_shares has strangers use up what one knock may have, and somebody who has a share of his own.
+func TestOpen_shares(t *testing.T) {
+	b, _ := start(t, door.Limits{PerClient: 1})
+	ask := func(i byte, share string) error {
+		_, _, err := b.Open(noon, door.Ask{Door: "nas", Address: netip.AddrFrom4([4]byte{192, 0, 2, i}), Knock: "sequence s", Share: share})
+		return err
+	}
+	for _, tt := range []struct {
+		address byte
+		share   string
+		full    bool
+	}{{1, "others", false}, {2, "others", true}, {3, "home", false}, {4, "home", true}, {1, "home", true}, {3, "home", false}, {4, "", false}} {
+		if err := ask(tt.address, tt.share); errors.Is(err, door.ErrTooMany) != tt.full || !tt.full && err != nil {
+			t.Errorf("%d in share %q: %v, full %t", tt.address, tt.share, err, tt.full)
+		}
+	}
+}
+
 // TestOpen_limits_without_limits has as many grants as a book without limits of its own may have.
 func TestOpen_limits_without_limits(t *testing.T) {
 	b, _ := start(t, door.Limits{})

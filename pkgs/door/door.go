@@ -24,6 +24,8 @@ type Grant struct {
 	Client  string // who knocked; "" for the owner at the router
 	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"
 	Pending bool   // not in force: the firewall cannot serve this door yet
+
+	Share string // as in Ask
 }
 
 // ErrPending is wrapped by Firewall.Open when the firewall does not have the door's sets (yet).

@@ -128,12 +128,24 @@ func (d *sequences) lookUp(clock time.Duration, sequence uint16, source netip.Ad
 	return e
 }
 
-// begin makes an attempt of a sender who has none. It returns nil if there is no place for it.
+// begin makes an attempt of a sender who has none.
 func (d *sequences) begin(clock time.Duration, sequence uint16, source netip.Addr) *entry[attempt] {
 	e := d.table.put(sequence, source, clock, clock+d.list[sequence].Within)
-	if e != nil {
-		clear(d.marksOf(e))
+	clear(d.marksOf(e))
+	return e
+}
+
+// resume makes an attempt of a sender of whom only the first step came before; nil is that it did not.
+func (d *sequences) resume(clock time.Duration, sequence uint16, source netip.Addr) *entry[attempt] {
+	now := tickOf(clock)
+	r, ok := d.firsts.take(sequence, source, now, tickOf(d.list[sequence].Within))
+	if !ok {
+		return nil
 	}
+	e := d.begin(clock, sequence, source)
+	e.until -= r.came.age(now).duration()
+	e.state.walked = 1
+	d.marksOf(e)[0] = mark{began: r.came, print: r.print}
 	return e
 }
 
@@ -141,13 +153,12 @@ func (d *sequences) begin(clock time.Duration, sequence uint16, source netip.Add
 func (d *sequences) trip(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) {
 	e := d.lookUp(clock, sequence, source, emit)
 	if e == nil {
-		if e = d.begin(clock, sequence, source); e == nil {
-			return
-		}
+		d.firsts.take(sequence, source, 0, 0) // so that he begins anew when the lock is over
+		e = d.begin(clock, sequence, source)
 	}
 	a := &e.state
 	d.giveUp(e, TripWire, a.done(), source, emit)
-	e.rank, e.until = 1, clock+d.list[sequence].Within
+	e.rank, e.since, e.until = 1, clock, clock+d.list[sequence].Within
 	a.walked, a.locked, a.lock, a.proved = 0, true, tickOf(e.until), a.proved/2
 }
 
@@ -156,18 +167,31 @@ type verdict struct {
 	done  int           // so many steps came in their order and end with it; 0 = it came out of order
 	age   time.Duration // how long ago the first of them came
 	opens bool          // the whole sequence came, and nothing locks its sender out
-	again bool          // it was a retransmission, or there was no place to remember it
+	again bool          // it was a retransmission
 }
 
 // step takes a packet to the port of one or more steps of a sequence.
 func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) (v verdict) {
 	first := steps&1 != 0
 	e := d.lookUp(clock, sequence, p.Src, emit)
+	if e == nil && steps == 1 && len(d.list[sequence].Steps) > 1 {
+		print := uint16(0)
+		if p.Proto == wire.TCP {
+			print = d.print(p)
+		}
+		if d.firsts.put(sequence, p.Src, print, tickOf(clock), tickOf(d.list[sequence].Within)) {
+			return verdict{again: true}
+		}
+		return verdict{done: 1}
+	}
+	if e == nil {
+		e = d.resume(clock, sequence, p.Src)
+	}
 	if e == nil && first {
 		e = d.begin(clock, sequence, p.Src)
 	}
 	if e == nil {
-		return verdict{again: first}
+		return verdict{}
 	}
 	a, marks := &e.state, d.marksOf(e)
 	if p.Proto == wire.TCP && repeated(marks, steps, d.print(p)) {
@@ -178,16 +202,17 @@ func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Pa
 			a.walked = 0 // of another sequence, which is over
 		}
 		a.quiet, a.told = false, false
-		e.since, e.until = clock, max(e.until, clock+d.list[sequence].Within)
+		e.until = max(e.until, clock+d.list[sequence].Within)
 	}
 	v.done = a.walk(marks, steps, tickOf(clock))
 	if v.done > 0 {
+		e.since = clock
 		v.age = marks[v.done-1].began.age(tickOf(clock)).duration()
 	}
 	last := uint16(1) << (len(marks) - 1)
 	switch {
 	case v.done == len(marks):
-		v.opens = d.whole(e, marks[v.done-1].began, p.Src, emit)
+		v.opens = d.whole(clock, e, marks[v.done-1].began, p.Src, emit)
 	case v.done == 0 && steps&last != 0:
 		d.giveUp(e, WrongOrder, a.done(), p.Src, emit)
 	}
@@ -198,9 +223,9 @@ func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Pa
 // whole is for a sender of whom the whole sequence came, with a first step at began. What is
 // remembered of it stays until its time is over, so that late retransmissions do not begin another.
 // It tells whether it opens.
-func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) (opens bool) {
+func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) (opens bool) {
 	a, s := &e.state, &d.list[e.which]
-	d.quieten(source)
+	d.quieten(clock, source)
 	f := Finding{
 		Request: Request{Kind: KindSequence, Name: s.Name, From: source, Once: s.Once},
 		Reason:  OK,
@@ -220,9 +245,13 @@ func (d *sequences) whole(e *entry[attempt], began tick, source netip.Addr, emit
 
 // quieten is for a sender of whom a whole sequence came. Sequences that begin like that one have
 // come part of the way with it. They may go on, but that they do not end is no refused knock.
-func (d *sequences) quieten(source netip.Addr) {
+func (d *sequences) quieten(clock time.Duration, source netip.Addr) {
 	for i := range d.list {
-		if e := d.table.find(uint16(i), source); e != nil {
+		e := d.table.find(uint16(i), source)
+		if e == nil {
+			e = d.resume(clock, uint16(i), source)
+		}
+		if e != nil {
 			e.state.quiet = true
 		}
 	}

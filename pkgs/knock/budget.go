@@ -21,9 +21,10 @@ type budget struct {
 	senders *table[rate.Bucket]
 }
 
-// newBudget makes a budget of so many units per second and at once. The largest is what a sender
-// can always get at once.
+// newBudget makes a budget of so many units per second, and at once so many or what there is for 50 ms. The
+// largest is what a sender can always get at once.
 func newBudget(now time.Time, perSecond, burst, largest int) *budget {
+	burst = max(burst, perSecond/20)
 	return &budget{
 		most:    rate.Limit{Every: time.Second / time.Duration(perSecond), Burst: max(burst, largest)},
 		share:   rate.Limit{Every: 4 * time.Second / time.Duration(perSecond), Burst: max(burst/4, largest)},
@@ -35,7 +36,7 @@ func newBudget(now time.Time, perSecond, burst, largest int) *budget {
 func (b *budget) take(now time.Time, from netip.Addr, n int) bool {
 	clock := b.senders.clock(now)
 	e := b.senders.find(0, from)
-	if e == nil { // never nil from put: no rank is above 1
+	if e == nil {
 		e = b.senders.put(0, from, clock, 0)
 	}
 	e.until = clock + time.Duration(b.share.Burst)*b.share.Every

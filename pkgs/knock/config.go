@@ -20,6 +20,10 @@ type Config struct {
 	SPAPort   uint16         // UDP port of kind fwknop, 0 = off
 	SPA       []SPAClient
 
+	// Speed is how many times more hashes may be computed for strangers than on the slowest router, see
+	// the function Speed; 0 = as many.
+	Speed int
+
 	// Follow is by how many senders attempts at sequences are told, besides the ends of knocks: so
 	// many sets of 8, of 112 bytes each; a power of two, 0 = none.
 	Follow int

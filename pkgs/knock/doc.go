@@ -15,9 +15,11 @@
 // allocates nothing. Three things are bounded, each beside its constant:
 //   - State per sender lies in tables of fixed size, 2.5 MB in all if every kind is in use and a
 //     flood has touched every entry. Forged first packets cannot push out a sender that is further
-//     on than they are.
-//   - Work: HMACs are computed for so many packets per second and no more, and one sender may use
-//     a quarter of them. Some are kept for what is likely to be genuine: messages with an expected
-//     hint, and senders where a client was heard last.
+//     on than they are, and nobody fills a table for good. First steps of sequences, which a flood can
+//     send most of, take so little room that half a second of 250 000 a second fits.
+//   - Work: HMACs are computed for so many packets per second and no more, as many as the machine does
+//     in a tenth to a fifth of its time, and one sender may use a quarter of them. Some are kept for
+//     what is likely to be genuine: messages with an expected hint, and senders where a client was heard
+//     last. What cannot be genuine the kernel's filter drops, as far as it can tell.
 //   - Words: refusals that anybody can cause are told once a second.
 package knock

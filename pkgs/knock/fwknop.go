@@ -20,14 +20,15 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Limits on fwknop packets. Unlike our messages they have no hint, so each one that could be
-// genuine costs one HMAC per client. The work is counted in units of half a block (64 bytes) of
-// SHA-256, 0.02 to 0.03 ms on a 580 MHz MIPS: a usual packet is 10 for each client. Of random base64
-// of a usual length at most 1 packet in 64 could be genuine, so with three clients a flood of 8000 of
-// them per second shuts out nobody; one that is made to look genuine does so from 400/clients per
-// second on, but for clients where they were heard last.
+// Limits on fwknop packets, as on the slowest router: see Config.Speed. Unlike our messages they have no
+// hint, so each one that could be genuine costs one HMAC per client. The work is counted in units of half a
+// block (64 bytes) of SHA-256, 0.02 to 0.03 ms on a 580 MHz MIPS: a usual packet is 10 for each client, and all
+// of them together take a fifth of its time. Of random base64 of a usual length 1 packet in 64 could be
+// genuine, since but 6 bits of a packet are known to all, so with one client a flood of 38 000 of them per
+// second shuts out nobody; one that is made to look genuine does so from 600/clients per second on, but for
+// clients where they were heard last. A machine of four times that speed takes 150 000.
 const (
-	spaWork      = 4000 // units per second, a quarter of them for one sender
+	spaWork      = 6000 // units per second, a quarter of them for one sender
 	spaWorkBurst = 8000
 
 	// The share of each hash for clients that are not known to use it, on top of it: packets of the
@@ -46,12 +47,12 @@ const (
 // spaHashes are the hashes of the HMAC and of the inner digest, the usual one first. Which one was
 // used is told only by the length of its text, in characters; where that is the same, SHA-2 comes first,
 // as for fwknopd. work is what a block of 64 bytes costs, in units; SHA-512 and SHA-3 are dear on
-// processors of 32 bits.
+// processors of 32 bits, MD5 on those that have instructions for SHA.
 var spaHashes = [...]struct {
 	make       func() hash.Hash
 	text, work int
 }{
-	{sha256.New, 43, 2}, {md5.New, 22, 1}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6},
+	{sha256.New, 43, 2}, {md5.New, 22, 2}, {sha1.New, 27, 1}, {sha512.New384, 64, 6}, {sha512.New, 86, 6},
 	{func() hash.Hash { return sha3.New256() }, 43, 8}, {func() hash.Hash { return sha3.New512() }, 86, 15},
 }
 
@@ -98,12 +99,12 @@ func newFwknop(cfg Config, now time.Time) Detector {
 		port: cfg.SPAPort,
 		base: now,
 	}
-	dearest := len(cfg.SPA) * spaCost(spaDearest, spaMax)
-	d.tried = newBudget(now, spaWork, spaWorkBurst, dearest)
+	dearest, speed := len(cfg.SPA)*spaCost(spaDearest, spaMax), max(1, cfg.Speed)
+	d.tried = newBudget(now, speed*spaWork, spaWorkBurst, dearest)
 	for i := range d.other {
-		d.other[i] = newBudget(now, spaOtherWork, spaOtherWorkBurst, dearest)
+		d.other[i] = newBudget(now, speed*spaOtherWork, spaOtherWorkBurst, dearest)
 	}
-	d.reserve = newReserve(now, len(cfg.SPA), spaReservedWork, spaReservedWorkBurst)
+	d.reserve = newReserve(now, len(cfg.SPA), speed*spaReservedWork, spaReservedWorkBurst)
 	copy(d.scratch.text[:], spaPrefix)
 	for _, c := range cfg.SPA {
 		client := spaClient{name: c.Name, key: c.Keys.Key}
@@ -149,7 +150,11 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 
 // AddFilter implements Detector.
 func (d *fwknop) AddFilter(f *wire.Filter) {
-	f.UDP = append(f.UDP, wire.PortRange{First: d.port, Last: d.port})
+	text := wire.TextFilter{Port: d.port, Over: spaMin - 1}
+	for _, c := range []byte(spaFirst) {
+		text.First = append(text.First, wire.PortRange{First: uint16(c), Last: uint16(c)})
+	}
+	f.Text = append(f.Text, text)
 }
 
 // split returns where the HMAC would begin if it were of the given kind, and whether both parts

@@ -79,9 +79,7 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		if !d.begins(p.DstPort) {
 			return
 		}
-		if e = d.table.put(0, p.Src, clock, clock+orderedTime); e == nil {
-			return
-		}
+		e = d.table.put(0, p.Src, clock, clock+orderedTime)
 	}
 	s, print := &e.state, fingerprint(d.table.seed, p)|1 // not 0, which is an empty place
 	if slices.Contains(s.prints[:], print) {
@@ -97,7 +95,7 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 			return
 		}
 	}
-	e.rank = 1 + uint16(s.header)
+	e.since, e.rank = clock, 1+uint16(s.header)
 	d.try(now, p, s, emit)
 }
 

@@ -29,9 +29,10 @@ type home struct {
 	used, near rate.Bucket // by the address, and by the rest of the network
 }
 
-// newReserve makes a reserve of so many units per second and at once, of which one address or network
-// may use a fifth per second, and a quarter at once.
+// newReserve makes a reserve of so many units per second, and at once so many or what there is for 50 ms, of
+// which one address or network may use a fifth per second, and a quarter at once.
 func newReserve(now time.Time, clients, perSecond, burst int) *reserve {
+	burst = max(burst, perSecond/20)
 	every := time.Second / time.Duration(perSecond)
 	return &reserve{
 		base:    now,

@@ -12,11 +12,10 @@ import (
 // MaxSteps is the largest number of steps of a sequence.
 const MaxSteps = 16
 
-// attemptSets is the size of the table of attempts: 2048 sets of 8 attempts of 56 bytes, and 8 bytes
-// for each step of the longest sequence: 1.4 MB for four steps when a flood has filled it all. It
-// holds the first steps of the last 65 ms of a flood of 250 000 forged senders per second, several
-// times the pause between two steps of a knock.
-const attemptSets = 2048
+// attemptSets is the size of the table of attempts, but for those that are no further than the first step:
+// 512 sets of 8 attempts of 56 bytes, and 8 bytes for each step of the longest sequence: 360 kB for four
+// steps when a flood has filled it all.
+const attemptSets = 512
 
 // toldFrom is how many right steps make an attempt worth telling the owner about when it fails.
 // With fewer it is most likely a stray packet or a scan.
@@ -40,6 +39,7 @@ const toldFrom = 2
 type sequences struct {
 	list    []Sequence
 	roles   Reactions
+	firsts  *firsts
 	table   *table[attempt]
 	marks   []mark // as many as the longest sequence has steps, for each place in the table
 	longest int
@@ -53,9 +53,10 @@ func newSequences(cfg Config, now time.Time) Detector {
 		return nil
 	}
 	d := &sequences{
-		list:  cfg.Sequences,
-		roles: ReactionsOf(cfg.Sequences),
-		table: newTable[attempt](now, attemptSets),
+		list:   cfg.Sequences,
+		roles:  ReactionsOf(cfg.Sequences),
+		firsts: newFirsts(len(cfg.Sequences)),
+		table:  newTable[attempt](now, attemptSets),
 	}
 	for _, s := range cfg.Sequences {
 		d.longest = max(d.longest, len(s.Steps))
@@ -82,6 +83,11 @@ func (d *sequences) renew(list []Sequence) bool {
 	other := func(which uint16) bool { return list[which].Once != was[which].Once }
 	d.list, d.roles = list, ReactionsOf(list)
 	d.table.forget(other)
+	for i := range list {
+		if other(uint16(i)) {
+			d.firsts.forget(uint16(i))
+		}
+	}
 	if d.stories != nil {
 		d.stories.of(d.list, d.roles)
 		d.stories.table.forget(other)

@@ -99,13 +99,12 @@ func (d *slots) entry(now time.Time, slot int, b byte, from netip.Addr) *entry[s
 	}
 	old := find(d.other, clock, from)
 	if d.opener.ring.Expects(slot, b) {
-		if e := d.expected.put(0, from, clock, clock+slotTime); e != nil {
-			if old != nil {
-				e.state = old.state
-				old.drop()
-			}
-			return e
+		e := d.expected.put(0, from, clock, clock+slotTime)
+		if old != nil {
+			e.state = old.state
+			old.drop()
 		}
+		return e
 	}
 	if old == nil && slot < hintSlots {
 		old = d.other.put(0, from, clock, clock+slotTime)

@@ -20,6 +20,9 @@ import (
 // last bits. Clients cut it off.
 const spaPrefix = "U2FsdGVkX1"
 
+// spaFirst are the characters that come then: the last bits of '_', and the first two of the salt.
+const spaFirst = "+/89"
+
 // spaEncoding is base64 without padding, in which each value has one text only.
 var spaEncoding = base64.RawStdEncoding.Strict()
 
@@ -55,9 +58,7 @@ func plausible(b []byte) bool {
 	if len(b) < spaMin || len(b) > spaMax {
 		return false
 	}
-	switch b[0] { // the rest of '_' of "Salted__", and the first bits of the salt
-	case '8', '9', '+', '/':
-	default:
+	if strings.IndexByte(spaFirst, b[0]) < 0 {
 		return false
 	}
 	for _, c := range b {

@@ -23,9 +23,11 @@ const ways = 8
 //   - The set is chosen by the prefix of the sender and not by its whole address: one network
 //     reaches one set for each knock, and cannot push out anybody outside of it.
 //   - The hash is keyed by a random seed, so nobody can compute which prefixes share a set.
-//   - A full set gives up the entry with the lowest rank, the oldest of equals. A first packet,
-//     which a flood can send, never pushes out a sender that is further on, which it cannot fake
-//     without knowing the knock.
+//   - A full set gives up the sender of rank 1 of whom nothing came for longest. A first packet, which a
+//     flood can send, never pushes out a sender that is further on, which it cannot fake without knowing
+//     the knock.
+//   - Who does know so much cannot fill a set for good: where fewer than half of its places are left to
+//     rank 1, the one further on of whom nothing came for longest goes.
 type table[S any] struct {
 	seed maphash.Seed
 	base time.Time
@@ -34,13 +36,18 @@ type table[S any] struct {
 
 // entry is what is remembered about one sender in one knock.
 type entry[S any] struct {
-	source [16]byte      // IPv4 as IPv4-mapped
-	until  time.Duration // the end of this state, since table.base
-	since  time.Duration // when it was put in
-	which  uint16        // which knock
-	rank   uint16        // how far the sender is; 0 = this place is free
-	place  uint32        // which of all places of the table this is
+	standing
+	source [16]byte // IPv4 as IPv4-mapped
 	state  S
+}
+
+// standing is an entry but for its sender and his state: what decides who gives way.
+type standing struct {
+	until time.Duration // the end of this state, since table.base
+	since time.Duration // when it was put in, or last came further
+	place uint32        // which of all places of the table this is
+	which uint16        // which knock
+	rank  uint16        // how far the sender is; 0 = this place is free
 }
 
 func newTable[S any](now time.Time, sets int) *table[S] {
@@ -61,26 +68,40 @@ func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
 	return nil
 }
 
-// put makes an entry of rank 1 with a zero state for a sender that has none. It returns nil if
-// everybody else in the set is further on.
+// put makes an entry of rank 1 with a zero state for a sender that has none.
 func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration) *entry[S] {
 	number, set, key := t.set(which, source)
-	way, victim := 0, &set[0]
+	var all [ways]standing
+	for i := range set {
+		all[i] = set[i].standing
+	}
+	way := weakest(&all, now)
+	set[way] = entry[S]{standing: standing{until, now, number*ways + uint32(way), which, 1}, source: key}
+	return &set[way]
+}
+
+// weakest returns the place that a set gives up.
+func weakest(set *[ways]standing, now time.Duration) int {
+	oldest := [2]int{-1, -1} // of rank 1, and of those further on
+	further := 0
 	for i := range set {
 		e := &set[i]
-		free := e.rank == 0 || e.until < now
-		if free || e.rank < victim.rank || e.rank == victim.rank && e.since < victim.since {
-			way, victim = i, e
+		if e.rank == 0 || e.until < now {
+			return i
 		}
-		if free {
-			break
+		group := 0
+		if e.rank > 1 {
+			group = 1
+			further++
+		}
+		if o := oldest[group]; o < 0 || e.since < set[o].since {
+			oldest[group] = i
 		}
 	}
-	if victim.rank > 1 && victim.until >= now {
-		return nil
+	if further > ways/2 {
+		return oldest[1]
 	}
-	*victim = entry[S]{source: key, until: until, since: now, which: which, rank: 1, place: number*ways + uint32(way)}
-	return victim
+	return oldest[0]
 }
 
 // forget drops what is remembered of everybody in some knocks.
@@ -99,7 +120,14 @@ func (e *entry[S]) drop() { e.rank = 0 }
 
 // set returns the number of the set that a sender belongs into, the set, and how he is called in it.
 func (t *table[S]) set(which uint16, source netip.Addr) (uint32, *[ways]entry[S], [16]byte) {
-	key := source.As16()
+	key, network := hashNetwork(t.seed, which, source)
+	number := uint32(network & uint64(len(t.sets)-1))
+	return number, &t.sets[number], key
+}
+
+// hashNetwork returns a sender's address in 16 bytes, and a hash of its network for a knock.
+func hashNetwork(seed maphash.Seed, which uint16, source netip.Addr) (key [16]byte, network uint64) {
+	key = source.As16()
 	prefix := 7 // /56: the smallest delegation that providers give to homes (RIPE-690)
 	if source.Is4() {
 		prefix = 15 // /24 behind the 12 bytes of ::ffff:0:0/96
@@ -107,8 +135,7 @@ func (t *table[S]) set(which uint16, source netip.Addr) (uint32, *[ways]entry[S]
 	var b [17]byte
 	n := copy(b[:], key[:prefix])
 	binary.BigEndian.PutUint16(b[n:], which)
-	number := uint32(maphash.Bytes(t.seed, b[:n+2]) & uint64(len(t.sets)-1))
-	return number, &t.sets[number], key
+	return key, maphash.Bytes(seed, b[:n+2])
 }
 
 // fingerprint tells a TCP segment from every other one of the same sender, but not from its own

@@ -4,6 +4,7 @@ package knock
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -33,27 +34,38 @@ func TestTable(t *testing.T) {
 	}
 	t.Run("oldest_of_the_lowest_rank_goes", func(t *testing.T) {
 		tb := full(func(i int) uint16 { return uint16(2 - i/2%2) }) // 2 2 1 1 2 2 1 1
-		if tb.put(0, phone6, time.Second, time.Minute) == nil {
-			t.Fatal("there was no place")
-		}
+		tb.put(0, phone6, time.Second, time.Minute)
 		if got := left(tb); len(got) != ways-1 || tb.find(0, sender(2)) != nil {
 			t.Errorf("%v are left, want all but 2", got)
 		}
 	})
 	t.Run("nobody_who_is_further_on_goes", func(t *testing.T) {
-		tb := full(func(int) uint16 { return 2 })
-		if e := tb.put(0, phone6, time.Second, time.Minute); e != nil {
-			t.Errorf("a first packet took a place: %v are left", left(tb))
+		tb := full(func(i int) uint16 { return uint16(1 + i%2) })
+		for i := range 100 {
+			tb.put(0, sender(100+i), time.Second+time.Duration(i), time.Minute)
 		}
-		if len(left(tb)) != ways {
-			t.Errorf("%v are left, want all", left(tb))
+		if got := left(tb); !slices.Equal(got, []int{1, 3, 5, 7}) {
+			t.Errorf("%v are left, want all that are further on", got)
+		}
+	})
+	t.Run("nobody_fills_a_set_for_good", func(t *testing.T) {
+		tb := full(func(i int) uint16 { return uint16(9 - i) })
+		tb.find(0, sender(0)).since = 30 * time.Second // its newest packet
+		for i := range 4 {
+			if e := tb.put(0, netip.AddrFrom4([4]byte{203, 0, 113, byte(100 + i)}), 40*time.Second, time.Minute); e.rank != 1 {
+				t.Fatalf("rank %d", e.rank)
+			}
+		}
+		if got := left(tb); !slices.Equal(got, []int{0, 5, 6, 7}) {
+			t.Errorf("%v are left, want half of them, those that were heard last", got)
 		}
 	})
 	t.Run("whose_time_is_over_goes", func(t *testing.T) {
 		tb := full(func(int) uint16 { return 9 })
 		tb.find(0, sender(5)).until = time.Second
-		if tb.put(0, phone6, time.Second+1, time.Minute) == nil || tb.find(0, sender(5)) != nil {
-			t.Errorf("%v are left, want all but 5", left(tb))
+		tb.put(0, phone6, time.Second+1, time.Minute)
+		if got := left(tb); len(got) != ways-1 || tb.find(0, sender(5)) != nil {
+			t.Errorf("%v are left, want all but 5", got)
 		}
 	})
 	t.Run("knocks_are_apart", func(t *testing.T) {
@@ -93,7 +105,8 @@ func TestTable(t *testing.T) {
 // TestTableMemory keeps the sizes that stand beside the constants true.
 func TestTableMemory(t *testing.T) {
 	for name, tt := range map[string]struct{ entry, sets, most uintptr }{
-		"attempts": {unsafe.Sizeof(entry[attempt]{}) + 4*unsafe.Sizeof(mark{}), attemptSets, 1500 << 10},
+		"firsts":   {unsafe.Sizeof(first{}) * firstWays / ways, firstSets, 1 << 20},
+		"attempts": {unsafe.Sizeof(entry[attempt]{}) + 4*unsafe.Sizeof(mark{}), attemptSets, 360 << 10},
 		"slots":    {unsafe.Sizeof(entry[slotState]{}), slotSets + otherSets, 600 << 10},
 		"ordered":  {unsafe.Sizeof(entry[orderedState]{}), orderedSets, 190 << 10},
 		"budget":   {unsafe.Sizeof(entry[rate.Bucket]{}), budgetSets, 26 << 10},

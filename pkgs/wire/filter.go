@@ -26,6 +26,15 @@ type Filter struct {
 	UDP  []PortRange  // UDP to these ports
 	Echo []PortRange  // ICMP and ICMPv6 echo requests with these payload sizes, in bytes
 	STUN []STUNFilter // STUN Binding requests
+	Text []TextFilter // UDP by how the payload looks
+}
+
+// TextFilter wants UDP packets to one port whose payload has more than so many bytes, and one of these values
+// as its first byte.
+type TextFilter struct {
+	Port  uint16
+	Over  uint16
+	First []PortRange
 }
 
 // STUNFilter wants STUN Binding requests (RFC 8489) to one UDP port.

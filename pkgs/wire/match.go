@@ -36,7 +36,7 @@ func (f *Filter) Match(p *Packet) bool {
 	case TCP:
 		return contains(f.TCP, p.DstPort) || p.IsSYN() && contains(f.SYN, p.DstPort)
 	case UDP:
-		return contains(f.UDP, p.DstPort) || f.matchSTUN(p)
+		return contains(f.UDP, p.DstPort) || f.matchSTUN(p) || f.matchText(p)
 	case ICMP, ICMPv6:
 		return p.IsEcho() && p.Size <= math.MaxUint16 && contains(f.Echo, uint16(p.Size))
 	}
@@ -50,6 +50,15 @@ func (f *Filter) matchSTUN(p *Packet) bool {
 			if ok && (s.Hints == nil || slices.Contains(s.Hints, hint)) {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+func (f *Filter) matchText(p *Packet) bool {
+	for _, t := range f.Text {
+		if t.Port == p.DstPort && p.Size > int(t.Over) && len(p.Payload) > 0 && contains(t.First, uint16(p.Payload[0])) {
+			return true
 		}
 	}
 	return false
@@ -70,6 +79,11 @@ func (f *Filter) Normalize() {
 		*ranges = mergeRanges(*ranges, 0)
 	}
 	f.STUN = mergeSTUN(f.STUN)
+	f.Text = slices.Clone(f.Text)
+	for i := range f.Text {
+		first := &f.Text[i].First
+		*first = mergeRanges(*first, 0)
+	}
 }
 
 // Coarsen makes the filter want more, so that it can be said in fewer words: no hints, and of each kind

@@ -22,6 +22,7 @@ func TestFilter_matches(t *testing.T) {
 			{Port: 3479},
 			{Port: 3480, Hints: [][4]byte{}},
 		},
+		Text: []TextFilter{{Port: 3478, Over: 4, First: []PortRange{{'8', '9'}, {'/', '/'}, {'0', '1'}}}},
 	}
 	tcp := func(port uint16, flags TCPFlags) []byte {
 		return AppendTCP(nil, phone4, netip.AddrPortFrom(router4.Addr(), port), 0, flags, nil)
@@ -66,6 +67,11 @@ func TestFilter_matches(t *testing.T) {
 		"behind use-candidate":          {udp(3478, behind(0, 0x25, 0, 0)), true},
 		"behind priority":               {udp(3478, behind(0, 0x24, 0, 4, 1, 2, 3, 4)), true},
 		"behind ice-controlling":        {udp(3478, behind(0x80, 0x2a, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8)), true},
+		"text":                          {udp(3478, []byte("/text")), true},
+		"longer text":                   {udp(3478, []byte("9longer")), true},
+		"text too short":                {udp(3478, []byte("8tex")), false},
+		"text of another beginning":     {udp(3478, []byte(":text")), false},
+		"text to another port":          {udp(3482, []byte("8text")), false},
 		"behind 12 bytes":               {udp(3478, behind(0x80, 0x22, 0, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,12 +104,14 @@ func TestFilter_Normalize(t *testing.T) {
 			{Port: 9, Hints: hints}, {Port: 2, Hints: [][4]byte{}}, {Port: 9, Hints: [][4]byte{{2}}}, {Port: 2, Hints: [][4]byte{}},
 			{Port: 5, Hints: [][4]byte{{1}}}, {Port: 5}, {Port: 5, Hints: [][4]byte{{2}}},
 		},
+		Text: []TextFilter{{Port: 1, First: []PortRange{{9, 9}, {1, 1}, {8, 8}}}},
 	}
 	want := Filter{
 		SYN:  []PortRange{{1, 3}, {5, 6}, {65535, 65535}},
 		TCP:  []PortRange{{0, 65535}},
 		Echo: []PortRange{{1, 1}, {3, 3}},
 		STUN: []STUNFilter{{Port: 2, Hints: [][4]byte{}}, {Port: 5}, {Port: 9, Hints: [][4]byte{{1}, {2}, {9}}}},
+		Text: []TextFilter{{Port: 1, First: []PortRange{{1, 1}, {8, 9}}}},
 	}
 	got.Normalize()
 	if diff := cmp.Diff(want, got); diff != "" {
