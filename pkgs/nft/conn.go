@@ -13,11 +13,45 @@ import (
 	"github.com/latchkey/latchkey/pkgs/door"
 )
 
-// conn asks the kernel about sets, and changes them.
+// answer is how large an answer of the kernel can be, in bytes, if it does not know that the reader has
+// room for more (NLMSG_GOODSIZE, linux/netlink.h).
+const answer = 8 << 10
+
+// conn asks the kernel about sets, and changes them. What it found it knows as long as the generation
+// is the same, so that a grant takes one message and its answer.
 type conn struct {
 	netlink    *netlink.Conn
 	table      string
-	generation uint32 // of the ruleset, when it was last asked for
+	generation uint32 // of the ruleset, when it was last asked for, or after our own last change
+	// sure says that no transaction was under way when the generation was that: what is found since
+	// then is true, or the generation is another, and every change is refused.
+	sure  bool
+	known map[string]doorSets // by door: what was found since then, if it can be served; see Sync
+}
+
+// open connects to nftables.
+func open(table string) (*conn, error) {
+	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{MessageBufferSize: answer})
+	if err != nil {
+		return nil, err
+	}
+	// An error's answer repeats the request, which may be long, unless it is told not to. Since Linux 4.3.
+	if err := nl.SetOption(netlink.CapAcknowledge, true); err != nil {
+		return nil, errors.Join(err, nl.Close())
+	}
+	return &conn{netlink: nl, table: table}, nil
+}
+
+// begin asks for the generation, waits until no transaction is under way, and forgets what was found
+// before.
+func (c *conn) begin() (err error) {
+	c.sure, c.known = false, map[string]doorSets{}
+	if c.generation, err = c.askGeneration(); err != nil {
+		return err
+	}
+	err = c.wait()
+	c.sure = err == nil
+	return err
 }
 
 // doorSets is what a door has in the firewall.
@@ -28,6 +62,9 @@ type doorSets struct {
 
 // look tells which sets of a door there are, and whether they are of the right kind.
 func (c *conn) look(name string) (s doorSets, err error) {
+	if s, is := c.known[name]; is {
+		return s, nil
+	}
 	var there [2]bool
 	for _, six := range []bool{false, true} {
 		set := SetName(name, six)
@@ -52,6 +89,9 @@ func (c *conn) look(name string) (s doorSets, err error) {
 	}
 	if there == [2]bool{} {
 		s.reason = fmt.Errorf("table inet %s: %w", c.table, door.ErrPending)
+	}
+	if c.sure && s.reason == nil {
+		c.known[name] = s
 	}
 	return s, nil
 }
@@ -103,17 +143,14 @@ func (c *conn) commit(changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	messages := transaction(c.generation, c.table, changes)
-	if _, err := c.netlink.SendMessages(messages); err != nil {
+	if _, err := c.netlink.SendMessages(transaction(c.generation, c.table, changes)); err != nil {
 		return err
 	}
-	for _, m := range messages {
-		if m.Header.Flags&netlink.Acknowledge == 0 {
-			continue
-		}
-		if _, err := c.netlink.Receive(); err != nil {
-			return err
-		}
+	if _, err := c.netlink.Receive(); err != nil {
+		return err
+	}
+	if c.generation++; c.generation == 0 { // as nf_tables_commit counts
+		c.generation++
 	}
 	return nil
 }

@@ -55,9 +55,9 @@ func ofSet(table, set string) []byte {
 
 // elementsMessage adds elements to a set (NFT_MSG_NEWSETELEM) or deletes them (NFT_MSG_DELSETELEM).
 func elementsMessage(kind int, table, set string, list []element) netlink.Message {
-	var flags netlink.HeaderFlags = netlink.Acknowledge
+	var flags netlink.HeaderFlags
 	if kind == unix.NFT_MSG_NEWSETELEM {
-		flags |= netlink.Create
+		flags = netlink.Create
 	}
 	return message(kind, flags, append(ofSet(table, set), nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
 		nfnetlink.Nest(e, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) {
@@ -83,6 +83,8 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 // timeout, since before Linux 6.12 adding what is there changes nothing, silently. To try the
 // deletion first and to go on without it is not the same: a transaction that fails makes the kernel
 // wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
+//
+// The last change is answered; of the others the kernel tells only what fails, before that answer.
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
 	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
@@ -98,6 +100,9 @@ func transaction(generation uint32, table string, changes []change) []netlink.Me
 			add(unix.NFT_MSG_DELSETELEM, elements)
 		}
 		add(unix.NFT_MSG_NEWSETELEM, c.fresh)
+	}
+	if len(changes) > 0 {
+		list[len(list)-1].Header.Flags |= netlink.Acknowledge
 	}
 	return append(list, bound(unix.NFNL_MSG_BATCH_END, nil))
 }
