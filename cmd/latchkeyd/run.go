@@ -105,6 +105,11 @@ func runBy(now func() time.Time, e env, args []string) error {
 		return err
 	}
 	defer inside.Close()
+	addresses, err := capture.NewAddresses()
+	if err != nil {
+		return err
+	}
+	defer addresses.Close()
 	kept := eventsFile(*events, *socket)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
@@ -114,7 +119,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Sessions:        conntrack.Table{},
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
-		Home:            capture.Home,
+		Home:            addresses.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
 		History:         historyAt(kept),
