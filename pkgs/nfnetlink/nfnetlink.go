@@ -6,6 +6,7 @@ package nfnetlink
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -25,25 +26,76 @@ func Message(subsystem, kind int, flags netlink.HeaderFlags, family uint8, attri
 	}
 }
 
-// Encode returns the attributes that fill writes. Numbers are big endian. It panics if one has more
-// than the 64 KiB that fit.
-func Encode(fill func(*netlink.AttributeEncoder)) []byte {
-	a := netlink.NewAttributeEncoder()
-	a.ByteOrder = binary.BigEndian
-	fill(a)
-	b, err := a.Encode()
-	if err != nil {
-		panic(err)
+// Encoder writes attributes one behind the other. Numbers are big endian. Each method panics if an
+// attribute has more than the 64 KiB that fit.
+type Encoder struct{ b []byte }
+
+// attributeHeader is the size of struct nlattr (linux/netlink.h): length and type, in the machine's order.
+const attributeHeader = 4
+
+// Encode returns the attributes that fill writes.
+func Encode(fill func(*Encoder)) []byte {
+	e := Encoder{make([]byte, 0, 128)}
+	fill(&e)
+	return e.b
+}
+
+// begin writes the header of an attribute and returns where it is.
+func (e *Encoder) begin(kind uint16) (at int) {
+	at = len(e.b)
+	e.b = binary.NativeEndian.AppendUint16(e.b, 0)
+	e.b = binary.NativeEndian.AppendUint16(e.b, kind)
+	return at
+}
+
+// end writes the length of the attribute at, and what aligns the next one.
+func (e *Encoder) end(at int) {
+	size := len(e.b) - at
+	if size > math.MaxUint16 {
+		panic(fmt.Sprintf("an attribute of %d bytes", size))
 	}
-	return b
+	binary.NativeEndian.PutUint16(e.b[at:], uint16(size))
+	for len(e.b)%unix.NLA_ALIGNTO != 0 {
+		e.b = append(e.b, 0)
+	}
+}
+
+// Bytes writes an attribute that consists of b.
+func (e *Encoder) Bytes(kind uint16, b []byte) {
+	at := e.begin(kind)
+	e.b = append(e.b, b...)
+	e.end(at)
+}
+
+// String writes a text, with a zero at its end.
+func (e *Encoder) String(kind uint16, s string) {
+	at := e.begin(kind)
+	e.b = append(append(e.b, s...), 0)
+	e.end(at)
+}
+
+// Uint8 writes a number of 8 bits.
+func (e *Encoder) Uint8(kind uint16, n uint8) { e.Bytes(kind, []byte{n}) }
+
+// Uint32 writes a number of 32 bits.
+func (e *Encoder) Uint32(kind uint16, n uint32) {
+	at := e.begin(kind)
+	e.b = binary.BigEndian.AppendUint32(e.b, n)
+	e.end(at)
+}
+
+// Uint64 writes a number of 64 bits.
+func (e *Encoder) Uint64(kind uint16, n uint64) {
+	at := e.begin(kind)
+	e.b = binary.BigEndian.AppendUint64(e.b, n)
+	e.end(at)
 }
 
 // Nest writes an attribute that consists of those that fill writes.
-func Nest(a *netlink.AttributeEncoder, kind uint16, fill func(*netlink.AttributeEncoder)) {
-	a.Nested(kind, func(a *netlink.AttributeEncoder) error {
-		fill(a)
-		return nil
-	})
+func (e *Encoder) Nest(kind uint16, fill func()) {
+	at := e.begin(kind | unix.NLA_F_NESTED)
+	fill()
+	e.end(at)
 }
 
 // Decode calls each for every attribute of a message. Numbers are big endian.

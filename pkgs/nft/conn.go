@@ -68,7 +68,7 @@ func (c *conn) look(name string) (s doorSets, err error) {
 	var there [2]bool
 	for _, six := range []bool{false, true} {
 		set := SetName(name, six)
-		reply, err := c.netlink.Execute(message(unix.NFT_MSG_GETSET, 0, ofSet(c.table, set)))
+		reply, err := c.netlink.Execute(askSet(unix.NFT_MSG_GETSET, 0, c.table, set))
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
@@ -98,7 +98,7 @@ func (c *conn) look(name string) (s doorSets, err error) {
 
 // elements reads a set.
 func (c *conn) elements(set string) (list []element, err error) {
-	reply, err := c.netlink.Execute(message(unix.NFT_MSG_GETSETELEM, netlink.Dump, ofSet(c.table, set)))
+	reply, err := c.netlink.Execute(askSet(unix.NFT_MSG_GETSETELEM, netlink.Dump, c.table, set))
 	if err != nil {
 		return nil, err
 	}

@@ -46,11 +46,14 @@ func bound(kind netlink.HeaderType, attributes []byte) netlink.Message {
 }
 
 // ofSet names a set; NFTA_SET_TABLE and NFTA_SET_NAME are numbered as those of an element list are.
-func ofSet(table, set string) []byte {
-	return nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
-		e.String(unix.NFTA_SET_TABLE, table)
-		e.String(unix.NFTA_SET_NAME, set)
-	})
+func ofSet(e *nfnetlink.Encoder, table, set string) {
+	e.String(unix.NFTA_SET_TABLE, table)
+	e.String(unix.NFTA_SET_NAME, set)
+}
+
+// askSet is a question about a set.
+func askSet(kind int, flags netlink.HeaderFlags, table, set string) netlink.Message {
+	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) { ofSet(e, table, set) }))
 }
 
 // elementsMessage adds elements to a set (NFT_MSG_NEWSETELEM) or deletes them (NFT_MSG_DELSETELEM).
@@ -59,11 +62,12 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 	if kind == unix.NFT_MSG_NEWSETELEM {
 		flags = netlink.Create
 	}
-	return message(kind, flags, append(ofSet(table, set), nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
-		nfnetlink.Nest(e, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) {
+	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+		ofSet(e, table, set)
+		e.Nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
 			for _, x := range list {
-				nfnetlink.Nest(e, unix.NFTA_LIST_ELEM, func(e *netlink.AttributeEncoder) {
-					nfnetlink.Nest(e, unix.NFTA_SET_ELEM_KEY, func(e *netlink.AttributeEncoder) {
+				e.Nest(unix.NFTA_LIST_ELEM, func() {
+					e.Nest(unix.NFTA_SET_ELEM_KEY, func() {
 						e.Bytes(unix.NFTA_DATA_VALUE, x.address.AsSlice())
 					})
 					if x.left > 0 && kind == unix.NFT_MSG_NEWSETELEM {
@@ -72,7 +76,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 				})
 			}
 		})
-	})...))
+	}))
 }
 
 // transaction returns the messages that take the elements of gone out of a set and put those of fresh
@@ -86,7 +90,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 //
 // The last change is answered; of the others the kernel tells only what fails, before that answer.
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
-	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
 	}))}
 	for _, c := range changes {

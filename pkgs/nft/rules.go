@@ -41,7 +41,7 @@ func (f *Firewall) readRules(named map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = conn.Send(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	_, err = conn.Send(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
 		e.String(unix.NFTA_RULE_TABLE, f.table)
 	})))
 	if err != nil {
