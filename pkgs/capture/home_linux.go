@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,12 +85,13 @@ func (l *Addresses) Home(devices []string, a netip.Addr) (whose string) {
 func (l *Addresses) refresh() {
 	var b [1]byte // what changed does not matter
 	for {
-		_, err := unix.Read(l.changes, b[:])
+		// Raw: it does not block, and what Go's runtime does beside a call that may is many times its price.
+		_, _, err := unix.RawSyscall(unix.SYS_READ, uintptr(l.changes), uintptr(unsafe.Pointer(&b[0])), 1)
 		if err == unix.EAGAIN {
 			break
 		}
 		l.own = nil
-		if err != nil && err != unix.EINTR && err != unix.ENOBUFS {
+		if err != 0 && err != unix.EINTR && err != unix.ENOBUFS {
 			break // they are asked for each time then
 		}
 	}

@@ -26,6 +26,17 @@ func Message(subsystem, kind int, flags netlink.HeaderFlags, family uint8, attri
 	}
 }
 
+// Append appends a message as the kernel reads it (struct nlmsghdr, linux/netlink.h). Its Data must be
+// aligned, as that of Message is.
+func Append(b []byte, m netlink.Message) []byte {
+	b = binary.NativeEndian.AppendUint32(b, uint32(unix.NLMSG_HDRLEN+len(m.Data)))
+	b = binary.NativeEndian.AppendUint16(b, uint16(m.Header.Type))
+	b = binary.NativeEndian.AppendUint16(b, uint16(m.Header.Flags))
+	b = binary.NativeEndian.AppendUint32(b, m.Header.Sequence)
+	b = binary.NativeEndian.AppendUint32(b, m.Header.PID)
+	return append(b, m.Data...)
+}
+
 // Encoder writes attributes one behind the other. Numbers are big endian. Each method panics if an
 // attribute has more than the 64 KiB that fit.
 type Encoder struct{ b []byte }

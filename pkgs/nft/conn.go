@@ -4,23 +4,24 @@ package nft
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"syscall"
+	"unsafe"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
-
-// answer is how large an answer of the kernel can be, in bytes, if it does not know that the reader has
-// room for more (NLMSG_GOODSIZE, linux/netlink.h).
-const answer = 8 << 10
 
 // conn asks the kernel about sets, and changes them. What it found it knows as long as the generation
 // is the same, so that a grant takes one message and its answer.
 type conn struct {
 	netlink    *netlink.Conn
+	raw        syscall.RawConn // the same
 	table      string
 	generation uint32 // of the ruleset, when it was last asked for, or after our own last change
 	// sure says that no transaction was under way when the generation was that: what is found since
@@ -31,15 +32,15 @@ type conn struct {
 
 // open connects to nftables.
 func open(table string) (*conn, error) {
-	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{MessageBufferSize: answer})
+	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
 	if err != nil {
 		return nil, err
 	}
-	// An error's answer repeats the request, which may be long, unless it is told not to. Since Linux 4.3.
-	if err := nl.SetOption(netlink.CapAcknowledge, true); err != nil {
+	raw, err := nl.SyscallConn()
+	if err != nil {
 		return nil, errors.Join(err, nl.Close())
 	}
-	return &conn{netlink: nl, table: table}, nil
+	return &conn{netlink: nl, raw: raw, table: table}, nil
 }
 
 // begin asks for the generation, waits until no transaction is under way, and forgets what was found
@@ -143,14 +144,44 @@ func (c *conn) commit(changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if _, err := c.netlink.SendMessages(transaction(c.generation, c.table, changes)); err != nil {
-		return err
-	}
-	if _, err := c.netlink.Receive(); err != nil {
+	if err := c.exchange(transaction(c.generation, c.table, changes)); err != nil {
 		return err
 	}
 	if c.generation++; c.generation == 0 { // as nf_tables_commit counts
 		c.generation++
+	}
+	return nil
+}
+
+// exchange sends messages and reads the first answer, which is that all went well, or the first error.
+//
+// The kernel has done it all when the sending returns, and the socket does not block. So Go's runtime is not
+// told of these calls: it would take them for some that last, and wake threads to go on with other work,
+// which took a quarter of a knock's time. All it has to wait for is a transaction of somebody else.
+func (c *conn) exchange(messages []netlink.Message) error {
+	var request []byte
+	for _, m := range messages {
+		request = nfnetlink.Append(request, m)
+	}
+	var answer [unix.SizeofNlMsghdr + unix.SizeofNlMsgerr]byte // of the request that it repeats nothing is needed
+	var failed unix.Errno
+	n := uintptr(0)
+	err := c.raw.Control(func(fd uintptr) {
+		_, _, failed = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&request[0])), uintptr(len(request)), 0, 0, 0)
+		if failed == 0 {
+			n, _, failed = unix.RawSyscall6(unix.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&answer[0])), uintptr(len(answer)), 0, 0, 0)
+		}
+	})
+	switch {
+	case err != nil:
+		return err
+	case failed != 0:
+		return failed
+	case int(n) < unix.SizeofNlMsghdr+4 || binary.NativeEndian.Uint16(answer[4:]) != unix.NLMSG_ERROR:
+		return fmt.Errorf("an answer of %d bytes to a change", n)
+	}
+	if failed = unix.Errno(-int32(binary.NativeEndian.Uint32(answer[unix.SizeofNlMsghdr:]))); failed != 0 {
+		return failed
 	}
 	return nil
 }
