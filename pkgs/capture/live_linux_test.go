@@ -394,7 +394,7 @@ func oneByOne(t testing.TB) (round func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
-	list, err := compileAll(filter)
+	list, err := translate(filter)
 	if err != nil {
 		t.Fatal(err)
 	}
