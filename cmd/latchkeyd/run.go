@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -111,6 +112,9 @@ func runBy(now func() time.Time, e env, args []string) error {
 	}
 	defer addresses.Close()
 	kept := eventsFile(*events, *socket)
+	// Most of what this takes is garbage then, which Run gives back at once. To collect it meanwhile would cost
+	// more, and fill pages of the large tables that are not used yet. The memory limit holds.
+	percent := debug.SetGCPercent(-1)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
 		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
@@ -129,6 +133,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Now:             now,
 		Wake:            wake.Send,
 	})
+	debug.SetGCPercent(percent)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,40 @@ func Append(b []byte, m netlink.Message) []byte {
 	return append(b, m.Data...)
 }
 
+// Each calls each for every message of a datagram that the kernel sent, and tells whether it was the last one
+// of an answer. An error is the kernel's, each's, or that the datagram is damaged.
+func Each(b []byte, each func(netlink.Message) error) (last bool, err error) {
+	for len(b) > 0 && !last {
+		if len(b) < unix.NLMSG_HDRLEN+4 {
+			return false, fmt.Errorf("an answer of %d bytes", len(b))
+		}
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
+			return false, fmt.Errorf("an answer of %d bytes in %d", size, len(b))
+		}
+		m := netlink.Message{
+			Header: netlink.Header{
+				Type:  netlink.HeaderType(binary.NativeEndian.Uint16(b[4:])),
+				Flags: netlink.HeaderFlags(binary.NativeEndian.Uint16(b[6:])),
+			},
+			Data: b[unix.NLMSG_HDRLEN:size],
+		}
+		switch m.Header.Type {
+		case netlink.Done, netlink.Error: // both begin with an error's number, or zero
+			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
+				return false, unix.Errno(errno)
+			}
+			return true, nil
+		}
+		if err := each(m); err != nil {
+			return false, err
+		}
+		last = m.Header.Flags&netlink.Multi == 0
+		b = b[min((size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
+	}
+	return last, nil
+}
+
 // Encoder writes attributes one behind the other. Numbers are big endian. Each method panics if an
 // attribute has more than the 64 KiB that fit.
 type Encoder struct{ b []byte }

@@ -66,26 +66,10 @@ func (f *Firewall) readRules(named map[string]bool) error {
 
 // addRules is addNames for the rules of a datagram. It tells whether that is the last one.
 func addRules(named map[string]bool, b []byte) (last bool, err error) {
-	for len(b) > 0 {
-		if len(b) < unix.NLMSG_HDRLEN+4 {
-			return false, fmt.Errorf("an answer of %d bytes", len(b))
-		}
-		size := int(binary.NativeEndian.Uint32(b)) // struct nlmsghdr, linux/netlink.h
-		if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
-			return false, fmt.Errorf("an answer of %d bytes in %d", size, len(b))
-		}
-		message := b[unix.NLMSG_HDRLEN:size]
-		switch binary.NativeEndian.Uint16(b[4:]) {
-		case unix.NLMSG_DONE, unix.NLMSG_ERROR: // both begin with an error's number, or zero
-			if errno := -int32(binary.NativeEndian.Uint32(message)); errno > 0 {
-				return false, unix.Errno(errno)
-			}
-			return true, nil
-		}
-		addNames(named, message)
-		b = b[min((size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
-	}
-	return false, nil
+	return nfnetlink.Each(b, func(m netlink.Message) error {
+		addNames(named, m.Data)
+		return nil
+	})
 }
 
 // addNames adds the names of our sets that are the text of an attribute somewhere in a rule: struct
