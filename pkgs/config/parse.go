@@ -201,12 +201,7 @@ func (r *reader) readOption(s *uci.Section, o option, given *uci.Option) {
 
 // config puts together what was read.
 func (r *reader) config() *Config {
-	c := &Config{
-		Main:      r.main.v,
-		Doors:     slices.Grow([]Door(nil), len(r.doors)),
-		Clients:   slices.Grow([]Client(nil), len(r.clients)),
-		Sequences: slices.Grow([]Sequence(nil), len(r.sequences)),
-	}
+	c := &Config{Main: r.main.v}
 	for i := range r.doors {
 		c.Doors = append(c.Doors, r.doors[i].v)
 	}

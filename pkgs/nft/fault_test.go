@@ -16,10 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
 // nas are the sets of door nas.
@@ -195,8 +197,8 @@ func TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_r
 	}
 }
 
-// TestAddRules_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
-func TestAddRules_of_an_answer_that_is_damaged(t *testing.T) {
+// TestEach_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
+func TestEach_of_an_answer_that_is_damaged(t *testing.T) {
 	answer := func(size uint32, kind uint16, rest ...byte) []byte {
 		b := binary.NativeEndian.AppendUint32(nil, size)
 		b = binary.NativeEndian.AppendUint16(b, kind)
@@ -220,7 +222,7 @@ func TestAddRules_of_an_answer_that_is_damaged(t *testing.T) {
 		{"a size of nothing", answer(0, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
 		{"a size that is larger than all", answer(21, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
 	} {
-		last, err := addRules(map[string]bool{}, tt.b)
+		last, err := nfnetlink.Each(tt.b, func(netlink.Message) error { return nil })
 		if last != tt.last || (err != nil) != tt.failed {
 			t.Errorf("%s: last %t, error %v", tt.name, last, err)
 		}
