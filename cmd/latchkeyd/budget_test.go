@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/nft"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -24,6 +27,8 @@ const (
 	afterFlood  = idleMemory / 2     // more, at the most, after any flood
 	withVisits  = idleMemory * 3 / 2 // more, at the most, if as many visits are kept besides as can be
 	everMemory  = 32_000             // at any time: half of a router with 64 MB
+	perPair     = 14                 // for each door with a client; about 8 where it was measured
+	afterReload = 20                 // the same, when the configuration was read again: about 12
 	floodedWith = "SYNs to every port that is listened to, each from another sender"
 )
 
@@ -71,15 +76,7 @@ func TestMemoryBudget(t *testing.T) {
 		d.write(atHome + "#" + strings.Repeat("x", 1<<20-len(atHome)-1))
 		d.signal(unix.SIGHUP)
 		reads++
-		lab.Wait(t, "the configuration is read", func() bool {
-			n := 0
-			for _, e := range d.told() {
-				if e.Kind == "reload" {
-					n++
-				}
-			}
-			return n == reads
-		})
+		lab.Wait(t, "the configuration is read", func() bool { return d.happened("reload") == reads })
 		for range 2 * control.MaxCallers {
 			c, err := net.Dial("unix", d.socket)
 			if err != nil {
@@ -99,4 +96,75 @@ func TestMemoryBudget(t *testing.T) {
 		t.Errorf("%d kB at the most, the limit is %d kB", peak, everMemory)
 	}
 	lab.Withstood(t, "load", "flood, the largest configuration and callers with the longest requests on a router with 64 MB", "never more than 32 MB of memory")
+}
+
+// TestMemoryBudget_of_each_door_and_client compares a configuration of 200 with one of one.
+func TestMemoryBudget_of_each_door_and_client(t *testing.T) {
+	lab.Enter(t)
+	program, err := lab.Program("latchkeyd", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 200
+	_, one := startPairs(t, program, 1)
+	d, all := startPairs(t, program, many)
+	t.Logf("%d kB with one door and client, %d kB with %d", one, all, many)
+	if limit := one + perPair*(many-1); all > limit {
+		t.Errorf("%d kB with %d doors and clients, the limit is %d kB: %d kB for each more than the %d kB of one", all, many, limit, perPair, one)
+	}
+	sendFlood(t, func(r *rand.Rand) []byte {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}), 4000)
+		return wire.AppendTCP(nil, from, netip.AddrPortFrom(netip.MustParseAddr(router), uint16(portsBase+r.IntN(24*256))), r.Uint32(), wire.SYN, nil)
+	})
+	flooded := memory(t, d.cmd.Process.Pid)
+	t.Logf("%d kB after 50 000 %s", flooded, floodedWith)
+	if flooded > all+afterFlood {
+		t.Errorf("%d kB after a flood of %s, the limit is %d kB more than the %d kB of before", flooded, floodedWith, afterFlood, all)
+	}
+	for reads := range 3 {
+		d.signal(unix.SIGHUP)
+		lab.Wait(t, "the configuration is read", func() bool { return d.happened("reload") > reads })
+	}
+	again := 0
+	lab.Wait(t, "the memory of a reload is given back", func() bool {
+		again = memory(t, d.cmd.Process.Pid)
+		return again <= flooded-all+one+afterReload*(many-1)
+	})
+	t.Logf("%d kB after three reloads", again)
+}
+
+// startPairs starts the program with so many doors, and a client for each, and returns its memory.
+func startPairs(t *testing.T, program string, n int) (d *latchkeydProcess, resident int) {
+	t.Helper()
+	var config, sets strings.Builder
+	config.WriteString("config latchkey 'main'\n\toption enabled '1'\n\tlist device 'wan'\n\toption stun_port '41641'\n\toption ports '20480-26623'\n")
+	for i := range n {
+		key := seal.Key{byte(i + 1), 1}
+		fmt.Fprintf(&config, "config door 'door%d'\n\toption port '%d'\nconfig client 'phone%d'\n\toption key '%s'\n\tlist door 'door%d'\n", i, 10_000+i, i, key.Text(), i)
+		for _, six := range []bool{false, true} {
+			kind := map[bool]string{false: "ipv4_addr", true: "ipv6_addr"}[six]
+			fmt.Fprintf(&sets, "add set inet fw4 %s { type %s; flags timeout; }\n", nft.SetName(fmt.Sprintf("door%d", i), six), kind)
+		}
+	}
+	d = &latchkeydProcess{t: t, program: program, dir: t.TempDir()}
+	d.prepare(config.String())
+	script := lab.On("router", "nft", "-f", "-")
+	script.Stdin = strings.NewReader(sets.String())
+	if out, err := script.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	d.run("--clock", "synchronised")
+	lab.Wait(t, "latchkeyd says that it started", func() bool { return d.happened("started") > 0 })
+	return d, memory(t, d.cmd.Process.Pid)
+}
+
+// happened returns how many events of a kind were told.
+func (d *latchkeydProcess) happened(kind string) (n int) {
+	d.t.Helper()
+	for _, e := range d.told() {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
 }

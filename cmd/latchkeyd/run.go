@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -106,7 +107,15 @@ func runBy(now func() time.Time, e env, args []string) error {
 		return err
 	}
 	defer inside.Close()
+	addresses, err := capture.NewAddresses()
+	if err != nil {
+		return err
+	}
+	defer addresses.Close()
 	kept := eventsFile(*events, *socket)
+	// Most of what this takes is garbage then, which Run gives back at once. To collect it meanwhile would cost
+	// more, and fill pages of the large tables that are not used yet. The memory limit holds.
+	percent := debug.SetGCPercent(-1)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
 		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
@@ -115,7 +124,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Sessions:        conntrack.Table{},
 		Rules:           firewall.Rules,
 		Capture:         packets{live},
-		Home:            capture.Home,
+		Home:            addresses.Home,
 		Inside:          packets{inside},
 		Memory:          memory,
 		History:         historyAt(kept),
@@ -126,6 +135,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Speed:           knock.Speed(time.Now),
 		Wake:            wake.Send,
 	})
+	debug.SetGCPercent(percent)
 	if err != nil {
 		return err
 	}

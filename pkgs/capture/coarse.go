@@ -55,27 +55,45 @@ func Check(f wire.Filter) error {
 	return err
 }
 
-// compileAll translates f, and what may take its place, each shorter than the one before it.
-func compileAll(f wire.Filter) ([]compiled, error) {
+// programs translates a filter, and what may take its place, as far as they are asked for: most kernels take
+// the first.
+type programs struct {
+	filter wire.Filter
+	coarse int // how many of coarser were tried
+	list   []compiled
+}
+
+// translate translates f, and returns what translates all that may take its place.
+func translate(f wire.Filter) (*programs, error) {
 	f.Normalize()
-	var list []compiled
-	for _, c := range coarser {
+	p := &programs{filter: f}
+	_, _, err := p.at(0)
+	return p, err
+}
+
+// at returns the nth program, each shorter than the one before it; ok is false if there are no more.
+func (p *programs) at(n int) (program compiled, ok bool, err error) {
+	for ; n >= len(p.list) && p.coarse < len(coarser); p.coarse++ {
+		c := coarser[p.coarse]
 		if c.most > 0 {
-			f.Coarsen(c.most)
+			p.filter.Coarsen(c.most)
 		}
-		code, err := Compile(f)
+		code, err := Compile(p.filter)
 		if errors.Is(err, ErrFilterTooBig) {
 			continue
 		}
 		raw, err := bpf.Assemble(append(plain(), code...))
 		if err != nil {
-			return nil, fmt.Errorf("assemble filter: %w", err)
+			return compiled{}, false, fmt.Errorf("assemble filter: %w", err)
 		}
-		if len(list) == 0 || len(raw) < len(list[len(list)-1].code) {
-			list = append(list, compiled{raw, c.lost})
+		if last := len(p.list) - 1; last < 0 || len(raw) < len(p.list[last].code) {
+			p.list = append(p.list, compiled{raw, c.lost})
 		}
 	}
-	return list, nil
+	if n >= len(p.list) {
+		return compiled{}, false, nil
+	}
+	return p.list[n], true, nil
 }
 
 // because says what a program lacks and why, "" if it lacks nothing.

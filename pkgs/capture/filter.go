@@ -260,16 +260,38 @@ const leafSize = 16
 // search takes the packet if A is in one of the spans, which are sorted and do not overlap. It
 // leaves A as it is.
 func search(spans []span, snap uint32) block {
+	return appendSearch(make(block, 0, searchSize(spans)), spans, snap)
+}
+
+// halves are what a binary search goes on in; full leaves are the shortest.
+func halves(spans []span) (left, right []span) {
+	half := (len(spans)/leafSize + 1) / 2 * leafSize
+	return spans[:half], spans[half:]
+}
+
+// searchSize is how many instructions search takes.
+func searchSize(spans []span) (n int) {
+	if len(spans) > leafSize {
+		left, right := halves(spans)
+		n = searchSize(left) + 1
+		return len(condition(bpf.JumpEqual, 0, n)) + n + searchSize(right)
+	}
+	for _, s := range spans {
+		n += compares(s)
+	}
+	return n + min(n, 1) // the return at the end
+}
+
+func appendSearch(code block, spans []span, snap uint32) block {
 	if len(spans) == 0 {
-		return nil
+		return code
 	}
 	if len(spans) > leafSize {
-		half := (len(spans)/leafSize + 1) / 2 * leafSize // full leaves are the shortest
-		left, right := search(spans[:half], snap), search(spans[half:], snap)
-		left = then(left, bpf.Jump{Skip: uint32(len(right))})
-		return append(when(bpf.JumpLessOrEqual, spans[half-1].hi, left), right...)
+		left, right := halves(spans)
+		code = append(code, condition(bpf.JumpLessOrEqual, left[len(left)-1].hi, searchSize(left)+1)...)
+		code = append(appendSearch(code, left, snap), bpf.Jump{Skip: uint32(searchSize(right))})
+		return appendSearch(code, right, snap)
 	}
-	var code block
 	rest := 0 // compares between the one at hand and the end
 	for _, s := range spans {
 		rest += compares(s)
@@ -299,14 +321,14 @@ func compares(s span) int {
 	return 2
 }
 
-// when runs a block if the comparison of A with v holds. Conditional jumps reach 255 instructions
-// (the offsets of classic BPF have 8 bits), further ones go over an unconditional jump.
-func when(c bpf.JumpTest, v uint32, b block) block {
-	if len(b) <= 255 {
-		return append(block{bpf.JumpIf{Cond: c, Val: v, SkipFalse: uint8(len(b))}}, b...)
+// when runs a block if the comparison of A with v holds.
+func when(c bpf.JumpTest, v uint32, b block) block { return append(condition(c, v, len(b)), b...) }
+
+// condition begins a block of a length that is run if the comparison of A with v holds. Conditional jumps
+// reach 255 instructions (the offsets of classic BPF have 8 bits), further ones go over an unconditional jump.
+func condition(c bpf.JumpTest, v uint32, length int) block {
+	if length <= 255 {
+		return block{bpf.JumpIf{Cond: c, Val: v, SkipFalse: uint8(length)}}
 	}
-	return append(block{
-		bpf.JumpIf{Cond: c, Val: v, SkipTrue: 1},
-		bpf.Jump{Skip: uint32(len(b))},
-	}, b...)
+	return block{bpf.JumpIf{Cond: c, Val: v, SkipTrue: 1}, bpf.Jump{Skip: uint32(length)}}
 }

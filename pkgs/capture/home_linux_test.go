@@ -4,6 +4,8 @@ package capture
 
 import (
 	"net/netip"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
@@ -27,6 +29,11 @@ func TestHome(t *testing.T) {
 			ip(t, "addr", "add", a[1], "dev", a[0])
 		}
 	}
+	addresses, err := NewAddresses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer addresses.Close()
 	outside := []string{"lkwan", "lkwanb"}
 	for a, want := range map[string]string{
 		"203.0.113.9":    "",
@@ -42,11 +49,43 @@ func TestHome(t *testing.T) {
 		"2001:db8:5:8::": "the network at lktunnel",
 		"2001:db9::1":    "",
 	} {
-		if got := Home(outside, netip.MustParseAddr(a)); got != want {
+		if got := addresses.Home(outside, netip.MustParseAddr(a)); got != want {
 			t.Errorf("%s: %q, want %q", a, got, want)
 		}
 	}
-	if got := Home([]string{"lklan"}, netip.MustParseAddr("10.5.6.9")); got != "the network at lkwan" {
+	if got := addresses.Home([]string{"lklan"}, netip.MustParseAddr("10.5.6.9")); got != "the network at lkwan" {
 		t.Errorf("by other devices: %q", got)
+	}
+
+	// It hears of what changes, be it more than its socket has room for.
+	for _, step := range []struct {
+		times  int
+		change string // %d: which time
+		want   string
+	}{
+		{1, "add 203.0.113.1/24 dev lklan", "the network at lklan"},
+		{1, "del 203.0.113.1/24 dev lklan", ""},
+		{40, "add 203.0.113.%d/24 dev lktunnel", "the network at lktunnel"},
+		{1, "del 203.0.113.10/24 dev lktunnel", ""}, // and with it all others
+	} {
+		for n := range step.times {
+			ip(t, append([]string{"addr"}, strings.Fields(strings.ReplaceAll(step.change, "%d", strconv.Itoa(10+n)))...)...)
+		}
+		if got := addresses.Home(outside, netip.MustParseAddr("203.0.113.9")); got != step.want {
+			t.Errorf("%d × %s: %q, want %q", step.times, step.change, got, step.want)
+		}
+	}
+}
+
+// BenchmarkHome asks for an address from outside, as that of most knocks is.
+func BenchmarkHome(b *testing.B) {
+	addresses, err := NewAddresses()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer addresses.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		addresses.Home([]string{"lkwan"}, netip.AddrFrom4([4]byte{203, 0, 113, 9}))
 	}
 }

@@ -64,7 +64,7 @@ type Live struct {
 
 	mu      sync.Mutex
 	closed  bool
-	filters []compiled         // of the last Set, the one that it asked for first
+	filters *programs          // of the last Set
 	devices map[string]*device // those of the last Set
 }
 
@@ -116,7 +116,7 @@ func Listen(h Handler, notify func(Link), flooded bool) (*Live, error) {
 // Links shows it, and Live goes on trying. The handler may be called once more for a device after it was
 // removed: Set does not wait for the handler.
 func (l *Live) Set(devices []string, f wire.Filter) error {
-	filters, err := compileAll(f)
+	filters, err := translate(f)
 	if err != nil {
 		return err
 	}

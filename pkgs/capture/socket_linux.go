@@ -134,22 +134,32 @@ func (s *socket) filter(code []bpf.RawInstruction) error {
 // on 64-bit ones, 128 kB since. During a swap it charges the old one and the new one both. If the two do not
 // fit together, the old one goes first: for some microseconds the handler may then get packets that no filter
 // wants, but none is lost. It stays so where there is no room at all: hearing all of it beats being deaf.
-func (s *socket) attach(programs []compiled) (coarse string, err error) {
-	err = s.filter(programs[0].code)
+func (s *socket) attach(programs *programs) (coarse string, err error) {
+	first, _, err := programs.at(0)
+	if err != nil {
+		return "", err
+	}
+	err = s.filter(first.code)
 	if err == nil {
-		return programs[0].because(fmt.Sprintf("no more than %d instructions are allowed (BPF_MAXINSNS)", maxInstructions)), nil
+		return first.because(fmt.Sprintf("no more than %d instructions are allowed (BPF_MAXINSNS)", maxInstructions)), nil
 	}
 	if !errors.Is(err, unix.ENOMEM) {
 		return "", fmt.Errorf("filter: %w", err)
 	}
 	// It fails where there is none, which is as good.
 	_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-	for _, p := range programs {
+	for n := 0; ; n++ {
+		p, more, failed := programs.at(n)
+		if failed != nil {
+			return "", failed
+		}
+		if !more {
+			return compiled{lost: "with no filter at all"}.because(scarce()), err
+		}
 		if err = s.filter(p.code); !errors.Is(err, unix.ENOMEM) {
 			return p.because(scarce()), err
 		}
 	}
-	return compiled{lost: "with no filter at all"}.because(scarce()), err
 }
 
 // RoomFile shows how much memory the kernel has for the filter of a socket, in bytes.

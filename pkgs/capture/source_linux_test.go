@@ -290,7 +290,7 @@ func bare(t testing.TB, source newSource, f wire.Filter) *socket {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.free)
-	list, err := compileAll(f)
+	list, err := translate(f)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,10 +38,11 @@ func connection(proto wire.Proto, port uint16) []wire.Packet {
 	if proto != wire.TCP {
 		return []wire.Packet{{Proto: proto, DstPort: port}}
 	}
-	var list []wire.Packet
-	for _, flags := range [...]wire.TCPFlags{
+	kinds := [...]wire.TCPFlags{
 		wire.SYN, wire.ACK, wire.PSH | wire.ACK, wire.FIN | wire.ACK, wire.FIN | wire.PSH | wire.ACK, wire.RST, wire.RST | wire.ACK,
-	} {
+	}
+	list := make([]wire.Packet, 0, len(kinds))
+	for _, flags := range kinds {
 		list = append(list, wire.Packet{Proto: proto, DstPort: port, Flags: flags})
 	}
 	return list

@@ -81,7 +81,7 @@ func (e *entry) end(family uint8) netlink.Message {
 	if tombstone {
 		kind = change
 	}
-	return message(kind, netlink.Acknowledge, family, nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
+	return message(kind, netlink.Acknowledge, family, nfnetlink.Encode(func(a *nfnetlink.Encoder) {
 		a.Bytes(ctaOrig|unix.NLA_F_NESTED, e.orig)
 		a.Bytes(ctaID, e.id)
 		if e.zone != nil {
@@ -94,8 +94,8 @@ func (e *entry) end(family uint8) netlink.Message {
 			a.Uint32(ctaTimeout, endedFor)
 		}
 		a.Uint32(ctaStatus, e.status|fixedTimeout)
-		nfnetlink.Nest(a, ctaProtoInfo, func(a *netlink.AttributeEncoder) {
-			nfnetlink.Nest(a, ctaProtoInfoTCP, func(a *netlink.AttributeEncoder) {
+		a.Nest(ctaProtoInfo, func() {
+			a.Nest(ctaProtoInfoTCP, func() {
 				a.Uint8(ctaTCPState, synSent)
 			})
 		})
@@ -113,13 +113,12 @@ func only(from netip.Addr) []byte {
 	if !from.Is4() {
 		return nil
 	}
-	return nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
-		nfnetlink.Nest(a, ctaOrig, func(a *netlink.AttributeEncoder) {
-			nfnetlink.Nest(a, ctaTupleIP, func(a *netlink.AttributeEncoder) { a.Bytes(ctaIPv4Source, from.AsSlice()) })
+	return nfnetlink.Encode(func(a *nfnetlink.Encoder) {
+		a.Nest(ctaOrig, func() {
+			a.Nest(ctaTupleIP, func() { a.Bytes(ctaIPv4Source, from.AsSlice()) })
 		})
-		nfnetlink.Nest(a, ctaFilter, func(a *netlink.AttributeEncoder) {
-			a.ByteOrder = binary.NativeEndian // this one is in the machine's order
-			a.Uint32(ctaFilterOrig, filterByAddress)
+		a.Nest(ctaFilter, func() {
+			a.Bytes(ctaFilterOrig, binary.NativeEndian.AppendUint32(nil, filterByAddress)) // in the machine's order
 		})
 	})
 }

@@ -4,6 +4,7 @@ package conntrack
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 
 	"github.com/mdlayher/netlink"
@@ -14,25 +15,25 @@ import (
 
 // FuzzParse reads what may be a session of the kernel's. What ends it names it as the kernel did.
 func FuzzParse(f *testing.F) {
-	f.Add(message(get, 0, unix.AF_INET, nfnetlink.Encode(func(a *netlink.AttributeEncoder) {
+	f.Add(message(get, 0, unix.AF_INET, nfnetlink.Encode(func(a *nfnetlink.Encoder) {
 		for kind, source := range map[uint16][]byte{ctaOrig: {203, 0, 113, 7}, ctaReply: {192, 168, 1, 22}} {
-			nfnetlink.Nest(a, kind, func(a *netlink.AttributeEncoder) {
-				nfnetlink.Nest(a, ctaTupleIP, func(a *netlink.AttributeEncoder) {
+			a.Nest(kind, func() {
+				a.Nest(ctaTupleIP, func() {
 					a.Bytes(ctaIPv4Source, source)
 					a.Bytes(ctaIPv4Dest, []byte{203, 0, 113, 1})
 				})
-				nfnetlink.Nest(a, ctaTupleProto, func(a *netlink.AttributeEncoder) {
+				a.Nest(ctaTupleProto, func() {
 					a.Uint8(ctaProtoNumber, unix.IPPROTO_TCP)
-					a.Uint16(ctaProtoSource, 50000)
-					a.Uint16(ctaProtoDest, 22)
+					a.Bytes(ctaProtoSource, binary.BigEndian.AppendUint16(nil, 50000))
+					a.Bytes(ctaProtoDest, binary.BigEndian.AppendUint16(nil, 22))
 				})
 			})
 		}
 		a.Uint32(ctaStatus, fixedTimeout)
 		a.Uint32(ctaID, 7)
-		a.Uint16(ctaZone, 1)
-		nfnetlink.Nest(a, ctaProtoInfo, func(a *netlink.AttributeEncoder) {
-			nfnetlink.Nest(a, ctaProtoInfoTCP, func(a *netlink.AttributeEncoder) { a.Uint8(ctaTCPState, timeWait) })
+		a.Bytes(ctaZone, binary.BigEndian.AppendUint16(nil, 1))
+		a.Nest(ctaProtoInfo, func() {
+			a.Nest(ctaProtoInfoTCP, func() { a.Uint8(ctaTCPState, timeWait) })
 		})
 	})).Data)
 	f.Add([]byte{1, 0, 0})

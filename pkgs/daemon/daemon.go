@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -146,6 +147,7 @@ func New(sys System) (*Daemon, error) {
 // configuration again.
 func (d *Daemon) Run(ctx context.Context, reloads <-chan struct{}) error {
 	d.capture()
+	debug.FreeOSMemory() // what it took to read the configuration
 	d.events.add(d.sys.Now(), control.Event{Kind: started, Detail: "latchkeyd " + d.sys.Version + " listens on " + d.listening()})
 	for {
 		select {
@@ -155,6 +157,7 @@ func (d *Daemon) Run(ctx context.Context, reloads <-chan struct{}) error {
 			return err
 		case <-reloads:
 			d.Reload()
+			debug.FreeOSMemory()
 		case <-d.sys.FirewallChanged:
 			d.syncFirewall()
 		case <-d.refit:

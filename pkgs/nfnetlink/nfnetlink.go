@@ -6,6 +6,7 @@ package nfnetlink
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -25,25 +26,121 @@ func Message(subsystem, kind int, flags netlink.HeaderFlags, family uint8, attri
 	}
 }
 
-// Encode returns the attributes that fill writes. Numbers are big endian. It panics if one has more
-// than the 64 KiB that fit.
-func Encode(fill func(*netlink.AttributeEncoder)) []byte {
-	a := netlink.NewAttributeEncoder()
-	a.ByteOrder = binary.BigEndian
-	fill(a)
-	b, err := a.Encode()
-	if err != nil {
-		panic(err)
+// Append appends a message as the kernel reads it (struct nlmsghdr, linux/netlink.h). Its Data must be
+// aligned, as that of Message is.
+func Append(b []byte, m netlink.Message) []byte {
+	b = binary.NativeEndian.AppendUint32(b, uint32(unix.NLMSG_HDRLEN+len(m.Data)))
+	b = binary.NativeEndian.AppendUint16(b, uint16(m.Header.Type))
+	b = binary.NativeEndian.AppendUint16(b, uint16(m.Header.Flags))
+	b = binary.NativeEndian.AppendUint32(b, m.Header.Sequence)
+	b = binary.NativeEndian.AppendUint32(b, m.Header.PID)
+	return append(b, m.Data...)
+}
+
+// Each calls each for every message of a datagram that the kernel sent, and tells whether it was the last one
+// of an answer. An error is the kernel's, each's, or that the datagram is damaged.
+func Each(b []byte, each func(netlink.Message) error) (last bool, err error) {
+	for len(b) > 0 && !last {
+		if len(b) < unix.NLMSG_HDRLEN+4 {
+			return false, fmt.Errorf("an answer of %d bytes", len(b))
+		}
+		size := int(binary.NativeEndian.Uint32(b))
+		if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
+			return false, fmt.Errorf("an answer of %d bytes in %d", size, len(b))
+		}
+		m := netlink.Message{
+			Header: netlink.Header{
+				Type:  netlink.HeaderType(binary.NativeEndian.Uint16(b[4:])),
+				Flags: netlink.HeaderFlags(binary.NativeEndian.Uint16(b[6:])),
+			},
+			Data: b[unix.NLMSG_HDRLEN:size],
+		}
+		switch m.Header.Type {
+		case netlink.Done, netlink.Error: // both begin with an error's number, or zero
+			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
+				return false, unix.Errno(errno)
+			}
+			return true, nil
+		}
+		if err := each(m); err != nil {
+			return false, err
+		}
+		last = m.Header.Flags&netlink.Multi == 0
+		b = b[min((size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
 	}
-	return b
+	return last, nil
+}
+
+// Encoder writes attributes one behind the other. Numbers are big endian. Each method panics if an
+// attribute has more than the 64 KiB that fit.
+type Encoder struct{ b []byte }
+
+// attributeHeader is the size of struct nlattr (linux/netlink.h): length and type, in the machine's order.
+const attributeHeader = 4
+
+// Encode returns the attributes that fill writes.
+func Encode(fill func(*Encoder)) []byte {
+	e := Encoder{make([]byte, 0, 128)}
+	fill(&e)
+	return e.b
+}
+
+// begin writes the header of an attribute and returns where it is.
+func (e *Encoder) begin(kind uint16) (at int) {
+	at = len(e.b)
+	e.b = binary.NativeEndian.AppendUint16(e.b, 0)
+	e.b = binary.NativeEndian.AppendUint16(e.b, kind)
+	return at
+}
+
+// end writes the length of the attribute at, and what aligns the next one.
+func (e *Encoder) end(at int) {
+	size := len(e.b) - at
+	if size > math.MaxUint16 {
+		panic(fmt.Sprintf("an attribute of %d bytes", size))
+	}
+	binary.NativeEndian.PutUint16(e.b[at:], uint16(size))
+	for len(e.b)%unix.NLA_ALIGNTO != 0 {
+		e.b = append(e.b, 0)
+	}
+}
+
+// Bytes writes an attribute that consists of b.
+func (e *Encoder) Bytes(kind uint16, b []byte) {
+	at := e.begin(kind)
+	e.b = append(e.b, b...)
+	e.end(at)
+}
+
+// String writes a text, with a zero at its end.
+func (e *Encoder) String(kind uint16, s string) {
+	at := e.begin(kind)
+	e.b = append(append(e.b, s...), 0)
+	e.end(at)
+}
+
+// Uint8 writes a number of 8 bits.
+func (e *Encoder) Uint8(kind uint16, n uint8) { e.Bytes(kind, []byte{n}) }
+
+// Uint32 writes a number of 32 bits.
+func (e *Encoder) Uint32(kind uint16, n uint32) {
+	at := e.begin(kind)
+	e.b = binary.BigEndian.AppendUint32(e.b, n)
+	e.end(at)
+}
+
+// Uint64 writes a number of 64 bits.
+func (e *Encoder) Uint64(kind uint16, n uint64) {
+	at := e.begin(kind)
+	e.b = binary.BigEndian.AppendUint64(e.b, n)
+	e.end(at)
 }
 
 // Nest writes an attribute that consists of those that fill writes.
-func Nest(a *netlink.AttributeEncoder, kind uint16, fill func(*netlink.AttributeEncoder)) {
-	a.Nested(kind, func(a *netlink.AttributeEncoder) error {
-		fill(a)
-		return nil
-	})
+func (e *Encoder) Nest(kind uint16, fill func()) {
+	at := e.begin(kind | unix.NLA_F_NESTED)
+	fill()
+	e.end(at)
 }
 
 // Decode calls each for every attribute of a message. Numbers are big endian.

@@ -87,6 +87,67 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 		"the kernel refuses the change; never is an address in the wrong set")
 }
 
+// TestOpen_looks_again_at_what_somebody_changed: what was found before is not to be relied on, whatever
+// became of it.
+func TestOpen_looks_again_at_what_somebody_changed(t *testing.T) {
+	const right = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n"
+	const remove = "delete set inet fw4 latchkey1_nas_4\n"
+	script, f := enter(t, right)
+	for n, step := range []struct {
+		change string
+		want   error
+	}{
+		{"", nil},
+		{"add table inet another\n", nil},
+		{remove + "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags interval, timeout; }\n", door.ErrWrongSet},
+		{remove + right, nil},
+		{remove, door.ErrPending},
+		{right, nil},
+		{"flush ruleset\nadd table inet fw4\nadd set inet fw4 latchkey1_nas_6 { type ipv6_addr; flags timeout; }\n", door.ErrFamily},
+		{right, nil},
+	} {
+		if step.change != "" {
+			script(step.change)
+		}
+		for _, again := range []bool{false, true} {
+			if err := f.Open(time.Now(), minute(n)); !errors.Is(err, step.want) {
+				t.Errorf("after %q, again %v: error %v, want %v", step.change, again, err, step.want)
+			}
+		}
+		if step.want == nil {
+			if err := f.Close("nas", minute(n).Address); err != nil {
+				t.Errorf("after %q: close: %v", step.change, err)
+			}
+		}
+		if out, err := exec.Command("nft", "list", "ruleset").CombinedOutput(); err != nil || strings.Contains(string(out), "elements") {
+			t.Errorf("after %q: error %v, the sets are\n%s", step.change, err, out)
+		}
+	}
+}
+
+// TestConn_counts_generations_as_the_kernel_does, else each change would be tried twice.
+func TestConn_counts_generations_as_the_kernel_does(t *testing.T) {
+	_, f := enter(t, nas)
+	for what, do := range map[string]func() error{
+		"a grant":         func() error { return f.Open(time.Now(), minute(1)) },
+		"the same again":  func() error { return f.Open(time.Now(), minute(1)) },
+		"its end":         func() error { return f.Close("nas", minute(1).Address) },
+		"one that is not": func() error { return f.Close("nas", minute(2).Address) },
+		"a sync": func() error {
+			_, err := f.Sync(time.Now(), []string{"nas"}, []door.Grant{minute(3), minute(4)})
+			return err
+		},
+	} {
+		if err := do(); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		counted := f.conn.generation
+		if is, err := f.conn.askGeneration(); err != nil || is != counted {
+			t.Errorf("after %s: generation %d, error %v, counted %d", what, is, err, counted)
+		}
+	}
+}
+
 // TestMissing_is_believed_when_nothing_changes: while a set is replaced, the kernel may find neither
 // the old nor the new one.
 func TestMissing_is_believed_when_nothing_changes(t *testing.T) {

@@ -16,10 +16,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/lab"
+	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
 // nas are the sets of door nas.
@@ -42,14 +44,17 @@ func addresses(t *testing.T) int {
 	return strings.Count(string(out), "198.18.")
 }
 
-// TestOpen_when_the_kernel_is_busy_for_a_moment lets every few system calls of netlink fail, so that each of
-// those of an Open does once.
+// TestOpen_when_the_kernel_is_busy_for_a_moment lets each system call of netlink that an Open makes fail, also
+// those by which it looks at everything anew.
 func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
-	const child, opens = "LATCHKEY_TEST_BUSY", 20
+	const child, opens = "LATCHKEY_TEST_BUSY", 8
 	if os.Getenv(child) != "" {
 		runtime.LockOSThread()
 		_, f := enter(t, nas)
 		for n := range opens {
+			if _, err := f.Sync(time.Now(), nil, nil); err != nil { // forgets what is known
+				t.Fatal(err)
+			}
 			if err := f.Open(time.Now(), minute(n)); err != nil {
 				t.Fatalf("open %d: %v", n, err)
 			}
@@ -61,21 +66,56 @@ func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
 	}
 	enter(t, "")
 	for _, tt := range []struct {
-		inject, fault string
+		call, failure string
+		each          int // of an Open
+		fault         string
 	}{
-		{"sendmsg:error=EBUSY:when=3+7", "firewall that is busy (EBUSY) in the middle of an opening"},
-		{"recvmsg:error=ENOBUFS:when=5+23", "answer of the firewall that is lost (ENOBUFS) in the middle of an opening"},
+		{"sendto", "EBUSY", 6, "firewall that is busy (EBUSY) in the middle of an opening"},
+		{"recvfrom", "ENOBUFS", 5, "answer of the firewall that is lost (ENOBUFS) in the middle of an opening"},
 	} {
-		trace := filepath.Join(t.TempDir(), "trace")
-		lab.Strace(t, child+"=1", "-o", trace, "-e", "trace=sendmsg,recvmsg", "-e", "inject="+tt.inject)
-		text, err := os.ReadFile(trace)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if n := strings.Count(string(text), "(INJECTED)"); n < opens/4 {
-			t.Errorf("%s: only %d calls failed", tt.inject, n)
+		for place := 1; place <= tt.each; place++ {
+			trace := filepath.Join(t.TempDir(), "trace")
+			// Behind the one that failed are those of the next try, and then those of the next Open.
+			lab.Strace(t, child+"=1", "-o", trace, "-e", "trace="+tt.call,
+				"-e", fmt.Sprintf("inject=%s:error=%s:when=%d+%d", tt.call, tt.failure, place, tt.each+place))
+			text, err := os.ReadFile(trace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(text), "(INJECTED)"); n < opens/2 {
+				t.Errorf("%s %d of %d: only %d calls failed", tt.call, place, tt.each, n)
+			}
 		}
 		lab.Withstood(t, "firewall", tt.fault, "it is tried again at once, and the door opens")
+	}
+}
+
+// TestOpen_is_one_message_while_nothing_changes counts those that a Firewall sends that has looked once.
+func TestOpen_is_one_message_while_nothing_changes(t *testing.T) {
+	const child, opens = "LATCHKEY_TEST_COUNTED", 10
+	if os.Getenv(child) != "" {
+		runtime.LockOSThread()
+		_, f := enter(t, nas)
+		if _, err := f.Sync(time.Now(), []string{"nas"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for n := range opens {
+			if err := f.Open(time.Now(), minute(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return
+	}
+	enter(t, "")
+	trace := filepath.Join(t.TempDir(), "trace")
+	lab.Strace(t, child+"=1", "-o", trace, "-e", "trace=sendto")
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const look = 3 + 4 // a Sync waits for others, and asks for each set and for what is in it
+	if n := strings.Count(string(text), "sendto("); n != look+opens {
+		t.Errorf("%d messages for a Sync and %d grants, want %d", n, opens, look+opens)
 	}
 }
 
@@ -103,9 +143,9 @@ func TestOpen_whose_answer_is_lost_for_good(t *testing.T) {
 		return
 	}
 	enter(t, "")
-	// An Open asks for the generation and for two sets, each with two calls: the seventh is for the answer to
+	// An Open that knows nothing yet asks for the generation, twice, and for two sets: the fifth answer is to
 	// its change. All its other tries fail, too.
-	lab.Strace(t, child+"=1", "-e", "trace=recvmsg", "-e", fmt.Sprintf("inject=recvmsg:error=ENOBUFS:when=7..%d", 6+tries))
+	lab.Strace(t, child+"=1", "-e", "trace=recvfrom", "-e", fmt.Sprintf("inject=recvfrom:error=ENOBUFS:when=5..%d", 4+tries))
 	lab.Withstood(t, "firewall", "answer of the firewall that is lost for good after it let an address in",
 		"the knock is refused, and the address is out again at once: nothing is open that status does not show")
 }
@@ -157,12 +197,13 @@ func TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_r
 	}
 }
 
-// TestAddRules_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
-func TestAddRules_of_an_answer_that_is_damaged(t *testing.T) {
+// TestEach_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
+func TestEach_of_an_answer_that_is_damaged(t *testing.T) {
 	answer := func(size uint32, kind uint16, rest ...byte) []byte {
 		b := binary.NativeEndian.AppendUint32(nil, size)
 		b = binary.NativeEndian.AppendUint16(b, kind)
-		return append(append(b, make([]byte, 10)...), rest...)
+		b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_MULTI)
+		return append(append(b, make([]byte, 8)...), rest...)
 	}
 	errno := func(e unix.Errno) []byte { return binary.NativeEndian.AppendUint32(nil, -uint32(e)) }
 	rule := answer(20, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE, 1, 0, 0, 0)
@@ -181,7 +222,7 @@ func TestAddRules_of_an_answer_that_is_damaged(t *testing.T) {
 		{"a size of nothing", answer(0, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
 		{"a size that is larger than all", answer(21, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
 	} {
-		last, err := addRules(map[string]bool{}, tt.b)
+		last, err := nfnetlink.Each(tt.b, func(netlink.Message) error { return nil })
 		if last != tt.last || (err != nil) != tt.failed {
 			t.Errorf("%s: last %t, error %v", tt.name, last, err)
 		}

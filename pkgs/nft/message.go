@@ -46,24 +46,28 @@ func bound(kind netlink.HeaderType, attributes []byte) netlink.Message {
 }
 
 // ofSet names a set; NFTA_SET_TABLE and NFTA_SET_NAME are numbered as those of an element list are.
-func ofSet(table, set string) []byte {
-	return nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
-		e.String(unix.NFTA_SET_TABLE, table)
-		e.String(unix.NFTA_SET_NAME, set)
-	})
+func ofSet(e *nfnetlink.Encoder, table, set string) {
+	e.String(unix.NFTA_SET_TABLE, table)
+	e.String(unix.NFTA_SET_NAME, set)
+}
+
+// askSet is a question about a set.
+func askSet(kind int, flags netlink.HeaderFlags, table, set string) netlink.Message {
+	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) { ofSet(e, table, set) }))
 }
 
 // elementsMessage adds elements to a set (NFT_MSG_NEWSETELEM) or deletes them (NFT_MSG_DELSETELEM).
 func elementsMessage(kind int, table, set string, list []element) netlink.Message {
-	var flags netlink.HeaderFlags = netlink.Acknowledge
+	var flags netlink.HeaderFlags
 	if kind == unix.NFT_MSG_NEWSETELEM {
-		flags |= netlink.Create
+		flags = netlink.Create
 	}
-	return message(kind, flags, append(ofSet(table, set), nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
-		nfnetlink.Nest(e, unix.NFTA_SET_ELEM_LIST_ELEMENTS, func(e *netlink.AttributeEncoder) {
+	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+		ofSet(e, table, set)
+		e.Nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
 			for _, x := range list {
-				nfnetlink.Nest(e, unix.NFTA_LIST_ELEM, func(e *netlink.AttributeEncoder) {
-					nfnetlink.Nest(e, unix.NFTA_SET_ELEM_KEY, func(e *netlink.AttributeEncoder) {
+				e.Nest(unix.NFTA_LIST_ELEM, func() {
+					e.Nest(unix.NFTA_SET_ELEM_KEY, func() {
 						e.Bytes(unix.NFTA_DATA_VALUE, x.address.AsSlice())
 					})
 					if x.left > 0 && kind == unix.NFT_MSG_NEWSETELEM {
@@ -72,7 +76,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 				})
 			}
 		})
-	})...))
+	}))
 }
 
 // transaction returns the messages that take the elements of gone out of a set and put those of fresh
@@ -83,8 +87,10 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 // timeout, since before Linux 6.12 adding what is there changes nothing, silently. To try the
 // deletion first and to go on without it is not the same: a transaction that fails makes the kernel
 // wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
+//
+// The last change is answered; of the others the kernel tells only what fails, before that answer.
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
-	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
 	}))}
 	for _, c := range changes {
@@ -98,6 +104,9 @@ func transaction(generation uint32, table string, changes []change) []netlink.Me
 			add(unix.NFT_MSG_DELSETELEM, elements)
 		}
 		add(unix.NFT_MSG_NEWSETELEM, c.fresh)
+	}
+	if len(changes) > 0 {
+		list[len(list)-1].Header.Flags |= netlink.Acknowledge
 	}
 	return append(list, bound(unix.NFNL_MSG_BATCH_END, nil))
 }

@@ -16,12 +16,12 @@ import (
 func FuzzAnswers(f *testing.F) {
 	f.Add(elementsMessage(unix.NFT_MSG_NEWSETELEM, "fw4", "latchkey1_nas_4", []element{{address: one}, {address: two}}).Data)
 	f.Add(elementsMessage(unix.NFT_MSG_NEWSETELEM, "fw4", "latchkey1_nas_6", []element{{address: six}}).Data)
-	f.Add(message(unix.NFT_MSG_GETSET, 0, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	f.Add(message(unix.NFT_MSG_GETSET, 0, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
 		e.Uint32(unix.NFTA_SET_FLAGS, unix.NFT_SET_TIMEOUT)
 		e.Uint32(unix.NFTA_SET_KEY_TYPE, 7)
 		e.Uint32(unix.NFTA_SET_KEY_LEN, 4)
 	})).Data)
-	f.Add(message(unix.NFT_MSG_GETGEN, 0, nfnetlink.Encode(func(e *netlink.AttributeEncoder) { e.Uint32(unix.NFTA_GEN_ID, 9) })).Data)
+	f.Add(message(unix.NFT_MSG_GETGEN, 0, nfnetlink.Encode(func(e *nfnetlink.Encoder) { e.Uint32(unix.NFTA_GEN_ID, 9) })).Data)
 	f.Add([]byte{1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := netlink.Message{Data: data}

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
@@ -44,8 +43,8 @@ type Config struct {
 
 // Firewall keeps grants as elements of nftables sets. Each door has two, latchkey1_NAME_4 of type
 // ipv4_addr and latchkey1_NAME_6 of type ipv6_addr, both with the flag timeout, which somebody
-// else makes and refers to in rules. Each time before it changes a set, a Firewall looks whether it is
-// of that kind, and makes the kernel refuse the change if anything happened in between. The kernel ends each grant by itself.
+// else makes and refers to in rules. Before it changes a set, a Firewall looks whether it is
+// of that kind, and makes the kernel refuse the change if anything happened since. The kernel ends each grant by itself.
 //
 // It takes CAP_NET_ADMIN in the user namespace that owns the network namespace.
 // A Firewall may be used from several goroutines.
@@ -138,6 +137,9 @@ func (f *Firewall) change(name string, do func(c *conn) error) error {
 func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.conn != nil {
+		f.conn.sure = false // whatever is known, it is time to look
+	}
 	var errs []error
 	for _, name := range doors {
 		reason, err := f.syncDoor(now, name, grants)
@@ -263,10 +265,10 @@ func SetName(name string, six bool) string {
 // old nor the new one is found.
 func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 	var err error
-	for n, wait := 0, false; n < tries; n++ {
-		err = f.try(do, wait)
-		if missing(err) && !wait {
-			wait = true
+	for n, fresh := 0, false; n < tries; n++ {
+		err = f.try(do, fresh)
+		if missing(err) && !fresh {
+			fresh = true
 		} else if !passes(err) {
 			break
 		}
@@ -291,21 +293,22 @@ func missing(err error) bool {
 // isReason tells whether an error is about the sets of a door, not about nftables.
 func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWrongSet) }
 
-// try is one try of steadily, with or without waiting for transactions of others before and after.
+// try is one try of steadily. If it has to look at everything anew, it waits for transactions of others
+// before, and where something is missing also after it.
 // After an error that is none of the kernel's good answers, replies may be unread: the next try gets a
 // new connection.
-func (f *Firewall) try(do func(c *conn) error, wait bool) error {
+func (f *Firewall) try(do func(c *conn) error, fresh bool) error {
 	c, err := f.dial()
 	if err != nil {
 		return err
 	}
-	if c.generation, err = c.askGeneration(); err == nil && wait {
-		err = c.wait()
+	if fresh || !c.sure {
+		err = c.begin()
 	}
 	if err == nil {
 		err = do(c)
 	}
-	if missing(err) && wait {
+	if missing(err) && fresh {
 		err = cmp.Or(c.wait(), err)
 	}
 	if err != nil && !isReason(err) {
@@ -318,12 +321,12 @@ func (f *Firewall) try(do func(c *conn) error, wait bool) error {
 // dial returns the connection, a new one if need be.
 func (f *Firewall) dial() (*conn, error) {
 	if f.conn == nil {
-		nl, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+		c, err := open(f.table)
 		if err != nil {
 			return nil, err
 		}
-		f.port.Store(nl.PID())
-		f.conn = &conn{netlink: nl, table: f.table}
+		f.port.Store(c.netlink.PID())
+		f.conn = c
 	}
 	return f.conn, nil
 }

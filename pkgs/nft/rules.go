@@ -4,7 +4,6 @@ package nft
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"fmt"
 
@@ -13,10 +12,6 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
-
-// datagram is the size of the largest answer that the kernel gives at once to a reader that has room for
-// it (netlink_recvmsg, net/netlink/af_netlink.c).
-const datagram = 32 << 10
 
 // Rules reads the table's rules, and returns what tells whether any of them refers to a door's set for
 // IPv6 (six) or IPv4. Without one, whoever is in the set gets nowhere. No table is no rules.
@@ -32,60 +27,18 @@ func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) 
 }
 
 func (f *Firewall) readRules(named map[string]bool) error {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	c, err := open(f.table) // of its own, as it may take long
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	_, err = conn.Send(message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *netlink.AttributeEncoder) {
+	defer c.netlink.Close()
+	question := message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
 		e.String(unix.NFTA_RULE_TABLE, f.table)
-	})))
-	if err != nil {
-		return err
-	}
-	b := make([]byte, datagram)
-	for last := false; !last; {
-		n, failed := 0, error(nil)
-		err := raw.Read(func(fd uintptr) bool {
-			n, failed = unix.Read(int(fd), b)
-			return failed != unix.EAGAIN
-		})
-		if err = cmp.Or(err, failed); err == nil {
-			last, err = addRules(named, b[:n])
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addRules is addNames for the rules of a datagram. It tells whether that is the last one.
-func addRules(named map[string]bool, b []byte) (last bool, err error) {
-	for len(b) > 0 {
-		if len(b) < unix.NLMSG_HDRLEN+4 {
-			return false, fmt.Errorf("an answer of %d bytes", len(b))
-		}
-		size := int(binary.NativeEndian.Uint32(b)) // struct nlmsghdr, linux/netlink.h
-		if size < unix.NLMSG_HDRLEN+4 || size > len(b) {
-			return false, fmt.Errorf("an answer of %d bytes in %d", size, len(b))
-		}
-		message := b[unix.NLMSG_HDRLEN:size]
-		switch binary.NativeEndian.Uint16(b[4:]) {
-		case unix.NLMSG_DONE, unix.NLMSG_ERROR: // both begin with an error's number, or zero
-			if errno := -int32(binary.NativeEndian.Uint32(message)); errno > 0 {
-				return false, unix.Errno(errno)
-			}
-			return true, nil
-		}
-		addNames(named, message)
-		b = b[min((size+unix.NLMSG_ALIGNTO-1)&^(unix.NLMSG_ALIGNTO-1), len(b)):]
-	}
-	return false, nil
+	}))
+	return c.ask(question, func(m netlink.Message) error {
+		addNames(named, m.Data)
+		return nil
+	})
 }
 
 // addNames adds the names of our sets that are the text of an attribute somewhere in a rule: struct

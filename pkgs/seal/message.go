@@ -3,9 +3,9 @@
 package seal
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding"
 	"encoding/binary"
 	"hash"
 	"time"
@@ -30,7 +30,7 @@ const epochMillis = uint64(Epoch / time.Millisecond)
 // Seal makes a message: 24 bytes, or 40 if b has an address. The same key and body always make
 // the same bytes. A stamp above MaxStamp is taken for MaxStamp.
 func Seal(key Key, b Body) []byte {
-	s := newSealer(key)
+	s := newSealer(newHasher(), key)
 	b.Stamp = min(b.Stamp, MaxStamp)
 	hint := s.hintOf(b.Stamp / epochMillis)
 	msg := make([]byte, headSize, LongSize)
@@ -42,14 +42,56 @@ func Seal(key Key, b Body) []byte {
 	return msg
 }
 
-// sealer is a key made ready: the three keyed HMAC states, which are kept because setting one up
-// costs as much as using it. It is not safe for concurrent use.
+// sealer is a key made ready: the three keyed HMACs, which are kept because setting one up
+// costs as much as using it. It is not safe for concurrent use, nor are those that share a hasher.
 type sealer struct {
-	hint, tag, box hash.Hash
-	scratch        struct { // on the heap with the sealer, so that nothing escapes per message
-		epoch [8]byte
-		sum   [sha256.Size]byte
+	*hasher
+	hint, tag, box keyed
+}
+
+// hasher is SHA-256 with its scratch: on the heap, so that nothing escapes per message. All keys share one.
+type hasher struct {
+	hash  hash.Hash
+	epoch [8]byte
+	out   [sha256.Size]byte
+}
+
+func newHasher() *hasher { return &hasher{hash: sha256.New()} }
+
+// keyed is an HMAC-SHA256 (RFC 2104) that has its key: the two hashes after their first blocks, as they are
+// marshalled, half the size of what crypto/hmac keeps.
+type keyed struct{ inner, outer []byte }
+
+// key returns an HMAC with a key of up to 64 bytes.
+func (h *hasher) key(key []byte) keyed {
+	const ipad, opad = 0x36, 0x5c
+	begin := func(pad byte) []byte {
+		var block [sha256.BlockSize]byte
+		copy(block[:], key)
+		for i := range block {
+			block[i] ^= pad
+		}
+		h.hash.Reset()
+		h.hash.Write(block[:])
+		state, _ := h.hash.(encoding.BinaryAppender).AppendBinary(make([]byte, 0, 108)) // it never fails
+		return state
 	}
+	return keyed{begin(ipad), begin(opad)}
+}
+
+// sum returns the HMAC of a and b; the next call on h overwrites it.
+func (h *hasher) sum(k keyed, a, b []byte) []byte {
+	h.resume(k.inner)
+	h.hash.Write(a)
+	h.hash.Write(b)
+	inner := h.hash.Sum(h.out[:0])
+	h.resume(k.outer)
+	h.hash.Write(inner)
+	return h.hash.Sum(h.out[:0])
+}
+
+func (h *hasher) resume(state []byte) {
+	_ = h.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(state) // it is of the same hash
 }
 
 // The labels that keep the three derived keys apart from each other, and from other protocols.
@@ -59,19 +101,16 @@ const (
 	labelBox  = "latchkey1 box"
 )
 
-func newSealer(key Key) *sealer {
-	derive := func(label string) hash.Hash {
-		mac := hmac.New(sha256.New, key[:])
-		mac.Write([]byte(label))
-		return hmac.New(sha256.New, mac.Sum(nil))
-	}
-	return &sealer{hint: derive(labelHint), tag: derive(labelTag), box: derive(labelBox)}
+func newSealer(h *hasher, key Key) sealer {
+	of := h.key(key[:])
+	derive := func(label string) keyed { return h.key(h.sum(of, []byte(label), nil)) }
+	return sealer{h, derive(labelHint), derive(labelTag), derive(labelBox)}
 }
 
 // hintOf returns the hint of the messages of one epoch.
 func (s *sealer) hintOf(epoch uint64) [hintSize]byte {
-	binary.BigEndian.PutUint64(s.scratch.epoch[:], epoch)
-	return [hintSize]byte(s.sum(s.hint, s.scratch.epoch[:], nil))
+	binary.BigEndian.PutUint64(s.epoch[:], epoch)
+	return [hintSize]byte(s.sum(s.hint, s.epoch[:], nil))
 }
 
 // tagOf returns the tag over hint and body; the next call on s overwrites it.
@@ -79,13 +118,6 @@ func (s *sealer) tagOf(hint, body []byte) []byte { return s.sum(s.tag, hint, bod
 
 // padFor returns what a body is XORed with; the next call on s overwrites it.
 func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }
-
-func (s *sealer) sum(mac hash.Hash, a, b []byte) []byte {
-	mac.Reset()
-	mac.Write(a)
-	mac.Write(b)
-	return mac.Sum(s.scratch.sum[:0])
-}
 
 // open opens a message of a right length into body, which has room for it, and tells whether it
 // was sealed with this key. It does not look at the hint's epoch.

@@ -40,7 +40,7 @@ type Ring struct {
 
 // member is one client's key, and what is known of its clock.
 type member struct {
-	*sealer
+	sealer
 	heard     heard
 	want, has windows // what the table is to cover, and what it covers
 	now       windows // what bytes covers
@@ -56,9 +56,10 @@ type hintEntry struct {
 // NewRing returns a ring in which the client numbers are the indexes of keys. Before the first
 // Advance it behaves as with a clock that is not synchronised.
 func NewRing(keys []Key) *Ring {
-	r := &Ring{MaxSkew: MaxSkew}
-	for _, k := range keys {
-		r.keys = append(r.keys, member{sealer: newSealer(k), has: windows{nothing, nothing, nothing}})
+	r := &Ring{MaxSkew: MaxSkew, keys: make([]member, len(keys))}
+	h := newHasher()
+	for i, k := range keys {
+		r.keys[i] = member{sealer: newSealer(h, k), has: windows{nothing, nothing, nothing}}
 	}
 	return r
 }
