@@ -81,6 +81,20 @@ recipe() {
 	echo "$@"
 }
 
+# copy_modules FOLDER: copies what is of use of the modules that a kernel's package has, unpacked there, into root.
+copy_modules() {
+	version=$(basename "$1"/lib/modules/*)
+	from=$1/lib/modules/$version to=$dir/root/usr/lib/modules/$version
+	mkdir -p "$to"
+	for m in $modules; do
+		[ -e "$from/kernel/$m" ] || continue # built in
+		mkdir -p "$(dirname "$to/kernel/$m")"
+		cp -R "$from/kernel/$m" "$to/kernel/$m"
+	done
+	cp "$from"/modules.builtin* "$from/modules.order" "$to"
+	depmod -b "$dir/root/usr" "$version"
+}
+
 # debian ARCH KERNEL
 debian() {
 	arch=$1
@@ -101,15 +115,7 @@ debian() {
 	done
 	dpkg-deb -x "$dir/apt/$kernel"_*.deb "$dir/apt/kernel"
 	cp "$dir"/apt/kernel/boot/vmlinu* "$dir/kernel"
-	version=$(basename "$dir"/apt/kernel/lib/modules/*)
-	for m in $modules; do
-		from=$dir/apt/kernel/lib/modules/$version/kernel/$m to=$dir/root/usr/lib/modules/$version/kernel/$m
-		[ -e "$from" ] || continue # built in
-		mkdir -p "$(dirname "$to")"
-		cp -R "$from" "$to"
-	done
-	cp "$dir/apt/kernel/lib/modules/$version"/modules.builtin* "$dir/apt/kernel/lib/modules/$version"/modules.order "$dir/root/usr/lib/modules/$version"
-	depmod -b "$dir/root" "$version"
+	copy_modules "$dir/apt/kernel"
 	settle
 }
 
@@ -142,8 +148,9 @@ clock() {
 		cd "$dir/apt"
 		apt apt-get download "$kernel"
 		dpkg-deb -x "$kernel"_*.deb kernel
-		find kernel \( -name libcrc32c.ko -o -name nfnetlink.ko -o -name nf_tables.ko \) -exec cp {} "$dir" \;
 		cp kernel/boot/vmlinu* "$dir/kernel"
+		modules='arch crypto lib net/netfilter' # nf_tables, and what that needs
+		copy_modules kernel
 		say "building BusyBox's ntpd, which takes a minute"
 		logged "$dir/source.log" apt apt-get source busybox
 		cd busybox-*/

@@ -14,7 +14,7 @@ type guest struct {
 	shift int      // its processor takes 2^shift ns for an instruction; a kernel of malta counts two seconds by asking the clock again and again
 	disk  string   // as what device the machine sees a disk; "" = it has none
 	tty   string   // its console
-	needs []string // modules without which it sees no disk, in this order; those they depend on come by themselves
+	needs []string // modules without which it sees no disk (the clock: latchkeyd no firewall), in this order; those they depend on come by themselves
 	boots []boot
 }
 
@@ -104,6 +104,7 @@ var guests = []guest{
 		// It has no disk, so that all of its time can be skipped in which it sleeps: hours pass in a minute.
 		qemu:  []string{"qemu-system-x86_64", "-M", "q35", "-icount", "shift=0,sleep=off", "-rtc", "base=" + wakesUp + ",clock=vm"},
 		tty:   "ttyS0",
+		needs: []string{"crc32c_generic", "nf_tables"},
 		boots: []boot{{memory: 256, plan: plan{Clock: true}}},
 	},
 }
