@@ -150,6 +150,14 @@ var packages = []step{
 	{Package: "cmd/latchkey", Needs: "nft"},
 }
 
+// elsewhere are tests of whole packages that a guest leaves to the machine that plays it: they take long, and neither
+// the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
+// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
+var elsewhere = []struct{ tests, why string }{
+	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
+	{"^(TestCompile_answers_like_Match|TestPromises)$", "it plays thousands of cases in which Go alone decides"},
+}
+
 // quick is the life of the guest that make check boots: a knock of each kind opens a door, and it closes.
 var quick = boot{memory: 256, plan: plan{Steps: []step{{
 	Name: "a knock of each kind", Package: "cmd/latchkeyd", Must: []string{

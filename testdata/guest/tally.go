@@ -57,6 +57,10 @@ func (t *tally) read(line string) (told string) {
 		t.why[strings.TrimPrefix(line, skips)]++
 		t.mutant = false
 		return line
+	case strings.HasPrefix(line, leaves):
+		t.skipped++
+		t.why[strings.TrimPrefix(line, leaves)]++
+		return ""
 	case strings.HasPrefix(line, figure), strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"):
 		return line
 	case strings.HasPrefix(line, begins):
