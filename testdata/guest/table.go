@@ -155,7 +155,7 @@ var packages = []step{
 // of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
 var elsewhere = []struct{ tests, why string }{
 	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
-	{"^(TestCompile_answers_like_Match|TestPromises)$", "it plays thousands of cases in which Go alone decides"},
+	{"^(TestCompile_answers_like_Match|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
 }
 
 // quick is the life of the guest that make check boots: a knock of each kind opens a door, and it closes.
