@@ -126,12 +126,15 @@ func everything(memory int) []boot {
 	)}}}
 }
 
+// floods are the tests that tell how much memory is taken.
+const floods = "^(TestMemoryBudget|TestFlood)$"
+
 // small are lives with little memory.
 func small(memories ...int) (boots []boot) {
 	for _, m := range memories {
 		boots = append(boots, boot{memory: m, plan: plan{Steps: []step{
 			{Name: "figures"},
-			{Name: "floods with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: "^(TestMemoryBudget|TestFlood)$"},
+			{Name: "floods with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: floods},
 		}}})
 	}
 	return boots
@@ -155,6 +158,7 @@ var packages = []step{
 // of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
 var elsewhere = []struct{ tests, why string }{
 	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
+	{floods, "it comes in a life with less memory"},
 	{"^(TestCompile_answers_like_Match|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
 }
 
