@@ -35,6 +35,7 @@ func enterDisk() error {
 	}
 	return errors.Join(
 		unix.Mount("proc", "/proc", "proc", 0, ""),
+		loadTUN(),
 		unix.Mount("sys", "/sys", "sysfs", 0, ""),
 		unix.Mount("run", "/run", "tmpfs", 0, ""),
 		os.Mkdir("/dev/pts", 0o755),
@@ -49,6 +50,14 @@ func enterDisk() error {
 		setLibraries(),
 		command("ip", "link", "set", "lo", "up"),
 	)
+}
+
+// loadTUN makes /dev/net/tun, which elsewhere udev does. A kernel without modules has it, or has not.
+func loadTUN() error {
+	if _, err := exec.LookPath("/usr/sbin/modprobe"); err != nil {
+		return nil
+	}
+	return command("/usr/sbin/modprobe", "tun")
 }
 
 // setLibraries says where nmap finds libraries that Debian's packages link to when they are installed.
