@@ -129,7 +129,7 @@ sshd() {
 		>/run/lab/sshd.log 2>&1 </dev/null &
 	tries=0
 	# A slow processor takes seconds for an answer; that nobody listens yet is said at once.
-	until ip netns exec nas ssh-keyscan -t ed25519 -T 60 127.0.0.1 2>/dev/null | grep -q ssh-ed25519; do
+	until ip netns exec nas ssh-keyscan -t ed25519 -T 10 127.0.0.1 2>/dev/null | grep -q ssh-ed25519; do
 		tries=$((tries + 1))
 		if [ $tries = 100 ]; then
 			cat /run/lab/sshd.log >&2
