@@ -128,7 +128,8 @@ sshd() {
 		exec unshare --user --map-user=1000 --map-group=1000 /usr/sbin/sshd -D -e -f /run/lab/sshd_config' \
 		>/run/lab/sshd.log 2>&1 </dev/null &
 	tries=0
-	until ip netns exec nas ssh-keyscan -T 1 127.0.0.1 2>/dev/null | grep -q ssh-ed25519; do
+	# A slow processor takes seconds for an answer; that nobody listens yet is said at once.
+	until ip netns exec nas ssh-keyscan -t ed25519 -T 10 127.0.0.1 2>/dev/null | grep -q ssh-ed25519; do
 		tries=$((tries + 1))
 		if [ $tries = 100 ]; then
 			cat /run/lab/sshd.log >&2
@@ -141,7 +142,7 @@ sshd() {
 ssh_from() {
 	where=$1
 	shift
-	exec ip netns exec "$where" ssh -F none -l you -i /run/lab/phone_key -o BatchMode=yes -o ConnectTimeout=3 \
+	exec ip netns exec "$where" ssh -F none -l you -i /run/lab/phone_key -o BatchMode=yes -o ConnectTimeout=60 \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$@"
 }
 

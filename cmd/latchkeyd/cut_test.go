@@ -27,7 +27,7 @@ func TestCloseWithCutEndsSSH(t *testing.T) {
 				t.Fatal(err)
 			}
 			ssh := exec.Command("../../testdata/lab.sh", "ssh", "phone", "-p", tt.port,
-				"-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1", tt.host, "while echo tick; do sleep 0.1; done")
+				"-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=4", tt.host, "while echo tick; do sleep 0.1; done")
 			var said lockedBuffer
 			ssh.Stdout, ssh.Stderr = &said, &said
 			if err := ssh.Start(); err != nil {
@@ -57,7 +57,7 @@ func TestCloseWithCutEndsSSH(t *testing.T) {
 				if err == nil {
 					t.Error("ssh ended as if all were well")
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(time.Minute): // ssh waits for some signs of life
 				t.Error("ssh goes on")
 			}
 		})

@@ -79,7 +79,7 @@ func TestKnockdAgrees(t *testing.T) {
 	lab.Enter(t)
 	for _, program := range []string{"knockd", "iptables"} {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("no %s on this machine", program)
+			t.Skipf("SKIP: no %s on this machine", program)
 		}
 	}
 	for _, name := range []string{"net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"} {

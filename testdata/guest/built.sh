@@ -7,11 +7,13 @@ set -eu
 cross=mips-linux-gnu
 cores=$(nproc)
 
-# fetched PACKAGE...: unpacks the source of each into a folder of its name. False if the mirror has not all of them.
+# fetched PACKAGE...: unpacks what each is made from, without Debian's changes, into a folder of its name. False if the
+# mirror has not all of them.
 fetched() {
 	for package in "$@"; do
-		apt apt-get source "$package" >"$dir/source.log" 2>&1 || return 1
-		for folder in "$package"-[0-9]*/; do mv "$folder" "$package"; done
+		apt apt-get source --download-only --tar-only "$package" >"$dir/source.log" 2>&1 || return 1
+		mkdir "$package"
+		tar -xf "$(find . -name "${package}_*.orig.tar.*" ! -name '*.asc')" -C "$package" --strip-components=1
 	done
 }
 

@@ -22,6 +22,7 @@ const (
 	passes     = "ok "
 	fails      = "not ok "
 	skips      = "skipped: "
+	leaves     = "left out: "
 	figure     = "figure: "
 	begins     = "=> begins: "
 	mutantMark = " (a mutant)"

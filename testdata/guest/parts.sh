@@ -21,11 +21,12 @@ dir=$PWD/build/guest/$name
 # Guests are of Debian 12: the last one for mipsel, and its Linux 6.1 is as old as that of routers in use.
 suite=bookworm
 
-# What the tests call, and what Debian takes for granted on every system.
+# What the tests call, and what Debian takes for granted on every system. Browsers, Node.js, Python and knockd are not
+# among it, only knock: what they do, they do on every machine, so that the tests that need them are skipped.
 userland='base-files base-passwd bash bsdutils coreutils dash debianutils diffutils findutils grep gzip hostname kmod
 	libc-bin login mawk mount perl-base procps sed tar util-linux
 	iproute2 iptables iputils-ping nftables openssh-client openssh-server openssl strace tcpdump
-	busybox-static fwknop-client knockd nmap python3 rsyslog'
+	busybox-static fwknop-client knockd nmap rsyslog'
 
 # What of a kernel's modules is of use here, below lib/modules/VERSION/kernel.
 modules='arch crypto lib net fs/ext4 fs/jbd2 fs/fuse fs/overlayfs fs/mbcache.ko drivers/block drivers/char/hw_random
@@ -81,6 +82,20 @@ recipe() {
 	echo "$@"
 }
 
+# copy_modules FOLDER: copies what is of use of the modules that a kernel's package has, unpacked there, into root.
+copy_modules() {
+	version=$(basename "$1"/lib/modules/*)
+	from=$1/lib/modules/$version to=$dir/root/usr/lib/modules/$version
+	mkdir -p "$to"
+	for m in $modules; do
+		[ -e "$from/kernel/$m" ] || continue # built in
+		mkdir -p "$(dirname "$to/kernel/$m")"
+		cp -R "$from/kernel/$m" "$to/kernel/$m"
+	done
+	cp "$from"/modules.builtin* "$from/modules.order" "$to"
+	depmod -b "$dir/root/usr" "$version"
+}
+
 # debian ARCH KERNEL
 debian() {
 	arch=$1
@@ -97,19 +112,11 @@ debian() {
 	done
 	for deb in "$dir"/apt/archives/*.deb; do
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$dir/root" --keep-directory-symlink --no-same-owner \
-			--exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./usr/share/i18n/*'
+			--exclude=./usr/sbin/knockd --exclude='./usr/share/doc/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./usr/share/i18n/*'
 	done
 	dpkg-deb -x "$dir/apt/$kernel"_*.deb "$dir/apt/kernel"
 	cp "$dir"/apt/kernel/boot/vmlinu* "$dir/kernel"
-	version=$(basename "$dir"/apt/kernel/lib/modules/*)
-	for m in $modules; do
-		from=$dir/apt/kernel/lib/modules/$version/kernel/$m to=$dir/root/usr/lib/modules/$version/kernel/$m
-		[ -e "$from" ] || continue # built in
-		mkdir -p "$(dirname "$to")"
-		cp -R "$from" "$to"
-	done
-	cp "$dir/apt/kernel/lib/modules/$version"/modules.builtin* "$dir/apt/kernel/lib/modules/$version"/modules.order "$dir/root/usr/lib/modules/$version"
-	depmod -b "$dir/root" "$version"
+	copy_modules "$dir/apt/kernel"
 	settle
 }
 
@@ -142,8 +149,9 @@ clock() {
 		cd "$dir/apt"
 		apt apt-get download "$kernel"
 		dpkg-deb -x "$kernel"_*.deb kernel
-		find kernel \( -name libcrc32c.ko -o -name nfnetlink.ko -o -name nf_tables.ko \) -exec cp {} "$dir" \;
 		cp kernel/boot/vmlinu* "$dir/kernel"
+		modules='arch crypto lib net/netfilter' # nf_tables, and what that needs
+		copy_modules kernel
 		say "building BusyBox's ntpd, which takes a minute"
 		logged "$dir/source.log" apt apt-get source busybox
 		cd busybox-*/

@@ -14,7 +14,7 @@ type guest struct {
 	shift int      // its processor takes 2^shift ns for an instruction; a kernel of malta counts two seconds by asking the clock again and again
 	disk  string   // as what device the machine sees a disk; "" = it has none
 	tty   string   // its console
-	needs []string // modules without which it sees no disk, in this order; those they depend on come by themselves
+	needs []string // modules without which it sees no disk (the clock: latchkeyd no firewall), in this order; those they depend on come by themselves
 	boots []boot
 }
 
@@ -104,6 +104,7 @@ var guests = []guest{
 		// It has no disk, so that all of its time can be skipped in which it sleeps: hours pass in a minute.
 		qemu:  []string{"qemu-system-x86_64", "-M", "q35", "-icount", "shift=0,sleep=off", "-rtc", "base=" + wakesUp + ",clock=vm"},
 		tty:   "ttyS0",
+		needs: []string{"crc32c_generic", "nf_tables"},
 		boots: []boot{{memory: 256, plan: plan{Clock: true}}},
 	},
 }
@@ -125,12 +126,15 @@ func everything(memory int) []boot {
 	)}}}
 }
 
+// floods are the tests that tell how much memory is taken.
+const floods = "^(TestMemoryBudget|TestFlood)$"
+
 // small are lives with little memory.
 func small(memories ...int) (boots []boot) {
 	for _, m := range memories {
 		boots = append(boots, boot{memory: m, plan: plan{Steps: []step{
 			{Name: "figures"},
-			{Name: "floods with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: "^(TestMemoryBudget|TestFlood)$"},
+			{Name: "floods with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: floods},
 		}}})
 	}
 	return boots
@@ -147,6 +151,15 @@ var packages = []step{
 	{Package: "pkgs/send"},
 	{Package: "cmd/latchkeyd", Needs: "nft"},
 	{Package: "cmd/latchkey", Needs: "nft"},
+}
+
+// elsewhere are tests of whole packages that a guest leaves to the machine that plays it: they take long, and neither
+// the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
+// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
+var elsewhere = []struct{ tests, why string }{
+	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
+	{floods, "it comes in a life with less memory"},
+	{"^(TestCompile_answers_like_Match|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
 }
 
 // quick is the life of the guest that make check boots: a knock of each kind opens a door, and it closes.

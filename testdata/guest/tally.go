@@ -26,7 +26,7 @@ type tally struct {
 func newTally() *tally { return &tally{why: map[string]int{}} }
 
 var (
-	verdict = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+)`)
+	verdict = regexp.MustCompile(`^( *)--- (PASS|FAIL|SKIP): (\S+) (\(.*\))`)
 	logged  = regexp.MustCompile(`^\s+\S+\.go:\d+: (.*)`)
 	memory  = regexp.MustCompile(`^\d+ kB `)
 )
@@ -57,6 +57,10 @@ func (t *tally) read(line string) (told string) {
 		t.why[strings.TrimPrefix(line, skips)]++
 		t.mutant = false
 		return line
+	case strings.HasPrefix(line, leaves):
+		t.skipped++
+		t.why[strings.TrimPrefix(line, leaves)]++
+		return ""
 	case strings.HasPrefix(line, figure), strings.HasPrefix(line, "panic:"), strings.HasPrefix(line, "fatal error:"):
 		return line
 	case strings.HasPrefix(line, begins):
@@ -71,13 +75,13 @@ func (t *tally) read(line string) (told string) {
 		t.lines = nil
 	}
 	if m := verdict.FindStringSubmatch(line); m != nil {
-		return t.judge(m[1] == "", m[2], m[3])
+		return t.judge(m[1] == "", m[2], m[3], m[4])
 	}
 	return ""
 }
 
-// judge counts a test's verdict. Of the tests that are not part of another one it tells.
-func (t *tally) judge(whole bool, verdict, test string) (told string) {
+// judge counts a test's verdict. Of the tests that are not part of another one it tells, with how long they took.
+func (t *tally) judge(whole bool, verdict, test, took string) (told string) {
 	switch {
 	case t.mutant:
 		t.noticed = t.noticed || verdict == "FAIL"
@@ -93,12 +97,12 @@ func (t *tally) judge(whole bool, verdict, test string) (told string) {
 		}
 	case whole:
 		t.failed++
-		return "FAILED: " + test + "\n" + t.tail()
+		return "FAILED: " + test + " " + took + "\n" + t.tail()
 	default:
 		t.failed++
 	}
 	if whole {
-		return "ok: " + test
+		return "ok: " + test + " " + took
 	}
 	return ""
 }
