@@ -54,7 +54,7 @@ var arrows = map[string][]string{
 	"pkgs/resolver":  {},
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/nft",
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/knock", "pkgs/nft",
 		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
 }
 

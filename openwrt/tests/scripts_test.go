@@ -3,6 +3,7 @@
 package openwrt_test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
@@ -120,13 +121,17 @@ func TestShellcheck(t *testing.T) {
 // The Makefile lists what is installed; a file that it forgets would be missing on routers only.
 func TestMakefile(t *testing.T) {
 	makefile := script(t, "../Makefile")
-	entries, err := os.ReadDir(files)
-	if err != nil || len(entries) == 0 {
-		t.Fatalf("%d files, %v", len(entries), err)
-	}
-	for _, e := range entries {
-		if !strings.Contains(makefile, " ./files/"+e.Name()+" $(1)/") {
-			t.Errorf("%s is not installed", e.Name())
+	seen := 0
+	if err := fs.WalkDir(os.DirFS(files), ".", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
+		seen++
+		if !strings.Contains(makefile, " ./files/"+name+" $(1)/") {
+			t.Errorf("%s is not installed", name)
+		}
+		return nil
+	}); err != nil || seen == 0 {
+		t.Fatalf("%d files, %v", seen, err)
 	}
 }
