@@ -130,23 +130,25 @@ func TestHonestKnocksDuringFloods(t *testing.T) {
 		speed int
 		flood func(f flood) wire.Packet
 		knock func(f flood, from netip.Addr) []timed
-		least [2]int // of 50, during 100 and 250 thousand packets a second; less than 0 = not tried
+		// Of 50, during 100 and 250 thousand packets a second; less than 0 = not tried. Tables are hashed by a seed
+		// that is drawn each time, and one knock in some hundreds meets more strangers in its set than there is room for.
+		least [2]int
 	}{
-		{"sequence_any_port", 0, anyPort, inSteps(10*ms, 20*ms), [2]int{50, 45}},
-		{"sequence_first_steps_and_pauses_as_our_client_makes", 0, firstStep, inSteps(200*ms, 10*ms), [2]int{50, 45}},
-		{"sequence_all_its_steps_and_pauses_as_our_client_makes", 0, allSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
-		{"sequence_steps_and_trip_wires", 0, aroundSteps, inSteps(200*ms, 10*ms), [2]int{50, 45}},
-		{"stun_wrong_hints", 0, wrongHint, bySTUN, [2]int{50, 45}},
+		{"sequence_any_port", 0, anyPort, inSteps(10*ms, 20*ms), [2]int{48, 45}},
+		{"sequence_first_steps_and_pauses_as_our_client_makes", 0, firstStep, inSteps(200*ms, 10*ms), [2]int{48, 45}},
+		{"sequence_all_its_steps_and_pauses_as_our_client_makes", 0, allSteps, inSteps(200*ms, 10*ms), [2]int{48, 45}},
+		{"sequence_steps_and_trip_wires", 0, aroundSteps, inSteps(200*ms, 10*ms), [2]int{48, 45}},
+		{"stun_wrong_hints", 0, wrongHint, bySTUN, [2]int{48, 45}},
 		{"stun_hint_that_was_seen", 0, seenHint, bySTUN, [2]int{0, -1}},
 		{"stun_hint_that_was_seen_on_a_fast_router", 200, seenHint, bySTUN, [2]int{10, -1}},
-		{"ports_whole_span", 0, span, inPorts(14*ms, 2*ms), [2]int{50, 45}},
+		{"ports_whole_span", 0, span, inPorts(14*ms, 2*ms), [2]int{48, 45}},
 		{"ports_hint_that_was_seen_and_pauses_as_our_client_makes", 0, seenHintPorts(), inPorts(14*ms, 2*ms), [2]int{0, -1}},
 		{"ports_hint_that_was_seen", 0, seenHintPorts(), inPorts(ms/10, ms/10), [2]int{45, 40}},
 		{"fwknop_any_text", 0, anyText, bySPA, [2]int{10, 3}},
 		{"fwknop_any_text_on_a_faster_router", 4, anyText, bySPA, [2]int{45, 20}},
-		{"fwknop_any_text_on_a_fast_router", 200, anyText, bySPA, [2]int{50, 50}},
+		{"fwknop_any_text_on_a_fast_router", 200, anyText, bySPA, [2]int{48, 48}},
 		{"fwknop_all_right_but_the_HMAC", 0, likeSPA, bySPA, [2]int{0, -1}},
-		{"fwknop_all_right_but_the_HMAC_on_a_fast_router", 200, likeSPA, bySPA, [2]int{50, 10}},
+		{"fwknop_all_right_but_the_HMAC_on_a_fast_router", 200, likeSPA, bySPA, [2]int{48, 10}},
 	} {
 		for i, rate := range []int{100_000, 250_000} {
 			if tt.least[i] < 0 {

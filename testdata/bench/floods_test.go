@@ -62,7 +62,7 @@ func TestFloods_reach_as_far_as_they_say(t *testing.T) {
 		{stunWrong, 0, ""},
 		{stunRandom, 0, ""},
 		{stunHint, 1, kinds.BadMessage},
-		{spaRandom, 1, kinds.UnknownKey},
+		{spaRandom, 1. / 16, kinds.UnknownKey}, // the first of its characters has 4 bits that are known
 		{spaForged, 1, kinds.UnknownKey},
 		{slotSteps, 0.875, ""}, // in three of 24 slots a port stands for a byte that no hint has,
 		{unrelated, 0, ""},
