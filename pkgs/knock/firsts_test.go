@@ -182,3 +182,32 @@ func TestFirstStepIsAsOldAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstStepThatComesAgainIsNoNewOne has the network repeat it after the second step.
+func TestFirstStepThatComesAgainIsNoNewOne(t *testing.T) {
+	y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
+	first := y.syn(phone, 7000)
+	y.send(first)
+	y.wait(3 * time.Second)
+	y.steps(phone, parseSteps(t, "8000/udp")...)
+	y.send(first)
+	y.wait(3 * time.Second)
+	y.steps(phone, parseSteps(t, "9000/tcp")...)
+	if got := y.ends(); got != "s too-slow/2" {
+		t.Errorf("found %q, want that it took too long", got)
+	}
+}
+
+// TestFirstStepOfAnotherSequenceIsNothingToTell when it was part of one that opened.
+func TestFirstStepOfAnotherSequenceIsNothingToTell(t *testing.T) {
+	y := play(Config{Sequences: []Sequence{
+		{Name: "a", Steps: parseSteps(t, "7000/tcp 8000/udp"), Within: 5 * time.Second},
+		{Name: "b", Steps: parseSteps(t, "7000/tcp 9000/tcp 9500/tcp"), Within: 5 * time.Second},
+	}})
+	y.steps(phone, parseSteps(t, "7000/tcp 8000/udp 9000/tcp")...)
+	y.wait(6 * time.Second)
+	y.steps(phone, parseSteps(t, "9500/tcp")...)
+	if got := y.ends(); got != "a ok/2" {
+		t.Errorf("found %q, want that a opens", got)
+	}
+}
