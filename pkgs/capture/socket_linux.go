@@ -196,8 +196,8 @@ func (s *socket) failed() bool { return s.broken.Load() }
 
 // close makes run return. Nothing else may be done with the socket afterwards.
 func (s *socket) close() {
-	s.closed.Store(true)
 	_, _ = unix.Write(s.stop, binary.NativeEndian.AppendUint64(nil, 1)) // the counter of an eventfd has room for it
+	s.closed.Store(true)                                                // last: run gives s.stop back once it sees this
 }
 
 // free gives back what the socket has of the kernel.

@@ -6,8 +6,11 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -228,6 +231,49 @@ func TestSource_keeps_packets_while_they_are_handled(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestSocket_is_not_used_after_its_reader_gave_it_back has the system call that wakes a reader be slow, while the
+// reader is awake: by then the descriptor could be that of another file.
+func TestSocket_is_not_used_after_its_reader_gave_it_back(t *testing.T) {
+	const child = "LATCHKEY_TEST_CLOSED"
+	if os.Getenv(child) != "" {
+		lab.Enter(t)
+		addPair(t, "lk0", "lk1")
+		port := openPort(t, "lk1")
+		port.send(numbered(1, 60))
+		frame := port.frame
+		var r recorder
+		l := listen(t, r.handle, func(Link) {})
+		for n := range uint32(10) {
+			set(t, l, udpPort)
+			awake := func() bool {
+				_, _ = unix.SendmsgN(port.fd, frame, nil, nil, 0)
+				return r.heard() > int(n)
+			}
+			eventually(t, "it reads", awake)
+			ended := done(func() { _ = l.Set(nil, udpPort) })
+			for closing := true; closing; {
+				awake()
+				select {
+				case <-ended:
+					closing = false
+				default:
+				}
+			}
+		}
+		return
+	}
+	lab.Enter(t)
+	trace := filepath.Join(t.TempDir(), "trace")
+	lab.Strace(t, child+"=1", "-o", trace, "-e", "trace=write", "-e", "inject=write:delay_enter=30ms")
+	text, err := os.ReadFile(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "EBADF"); n > 0 || !strings.Contains(string(text), "write(") {
+		t.Errorf("%d writes to descriptors that were closed", n)
 	}
 }
 

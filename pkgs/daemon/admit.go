@@ -230,7 +230,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		l.client = d.policy.clients[f.Name]
 	}
 	if f.Reason == knock.OK {
-		if l.client != nil || d.policy.sequences[f.Name].Client != "" { // else no time counts, and it takes a file to know
+		if f.Kind != knock.KindSequence || d.policy.sequences[f.Name].Client != "" { // else no time counts, and it takes a file to know
 			d.clockRight = d.sys.ClockSynced()
 		}
 		was := d.receive(now, f.Request)

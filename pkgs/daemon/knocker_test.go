@@ -39,6 +39,9 @@ func TestStrangersWhoKnowASequence(t *testing.T) {
 	days := func() { r.now = r.now.Add(24 * time.Hour); r.Tick() }
 
 	near := netip.MustParseAddr("203.0.113.99") // in the network of phone
+	bytes := phone6.As16()
+	bytes[6], bytes[15] = bytes[6]+1, 99
+	near6 := netip.AddrFrom16(bytes) // another /56 of the /48 of phone6
 	for range 3 {
 		if !r.acceptedFrom(phone) || !r.acceptedFrom(phone6) {
 			t.Fatalf("in peace: %+v", r.newest())
@@ -46,7 +49,7 @@ func TestStrangersWhoKnowASequence(t *testing.T) {
 		days()
 	}
 	flood(400)
-	for i, from := range []netip.Addr{phone, near, phone6} {
+	for i, from := range []netip.Addr{phone, near, phone6, near6} {
 		if !r.acceptedFrom(from) {
 			t.Errorf("%s, whose network it was let in from before: %+v", from, r.newest())
 		}

@@ -34,7 +34,8 @@ type mark struct {
 }
 
 // tick is a time in the table's clock, in units of 16.4 µs and modulo 19 h. It takes half the space
-// of a time, and ticks are compared only within the life of an attempt, which is minutes.
+// of a time, and ticks are compared only within the life of an attempt, which is minutes, and in a table of
+// first steps, from which those of hours ago are swept.
 type tick uint32
 
 func tickOf(d time.Duration) tick { return tick(d >> 14) }

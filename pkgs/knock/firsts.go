@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
+	"time"
 )
 
 // firstSets is the size of the table of first steps: 8192 sets of 16 senders of 8 bytes, 1 MB when a flood
@@ -28,6 +29,8 @@ type firsts struct {
 	seed maphash.Seed
 	sets [][firstWays]first
 	made []uint16 // by sequence: counted up to forget all of one
+
+	swept time.Duration // when sweep was done last, in the clock of its caller
 }
 
 // first is a sender of whom the first step came.
@@ -38,7 +41,30 @@ type first struct {
 }
 
 func newFirsts(sequences int) *firsts {
-	return &firsts{maphash.MakeSeed(), make([][firstWays]first, firstSets), make([]uint16, sequences)}
+	return &firsts{seed: maphash.MakeSeed(), sets: make([][firstWays]first, firstSets), made: make([]uint16, sequences)}
+}
+
+// forgetEvery is longer than any sequence may take, and so short that no tick that is in the table can be taken
+// for another one.
+const forgetEvery = time.Hour
+
+// sweep frees what is too old to be of use, once in an hour: else ticks of half a day ago would be taken for new
+// ones. It takes 0.1 ms, and some milliseconds on a slow router. Put and take are to follow.
+func (f *firsts) sweep(clock time.Duration) {
+	past := clock - f.swept
+	if past < forgetEvery {
+		return
+	}
+	f.swept = clock
+	now := tickOf(clock)
+	for i := range f.sets {
+		for n := range f.sets[i] {
+			// After a longer pause all are from before it.
+			if r := &f.sets[i][n]; r.who != 0 && (past > 2*forgetEvery || r.came.age(now) > tickOf(forgetEvery)) {
+				*r = first{}
+			}
+		}
+	}
 }
 
 // put notes a first step. It tells whether it is a retransmission of the sender's newest one; print is 0 of a

@@ -4,6 +4,7 @@ package knock
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -115,6 +116,58 @@ func TestFirstStepsAreNothingAfterATripWire(t *testing.T) {
 	}
 }
 
+// TestFirstStepsOfLongAgoAreGone goes on after pauses around which a tick begins anew, or seems to be of the future.
+func TestFirstStepsOfLongAgoAreGone(t *testing.T) {
+	for _, pause := range []time.Duration{time.Minute, time.Hour, 3 * time.Hour, 9 * time.Hour, 10 * time.Hour, 15 * time.Hour, 1 << 46, 1<<46 + time.Second, 1000 * time.Hour} {
+		for _, step := range []time.Duration{pause, 50 * time.Minute} { // nobody knocks meanwhile, or others do
+			y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
+			y.wait(59 * time.Minute) // just before a sweep
+			y.steps(phone, parseSteps(t, "7000/tcp")...)
+			for end := y.now.Add(pause); y.now.Before(end); {
+				y.wait(min(step, end.Sub(y.now)))
+				y.steps(scanner, parseSteps(t, "7000/tcp")...)
+			}
+			y.steps(phone, parseSteps(t, "8000/udp 9000/tcp")...)
+			if got := y.ends(); got != "" {
+				t.Errorf("%s later, a packet each %s: found %q, want nothing", pause, step, got)
+			}
+		}
+	}
+}
+
+// TestFirstStepsOfAFloodOfLongAgoTakeNoRoom from those who come half a day later.
+func TestFirstStepsOfAFloodOfLongAgoTakeNoRoom(t *testing.T) {
+	y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
+	first, rest := parseSteps(t, "7000/tcp"), parseSteps(t, "8000/udp 9000/tcp")
+	for i := range firstWays {
+		y.steps(sender(100+i), first...)
+	}
+	y.wait(12 * time.Hour)
+	for i := range firstWays {
+		y.steps(sender(i), first...)
+	}
+	for i := range firstWays {
+		y.steps(sender(i), rest...)
+	}
+	if got := strings.Count(y.ends(), "s ok/3"); got != firstWays {
+		t.Errorf("%d of %d senders of a network came through", got, firstWays)
+	}
+}
+
+// TestFirstStepsAreSweptBesideThoseOnTheirWay has a knock go on over a sweep.
+func TestFirstStepsAreSweptBesideThoseOnTheirWay(t *testing.T) {
+	for _, when := range []time.Duration{forgetEvery, 3 * forgetEvery} {
+		y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
+		y.wait(when - time.Second)
+		y.steps(phone, parseSteps(t, "7000/tcp")...)
+		y.wait(2 * time.Second)
+		y.steps(phone, parseSteps(t, "8000/udp 9000/tcp")...)
+		if got := y.ends(); got != "s ok/3" {
+			t.Errorf("at %s: found %q, want that it opens", when, got)
+		}
+	}
+}
+
 // TestFirstStepIsAsOldAsItIs has the last step come at the end of the time window, and behind it.
 func TestFirstStepIsAsOldAsItIs(t *testing.T) {
 	for late, want := range map[time.Duration]string{-time.Millisecond: "s ok/3", time.Millisecond: "s too-slow/2"} {
@@ -127,5 +180,34 @@ func TestFirstStepIsAsOldAsItIs(t *testing.T) {
 		if got := y.ends(); got != want {
 			t.Errorf("%s: found %q, want %q", late, got, want)
 		}
+	}
+}
+
+// TestFirstStepThatComesAgainIsNoNewOne has the network repeat it after the second step.
+func TestFirstStepThatComesAgainIsNoNewOne(t *testing.T) {
+	y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
+	first := y.syn(phone, 7000)
+	y.send(first)
+	y.wait(3 * time.Second)
+	y.steps(phone, parseSteps(t, "8000/udp")...)
+	y.send(first)
+	y.wait(3 * time.Second)
+	y.steps(phone, parseSteps(t, "9000/tcp")...)
+	if got := y.ends(); got != "s too-slow/2" {
+		t.Errorf("found %q, want that it took too long", got)
+	}
+}
+
+// TestFirstStepOfAnotherSequenceIsNothingToTell when it was part of one that opened.
+func TestFirstStepOfAnotherSequenceIsNothingToTell(t *testing.T) {
+	y := play(Config{Sequences: []Sequence{
+		{Name: "a", Steps: parseSteps(t, "7000/tcp 8000/udp"), Within: 5 * time.Second},
+		{Name: "b", Steps: parseSteps(t, "7000/tcp 9000/tcp 9500/tcp"), Within: 5 * time.Second},
+	}})
+	y.steps(phone, parseSteps(t, "7000/tcp 8000/udp 9000/tcp")...)
+	y.wait(6 * time.Second)
+	y.steps(phone, parseSteps(t, "9500/tcp")...)
+	if got := y.ends(); got != "a ok/2" {
+		t.Errorf("found %q, want that a opens", got)
 	}
 }

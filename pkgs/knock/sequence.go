@@ -98,6 +98,7 @@ func (d *sequences) renew(list []Sequence) bool {
 // Observe implements Detector.
 func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	clock := d.table.clock(now)
+	d.firsts.sweep(clock)
 	for r := range d.roles.To(p) {
 		sequence := uint16(r.Sequence)
 		if r.Wires != 0 {

@@ -11,7 +11,7 @@ const (
 	// spaUnit is what a unit of work takes on the slowest router, a MIPS 24Kc of 580 MHz.
 	spaUnit = 25 * time.Microsecond
 
-	// maxSpeed bounds what a clock that stands still would say.
+	// maxSpeed bounds what a clock that goes on in large steps would say; the fastest processors have half of it.
 	maxSpeed = 1000
 )
 
@@ -32,8 +32,11 @@ func Speed(now func() time.Time) int {
 			mac.Sum(sum[:0])
 			best = min(best, now().Sub(began))
 		}
+		if best <= 0 {
+			return 1
+		}
 		slowest := time.Duration(spaCost(kind, len(text))) * spaUnit
-		speed = min(speed, int(slowest/max(best, 1)))
+		speed = min(speed, int(slowest/best))
 	}
 	return max(1, speed)
 }

@@ -18,8 +18,9 @@ func TestSpeed(t *testing.T) {
 		{"as_the_slowest", least, 1},
 		{"slower", 10 * least, 1},
 		{"ten_times_as_fast", least / 10, 10},
-		{"a_clock_that_stands_still", 0, maxSpeed},
-		{"a_clock_that_goes_back", -time.Second, maxSpeed},
+		{"faster_than_any", 1, maxSpeed},
+		{"a_clock_that_stands_still", 0, 1},
+		{"a_clock_that_goes_back", -time.Second, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := start
@@ -31,13 +32,26 @@ func TestSpeed(t *testing.T) {
 	t.Run("one_hash_is_slow", func(t *testing.T) {
 		now, read := start, 0
 		got := Speed(func() time.Time {
+			now = now.Add(1)
 			if read++; (read-1)/6 == 2 { // three times two readings for each hash: SHA-1 is the third
-				now = now.Add(least / 2)
+				now = now.Add(least/2 - 1)
 			}
 			return now
 		})
 		if got != 2 {
 			t.Errorf("speed %d, want 2", got)
+		}
+	})
+	t.Run("a_clock_of_large_steps", func(t *testing.T) { // as where the kernel has no finer one than its timer
+		now, read := start, 0
+		got := Speed(func() time.Time {
+			if read++; read%5 == 0 {
+				now = now.Add(4 * time.Millisecond)
+			}
+			return now
+		})
+		if got != 1 {
+			t.Errorf("speed %d, want 1", got)
 		}
 	})
 	t.Run("one_measurement_is_disturbed", func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 )
 
 // ways is how many senders of one prefix (a /24 of IPv4, a /56 of IPv6) can be on their way in
-// one knock at the same time.
+// one knock at the same time. Of a sequence they are those who are beyond the first step: see firsts.
 const ways = 8
 
 // table holds what detectors must remember about senders that have begun a knock. Its size is
@@ -23,11 +23,10 @@ const ways = 8
 //   - The set is chosen by the prefix of the sender and not by its whole address: one network
 //     reaches one set for each knock, and cannot push out anybody outside of it.
 //   - The hash is keyed by a random seed, so nobody can compute which prefixes share a set.
-//   - A full set gives up the sender of rank 1 of whom nothing came for longest. A first packet, which a
-//     flood can send, never pushes out a sender that is further on, which it cannot fake without knowing
-//     the knock.
-//   - Who does know so much cannot fill a set for good: where fewer than half of its places are left to
-//     rank 1, the one further on of whom nothing came for longest goes.
+//   - A full set gives up the sender of rank 1 of whom nothing came for longest. A sender that is further on,
+//     which a flood cannot fake without knowing the knock, stays.
+//   - But nobody who knows so much fills a set for good: where fewer than half of its places are left to
+//     rank 1, the one further on of whom nothing came for longest goes, for any packet that begins a knock.
 type table[S any] struct {
 	seed maphash.Seed
 	base time.Time

@@ -115,6 +115,9 @@ func (c *conn) askGeneration() (generation uint32, err error) {
 		generation, err = parseGeneration(m)
 		return err
 	})
+	if err == nil && generation == 0 { // which the kernel takes for any, in a transaction
+		err = errors.New("an answer without a generation")
+	}
 	return generation, err
 }
 
@@ -162,22 +165,23 @@ func (c *conn) ask(question netlink.Message, each func(netlink.Message) error) e
 }
 
 // The kernel has done what it was told when the sending returns, its answer is there, and the socket does not
-// block. So Go's runtime is not told of these calls: it would take them for some that last, and wake threads
-// to go on with other work, which took a quarter of a knock's time. All they may wait for is a transaction of
-// somebody else.
+// block. So both are done by system calls, and not by the poller of Go's runtime, which took a quarter of a
+// knock's time.
 
+// send may wait for a transaction of somebody else, for as long as that takes: the runtime is told, so that
+// all other goroutines go on, also where there is one processor.
 func (c *conn) send(messages ...netlink.Message) error {
 	var b []byte
 	for _, m := range messages {
 		b = nfnetlink.Append(b, m)
 	}
-	_, err := c.call(unix.SYS_SENDTO, b, 0)
+	_, err := c.call(true, unix.SYS_SENDTO, b, 0)
 	return err
 }
 
 // receive is nfnetlink.Each of the next datagram.
 func (c *conn) receive(each func(netlink.Message) error) (last bool, err error) {
-	n, err := c.call(unix.SYS_RECVFROM, c.answer[:], unix.MSG_TRUNC)
+	n, err := c.call(false, unix.SYS_RECVFROM, c.answer[:], unix.MSG_TRUNC)
 	if err != nil {
 		return false, err
 	}
@@ -187,11 +191,16 @@ func (c *conn) receive(each func(netlink.Message) error) (last bool, err error) 
 	return nfnetlink.Each(c.answer[:n], each)
 }
 
-func (c *conn) call(number uintptr, b []byte, flags uintptr) (n int, err error) {
+// call makes a system call on the socket. Whether it may wait is what the runtime is told.
+func (c *conn) call(mayWait bool, number uintptr, b []byte, flags uintptr) (n int, err error) {
 	var size uintptr
 	var failed unix.Errno
 	err = c.raw.Control(func(fd uintptr) {
-		size, _, failed = unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
+		if mayWait {
+			size, _, failed = unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
+		} else {
+			size, _, failed = unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
+		}
 	})
 	if err == nil && failed != 0 {
 		err = failed

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +89,32 @@ func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
 		}
 		lab.Withstood(t, "firewall", tt.fault, "it is tried again at once, and the door opens")
 	}
+}
+
+// TestOpen_holds_up_nobody_while_somebody_else_has_the_firewall has each message take as long as if another
+// program's transaction were under way, on one processor.
+func TestOpen_holds_up_nobody_while_somebody_else_has_the_firewall(t *testing.T) {
+	const child = "LATCHKEY_TEST_WAITS"
+	if os.Getenv(child) != "" {
+		runtime.LockOSThread()
+		_, f := enter(t, nas)
+		runtime.GOMAXPROCS(1)
+		var turns atomic.Int32 // of somebody else
+		go func() {
+			for ; ; time.Sleep(time.Millisecond) {
+				turns.Add(1)
+			}
+		}()
+		if err := f.Open(time.Now(), minute(1)); err != nil {
+			t.Fatal(err)
+		}
+		if n := turns.Load(); n < 20 {
+			t.Errorf("another goroutine had %d turns during an Open of more than a second", n)
+		}
+		return
+	}
+	enter(t, "")
+	lab.Strace(t, child+"=1", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=200ms")
 }
 
 // TestOpen_is_one_message_while_nothing_changes counts those that a Firewall sends that has looked once.

@@ -66,7 +66,7 @@ func main() {
 	defer stop()
 	all, err := mutants(".", *more)
 	all = slices.DeleteFunc(all, func(m mutant) bool { return !strings.Contains(m.String(), *only) })
-	if *list {
+	if *list && err == nil {
 		for _, m := range all {
 			fmt.Println(m)
 		}

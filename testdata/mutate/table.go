@@ -25,6 +25,7 @@ var deciding = []decides{
 	{"pkgs/seal/body.go", sealTests},
 	{"pkgs/seal/ring.go", sealTests},
 	{"pkgs/daemon/admit.go", daemonTests},
+	{"pkgs/daemon/knocker.go", daemonTests},
 	{"pkgs/daemon/replay.go", daemonTests},
 	{"pkgs/daemon/spa.go", daemonTests},
 	{"pkgs/daemon/family.go", daemonTests},
@@ -43,6 +44,7 @@ var deciding = []decides{
 // recognising are the files that say what a knock is; they authorise nothing (-more).
 var recognising = []decides{
 	{"pkgs/knock/attempt.go", knockTests},
+	{"pkgs/knock/firsts.go", knockTests},
 	{"pkgs/knock/fwknop.go", knockTests},
 	{"pkgs/knock/message.go", knockTests},
 	{"pkgs/knock/reaction.go", knockTests},
@@ -76,7 +78,8 @@ var edits = []edit{
 	{"pkgs/config/opening.go", "return o.Proto == proto && inRange(o.Outside, port)",
 		"return inRange(o.Outside, port)", daemonTests},
 	{"pkgs/daemon/replay.go", "second | r.SPA.Random&(1<<secondBits-1)", "second", daemonTests},
-	{"pkgs/door/book.go", "other.holder == fresh.holder && now.Before(g.Until)", "other.holder == fresh.holder", doorTests},
+	{"pkgs/door/book.go", "g.Share == share && now.Before(g.Until)", "g.Share == share", doorTests},
+	{"pkgs/door/book.go", "g.Share == share && now.Before(g.Until)", "now.Before(g.Until)", daemonTests},
 	// What the kernel is told.
 	{"pkgs/nft/nft.go", "case e.left != 0 && (w.left-e.left).Abs() <= tolerance:", "case e.left == 0 || (w.left-e.left).Abs() <= tolerance:", nftTests},
 	{"pkgs/nft/message.go", "\t\t\tadd(unix.NFT_MSG_DELSETELEM, elements)\n", "", nftTests},
