@@ -4,7 +4,6 @@ go 1.26.0
 
 // what the programs need
 require (
-	github.com/mdlayher/netlink v1.11.2
 	golang.org/x/net v0.62.0
 	golang.org/x/sys v0.49.0
 	golang.org/x/term v0.47.0
@@ -13,6 +12,7 @@ require (
 // what only the tests need
 require (
 	github.com/google/go-cmp v0.7.0
+	github.com/mdlayher/netlink v1.11.2
 	github.com/rogpeppe/go-internal v1.16.0
 )
 

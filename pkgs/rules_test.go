@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"pkgs/seal":      {},
 	"pkgs/store":     {"pkgs/seal"},
 	"pkgs/sandbox":   {},
-	"pkgs/wake":      {"pkgs/wire"},
+	"pkgs/wake":      {"pkgs/netlink", "pkgs/wire"},
 	"pkgs/control":   {},
 	"pkgs/door":      {},
 	"pkgs/rate":      {},
@@ -36,12 +36,12 @@ var arrows = map[string][]string{
 	"pkgs/clock":     {},
 	"pkgs/link":      {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
 	"pkgs/knock":     {"pkgs/rate", "pkgs/seal", "pkgs/wire"},
-	"pkgs/capture":   {"pkgs/rate", "pkgs/wire"},
+	"pkgs/capture":   {"pkgs/netlink", "pkgs/rate", "pkgs/wire"},
 	"pkgs/hooks":     {"pkgs/control"},
 	"pkgs/history":   {"pkgs/control"},
-	"pkgs/nfnetlink": {},
-	"pkgs/nft":       {"pkgs/door", "pkgs/nfnetlink"},
-	"pkgs/conntrack": {"pkgs/door", "pkgs/nfnetlink"},
+	"pkgs/netlink":   {},
+	"pkgs/nft":       {"pkgs/door", "pkgs/netlink"},
+	"pkgs/conntrack": {"pkgs/door", "pkgs/netlink"},
 	"pkgs/fw4":       {"pkgs/config", "pkgs/nft", "pkgs/wire"},
 	"pkgs/pickup":    {},
 	"pkgs/offer":     {"pkgs/pickup"},
@@ -64,8 +64,9 @@ var only = []struct {
 	by       []string
 	why      string
 }{
-	{"github.com/mdlayher/netlink", []string{"pkgs/capture", "pkgs/nfnetlink", "pkgs/nft", "pkgs/conntrack"},
-		"one place each knows what it asks the kernel: devices, sets and sessions"},
+	{module + "pkgs/netlink", []string{"pkgs/capture", "pkgs/nft", "pkgs/conntrack", "pkgs/wake"},
+		"one place each knows what it asks the kernel: devices, sets, sessions and networks"},
+	{"github.com/mdlayher/netlink", nil, "pkgs/netlink is a third of it, and is compared with it"},
 }
 
 // barred lists what must not be in a program, and why.
@@ -76,7 +77,11 @@ var barred = []struct{ program, imported, why string }{
 	{"cmd/latchkeyd", "encoding/json", "65 kB compressed; pkgs/control has what its types need"},
 	{"cmd/latchkeyd", "log/slog", "44 kB compressed; the log is a follower of the events"},
 	{"cmd/latchkeyd", "flag", "11 kB compressed; cmd/latchkeyd/flags.go has what the commands need"},
-	{"cmd/latchkey", "github.com/mdlayher/netlink", "the client runs on other systems than Linux"},
+	{"cmd/latchkeyd", "net", "60 kB compressed with what netlink takes of it; pkgs/netlink and pkgs/control have the sockets, pkgs/wire the addresses of cards"},
+	{"cmd/latchkeyd", "log", "the log is a follower of the events; it comes with libraries"},
+	{"cmd/latchkeyd", "math/rand", "it comes with libraries; what is random here must not be guessed"},
+	{"cmd/latchkeyd", "github.com/mdlayher/socket", "it brings log, math/rand and context; see pkgs/netlink"},
+	{"cmd/latchkey", module + "pkgs/netlink", "the client runs on other systems than Linux"},
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.

@@ -4,12 +4,13 @@ package capture
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // Addresses knows the addresses of this machine. It asks the kernel for them when they have changed, not
@@ -52,31 +53,30 @@ func (l *Addresses) Home(devices []string, a netip.Addr) (whose string) {
 	if !slices.ContainsFunc(l.own, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return ""
 	}
-	list, err := net.Interfaces()
+	names, err := netlink.Devices()
+	if err != nil {
+		return ""
+	}
+	list, err := netlink.Addresses()
 	if err != nil {
 		return ""
 	}
 	smallest := -1
-	for _, device := range list {
-		own, err := device.Addrs()
-		if err != nil {
-			continue // it is gone
+	for _, own := range list {
+		name, outside := names[own.Device], slices.Contains(devices, names[own.Device])
+		switch p := own.Network; {
+		case p.Addr() == a:
+			return "the router"
+		case name == "": // it came after names was read
+			continue
+		case !p.Contains(a), p.Bits() < smallest, p.Bits() == smallest && !outside:
+			continue
+		case outside:
+			whose = ""
+		default:
+			whose = "the network at " + name
 		}
-		outside := slices.Contains(devices, device.Name)
-		for _, o := range own {
-			p := prefixOf(o)
-			switch {
-			case p.Addr() == a:
-				return "the router"
-			case !p.Contains(a), p.Bits() < smallest, p.Bits() == smallest && !outside:
-				continue
-			case outside:
-				whose = ""
-			default:
-				whose = "the network at " + device.Name
-			}
-			smallest = p.Bits()
-		}
+		smallest = own.Network.Bits()
 	}
 	return whose
 }
@@ -98,17 +98,11 @@ func (l *Addresses) refresh() {
 	if l.own != nil {
 		return
 	}
-	all, err := net.InterfaceAddrs()
+	all, err := netlink.Addresses()
 	if err != nil {
 		return
 	}
 	for _, own := range all {
-		l.own = append(l.own, prefixOf(own))
+		l.own = append(l.own, own.Network)
 	}
-}
-
-// prefixOf is the zero Prefix, which contains nothing, for what is no network.
-func prefixOf(a net.Addr) netip.Prefix {
-	p, _ := netip.ParsePrefix(a.String())
-	return p
 }

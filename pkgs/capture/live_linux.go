@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/latchkey/latchkey/pkgs/netlink"
 	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
@@ -89,10 +89,15 @@ func Listen(h Handler, notify func(Link), flooded bool) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	kernel, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: unix.RTMGRP_LINK})
+	kernel, err := netlink.Dial(unix.NETLINK_ROUTE)
+	if err == nil {
+		if err = kernel.Join(unix.RTNLGRP_LINK); err != nil {
+			kernel.Close()
+		}
+	}
 	if err != nil {
 		q.close()
-		return nil, fmt.Errorf("netlink socket for changes of devices: %w", err)
+		return nil, fmt.Errorf("listen to changes of devices: %w", err)
 	}
 	l := &Live{
 		handler: h, notify: notify, sources: []newSource{newQueue}, start: time.Now(), kernel: kernel, query: q,
@@ -194,9 +199,9 @@ func (l *Live) wake() {
 // matters, not what a message said.
 func (l *Live) follow() {
 	for {
-		_, err := l.kernel.Receive()
-		// ENOBUFS: messages were lost (rtnetlink(7)), so something did change.
-		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+		err := l.kernel.Wait(func(netlink.Message) {})
+		// Messages were lost (rtnetlink(7)), or one has more than is wanted: so something did change.
+		if err != nil && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EMSGSIZE) {
 			return // closed; in any other case watch goes on by itself
 		}
 		l.wake()

@@ -5,7 +5,6 @@ package config
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -87,8 +86,8 @@ type Door struct {
 	Service  string     // what is behind the first opening, one of link.Services; "" = none that is known
 	OpenFor  time.Duration
 	MaxOpen  time.Duration
-	Wake     net.HardwareAddr // nil = none
-	Cut      bool             // end sessions with their grants
+	Wake     wire.MAC // zero = none
+	Cut      bool     // end sessions with their grants
 	Enabled  bool
 }
 

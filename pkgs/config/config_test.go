@@ -5,7 +5,6 @@ package config_test
 import (
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -74,7 +73,7 @@ func TestParse_full(t *testing.T) {
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Openings: []config.Opening{{Proto: wire.TCP, Outside: ports(2222, 2222), Inside: ports(22, 22)}},
 			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"),
 			Service: "sftp",
-			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: net.HardwareAddr{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
+			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: wire.MAC{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
 		}, {
 			Name: "router_web", Src: "wan", Openings: []config.Opening{same(wire.TCP, 443, 443), same(wire.UDP, 443, 443)},
 			Service: "https",

@@ -5,7 +5,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"sort"
@@ -318,11 +317,11 @@ func parseName(s string) (string, error) { return s, link.CheckName(s) }
 
 func parsePage(s string) (string, error) { return s, link.CheckPage(s) }
 
-func parseMAC(s string) (net.HardwareAddr, error) {
-	m, err := net.ParseMAC(s)
+func parseMAC(s string) (wire.MAC, error) {
+	m, err := wire.ParseMAC(s)
 	const group = 1 // the bit that marks a group address (IEEE 802)
-	if err != nil || len(m) != 6 || m[0]&group != 0 || [6]byte(m) == [6]byte{} {
-		return nil, errMAC
+	if err != nil || m[0]&group != 0 || m == (wire.MAC{}) {
+		return wire.MAC{}, errMAC
 	}
 	return m, nil
 }

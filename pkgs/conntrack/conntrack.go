@@ -5,13 +5,12 @@ package conntrack
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // ErrMissing says that the kernel's module for this is not there.
@@ -27,13 +26,12 @@ type Table struct{}
 
 // Check tells why sessions cannot be ended: ErrMissing, or that a right is missing.
 func (Table) Check() error {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return explain(err)
 	}
 	defer c.Close()
-	_, err = c.Execute(message(getStats, netlink.Dump, unix.AF_UNSPEC, nil))
-	return explain(err)
+	return explain(c.Ask(message(getStats, unix.NLM_F_DUMP, unix.AF_UNSPEC, nil), ignore))
 }
 
 // End ends the sessions that came from an address, or from any if it is not valid, and that which
@@ -44,7 +42,7 @@ func (Table) Check() error {
 // nothing but a SYN was seen, which makes every further packet of the client invalid, and kept so
 // for a day. Sessions of other protocols, and those that the flow offload has taken over, are deleted.
 func (Table) End(from netip.Addr, which func(door.Session) bool) (n int, err error) {
-	c, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	c, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return 0, explain(err)
 	}
@@ -68,29 +66,26 @@ func (Table) End(from netip.Addr, which func(door.Session) bool) (n int, err err
 
 // endSome ends up to most sessions of one family, and tells whether there are more.
 func endSome(c *netlink.Conn, family uint8, from netip.Addr, which func(door.Session) bool) (n int, more bool, err error) {
-	if _, err := c.Send(message(get, netlink.Dump, family, only(from))); err != nil {
-		return 0, false, err
-	}
 	var found []entry
-	for m, err := range c.ReceiveIter() {
-		if err != nil {
-			return 0, false, err
-		}
+	err = c.Ask(message(get, unix.NLM_F_DUMP, family, only(from)), func(m netlink.Message) error {
 		e, err := parse(m)
-		if err != nil {
-			return 0, false, err
-		}
 		switch {
+		case err != nil:
+			return err
 		case e.ended() || from.IsValid() && e.session.From.Addr() != from:
 		case len(found) == most:
 			more = true // perhaps; which is asked for it then
 		case which(e.session):
 			found = append(found, e)
 		}
+		return nil
+	})
+	if err != nil {
+		return 0, false, err
 	}
 	var errs error
 	for _, e := range found {
-		_, err := c.Execute(e.end(family))
+		err := c.Ask(e.end(family), ignore)
 		switch {
 		case err == nil && !e.session.Over:
 			n++
@@ -102,6 +97,9 @@ func endSome(c *netlink.Conn, family uint8, from netip.Addr, which func(door.Ses
 	}
 	return n, more, errs
 }
+
+// ignore is for answers that say only whether something was done.
+func ignore(netlink.Message) error { return nil }
 
 // families are those that sessions of an address can be of.
 func families(a netip.Addr) []uint8 {
@@ -116,15 +114,13 @@ func families(a netip.Addr) []uint8 {
 
 // ownAddresses are those of this machine.
 func ownAddresses() (map[netip.Addr]bool, error) {
-	list, err := net.InterfaceAddrs()
+	list, err := netlink.Addresses()
 	if err != nil {
-		return nil, fmt.Errorf("addresses of this machine: %w", err)
+		return nil, err
 	}
 	own := make(map[netip.Addr]bool, len(list))
 	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			own[p.Addr().Unmap()] = true
-		}
+		own[a.Network.Addr()] = true
 	}
 	return own, nil
 }

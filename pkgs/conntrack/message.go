@@ -3,15 +3,15 @@
 package conntrack
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"net/netip"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // Messages and attributes of linux/netfilter/nfnetlink_conntrack.h.
@@ -81,7 +81,7 @@ func (e *entry) end(family uint8) netlink.Message {
 	if tombstone {
 		kind = change
 	}
-	return message(kind, netlink.Acknowledge, family, nfnetlink.Encode(func(a *nfnetlink.Encoder) {
+	return message(kind, unix.NLM_F_ACK, family, netlink.Encode(func(a *netlink.Encoder) {
 		a.Bytes(ctaOrig|unix.NLA_F_NESTED, e.orig)
 		a.Bytes(ctaID, e.id)
 		if e.zone != nil {
@@ -102,8 +102,8 @@ func (e *entry) end(family uint8) netlink.Message {
 	}))
 }
 
-func message(kind int, flags netlink.HeaderFlags, family uint8, attributes []byte) netlink.Message {
-	return nfnetlink.Message(unix.NFNL_SUBSYS_CTNETLINK, kind, flags, family, attributes)
+func message(kind int, flags uint16, family uint8, attributes []byte) netlink.Message {
+	return netlink.Netfilter(unix.NFNL_SUBSYS_CTNETLINK, kind, flags, family, attributes)
 }
 
 // only asks the kernel for the sessions that came from an address of IPv4: it is a matter of speed,
@@ -113,7 +113,7 @@ func only(from netip.Addr) []byte {
 	if !from.Is4() {
 		return nil
 	}
-	return nfnetlink.Encode(func(a *nfnetlink.Encoder) {
+	return netlink.Encode(func(a *netlink.Encoder) {
 		a.Nest(ctaOrig, func() {
 			a.Nest(ctaTupleIP, func() { a.Bytes(ctaIPv4Source, from.AsSlice()) })
 		})
@@ -126,23 +126,23 @@ func only(from netip.Addr) []byte {
 // parse reads a session.
 func parse(m netlink.Message) (e entry, err error) {
 	var reply door.Session // the way back: whoever begins it is who answers
-	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+	err = netlink.Decode(m, func(d *netlink.Decoder) {
 		switch d.Type() {
 		case ctaOrig:
-			e.orig = d.Bytes()
+			e.orig = bytes.Clone(d.Bytes())
 			tuple(d, &e.session)
 		case ctaReply:
 			tuple(d, &reply)
 		case ctaStatus:
 			e.status = d.Uint32()
 		case ctaID:
-			e.id = d.Bytes()
+			e.id = bytes.Clone(d.Bytes())
 		case ctaZone:
-			e.zone = d.Bytes()
+			e.zone = bytes.Clone(d.Bytes())
 		case ctaProtoInfo:
-			nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+			d.Inside(func(d *netlink.Decoder) {
 				if d.Type() == ctaProtoInfoTCP {
-					nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+					d.Inside(func(d *netlink.Decoder) {
 						if d.Type() == ctaTCPState {
 							e.tcpState = d.Uint8()
 						}
@@ -160,11 +160,11 @@ func parse(m netlink.Message) (e entry, err error) {
 }
 
 // tuple reads one direction of a session.
-func tuple(d *netlink.AttributeDecoder, s *door.Session) {
+func tuple(d *netlink.Decoder, s *door.Session) {
 	var from, to netip.Addr
 	var fromPort, toPort uint16
-	nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
-		nfnetlink.Inside(d, func(in *netlink.AttributeDecoder) {
+	d.Inside(func(d *netlink.Decoder) {
+		d.Inside(func(in *netlink.Decoder) {
 			const ip, proto = ctaTupleIP << 8, ctaTupleProto << 8
 			switch int(d.Type())<<8 | int(in.Type()) {
 			case ip | ctaIPv4Source, ip | ctaIPv6Source:

@@ -7,15 +7,14 @@ import (
 	"encoding/binary"
 	"testing"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // FuzzParse reads what may be a session of the kernel's. What ends it names it as the kernel did.
 func FuzzParse(f *testing.F) {
-	f.Add(message(get, 0, unix.AF_INET, nfnetlink.Encode(func(a *nfnetlink.Encoder) {
+	f.Add(message(get, 0, unix.AF_INET, netlink.Encode(func(a *netlink.Encoder) {
 		for kind, source := range map[uint16][]byte{ctaOrig: {203, 0, 113, 7}, ctaReply: {192, 168, 1, 22}} {
 			a.Nest(kind, func() {
 				a.Nest(ctaTupleIP, func() {

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // leave is what admit gives: for whom to open or close which doors, or why not.
@@ -325,7 +326,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 		e.Detail = "the firewall has no set for this door yet"
 	}
 	d.events.add(now, e)
-	if c := d.policy.doors[g.Door]; c.Wake != nil {
+	if c := d.policy.doors[g.Door]; c.Wake != (wire.MAC{}) {
 		if err := d.sys.Wake(c.Wake, c.DestIP); err != nil {
 			d.events.add(now, control.Event{Kind: trouble, Door: g.Door, Detail: "wake-on-lan: " + err.Error()})
 		}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"runtime/debug"
 	"slices"
@@ -49,7 +48,7 @@ type System struct {
 	Isolation   *control.Isolation   // as status tells it; nil = nothing is told
 	Now         func() time.Time
 	Speed       int // of the processor, see knock.Config; 0 = that of the slowest router
-	Wake        func(card net.HardwareAddr, host netip.Addr) error
+	Wake        func(card wire.MAC, host netip.Addr) error
 
 	paper *Paper // whose daemon this is, nil = it is a real one
 }

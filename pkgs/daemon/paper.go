@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"time"
@@ -48,7 +47,7 @@ func OnPaper(text string, synced func() bool, say func(time.Time) string, tell f
 		Sessions:    noSessions{},
 		ClockSynced: synced,
 		Now:         func() time.Time { return p.now },
-		Wake:        func(net.HardwareAddr, netip.Addr) error { return nil },
+		Wake:        func(wire.MAC, netip.Addr) error { return nil },
 		paper:       p,
 	})
 	if err != nil {

@@ -5,7 +5,6 @@ package daemon_test
 import (
 	"errors"
 	"maps"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -146,7 +145,7 @@ func (r *rig) system() daemon.System {
 		Memory:      r.memory,
 		ClockSynced: func() bool { return r.synced },
 		Now:         func() time.Time { return r.now },
-		Wake: func(card net.HardwareAddr, host netip.Addr) error {
+		Wake: func(card wire.MAC, host netip.Addr) error {
 			r.woken = append(r.woken, card.String()+" "+host.String())
 			return r.asleep
 		},

@@ -6,46 +6,33 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"syscall"
-	"unsafe"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // conn asks the kernel about sets, and changes them. What it found it knows as long as the generation
 // is the same, so that a grant takes one message and its answer.
 type conn struct {
-	netlink    *netlink.Conn
-	raw        syscall.RawConn // the same
+	*netlink.Conn
 	table      string
 	generation uint32 // of the ruleset, when it was last asked for, or after our own last change
 	// sure says that no transaction was under way when the generation was that: what is found since
 	// then is true, or the generation is another, and every change is refused.
-	sure bool
-	// answer has room for the largest that the kernel sends to who has no more (NLMSG_GOODSIZE,
-	// linux/netlink.h), but for errors, which repeat what they answer: see open.
-	answer [8 << 10]byte
-	known  map[string]doorSets // by door: what was found since then, if it can be served; see Sync
+	sure  bool
+	known map[string]doorSets // by door: what was found since then, if it can be served; see Sync
 }
 
 // open connects to nftables.
 func open(table string) (*conn, error) {
-	nl, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	nl, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := nl.SyscallConn()
-	if err == nil {
-		err = nl.SetOption(netlink.CapAcknowledge, true) // errors repeat a header only; since Linux 4.3
-	}
-	if err != nil {
-		return nil, errors.Join(err, nl.Close())
-	}
-	return &conn{netlink: nl, raw: raw, table: table}, nil
+	nl.Quick = true
+	return &conn{Conn: nl, table: table}, nil
 }
 
 // begin asks for the generation, waits until no transaction is under way, and forgets what was found
@@ -75,7 +62,7 @@ func (c *conn) look(name string) (s doorSets, err error) {
 	for _, six := range []bool{false, true} {
 		set := SetName(name, six)
 		var info setInfo
-		err := c.ask(askSet(unix.NFT_MSG_GETSET, 0, c.table, set), func(m netlink.Message) (err error) {
+		err := c.Ask(askSet(unix.NFT_MSG_GETSET, 0, c.table, set), func(m netlink.Message) (err error) {
 			info, err = parseSet(m)
 			return err
 		})
@@ -101,7 +88,7 @@ func (c *conn) look(name string) (s doorSets, err error) {
 
 // elements reads a set.
 func (c *conn) elements(set string) (list []element, err error) {
-	err = c.ask(askSet(unix.NFT_MSG_GETSETELEM, netlink.Dump, c.table, set), func(m netlink.Message) error {
+	err = c.Ask(askSet(unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, c.table, set), func(m netlink.Message) error {
 		some, err := parseElements(m)
 		list = append(list, some...)
 		return err
@@ -111,7 +98,7 @@ func (c *conn) elements(set string) (list []element, err error) {
 
 // askGeneration returns the number of the ruleset's generation, which every change of nftables moves.
 func (c *conn) askGeneration() (generation uint32, err error) {
-	err = c.ask(message(unix.NFT_MSG_GETGEN, 0, nil), func(m netlink.Message) (err error) {
+	err = c.Ask(message(unix.NFT_MSG_GETGEN, 0, nil), func(m netlink.Message) (err error) {
 		generation, err = parseGeneration(m)
 		return err
 	})
@@ -127,7 +114,7 @@ func (c *conn) askGeneration() (generation uint32, err error) {
 // It is an empty transaction, for which the kernel takes its lock. Of one that succeeds old kernels
 // say nothing; a refusal comes before the next answer.
 func (c *conn) wait() error {
-	if err := c.send(transaction(c.generation, c.table, nil)...); err != nil {
+	if err := c.Send(transaction(c.generation, c.table, nil)...); err != nil {
 		return err
 	}
 	_, err := c.askGeneration()
@@ -140,70 +127,14 @@ func (c *conn) commit(changes []change) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	if err := c.send(transaction(c.generation, c.table, changes)...); err != nil {
+	if err := c.Send(transaction(c.generation, c.table, changes)...); err != nil {
 		return err
 	}
-	if _, err := c.receive(func(netlink.Message) error { return errors.New("an answer that is none to a change") }); err != nil {
+	if err := c.Answer(func(netlink.Message) error { return errors.New("an answer that is none to a change") }); err != nil {
 		return err
 	}
 	if c.generation++; c.generation == 0 { // as nf_tables_commit counts
 		c.generation++
 	}
 	return nil
-}
-
-// ask sends a question and calls each for every message of the answer.
-func (c *conn) ask(question netlink.Message, each func(netlink.Message) error) error {
-	if err := c.send(question); err != nil {
-		return err
-	}
-	for {
-		if last, err := c.receive(each); last || err != nil {
-			return err
-		}
-	}
-}
-
-// The kernel has done what it was told when the sending returns, its answer is there, and the socket does not
-// block. So both are done by system calls, and not by the poller of Go's runtime, which took a quarter of a
-// knock's time.
-
-// send may wait for a transaction of somebody else, for as long as that takes: the runtime is told, so that
-// all other goroutines go on, also where there is one processor.
-func (c *conn) send(messages ...netlink.Message) error {
-	var b []byte
-	for _, m := range messages {
-		b = nfnetlink.Append(b, m)
-	}
-	_, err := c.call(true, unix.SYS_SENDTO, b, 0)
-	return err
-}
-
-// receive is nfnetlink.Each of the next datagram.
-func (c *conn) receive(each func(netlink.Message) error) (last bool, err error) {
-	n, err := c.call(false, unix.SYS_RECVFROM, c.answer[:], unix.MSG_TRUNC)
-	if err != nil {
-		return false, err
-	}
-	if n > len(c.answer) {
-		return false, fmt.Errorf("an answer of %d bytes", n)
-	}
-	return nfnetlink.Each(c.answer[:n], each)
-}
-
-// call makes a system call on the socket. Whether it may wait is what the runtime is told.
-func (c *conn) call(mayWait bool, number uintptr, b []byte, flags uintptr) (n int, err error) {
-	var size uintptr
-	var failed unix.Errno
-	err = c.raw.Control(func(fd uintptr) {
-		if mayWait {
-			size, _, failed = unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
-		} else {
-			size, _, failed = unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
-		}
-	})
-	if err == nil && failed != 0 {
-		err = failed
-	}
-	return int(size), err
 }

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/lab"
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // enter begins a namespace of its own with an empty table and what text adds, and returns who runs
@@ -225,20 +224,20 @@ func TestTransaction_on_an_old_kernel(t *testing.T) {
 // play does to a set what an old kernel does with a message.
 func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
 	t.Helper()
-	kind := int(m.Header.Type) & 0xff
-	if m.Header.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Header.Type == unix.NFNL_MSG_BATCH_END {
+	kind := int(m.Type) & 0xff
+	if m.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Type == unix.NFNL_MSG_BATCH_END {
 		return
 	}
-	err := nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+	err := netlink.Decode(m, func(d *netlink.Decoder) {
 		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			return
 		}
-		nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+		d.Inside(func(d *netlink.Decoder) {
 			var e element
-			nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+			d.Inside(func(d *netlink.Decoder) {
 				switch d.Type() {
 				case unix.NFTA_SET_ELEM_KEY:
-					nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
+					d.Inside(func(d *netlink.Decoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
 				case unix.NFTA_SET_ELEM_TIMEOUT:
 					e.left = time.Duration(d.Uint64()) * time.Millisecond
 				}

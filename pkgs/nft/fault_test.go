@@ -3,7 +3,6 @@
 package nft
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,18 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/lab"
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
 )
 
 // nas are the sets of door nas.
@@ -221,37 +217,5 @@ func TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_r
 	// That there is no set is looked at twice.
 	if len(used) != 5 || used[0] != used[3] || used[3] == used[4] {
 		t.Errorf("connections %p, want a new one for the last only", used)
-	}
-}
-
-// TestEach_of_an_answer_that_is_damaged ends with an error, whatever the kernel sends.
-func TestEach_of_an_answer_that_is_damaged(t *testing.T) {
-	answer := func(size uint32, kind uint16, rest ...byte) []byte {
-		b := binary.NativeEndian.AppendUint32(nil, size)
-		b = binary.NativeEndian.AppendUint16(b, kind)
-		b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_MULTI)
-		return append(append(b, make([]byte, 8)...), rest...)
-	}
-	errno := func(e unix.Errno) []byte { return binary.NativeEndian.AppendUint32(nil, -uint32(e)) }
-	rule := answer(20, unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE, 1, 0, 0, 0)
-	for _, tt := range []struct {
-		name   string
-		b      []byte
-		last   bool
-		failed bool
-	}{
-		{"a rule", rule, false, false},
-		{"a rule and the end", append(slices.Clone(rule), answer(20, unix.NLMSG_DONE, 0, 0, 0, 0)...), true, false},
-		{"an error", answer(36, unix.NLMSG_ERROR, append(errno(unix.EPERM), make([]byte, 16)...)...), false, true},
-		{"an end with an error", answer(20, unix.NLMSG_DONE, errno(unix.EINTR)...), false, true},
-		{"a part of a header", rule[:15], false, true},
-		{"a header alone", answer(16, unix.NLMSG_DONE), false, true},
-		{"a size of nothing", answer(0, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
-		{"a size that is larger than all", answer(21, unix.NLMSG_DONE, 0, 0, 0, 0), false, true},
-	} {
-		last, err := nfnetlink.Each(tt.b, func(netlink.Message) error { return nil })
-		if last != tt.last || (err != nil) != tt.failed {
-			t.Errorf("%s: last %t, error %v", tt.name, last, err)
-		}
 	}
 }

@@ -6,10 +6,9 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // The messages of nftables (linux/netfilter/nf_tables.h) that keeping elements takes. All numbers in
@@ -32,37 +31,38 @@ type setInfo struct {
 }
 
 // message returns a request of nftables about family inet.
-func message(kind int, flags netlink.HeaderFlags, attributes []byte) netlink.Message {
-	return nfnetlink.Message(unix.NFNL_SUBSYS_NFTABLES, kind, flags, unix.NFPROTO_INET, attributes)
+func message(kind int, flags uint16, attributes []byte) netlink.Message {
+	return netlink.Netfilter(unix.NFNL_SUBSYS_NFTABLES, kind, flags, unix.NFPROTO_INET, attributes)
 }
 
 // bound is a message that begins or ends a transaction.
-func bound(kind netlink.HeaderType, attributes []byte) netlink.Message {
+func bound(kind uint16, attributes []byte) netlink.Message {
 	header := []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, unix.NFNL_SUBSYS_NFTABLES}
 	return netlink.Message{
-		Header: netlink.Header{Type: kind, Flags: netlink.Request},
-		Data:   append(header, attributes...),
+		Type:  kind,
+		Flags: unix.NLM_F_REQUEST,
+		Data:  append(header, attributes...),
 	}
 }
 
 // ofSet names a set; NFTA_SET_TABLE and NFTA_SET_NAME are numbered as those of an element list are.
-func ofSet(e *nfnetlink.Encoder, table, set string) {
+func ofSet(e *netlink.Encoder, table, set string) {
 	e.String(unix.NFTA_SET_TABLE, table)
 	e.String(unix.NFTA_SET_NAME, set)
 }
 
 // askSet is a question about a set.
-func askSet(kind int, flags netlink.HeaderFlags, table, set string) netlink.Message {
-	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) { ofSet(e, table, set) }))
+func askSet(kind int, flags uint16, table, set string) netlink.Message {
+	return message(kind, flags, netlink.Encode(func(e *netlink.Encoder) { ofSet(e, table, set) }))
 }
 
 // elementsMessage adds elements to a set (NFT_MSG_NEWSETELEM) or deletes them (NFT_MSG_DELSETELEM).
 func elementsMessage(kind int, table, set string, list []element) netlink.Message {
-	var flags netlink.HeaderFlags
+	var flags uint16
 	if kind == unix.NFT_MSG_NEWSETELEM {
-		flags = netlink.Create
+		flags = unix.NLM_F_CREATE
 	}
-	return message(kind, flags, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+	return message(kind, flags, netlink.Encode(func(e *netlink.Encoder) {
 		ofSet(e, table, set)
 		e.Nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
 			for _, x := range list {
@@ -90,7 +90,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 //
 // The last change is answered; of the others the kernel tells only what fails, before that answer.
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
-	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, netlink.Encode(func(e *netlink.Encoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
 	}))}
 	for _, c := range changes {
@@ -106,14 +106,14 @@ func transaction(generation uint32, table string, changes []change) []netlink.Me
 		add(unix.NFT_MSG_NEWSETELEM, c.fresh)
 	}
 	if len(changes) > 0 {
-		list[len(list)-1].Header.Flags |= netlink.Acknowledge
+		list[len(list)-1].Flags |= unix.NLM_F_ACK
 	}
 	return append(list, bound(unix.NFNL_MSG_BATCH_END, nil))
 }
 
 // parseGeneration reads the answer to NFT_MSG_GETGEN.
 func parseGeneration(m netlink.Message) (generation uint32, err error) {
-	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+	err = netlink.Decode(m, func(d *netlink.Decoder) {
 		if d.Type() == unix.NFTA_GEN_ID {
 			generation = d.Uint32()
 		}
@@ -123,7 +123,7 @@ func parseGeneration(m netlink.Message) (generation uint32, err error) {
 
 // parseSet reads the answer to NFT_MSG_GETSET.
 func parseSet(m netlink.Message) (s setInfo, err error) {
-	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+	err = netlink.Decode(m, func(d *netlink.Decoder) {
 		switch d.Type() {
 		case unix.NFTA_SET_FLAGS:
 			s.flags = d.Uint32()
@@ -138,12 +138,12 @@ func parseSet(m netlink.Message) (s setInfo, err error) {
 
 // parseElements reads one of the answers to NFT_MSG_GETSETELEM.
 func parseElements(m netlink.Message) (list []element, err error) {
-	one := func(d *netlink.AttributeDecoder) {
+	one := func(d *netlink.Decoder) {
 		var x element
-		nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+		d.Inside(func(d *netlink.Decoder) {
 			switch d.Type() {
 			case unix.NFTA_SET_ELEM_KEY:
-				nfnetlink.Inside(d, func(d *netlink.AttributeDecoder) {
+				d.Inside(func(d *netlink.Decoder) {
 					if d.Type() == unix.NFTA_DATA_VALUE {
 						x.address, _ = netip.AddrFromSlice(d.Bytes())
 					}
@@ -154,9 +154,9 @@ func parseElements(m netlink.Message) (list []element, err error) {
 		})
 		list = append(list, x)
 	}
-	err = nfnetlink.Decode(m, func(d *netlink.AttributeDecoder) {
+	err = netlink.Decode(m, func(d *netlink.Decoder) {
 		if d.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-			nfnetlink.Inside(d, one)
+			d.Inside(one)
 		}
 	})
 	return list, err

@@ -6,22 +6,21 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // FuzzAnswers reads what may be an answer of the kernel. Elements that were read are written and read again.
 func FuzzAnswers(f *testing.F) {
 	f.Add(elementsMessage(unix.NFT_MSG_NEWSETELEM, "fw4", "latchkey1_nas_4", []element{{address: one}, {address: two}}).Data)
 	f.Add(elementsMessage(unix.NFT_MSG_NEWSETELEM, "fw4", "latchkey1_nas_6", []element{{address: six}}).Data)
-	f.Add(message(unix.NFT_MSG_GETSET, 0, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+	f.Add(message(unix.NFT_MSG_GETSET, 0, netlink.Encode(func(e *netlink.Encoder) {
 		e.Uint32(unix.NFTA_SET_FLAGS, unix.NFT_SET_TIMEOUT)
 		e.Uint32(unix.NFTA_SET_KEY_TYPE, 7)
 		e.Uint32(unix.NFTA_SET_KEY_LEN, 4)
 	})).Data)
-	f.Add(message(unix.NFT_MSG_GETGEN, 0, nfnetlink.Encode(func(e *nfnetlink.Encoder) { e.Uint32(unix.NFTA_GEN_ID, 9) })).Data)
+	f.Add(message(unix.NFT_MSG_GETGEN, 0, netlink.Encode(func(e *netlink.Encoder) { e.Uint32(unix.NFTA_GEN_ID, 9) })).Data)
 	f.Add([]byte{1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m := netlink.Message{Data: data}

@@ -69,7 +69,7 @@ func Open(cfg Config) (*Firewall, error) {
 	var err error
 	if f.changes, err = watch(func(port uint32) bool { return port == f.port.Load() }); err != nil {
 		err = f.explain(err)
-		return nil, errors.Join(err, f.conn.netlink.Close())
+		return nil, errors.Join(err, f.conn.Close())
 	}
 	return f, nil
 }
@@ -86,7 +86,7 @@ func (f *Firewall) Shutdown() error {
 	if f.conn == nil {
 		return nil
 	}
-	return f.conn.netlink.Close()
+	return f.conn.Close()
 }
 
 // Open is door.Firewall's.
@@ -280,9 +280,10 @@ func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 }
 
 // passes tells whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
-// the kernel was giving a set more room (EBUSY), or an answer found none in the socket (ENOBUFS).
+// also while a list was read (EINTR), the kernel was giving a set more room (EBUSY), or an answer found none
+// in the socket (ENOBUFS).
 func passes(err error) bool {
-	return errors.Is(err, unix.ERESTART) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
+	return errors.Is(err, unix.ERESTART) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
 }
 
 // missing tells whether an error says that a set is not there.
@@ -312,7 +313,7 @@ func (f *Firewall) try(do func(c *conn) error, fresh bool) error {
 		err = cmp.Or(c.wait(), err)
 	}
 	if err != nil && !isReason(err) {
-		_ = c.netlink.Close()
+		_ = c.Close()
 		f.conn = nil
 	}
 	return err
@@ -325,7 +326,7 @@ func (f *Firewall) dial() (*conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.port.Store(c.netlink.PID())
+		f.port.Store(c.Port())
 		f.conn = c
 	}
 	return f.conn, nil

@@ -7,10 +7,9 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/latchkey/latchkey/pkgs/nfnetlink"
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 // Rules reads the table's rules, and returns what tells whether any of them refers to a door's set for
@@ -20,7 +19,11 @@ import (
 // them: there may be thousands of others.
 func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) {
 	named := map[string]bool{} // at most as many as there are sets of ours
-	if err := f.readRules(named); err != nil {
+	for n := 0; n == 0 || n < tries && passes(err); n++ {
+		clear(named)
+		err = f.readRules(named)
+	}
+	if err != nil {
 		return nil, f.explain(fmt.Errorf("read rules: %w", err))
 	}
 	return func(door string, six bool) bool { return named[SetName(door, six)] }, nil
@@ -31,11 +34,11 @@ func (f *Firewall) readRules(named map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	defer c.netlink.Close()
-	question := message(unix.NFT_MSG_GETRULE, netlink.Dump, nfnetlink.Encode(func(e *nfnetlink.Encoder) {
+	defer c.Close()
+	question := message(unix.NFT_MSG_GETRULE, unix.NLM_F_DUMP, netlink.Encode(func(e *netlink.Encoder) {
 		e.String(unix.NFTA_RULE_TABLE, f.table)
 	}))
-	return c.ask(question, func(m netlink.Message) error {
+	return c.Ask(question, func(m netlink.Message) error {
 		addNames(named, m.Data)
 		return nil
 	})

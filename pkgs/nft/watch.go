@@ -10,9 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/mdlayher/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
 const (
@@ -72,13 +73,13 @@ func (w *watcher) listen() (*netlink.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, nil)
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, err
 	}
-	err = conn.SetBPF(filter)
+	err = conn.SetFilter(filter)
 	if err == nil {
-		err = conn.JoinGroup(unix.NFNLGRP_NFTABLES)
+		err = conn.Join(unix.NFNLGRP_NFTABLES)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("watch for changes: %w", err), conn.Close())
@@ -112,19 +113,17 @@ func (w *watcher) run(conn *netlink.Conn) {
 // read reads until the connection breaks or is closed.
 func (w *watcher) read(conn *netlink.Conn) {
 	for {
-		messages, err := conn.Receive()
+		err := conn.Wait(func(m netlink.Message) {
+			// A notification has the port of the socket that asked for the change.
+			if !w.own(m.Port) {
+				w.tell()
+			}
+		})
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
 			w.tell() // more came than the socket holds: something did change
-			continue
 		case err != nil:
 			return
-		}
-		for _, m := range messages {
-			// A notification has the port of the socket that asked for the change.
-			if !w.own(m.Header.PID) {
-				w.tell()
-			}
 		}
 	}
 }

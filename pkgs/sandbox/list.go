@@ -17,8 +17,8 @@ import (
 // through the list from its beginning.
 var plain = []uint32{
 	// packets, netlink, callers of the control socket, files: by descriptors that are open
-	unix.SYS_READ, unix.SYS_RECVMMSG, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_RECVFROM, unix.SYS_RECVMSG,
-	unix.SYS_SENDTO, unix.SYS_SENDMSG,
+	unix.SYS_READ, unix.SYS_RECVMMSG, unix.SYS_WRITE, unix.SYS_PREAD64, unix.SYS_RECVFROM,
+	unix.SYS_SENDTO,
 
 	// waiting, and the clock where it cannot be read without a call
 	unix.SYS_PPOLL, unix.SYS_NANOSLEEP, unix.SYS_FUTEX, unix.SYS_EPOLL_PWAIT, unix.SYS_EPOLL_CTL, unix.SYS_CLOCK_NANOSLEEP,

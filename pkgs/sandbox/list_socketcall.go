@@ -15,8 +15,8 @@ func socketcalls() call {
 		socket, bind, getsockname = 1, 2, 6
 		sendto, recvfrom          = 11, 12
 		setsockopt, getsockopt    = 14, 15
-		sendmsg, recvmsg, accept4 = 16, 17, 18
+		accept4                   = 18
 	)
-	return only(unix.SYS_SOCKETCALL, 0, recvfrom, recvmsg, sendto, sendmsg, accept4,
+	return only(unix.SYS_SOCKETCALL, 0, recvfrom, sendto, accept4,
 		socket, bind, getsockname, setsockopt, getsockopt)
 }

@@ -9,11 +9,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latchkey/latchkey/pkgs/netlink"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -23,24 +23,14 @@ const port = 9
 
 // Send sends the magic packet for a network card to the broadcast address of the network that host
 // is in. It fails if the router has no IPv4 address in that network. Needs CAP_NET_RAW.
-func Send(card net.HardwareAddr, host netip.Addr) error {
-	if len(card) != 6 {
-		return fmt.Errorf("hardware address %s has %d bytes, magic packets are for 6", card, len(card))
-	}
-	devices, err := net.Interfaces()
+func Send(card wire.MAC, host netip.Addr) error {
+	list, err := netlink.Addresses()
 	if err != nil {
-		return fmt.Errorf("own addresses: %w", err)
+		return err
 	}
-	for _, d := range devices {
-		addrs, err := d.Addrs()
-		if err != nil {
-			continue // it is gone
-		}
-		for _, a := range addrs {
-			own, err := netip.ParsePrefix(a.String())
-			if err == nil && own.Contains(host) && own.Addr().Is4() && own.Bits() <= 30 {
-				return sendTo(d.Index, own, card)
-			}
+	for _, own := range list {
+		if n := own.Network; n.Contains(host) && n.Addr().Is4() && n.Bits() <= 30 {
+			return sendTo(own.Device, n, card)
 		}
 	}
 	return fmt.Errorf("the router has no address in the network of %s", host)
@@ -48,7 +38,7 @@ func Send(card net.HardwareAddr, host netip.Addr) error {
 
 // sendTo sends by a device into the network of an own address. It takes a packet socket, so that the
 // daemon needs no socket of a network for this alone, which it could also do other things with.
-func sendTo(device int, own netip.Prefix, card net.HardwareAddr) error {
+func sendTo(device int, own netip.Prefix, card wire.MAC) error {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("magic packet: %w", err)
@@ -68,8 +58,8 @@ func sendTo(device int, own netip.Prefix, card net.HardwareAddr) error {
 }
 
 // magic is six bytes of ones and the hardware address sixteen times.
-func magic(card net.HardwareAddr) []byte {
-	return append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat(card, 16)...)
+func magic(card wire.MAC) []byte {
+	return append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat(card[:], 16)...)
 }
 
 // broadcast returns the highest address of an IPv4 network (RFC 919, section 7).

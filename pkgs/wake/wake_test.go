@@ -5,14 +5,15 @@ package wake
 import (
 	"bytes"
 	"encoding/hex"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 func TestMagic(t *testing.T) {
-	card := net.HardwareAddr{0x00, 0x11, 0x32, 0xaa, 0xbb, 0xcc}
+	card := wire.MAC{0x00, 0x11, 0x32, 0xaa, 0xbb, 0xcc}
 	want, _ := hex.DecodeString("ffffffffffff" + strings.Repeat("001132aabbcc", 16))
 	if got := magic(card); !bytes.Equal(got, want) {
 		t.Errorf("magic(%s) = %x, want %x", card, got, want)
@@ -36,16 +37,10 @@ func TestBroadcast(t *testing.T) {
 }
 
 func TestSendRefuses(t *testing.T) {
-	card := net.HardwareAddr{0x00, 0x11, 0x32, 0xaa, 0xbb, 0xcc}
+	card := wire.MAC{0x00, 0x11, 0x32, 0xaa, 0xbb, 0xcc}
 	t.Run("a_host_in_no_network_of_ours", func(t *testing.T) {
 		err := Send(card, netip.MustParseAddr("198.51.100.1"))
 		if err == nil || !strings.Contains(err.Error(), "no address in the network of 198.51.100.1") {
-			t.Errorf("Send = %v", err)
-		}
-	})
-	t.Run("an_address_of_another_kind_of_network", func(t *testing.T) {
-		err := Send(card[:5], netip.MustParseAddr("127.0.0.1"))
-		if err == nil || !strings.Contains(err.Error(), "has 5 bytes") {
 			t.Errorf("Send = %v", err)
 		}
 	})
