@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,15 +110,16 @@ func TestAnswersAreNotInTheRadar(t *testing.T) {
 		}
 	}()
 	lab.Serve(t, "neighbour", ":8000")
-	talk := func(from string) (stop func()) {
+	talk := func(from string) (answers *atomic.Int64, stop func()) {
 		var c net.Conn
 		lab.In(t, "router", func() (err error) {
 			c, err = (&net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.MustParseAddrPort(from))}).Dial("udp", neighbour+":6000")
 			return err
 		})
-		end, ended := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(ended)
+		answers = new(atomic.Int64)
+		end := make(chan struct{})
+		var talking sync.WaitGroup
+		talking.Go(func() {
 			for {
 				select {
 				case <-end:
@@ -124,10 +128,23 @@ func TestAnswersAreNotInTheRadar(t *testing.T) {
 					c.Write([]byte("x"))
 				}
 			}
-		}()
-		return func() { close(end); <-ended; c.Close() }
+		})
+		talking.Go(func() {
+			b := make([]byte, 100)
+			for {
+				_, err := c.Read(b)
+				if errors.Is(err, net.ErrClosed) {
+					return
+				}
+				if err == nil {
+					answers.Add(1)
+				}
+			}
+		})
+		return answers, func() { close(end); c.Close(); talking.Wait() }
 	}
-	defer talk(router + ":40000")()
+	_, stop := talk(router + ":40000")
+	defer stop()
 	for range 20 {
 		if !lab.Reach(t, "router", neighbour+":8000", 5*time.Second) {
 			t.Fatal("the service outside does not answer")
@@ -139,13 +156,17 @@ func TestAnswersAreNotInTheRadar(t *testing.T) {
 		t.Errorf("answers count as attempts: %+v", s)
 	}
 	// From a port below 32768 they count until this port was seen to talk, which is looked for now and then.
-	defer talk(router + ":6881")()
+	answers, stop := talk(router + ":6881")
+	defer stop()
 	last := -1
 	lab.Wait(t, "the answers count no more", func() bool {
-		before := last
+		before, came, marked := d.claimedBy(neighbour).Attempts, answers.Load(), d.claimedBy(phone).Attempts
+		lab.Wait(t, "answers come", func() bool { return answers.Load() >= came+20 })
+		// Packets are looked at in the order in which they come, so these were, once the phone's is.
+		lab.On("phone", "nmap", "-n", "-Pn", "--privileged", "-sS", "-p", "1", router).Run()
+		lab.Wait(t, "the phone is seen", func() bool { return d.claimedBy(phone).Attempts > marked })
 		last = d.claimedBy(neighbour).Attempts
-		time.Sleep(3 * time.Second) // a pause between two looks: 150 packets come in it
-		return last > 0 && last == before
+		return last == before
 	})
 	t.Logf("%d answers of a talk from port 6881 counted", last)
 }
