@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 )
@@ -53,7 +54,11 @@ func printRadar(w io.Writer, r control.Radar) {
 		if s.Scan {
 			what = "scan"
 		}
-		fmt.Fprintf(w, "  %-15s %s %8d attempts at %d to %d ports, %s to %s\n", s.Address, what, s.Attempts, s.Ports, s.Most,
+		ports := strconv.Itoa(s.Ports)
+		if s.Most > s.Ports {
+			ports += " to " + strconv.Itoa(s.Most)
+		}
+		fmt.Fprintf(w, "  %-15s %s %8d attempts at about %s ports, %s to %s\n", s.Address, what, s.Attempts, ports,
 			sayLocal(s.First, false), sayLocal(s.Last, false))
 	}
 }

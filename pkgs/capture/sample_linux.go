@@ -34,7 +34,7 @@ type Sampler struct {
 
 const (
 	// sampleRoom is how much memory the queues of all devices may have, in bytes of the kernel's accounting: 50
-	// to 160 packets, see receiveBuffer. It is taken while there are packets only.
+	// to 160 packets, see receiveBuffer. One packet more is let in. It is taken while there are packets only.
 	sampleRoom = 128 << 10
 
 	// How long to wait between two calls of Read: when something came before it, and when nothing did.

@@ -7,8 +7,10 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -284,5 +286,30 @@ func TestSampleProgramTakesAnyPacket(t *testing.T) {
 	}
 	if n := len(sampleCode(make([]uint16, mostBut), 1)); n > 200 {
 		t.Errorf("%d instructions", n)
+	}
+}
+
+// All its memory is in Sampler itself and in the queues, however many devices there are.
+func TestSampler_has_no_more_memory_than_it_says(t *testing.T) {
+	lab.Enter(t)
+	addRouter(t)
+	addPair(t, "lk2", "lk3")
+	for _, devices := range [][]string{{"lk0"}, {"lk0", "lk1", "lk2", "lk3"}} {
+		s := newSampler(t, devices...)
+		s.into(t, sampled{})
+		all := 0
+		for _, d := range s.samples {
+			room, err := unix.GetsockoptInt(d.fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += room
+		}
+		if all > sampleRoom || all < sampleRoom*9/10 {
+			t.Errorf("%d devices have queues of %d bytes, want %d", len(devices), all, sampleRoom)
+		}
+	}
+	if size := unsafe.Sizeof(Sampler{}); size > 6<<10 {
+		t.Errorf("a Sampler has %d bytes", size)
 	}
 }

@@ -149,8 +149,8 @@ type RadarSender struct {
 	Address  string    `json:"address"`
 	Attempts int       `json:"attempts"`
 	Samples  int       `json:"samples"`
-	Ports    int       `json:"ports"`         // at least
-	Most     int       `json:"ports_at_most"` // the same as Ports where all attempts were looked at
+	Ports    int       `json:"ports"`         // at least, with a relative standard error below 5 %
+	Most     int       `json:"ports_at_most"` // with the same error; Ports where all attempts were looked at, else much more if it tried ports twice
 	Hours    int       `json:"hours"`         // of the week in which it was seen
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`

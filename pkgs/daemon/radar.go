@@ -32,6 +32,9 @@ const mostFriends = 64
 var toldScans = rate.Limit{Every: 10 * time.Minute, Burst: 12}
 
 // watch is the radar. It decides nothing, and has a lock of its own, for which no knock waits.
+//
+// Its memory is 260 kB in all: 125 kB of radar.Table, 128 kB that the kernel may queue for capture.Sampler, 6 kB
+// of Sampler itself, 2 kB of friends. An answer takes up to 100 kB more while it is made.
 type watch struct {
 	_       [0]func()       // nobody compares it
 	changed chan struct{}   // 1 deep: it was switched on or off
