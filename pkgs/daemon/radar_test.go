@@ -121,6 +121,13 @@ func TestFewScansAreTold(t *testing.T) {
 		if last := list[len(list)-1]; len(list) != 13 || last.Address != "203.0.113.201" || last.Hidden == 0 {
 			t.Errorf("%d told, the last is %+v", len(list), last)
 		}
+		time.Sleep(20 * time.Minute)
+		s.scan(netip.MustParseAddr("203.0.113.202"), 50)
+		time.Sleep(15 * time.Second)
+		list = r.scans()
+		if last := list[len(list)-1]; len(list) != 14 || last.Hidden != 0 {
+			t.Errorf("%d told, the last, before which none was hidden, is %+v", len(list), last)
+		}
 	})
 }
 
