@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"pkgs/control":   {},
 	"pkgs/door":      {},
 	"pkgs/rate":      {},
+	"pkgs/radar":     {"pkgs/control", "pkgs/wire"},
 	"pkgs/terminal":  {},
 	"pkgs/clock":     {},
 	"pkgs/link":      {"pkgs/knock", "pkgs/seal", "pkgs/wire"},
@@ -52,7 +53,7 @@ var arrows = map[string][]string{
 	"pkgs/send":      {"pkgs/knock", "pkgs/link", "pkgs/resolver", "pkgs/seal", "pkgs/wire"},
 	"pkgs/probe":     {"pkgs/send"},
 	"pkgs/resolver":  {},
-	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
+	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/radar", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
 	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/knock", "pkgs/nft",
 		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/wake", "pkgs/wire"},
@@ -85,7 +86,7 @@ var barred = []struct{ program, imported, why string }{
 }
 
 // pure packages have no input and output of their own: a test of one is a list of values.
-var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/rate", "pkgs/share", "pkgs/clock", "pkgs/command"}
+var pure = []string{"pkgs/uci", "pkgs/wire", "pkgs/knock", "pkgs/seal", "pkgs/link", "pkgs/pickup", "pkgs/radar", "pkgs/rate", "pkgs/share", "pkgs/clock", "pkgs/command"}
 
 // impure is what they must not import.
 var impure = []string{"os", "log", "log/slog", "net", "net/http", "os/exec", "sync", "syscall", "golang.org/x/sys/unix"}

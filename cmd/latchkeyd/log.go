@@ -54,6 +54,9 @@ func logLine(e control.Event) string {
 	}
 	word("knock", e.Knock)
 	word("reason", e.Reason)
+	if e.Ports > 0 {
+		word("ports", strconv.Itoa(e.Ports))
+	}
 	word("detail", e.Detail)
 	if e.Hidden > 0 {
 		word("hidden", strconv.Itoa(e.Hidden))

@@ -47,6 +47,7 @@ func commands() []command {
 		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
 		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all (--cut: end open connections, too)", closeDoor},
 		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
+		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, who they say they are", showRadar},
 		{"check", "FILE [--public]", "tell everything that is wrong with a configuration (- is standard input, as in trace and import)", check},
 		{"firewall", "FILE", "tell what a configuration wants of the router and its firewall; for the init script", firewall},
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},

@@ -107,6 +107,11 @@ func runBy(now func() time.Time, e env, args []string) error {
 		return err
 	}
 	defer inside.Close()
+	strangers, err := capture.NewSampler()
+	if err != nil {
+		return err
+	}
+	defer strangers.Close()
 	addresses, err := capture.NewAddresses()
 	if err != nil {
 		return err
@@ -126,6 +131,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Capture:         packets{live},
 		Home:            addresses.Home,
 		Inside:          packets{inside},
+		Strangers:       strangers,
 		Memory:          memory,
 		History:         historyAt(kept),
 		ClockSynced:     func() bool { return clock().Right },
@@ -178,9 +184,15 @@ func serve(ctx context.Context, stop func(), d *daemon.Daemon, l *control.Listen
 		stop() // without it nobody could ask what is open
 		served <- err
 	}()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		d.WatchStrangers(ctx)
+	}()
 	err := d.Run(ctx, reloads)
 	stop()
 	err = errors.Join(err, <-served)
+	<-watched
 	endLog()
 	select {
 	case <-logged:

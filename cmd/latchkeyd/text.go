@@ -138,7 +138,7 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 		}
 	}
 	add("%s", e.Door)
-	if e.Reason == "" && e.Kind != "inside" {
+	if e.Reason == "" && e.Kind != "inside" && e.Kind != "scan" {
 		add("to %s", e.Address)
 	} else {
 		add("from %s", e.Address)
@@ -156,7 +156,11 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 		add("(%s times)", strconv.Itoa(e.Count))
 	}
 	if e.Hidden > 0 {
-		add("(and %s refusals before it that are not shown)", strconv.Itoa(e.Hidden))
+		what := "refusals"
+		if e.Kind == "scan" {
+			what = "scans"
+		}
+		add("(and %s "+what+" before it that are not shown)", strconv.Itoa(e.Hidden))
 	}
 	fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
 }

@@ -78,7 +78,7 @@ func TestACL(t *testing.T) {
 		t.Errorf("there are other groups: %v", slices.Collect(maps.Keys(groups)))
 	}
 	t.Run("who_may_look_gets_no_secret_and_changes_nothing", func(t *testing.T) {
-		want := rights{Ubus: map[string][]string{"latchkey": {"status", "events"}}}
+		want := rights{Ubus: map[string][]string{"latchkey": {"status", "events", "radar"}}}
 		if diff := cmp.Diff(want, ours.Read); diff != "" {
 			t.Errorf("rights (-want +got):\n%s", diff)
 		}

@@ -74,7 +74,13 @@ func (p *wirePort) send(packet []byte) { p.sendTagged(packet) }
 // sendTagged puts a tag of IEEE 802.1Q before the packet's EtherType.
 func (p *wirePort) sendTagged(packet []byte, tag ...byte) {
 	p.t.Helper()
-	p.frame = append(p.frame[:0], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1)
+	p.frameTo(packet, [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, tag...)
+}
+
+// frameTo is sendTagged to a hardware address.
+func (p *wirePort) frameTo(packet []byte, to [6]byte, tag ...byte) {
+	p.t.Helper()
+	p.frame = append(append(p.frame[:0], to[:]...), 2, 0, 0, 0, 0, 1)
 	p.frame = append(p.frame, tag...)
 	if len(packet) > 0 && packet[0]>>4 == 6 {
 		p.frame = append(p.frame, 0x86, 0xdd)

@@ -248,7 +248,7 @@ func (l *Live) lookAtAll() []Link {
 // and notes a change of its state.
 func (l *Live) look(now time.Time, d *device) {
 	index, state, err := l.query.device(d.link.Name)
-	if d.socket != nil && (d.socket.failed() || state == Missing || !d.socket.boundTo(index)) {
+	if d.socket != nil && (d.socket.failed() || state == Missing || !isBound(d.socket.fd, index)) {
 		d.close()
 	}
 	if d.socket == nil && index != 0 {

@@ -24,15 +24,30 @@ type message struct {
 	length uint32
 }
 
+// into says where a packet goes.
+func (m *message) into(part *unix.Iovec, memory []byte) {
+	part.Base = &memory[0]
+	part.SetLen(len(memory))
+	m.Iov = part
+	m.SetIovlen(1)
+}
+
+// receive reads as many packets as are there and messages have room for. It never waits for packets, so the
+// runtime need not know of it.
+func receive(fd int, messages []message) (n int, err error) {
+	more, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&messages[0])), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(more), nil
+}
+
 var _ source = (*queue)(nil)
 
 func newQueue(fd int) (source, error) {
 	q := &queue{fd: fd, memory: make([]byte, batch*snapPayload)}
 	for i := range q.parts {
-		q.parts[i].Base = &q.memory[i*snapPayload]
-		q.parts[i].SetLen(snapPayload)
-		q.messages[i].Iov = &q.parts[i]
-		q.messages[i].SetIovlen(1)
+		q.messages[i].into(&q.parts[i], q.memory[i*snapPayload:][:snapPayload])
 	}
 	waited(fd) // from now on the kernel notes when packets come
 	return q, nil
@@ -51,12 +66,11 @@ func (q *queue) next() (came time.Time, packets [][]byte, err error) {
 	if wait := waited(q.fd); wait > 0 {
 		return time.Now().Add(-wait), q.packets[:1], nil
 	}
-	// It never waits for packets, so the runtime need not know of it.
-	more, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(q.fd), uintptr(unsafe.Pointer(&q.messages[1])), batch-1, unix.MSG_DONTWAIT, 0, 0)
-	if errno != 0 {
-		return time.Now(), q.packets[:1], errno
+	more, err := receive(q.fd, q.messages[1:])
+	if err != nil {
+		return time.Now(), q.packets[:1], err
 	}
-	for i := 1; i <= int(more); i++ {
+	for i := 1; i <= more; i++ {
 		q.packets[i] = q.memory[i*snapPayload:][:q.messages[i].length]
 	}
 	if more < batch-1 {

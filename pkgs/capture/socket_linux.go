@@ -63,11 +63,54 @@ func permission(err error) error {
 
 // mayListen tells whether this process may open packet sockets at all.
 func mayListen() error {
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := packetSocket()
 	if err != nil {
 		return fmt.Errorf("packet socket: %w", permission(err))
 	}
 	return unix.Close(fd)
+}
+
+// packetSocket makes a socket that is not bound yet. Cooked (SOCK_DGRAM): packets begin with the IP header on
+// Ethernet, PPPoE and tunnels alike. Without a protocol nothing comes before it is bound.
+func packetSocket() (fd int, err error) {
+	return unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+}
+
+// queueUpTo says how much the kernel may queue for a socket: twice as many bytes of its accounting, see
+// receiveBuffer. It needs CAP_NET_ADMIN; without, net.core.rmem_max is the limit, and that has to do.
+func queueUpTo(fd, size int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) == nil {
+		return nil
+	}
+	return os.NewSyscallError("set SO_RCVBUF", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size))
+}
+
+// bind makes packets of a device come to a socket.
+func bind(fd, index int) error {
+	// packet(7) wants the protocol in the order of the network.
+	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
+	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}))
+}
+
+// isBound tells whether the kernel still has a socket on the device with this index. A device that was
+// deleted leaves its sockets with index -1, also if a new one gets its old number.
+func isBound(fd, index int) bool {
+	address, err := unix.Getsockname(fd)
+	ll, ok := address.(*unix.SockaddrLinklayer)
+	return err == nil && ok && ll.Ifindex == index
+}
+
+// ignoreOutgoing says whether what this machine sends, or passes on to the device, stays away from a socket.
+// Since Linux 4.20.
+func ignoreOutgoing(fd int, ignore int) error {
+	return os.NewSyscallError("set PACKET_IGNORE_OUTGOING", unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, ignore))
+}
+
+// setFilter replaces the filter of a socket.
+func setFilter(fd int, code []bpf.RawInstruction) error {
+	// bpf.RawInstruction and unix.SockFilter are both struct sock_filter of <linux/filter.h>.
+	program := unix.SockFprog{Len: uint16(len(code)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
 }
 
 // openSocket starts to listen on a device by the first of these sources that can be had. Packets count from the
@@ -75,9 +118,7 @@ func mayListen() error {
 func openSocket(device string, index int, sources []newSource) (*socket, error) {
 	var failed error
 	for _, make := range sources {
-		// Cooked (SOCK_DGRAM): packets begin with the IP header on Ethernet, PPPoE and tunnels alike. Without
-		// a protocol nothing comes before the socket is bound.
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		fd, err := packetSocket()
 		if err != nil {
 			return nil, fmt.Errorf("listen on %s: %w", device, permission(err))
 		}
@@ -94,15 +135,12 @@ func (s *socket) prepare(index int, make newSource) (err error) {
 	if s.stop, err = unix.Eventfd(0, unix.EFD_CLOEXEC); err != nil {
 		return os.NewSyscallError("eventfd", err)
 	}
-	// Needs CAP_NET_ADMIN; without, net.core.rmem_max is the limit, and that has to do.
-	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer); err != nil {
-			return os.NewSyscallError("set SO_RCVBUF", err)
-		}
+	if err := queueUpTo(s.fd, receiveBuffer); err != nil {
+		return err
 	}
-	// What we or our LAN send is no knock. Since Linux 4.20.
-	if err := unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
-		return os.NewSyscallError("set PACKET_IGNORE_OUTGOING", err)
+	// What we or our LAN send is no knock.
+	if err := ignoreOutgoing(s.fd, 1); err != nil {
+		return err
 	}
 	if s.source, err = make(s.fd); err != nil {
 		return err
@@ -112,19 +150,10 @@ func (s *socket) prepare(index int, make newSource) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.filter(nothing); err != nil {
+	if err := setFilter(s.fd, nothing); err != nil {
 		return os.NewSyscallError("set SO_ATTACH_FILTER", err)
 	}
-	// packet(7) wants the protocol in the order of the network.
-	all := binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, unix.ETH_P_ALL))
-	return os.NewSyscallError("bind", unix.Bind(s.fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}))
-}
-
-// filter replaces the socket's filter.
-func (s *socket) filter(code []bpf.RawInstruction) error {
-	// bpf.RawInstruction and unix.SockFilter are both struct sock_filter of <linux/filter.h>.
-	program := unix.SockFprog{Len: uint16(len(code)), Filter: (*unix.SockFilter)(unsafe.Pointer(&code[0]))}
-	return unix.SetsockoptSockFprog(s.fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	return bind(s.fd, index)
 }
 
 // attach gives the socket the first of the programs that the kernel has room for, and says why that is not
@@ -139,7 +168,7 @@ func (s *socket) attach(programs *programs) (coarse string, err error) {
 	if err != nil {
 		return "", err
 	}
-	err = s.filter(first.code)
+	err = setFilter(s.fd, first.code)
 	if err == nil {
 		return first.because(fmt.Sprintf("no more than %d instructions are allowed (BPF_MAXINSNS)", maxInstructions)), nil
 	}
@@ -156,7 +185,7 @@ func (s *socket) attach(programs *programs) (coarse string, err error) {
 		if !more {
 			return compiled{lost: "with no filter at all"}.because(scarce()), err
 		}
-		if err = s.filter(p.code); !errors.Is(err, unix.ENOMEM) {
+		if err = setFilter(s.fd, p.code); !errors.Is(err, unix.ENOMEM) {
 			return p.because(scarce()), err
 		}
 	}
@@ -173,14 +202,6 @@ func scarce() string {
 		is = "is " + strings.TrimSpace(string(limit))
 	}
 	return "net.core.optmem_max " + is + " (hint: sysctl -w net.core.optmem_max=131072)"
-}
-
-// boundTo tells whether the kernel still has this socket on the device with this index. A device
-// that was deleted leaves its sockets with index -1, also if a new one gets its old number.
-func (s *socket) boundTo(index int) bool {
-	address, err := unix.Getsockname(s.fd)
-	ll, ok := address.(*unix.SockaddrLinklayer)
-	return err == nil && ok && ll.Ifindex == index
 }
 
 // dropped returns how many packets the kernel dropped since the last call because there was no room for them.

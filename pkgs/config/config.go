@@ -49,6 +49,7 @@ type Main struct {
 	Ports    wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
 	SPAPort  uint16         // UDP port of kind fwknop, 0 = off
 	MaxSkew  time.Duration  // between a sender's clock and ours
+	Radar    bool           // count what strangers try at closed ports
 	LogLevel Level
 }
 

@@ -120,7 +120,7 @@ func TestParse_defaults(t *testing.T) {
 	want := &config.Config{
 		Main: config.Main{
 			Devices: []string{"wan", "wan6"},
-			MaxSkew: 90 * time.Second,
+			MaxSkew: 90 * time.Second, Radar: true,
 		},
 		Doors: []config.Door{{
 			Name: "ssh", Src: "wan", Openings: []config.Opening{same(wire.TCP, 22, 22)},

@@ -50,6 +50,7 @@ func (m *Main) options() []option {
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
 		{"max_skew", single, to(&m.MaxSkew, durationFrom(MinSkew, MaxSkew))},
+		{"radar", single, to(&m.Radar, parseBool)},
 		{"log_level", single, to(&m.LogLevel, parseLevel)},
 	}
 }
@@ -108,7 +109,7 @@ func (p *portsSection) options() []option {
 }
 
 func newMain() Main {
-	return Main{MaxSkew: DefaultSkew, LogLevel: LevelInfo}
+	return Main{MaxSkew: DefaultSkew, Radar: true, LogLevel: LevelInfo}
 }
 
 // complete sets what depends on other options.

@@ -6,7 +6,7 @@ import "time"
 
 // Request is one line from a caller.
 type Request struct {
-	Method  string `json:"method"`            // status, open, close, events, check, forget
+	Method  string `json:"method"`            // status, open, close, events, radar, check, forget
 	Door    string `json:"door,omitempty"`    // open, close
 	Address string `json:"address,omitempty"` // open; close: "" is every address
 	Cut     bool   `json:"cut,omitempty"`     // close: end the sessions, too
@@ -117,11 +117,51 @@ type Forgotten struct {
 	Client string `json:"client"`
 }
 
+// Radar is the answer to radar: what strangers tried at closed ports. Where Samples is less than the number
+// beside it, that is an estimate with a relative standard error of 1/√Samples. Senders can be forged.
+type Radar struct {
+	Now     time.Time     `json:"now"`
+	Problem string        `json:"problem,omitempty"` // why strangers are not seen, or not all
+	Hours   []RadarHour   `json:"hours"`             // oldest first, up to a week
+	Ports   []RadarPort   `json:"ports"`             // of services that everybody knows, most asked for first, for six to seven days
+	Others  int           `json:"others"`            // attempts at all other ports in that time, which are not told: steps of knocks may be among them
+	Senders []RadarSender `json:"senders"`           // most active first
+}
+
+// RadarHour is how much was tried from Time on, for an hour.
+type RadarHour struct {
+	Time    time.Time `json:"time"`
+	TCP     int       `json:"tcp"`
+	UDP     int       `json:"udp"`
+	Samples int       `json:"samples"`
+}
+
+// RadarPort is how often a service was asked for.
+type RadarPort struct {
+	Proto    string `json:"proto"` // "tcp" or "udp"
+	Port     int    `json:"port"`
+	Service  string `json:"service"`
+	Attempts int    `json:"attempts"`
+}
+
+// RadarSender is an address, of IPv6 the newest one of a network of 64 bits, that attempts claim to be from.
+type RadarSender struct {
+	Address  string    `json:"address"`
+	Attempts int       `json:"attempts"`
+	Samples  int       `json:"samples"`
+	Ports    int       `json:"ports"`         // at least, with a relative standard error below 5 %
+	Most     int       `json:"ports_at_most"` // with the same error; Ports where all attempts were looked at, else much more if it tried ports twice
+	Hours    int       `json:"hours"`         // of the week in which it was seen
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Scan     bool      `json:"scan,omitempty"` // it tried many ports
+}
+
 // Event is something the owner may want to know.
 type Event struct {
 	Number   uint64     `json:"number"`
 	Time     time.Time  `json:"time"`
-	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, inside, pending, ready, broken, link, reload, started, trouble
+	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, inside, scan, pending, ready, broken, link, reload, started, trouble
 	Door     string     `json:"door,omitempty"`
 	Client   string     `json:"client,omitempty"`
 	Address  string     `json:"address,omitempty"`
@@ -135,7 +175,8 @@ type Event struct {
 	Usual    bool       `json:"usual,omitempty"`    // of refused: good knocks bring this about, too
 	Also     string     `json:"also,omitempty"`     // of opened and extended: the other knock of the same press of a button
 	Count    int        `json:"count,omitempty"`    // how many alike, or of one press, this one stands for, if more than one
-	Hidden   int        `json:"hidden,omitempty"`   // how many refusals before this one were too many to show
+	Hidden   int        `json:"hidden,omitempty"`   // how many refusals, or scans, before this one were too many to show
+	Ports    int        `json:"ports,omitempty"`    // of scan: how many were tried, at least
 }
 
 // Shift moves the times of an event by as much as the clock was set. What shares them is not changed.

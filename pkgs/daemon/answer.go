@@ -31,6 +31,12 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 		}
 		list, _ := d.events.since(r.Since)
 		return reply(list)
+	case "radar":
+		var r control.Radar
+		if _, err := d.lookAtStrangers(&r); err != nil {
+			return err
+		}
+		return reply(r) // without its lock, while a caller reads
 	case "check":
 		return reply(Check(r.Text, d.sys.Now(), ForOwner))
 	case "forget":
@@ -38,7 +44,7 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 	}
 	return &control.Error{
 		Text: fmt.Sprintf("unknown method %q", r.Method),
-		Hint: "methods are status, open, close, events, check and forget",
+		Hint: "methods are status, open, close, events, radar, check and forget",
 	}
 }
 

@@ -40,7 +40,8 @@ type System struct {
 	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
 	// "the router", "the network at lan"; "" = it may come from outside. nil = that is never known.
 	Home        func(devices []string, a netip.Addr) string
-	Inside      Capture // of the devices inside; nil = knocks from there are not recognised
+	Inside      Capture   // of the devices inside; nil = knocks from there are not recognised
+	Strangers   Strangers // nil = there is no radar
 	Memory      Memory
 	History     History              // nil = events are forgotten with the daemon
 	ClockSynced func() bool          // whether the clock is right
@@ -85,6 +86,7 @@ type Daemon struct {
 	events   *events
 	attempts *events // for the log alone
 	start    time.Time
+	radar    watch
 
 	mu         sync.Mutex
 	policy     *policy
@@ -127,6 +129,7 @@ func New(sys System) (*Daemon, error) {
 		unsaved:  map[string]bool{},
 		served:   newServed(),
 		refit:    make(chan struct{}, 1),
+		radar:    watch{changed: make(chan struct{}, 1), friends: make(chan netip.Addr, mostFriends)},
 	}
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
@@ -348,6 +351,7 @@ func (d *Daemon) capture() {
 	main := &d.policy.cfg.Main
 	f, inside := d.policy.filter(), filterOf(d.policy.inside)
 	d.mu.Unlock()
+	d.setRadar(main)
 	err := d.sys.Capture.Set(main.Devices, f)
 	insideErr := d.captureInside(main.Inside, inside)
 	d.mu.Lock()

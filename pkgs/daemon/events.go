@@ -25,6 +25,7 @@ const (
 	expired  = "expired" // on time
 	refused  = "refused"
 	inside   = "inside"  // a knock that came from inside, where it opens nothing
+	scan     = "scan"    // somebody tried many closed ports
 	pending  = "pending" // the firewall has no set for a door
 	ready    = "ready"   // it has one again
 	broken   = "broken"  // the firewall cannot serve a door, and time will not heal it
@@ -40,6 +41,7 @@ const (
 	keepRefused = 128 // knocks that opened nothing, which strangers can cause
 	keepSystem  = 64  // what a restart or a reload brings
 	keepTrouble = 32  // what the owner should mend
+	keepScans   = 64
 	keepOthers  = 128 // the rest: what knocks that open something can cause
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
@@ -155,6 +157,8 @@ func partOf(e control.Event) (part byte, most int) {
 	switch e.Kind {
 	case refused, inside:
 		return 'r', keepRefused
+	case scan:
+		return 'n', keepScans
 	case started, pending, ready, link, reload:
 		return 's', keepSystem
 	case trouble, broken:

@@ -302,11 +302,18 @@ func (b *Book) Next() time.Time {
 	return next
 }
 
+// sortNames sorts with package sort, as package wire does and for its reason.
+func sortNames(names []string) {
+	sort.SliceStable(names, func(i, j int) bool { return names[i] < names[j] })
+}
+
 // Sync makes the firewall hold what the book says, after the firewall or the doors changed. It
 // returns the doors whose state is new: those that the firewall can serve now, and those that it
 // cannot, or cannot for another reason than before.
 func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err error) {
-	all, err := b.fw.Sync(now, slices.Sorted(maps.Keys(b.doors)), b.elements(now))
+	doors := slices.Collect(maps.Keys(b.doors))
+	sortNames(doors)
+	all, err := b.fw.Sync(now, doors, b.elements(now))
 	errs := []error{err}
 	reasons := make(map[string]error, len(b.doors))
 	for _, u := range all {
@@ -336,7 +343,7 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 			}
 		}
 	}
-	slices.Sort(ready)
+	sortNames(ready)
 	arrangeUnserved(unserved)
 	return ready, unserved, errors.Join(errs...)
 }

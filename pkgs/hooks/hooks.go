@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"sort"
 	"strconv"
 	"syscall"
 	"time"
@@ -65,7 +66,7 @@ func list(folder string) ([]string, error) {
 	if len(names) > maxRuns {
 		return nil, fmt.Errorf("%s has %d scripts, the limit is %d", folder, len(names), maxRuns)
 	}
-	slices.Sort(names)
+	sort.SliceStable(names, func(i, j int) bool { return names[i] < names[j] }) // as package wire sorts
 	return names, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,13 @@ func checksum(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
+// sorted returns the keys of a map in their order, by package sort, as package wire does and for its reason.
+func sorted[V any](m map[string]V) []string {
+	keys := slices.Collect(maps.Keys(m))
+	sort.SliceStable(keys, func(i, j int) bool { return keys[i] < keys[j] })
+	return keys
+}
+
 // text renders the state; equal states give equal texts.
 func (s state) text() ([]byte, error) {
 	if entries := s.entries(); entries > maxEntries {
@@ -41,7 +49,7 @@ func (s state) text() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	fmt.Fprintln(&b, firstLine)
-	for _, client := range slices.Sorted(maps.Keys(s.pasts)) {
+	for _, client := range sorted(s.pasts) {
 		if err := checkName(client); err != nil {
 			return nil, err
 		}
@@ -58,7 +66,7 @@ func (s state) text() ([]byte, error) {
 			b.WriteByte('\n')
 		}
 	}
-	for _, digest := range slices.Sorted(maps.Keys(s.used)) {
+	for _, digest := range sorted(s.used) {
 		fmt.Fprintf(&b, "used %s\n", digest)
 	}
 	fmt.Fprintf(&b, "%s%s\n", sumWord, checksum(b.String()))

@@ -173,6 +173,35 @@ function hostile() {
 	return a;
 }
 
+const SERVICES = [ [ 'tcp', 23, 'telnet' ], [ 'tcp', 22, 'ssh' ], [ 'tcp', 445, 'smb' ], [ 'tcp', 3389, 'rdp' ], [ 'tcp', 80, 'http' ], [ 'udp', 5060, 'sip' ], [ 'tcp', 443, 'https' ],
+	[ 'tcp', 8080, 'http' ], [ 'udp', 161, 'snmp' ], [ 'tcp', 5555, 'adb' ], [ 'tcp', 6379, 'redis' ], [ 'udp', 53, 'domain' ], [ 'tcp', 2323, 'telnet' ], [ 'tcp', 8291, 'winbox' ],
+	[ 'udp', 123, 'ntp' ], [ 'tcp', 37215, 'huawei-upnp' ], [ 'tcp', 1433, 'mssql' ] ];
+
+// What the radar has after a number of hours; flooded: in one of them.
+function radarOf(hours, flooded) {
+	const roll = dice(23);
+
+	return {
+		now: iso(NOW),
+		hours: Array.from({ length: hours }, (_, i) => {
+			const n = 60 + Math.floor(roll() * 90) + (i % 24 == 3 ? 1200 : 0);
+			const much = flooded && i == hours - 30;
+
+			return { time: iso(NOW - 24 * MINUTE - (hours - 1 - i) * HOUR), tcp: much ? 41000000 : n, udp: Math.floor(n / 7), samples: much ? 52000 : n + Math.floor(n / 7) };
+		}),
+		ports: hours > 1 ? SERVICES.map(([ proto, port, service ], i) => ({ proto, port, service, attempts: Math.floor(6200 / (1 + i * i / 4)) })) : [],
+		others: hours > 1 ? 8123 : 0,
+		senders: hours > 1 ? [
+			{ address: '203.0.113.66', attempts: 2004, samples: 2004, ports: 993, ports_at_most: 993, hours: 1, first: iso(NOW - 9 * HOUR), last: iso(NOW - 9 * HOUR + 4 * MINUTE), scan: true },
+			{ address: '2001:db8:4b1d:9:5c2e:11ff:fe90:7a01', attempts: 88000, samples: 1312, ports: 820, ports_at_most: 65000, hours: 2, first: iso(NOW - 30 * HOUR), last: iso(NOW - 29 * HOUR), scan: true },
+			{ address: '198.51.100.200', attempts: 412, samples: 412, ports: 3, ports_at_most: 3, hours: 96, first: iso(NOW - 6.8 * DAY), last: iso(NOW - 3 * MINUTE) },
+			{ address: '192.0.2.19', attempts: 1, samples: 1, ports: 1, ports_at_most: 1, hours: 1, first: iso(NOW - 50 * MINUTE), last: iso(NOW - 50 * MINUTE) } ] : []
+	};
+}
+
+const RADARS = { quiet: () => radarOf(168, false), busy: () => radarOf(168, true), fresh: () => radarOf(1, false), troubled: () => ({ ...radarOf(50, true), problem: 'look for strangers at pppoe-wan: no buffer space available' }),
+	off: () => ({ error: 'the radar is switched off', hint: 'set option \'radar\' of section main to \'1\'' }) };
+
 const down = more => ({ status: { running: false, enabled: true, reason: '', devices: [], doors: [], clients: [], ...more } });
 
 export const ROUTERS = {
@@ -238,6 +267,8 @@ config sequence 'openSSH'
 // A router's answers as ubus gives them; made is what it says, which a test may alter.
 export function routerOf(name) {
 	const made = ROUTERS[name]();
+
+	made.radar = (RADARS[name] || RADARS.off)();
 	const uci = { ...UCI };
 
 	if (name == 'empty')
@@ -250,6 +281,7 @@ export function routerOf(name) {
 		switch (object + ' ' + method) {
 		case 'latchkey status': return made.rpc ? { rpc: made.rpc } : made.status;
 		case 'latchkey events': return made.rpc ? { rpc: made.rpc } : { events: (made.events || []).filter(e => e.number > (args.since || 0)) };
+		case 'latchkey radar': return made.rpc ? { rpc: made.rpc } : made.radar;
 		case 'latchkey check': return { problems: made.problems?.shift() || [] };
 		case 'latchkey import': return { config: IMPORTED };
 		case 'latchkey offer': return { address: 'http://192.168.1.1/latchkey/#GrSmB0gXRIV8vVm3pK7gzA', minutes: 15 };

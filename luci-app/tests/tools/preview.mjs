@@ -13,7 +13,7 @@ import { scenePage, viewPage, reply } from '../lib/pages.mjs';
 import { ROUTERS, routerOf } from '../browser/routers.js';
 
 const PORT = 8060;
-const VIEWS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'stealth', 'settings' ].filter(v => existsSync(join(app, 'htdocs/luci-static/resources/view/latchkey', v + '.js')));
+const VIEWS = [ 'overview', 'doors', 'clients', 'sequences', 'events', 'radar', 'stealth', 'settings' ].filter(v => existsSync(join(app, 'htdocs/luci-static/resources/view/latchkey', v + '.js')));
 const LANGUAGES = [ '', 'de', 'zh_Hans' ];
 const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', png: 'image/png', json: 'application/json', webmanifest: 'application/manifest+json' };
 const LINK = '#v=1&n=Home&h=home.example.net&a=127.0.0.1&u=41641&p=20480&k=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&d=nas_ssh,router_web&i=nas_ssh:tcp:2022:ssh:NAS&i=router_web:tcp:443:https:Router';

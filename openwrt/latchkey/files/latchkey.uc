@@ -481,12 +481,13 @@ function keep() {
 
 return {
 	latchkey: {
-		// What these two tell is for every account that may see Latchkey: no secrets.
+		// What these three tell is for every account that may see Latchkey: no secrets.
 		status: { call: status },
 		events: {
 			args: { since: 0 },
 			call: req => wrapped('events', ask({ method: 'events', since: req.args.since ?? 0 }))
 		},
+		radar: { call: () => ask({ method: 'radar' }) },
 
 		open: {
 			args: { door: '', address: '', for: '' },

@@ -18,6 +18,7 @@ const SETTLED = 5000; // milliseconds after which a changed firewall is in force
 
 const callStatus = rpc.declare({ object: 'latchkey', method: 'status', expect: { '': {} } });
 const callEvents = rpc.declare({ object: 'latchkey', method: 'events', params: [ 'since' ], expect: { '': {} } });
+const callRadar = rpc.declare({ object: 'latchkey', method: 'radar', expect: { '': {} } });
 const callOpen = rpc.declare({ object: 'latchkey', method: 'open', params: [ 'door', 'address', 'for' ], expect: { '': {} } });
 const callClose = rpc.declare({ object: 'latchkey', method: 'close', params: [ 'door', 'address', 'cut' ], expect: { '': {} } });
 const callForget = rpc.declare({ object: 'latchkey', method: 'forget', params: [ 'client' ], expect: { '': {} } });
@@ -60,6 +61,15 @@ function events(since) {
 		return Array.isArray(answer) ? answer : (answer.events || []);
 	}, function() {
 		return [];
+	});
+}
+
+// What strangers tried at closed ports, or { error, hint }.
+function radar() {
+	return callRadar().then(function(answer) {
+		return answer.hours ? answer : { error: answer.error || _('Latchkey does not answer.'), hint: answer.hint };
+	}, function() {
+		return { error: _('Latchkey does not answer.') };
 	});
 }
 
@@ -258,6 +268,7 @@ function around() {
 return baseclass.extend({
 	status: status,
 	follow: follow,
+	radar: radar,
 	open: function(name, address, time) { return callOpen(name, address, time).then(checked); },
 	close: function(name, address, cut) { return callClose(name, address, cut).then(checked); },
 	forget: function(client) { return callForget(client).then(checked); },

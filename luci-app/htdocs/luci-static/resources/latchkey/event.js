@@ -158,6 +158,7 @@ function templates(event) {
 		pending: _('{door} waits for the firewall'),
 		ready: _('{door} is ready'),
 		broken: _('{door} cannot be opened'),
+		scan: _('{address} tried many closed ports'),
 		link: _('A network device changed'),
 		reload: _('The configuration was loaded'),
 		started: _('Latchkey started'),
@@ -219,7 +220,7 @@ function tone(event) {
 function outcome(event) {
 	return {
 		opened: _('opened'), extended: _('extended'), closed: _('closed'), expired: _('expired'),
-		refused: _('refused'), inside: _('inside'), pending: _('waiting'), ready: _('ready'), broken: _('broken'), link: _('network'),
+		refused: _('refused'), inside: _('inside'), scan: _('scan'), pending: _('waiting'), ready: _('ready'), broken: _('broken'), link: _('network'),
 		reload: _('loaded'), started: _('started'), trouble: _('trouble')
 	}[event.kind] || event.kind;
 }
@@ -235,6 +236,8 @@ function group(event) {
 	case 'refused':
 	case 'inside':
 		return 'refused';
+	case 'scan':
+		return 'scan';
 	default:
 		return 'system';
 	}
@@ -275,6 +278,9 @@ function notes(event) {
 		out.push(_('It opened nothing: doors are for the outside.'));
 		out.push(_('To try a door, switch Wi-Fi off on the phone and knock again. At home no knock is needed: use the address that the service has in your network.'));
 	}
+	else if (event.kind == 'scan') {
+		out.push(text.say(_('At least {n} ports. Anybody can send in somebody else’s name: nothing was done about it.'), { n: event.ports }));
+	}
 	else if (event.detail && PLAIN.indexOf(event.kind) < 0 && !(event.kind == 'link' && deviceNote(event.detail))) {
 		out.push(closings()[event.detail] || event.detail);
 	}
@@ -284,7 +290,9 @@ function notes(event) {
 		out.push(text.say(N_(event.sessions, '{n} open connection was ended.', '{n} open connections were ended.'), { n: event.sessions }));
 	if (event.count > 1 && event.kind == 'refused')
 		out.push(text.say(N_(event.count, 'Happened {n} time.', 'Happened {n} times.'), { n: event.count }));
-	if (event.hidden > 0)
+	if (event.hidden > 0 && event.kind == 'scan')
+		out.push(text.say(N_(event.hidden, '{n} more scan before it is not shown.', '{n} more scans before it are not shown.'), { n: event.hidden }));
+	else if (event.hidden > 0)
 		out.push(text.say(N_(event.hidden, '{n} more refusal before it is not shown.', '{n} more refusals before it are not shown.'),
 			{ n: event.hidden }));
 

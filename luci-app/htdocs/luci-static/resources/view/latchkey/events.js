@@ -92,7 +92,7 @@ return page.makeView({
 				_('What happened, newest first; a reboot of the router forgets it. A refused knock is never answered; its reason stands here only.')
 			]),
 			E('div', { 'class': 'lk-filter' }, [
-				filter('group', _('Show'), [ [ 'doors', _('doors opening and closing') ], [ 'refused', _('refused knocks') ], [ 'system', _('system') ] ]),
+				filter('group', _('Show'), [ [ 'doors', _('doors opening and closing') ], [ 'refused', _('refused knocks') ], [ 'scan', _('scans of closed ports') ], [ 'system', _('system') ] ]),
 				filter('door', _('Door'), named(data.status.doors)),
 				filter('client', _('Client'), named(data.status.clients))
 			]),

@@ -170,7 +170,7 @@ function about(d) {
 
 // What doors and knocks did; what the system did stands under Events.
 function knocks(events) {
-	return events.filter(function(e) { return event.group(e) != 'system'; }).slice(-LAST_KNOCKS);
+	return events.filter(function(e) { return [ 'system', 'scan' ].indexOf(event.group(e)) < 0; }).slice(-LAST_KNOCKS);
 }
 
 // While the daemon is off, the doors as they are configured, all of them closed; while it does not

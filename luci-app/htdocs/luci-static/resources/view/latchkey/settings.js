@@ -139,6 +139,9 @@ function addOthers(s) {
 	o.placeholder = valid.DEFAULTS.maxSkew;
 	o.validate = function(id, v) { return v ? valid.maxSkew(v) : true; };
 
+	o = s.option(form.Flag, 'radar', _('Radar'), _('Count what strangers try at closed ports. Nothing is done about it, and nothing is written to flash.'));
+	o.default = '1';
+
 	o = s.option(form.ListValue, 'log_level', _('System log'));
 	o.default = 'info';
 	grid.choice(o, 'debug', _('everything, also each attempt at a sequence'));

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package daemon
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/radar"
+	"github.com/latchkey/latchkey/pkgs/rate"
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+// Strangers is a sample of what comes to devices from outside, and of what is sent there.
+type Strangers interface {
+	// Watch says which devices to look at.
+	Watch(devices []string)
+	// Read hands over packets, and returns how long to wait until the next call. One that came in stands
+	// for so many; of one that was sent, of is 0. Look returns whether a packet is UDP for a port that is not
+	// worth to be looked at for some time. After an error not every device was looked at.
+	Read(look func(p *wire.Packet, of uint32) (skip bool)) (again time.Duration, err error)
+}
+
+// mostFriends is how many addresses may wait to be told to the radar.
+const mostFriends = 64
+
+// toldScans limits what strangers can put into log and events by scans.
+var toldScans = rate.Limit{Every: 10 * time.Minute, Burst: 12}
+
+// watch is the radar. It decides nothing, and has a lock of its own, for which no knock waits.
+//
+// Its memory is 260 kB in all: 125 kB of radar.Table, 128 kB that the kernel may queue for capture.Sampler, 6 kB
+// of Sampler itself, 2 kB of friends. An answer takes up to 100 kB more while it is made.
+type watch struct {
+	_       [0]func()       // nobody compares it
+	changed chan struct{}   // 1 deep: it was switched on or off
+	friends chan netip.Addr // for whom a door was opened since the last look: what came from there were knocks
+
+	mu      sync.Mutex
+	table   *radar.Table // nil = it is switched off
+	problem string
+	bucket  rate.Bucket
+	hidden  int // scans that were not told since the last one that was
+}
+
+// setRadar switches the radar on or off, as the configuration says.
+func (d *Daemon) setRadar(main *config.Main) {
+	if d.sys.Strangers == nil {
+		return
+	}
+	w := &d.radar
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	devices := main.Devices
+	if !main.Radar {
+		devices, w.table = nil, nil
+	} else if w.table == nil {
+		w.table = &radar.Table{Seed: uint32(d.sys.Now().UnixNano())} // which nobody outside knows
+	}
+	d.sys.Strangers.Watch(devices)
+	select {
+	case w.changed <- struct{}{}:
+	default: // it is known already
+	}
+}
+
+// WatchStrangers counts what strangers try, until ctx ends.
+func (d *Daemon) WatchStrangers(ctx context.Context) {
+	for {
+		var again <-chan time.Time // never, while it is switched off
+		if wait, err := d.lookAtStrangers(nil); err == nil {
+			again = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.radar.changed:
+		case <-again:
+		}
+	}
+}
+
+// lookAtStrangers takes one sample, or reports what was counted until now.
+func (d *Daemon) lookAtStrangers(report *control.Radar) (again time.Duration, err error) {
+	w := &d.radar
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := d.sys.Now()
+	at := uint32(now.Sub(d.start) / time.Second)
+	if w.table == nil {
+		return 0, &control.Error{Text: "the radar is switched off", Hint: "set option 'radar' of section main to '1'"}
+	}
+	for range len(w.friends) {
+		w.table.Friend(at, <-w.friends)
+	}
+	if report != nil {
+		*report = w.table.Report(at, now)
+		report.Problem = w.problem
+		return 0, nil
+	}
+	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool { return w.table.Look(at, p, of) })
+	w.problem = ""
+	if failed != nil {
+		w.problem = failed.Error()
+	}
+	for s, is := w.table.Scan(at, now); is; s, is = w.table.Scan(at, now) {
+		if !w.bucket.Take(toldScans, now.Sub(d.start), 1) {
+			w.hidden++
+			continue
+		}
+		// No port is told, and nothing is done to the address, which can be anybody's.
+		d.events.add(now, control.Event{
+			Kind: scan, Address: s.Address, Ports: s.Ports, Hidden: w.hidden,
+			Detail: "closed ports were tried: nothing was done about it, as a sender can be forged",
+		})
+		w.hidden = 0
+	}
+	return again, nil
+}
+
+// friend says that a door was opened for an address.
+func (w *watch) friend(a netip.Addr) {
+	select {
+	case w.friends <- a:
+	default: // of more than fit, it counts what they send
+	}
+}
