@@ -69,7 +69,7 @@ for (const name of ['chromium', 'firefox']) {
 				assert.equal(await browser.run(text('h1')), title);
 				assert.equal(await browser.run('document.title'), title);
 				assert.deepEqual(await texts('.door b'), ['NAS: <i>SSH</i> & more', 'router web', 'vpn']);
-				assert.deepEqual(await texts('.door small'), ['ssh · port 2222', 'port 51820']);
+				assert.deepEqual(await texts('.door small'), ['ssh · ports 2222-2223, 9', 'port 51820']);
 				assert.deepEqual(await texts('.note'), kind === 'http' ? ['Save now: only this tab keeps the settings.'] : []);
 			});
 			await t.test('offers to save where it is needed first', async () => {
