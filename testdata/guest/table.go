@@ -142,6 +142,7 @@ func small(memories ...int) (boots []boot) {
 
 // packages are those that talk to the kernel, and what is made of them.
 var packages = []step{
+	{Package: "pkgs/netlink"},
 	{Package: "pkgs/nft"},
 	{Package: "pkgs/conntrack", Needs: "nft"},
 	{Package: "pkgs/capture"},
