@@ -68,7 +68,7 @@ mutate: ## change every line that decides, and see that a test notices; about tw
 	go run ./testdata/mutate $(if $(ONLY),-only '$(ONLY)')
 
 # Packages that neither open sockets nor need a kernel of their own machine.
-PURE := uci wire seal knock link store config door control daemon rate clock
+PURE := uci wire seal knock link store config door control daemon rate clock radar
 
 .PHONY: bench
 bench: ## compare with knockd, fwknopd and the kernel alone, in one run of less than 15 minutes (BENCH=short: 2)
