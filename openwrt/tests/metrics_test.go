@@ -25,6 +25,9 @@ const answer = `{
 	"counts": [ { "kind": "opened", "door": "nas", "count": 3 }, { "kind": "refused", "reason": "stale", "count": 5000000000 }, { "kind": "reload", "count": 1 } ]
 }`
 
+// noAnswer is what the plugin tells of a daemon that does not answer in time.
+const noAnswer = `{ "error": "latchkeyd did not answer", "hint": "look for it in the log" }`
+
 var samples = []string{
 	`latchkey_client_last_knock_timestamp_seconds{client="phone"} 1795669200`,
 	`latchkey_clock_synchronised 1`,
@@ -132,6 +135,11 @@ func TestMetrics_of_Lua(t *testing.T) {
 			t.Errorf("samples (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("of_a_daemon_that_does_not_answer", func(t *testing.T) {
+		if diff := cmp.Diff([]string{"latchkey_up 0"}, sorted(collect(t, noAnswer))); diff != "" {
+			t.Errorf("samples (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("escaped", func(t *testing.T) {
 		text := collect(t, `{ "running": false, "running": true, "version": "1\"\\\n2", "since": "", "packets": 0, "devices": [], "doors": [], "clients": [] }`)
 		if !strings.Contains(text, `latchkey_info{version="1\"\\\n2"} 1`) {
@@ -177,8 +185,10 @@ func TestMetrics_of_ucode(t *testing.T) {
 		t.Errorf("samples (-want +got):\n%s", diff)
 	}
 	lint(t, text, false)
-	if diff := cmp.Diff([]string{"latchkey_up 0"}, sorted(run(`{ "running": false }`))); diff != "" {
-		t.Errorf("without a daemon, samples (-want +got):\n%s", diff)
+	for _, status := range []string{`{ "running": false }`, noAnswer} {
+		if diff := cmp.Diff([]string{"latchkey_up 0"}, sorted(run(status))); diff != "" {
+			t.Errorf("of %s, samples (-want +got):\n%s", status, diff)
+		}
 	}
 }
 

@@ -132,7 +132,29 @@ func TestNotify_ubus(t *testing.T) {
 	})
 }
 
-// The same on the real thing, where it is.
+// Scripts for doors and those for other events run beside each other.
+func TestNotify_of_two_events_at_once_tells_each_of_its_own(t *testing.T) {
+	r := newNotifier(t, "config notify 'slow'\n\toption enabled '1'\n\tlist event 'opened'\n\tlist event 'refused'\n")
+	r.write("usr/share/latchkey/notify/slow", `[ "$ACTION" = opened ] || exit 0
+		: >`+r.path("begun")+`
+		until [ -e `+r.path("go")+` ]; do sleep 1; done
+		cat "$RUN/$section.json" >`+r.path("told")+"\n")
+	said := make(chan string, 1)
+	go func() { said <- r.tell(opening) }()
+	lab.Wait(t, "the first is being told", func() bool { _, err := os.Stat(r.path("begun")); return err == nil })
+	if out := r.tell(control.Event{Kind: "refused", Reason: "stale"}); out != "" {
+		t.Errorf("of the second it says %q", out)
+	}
+	r.write("go", "")
+	if out := <-said; out != "" {
+		t.Errorf("of the first it says %q", out)
+	}
+	if want := string(control.Marshal(opening)); r.read("told") != want {
+		t.Errorf("told is %q, want %q", r.read("told"), want)
+	}
+}
+
+// TestNotify_ubus on the real thing, where it is.
 func TestNotify_real_ubus(t *testing.T) {
 	ubusd := os.Getenv("LATCHKEY_UBUSD")
 	if ubusd == "" {
@@ -249,7 +271,7 @@ func TestNotify_by_HTTP(t *testing.T) {
 			if diff := cmp.Diff(request{"POST", "/api/webhook/hook-id", "", "application/json", string(control.Marshal(opening))}, first(asked)); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
-			if left, _ := filepath.Glob(r.path("var/run/latchkey-notify/*.json")); len(left) > 0 {
+			if left, _ := filepath.Glob(r.path("var/run/latchkey-notify/*")); len(left) > 0 {
 				t.Errorf("left behind are %q", left)
 			}
 		})

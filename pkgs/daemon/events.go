@@ -50,7 +50,10 @@ const (
 
 	saveEvents = 5 * time.Second // how often events are saved at the most
 
-	maxCounts = 1024 // counts of a kind with its door and reason; what would be more is not counted
+	// maxCounts is how many counts there are of a kind with its door and reason. What would be more is counted
+	// by kind alone, with the reason manyCounts: that is one further count for each kind.
+	maxCounts  = 1024
+	manyCounts = "many"
 )
 
 // shownRefusals limits what strangers can put into a list, and each client by itself: a flood must
@@ -73,7 +76,7 @@ type events struct {
 	changed chan struct{}           // closed when there is news
 	shown   map[string]*rate.Bucket // by client; "" = strangers. At most as many as clients
 	hidden  int                     // refusals not shown since the last one that was
-	counts  []control.Count         // at most maxCounts
+	counts  []control.Count         // at most maxCounts, and one for each kind
 }
 
 // entry is an event with its time in a clock that nobody sets.
@@ -122,16 +125,28 @@ func (l *events) add(now time.Time, e control.Event) {
 
 // count counts e, by what an owner may want to tell apart.
 func (l *events) count(e control.Event) {
-	for i := range l.counts {
-		n := &l.counts[i]
-		if n.Kind == e.Kind && n.Door == e.Door && n.Reason == e.Reason {
+	if n := l.countOf(e.Kind, e.Door, e.Reason); n != nil {
+		n.Count++
+		return
+	}
+	c := control.Count{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: 1}
+	if len(l.counts) >= maxCounts {
+		if n := l.countOf(e.Kind, "", manyCounts); n != nil {
 			n.Count++
 			return
 		}
+		c.Door, c.Reason = "", manyCounts
 	}
-	if len(l.counts) < maxCounts {
-		l.counts = append(l.counts, control.Count{Kind: e.Kind, Door: e.Door, Reason: e.Reason, Count: 1})
+	l.counts = append(l.counts, c)
+}
+
+// countOf returns a count, nil if there is none yet.
+func (l *events) countOf(kind, door, reason string) *control.Count {
+	i := slices.IndexFunc(l.counts, func(n control.Count) bool { return n.Kind == kind && n.Door == door && n.Reason == reason })
+	if i < 0 {
+		return nil
 	}
+	return &l.counts[i]
 }
 
 // makeRoom drops the oldest of the events that share a part of the list with e, if they fill it.

@@ -93,14 +93,17 @@ func TestCounts(t *testing.T) {
 			t.Errorf("counts (-want +got):\n%s", diff)
 		}
 	})
-	t.Run("are_bounded", func(t *testing.T) {
+	t.Run("are_bounded_and_lose_nothing", func(t *testing.T) {
 		var list []control.Event
 		for i := range daemon.MaxCounts + 10 {
 			list = append(list, control.Event{Kind: "opened", Door: fmt.Sprintf("d%d", i)})
 		}
 		counts := daemon.Counted(append(list, list[0]))
-		if len(counts) != daemon.MaxCounts || counts[0].Count != 2 {
+		if len(counts) != daemon.MaxCounts+1 || counts[0].Count != 2 {
 			t.Errorf("%d counts, of which the first is %+v", len(counts), counts[0])
+		}
+		if diff := cmp.Diff(control.Count{Kind: "opened", Reason: "many", Count: 10}, counts[len(counts)-1]); diff != "" {
+			t.Errorf("what has no count of its own (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -67,18 +67,22 @@ func (l *Link) parts() string {
 	b = add(b, "k", l.Key.Text())
 	b = add(b, "d", strings.Join(l.Doors, ","))
 	// Of doors it says as much as it has room for: without that they open as well.
+	// What a client connects to first comes before further ports of any door.
 	most := MaxSize - len(l.Page) - len("#")
+	var further []string
 	for _, d := range l.About {
 		more := add(b, "i", d.text())
 		if len(more) > most {
 			d.Title = ""
 			more = add(b, "i", d.text())
 		}
-		if len(more) > most {
-			continue
+		if len(more) <= most {
+			b = more
+			further = append(further, d.otherText())
 		}
-		b = more
-		if more = add(b, "e", d.otherText()); len(more) <= most {
+	}
+	for _, text := range further {
+		if more := add(b, "e", text); len(more) <= most {
 			b = more
 		}
 	}

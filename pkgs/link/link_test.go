@@ -120,6 +120,35 @@ func TestLink_says_of_doors_what_it_has_room_for(t *testing.T) {
 	}
 }
 
+// Without further ports a door can be connected to, without the first one nobody sees whether it opens.
+func TestLink_says_the_first_ports_of_all_doors_before_further_ones(t *testing.T) {
+	l := homeLink()
+	l.Doors, l.About = nil, nil
+	var further []wire.PortRange
+	for i := range uint16(link.MaxPorts) {
+		further = append(further, ports(60000+2*i)...)
+	}
+	const doors = 20
+	for i := range doors {
+		name := fmt.Sprintf("door_%d", i)
+		l.Doors = append(l.Doors, name)
+		l.About = append(l.About, link.Door{Name: name, TCP: true, Ports: ports(22), Other: further})
+	}
+	got, err := link.Parse(l.Text())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	for _, d := range got.About {
+		if d.Other != nil {
+			said++
+		}
+	}
+	if len(got.About) != doors || said == 0 || said == doors {
+		t.Errorf("%d of %d doors are said of, %d of them with further ports", len(got.About), doors, said)
+	}
+}
+
 func TestLink_hides_the_key(t *testing.T) {
 	l := homeLink()
 	for _, s := range []string{l.String(), fmt.Sprintf("%v %+v %s", l, l, l), fmt.Sprint(&l), fmt.Errorf("%v", l).Error()} {

@@ -24,7 +24,7 @@ function seconds(time) {
 	return timegm({ year: +m[1], mon: +m[2], mday: +m[3], hour: +m[4], min: +m[5], sec: +m[6] }) - east;
 }
 
-gauge("latchkey_up", "Whether latchkeyd runs and answers.")(null, s.running);
+gauge("latchkey_up", "Whether latchkeyd runs and answers.")(null, !!s.running);
 if (!s.running)
 	return true;
 

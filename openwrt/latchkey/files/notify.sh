@@ -9,7 +9,8 @@
 # finds here what it needs. What is secret is in no argument, where every process can read it, if it can be helped.
 
 SCRIPTS=/usr/share/latchkey/notify
-RUN=/var/run/latchkey-notify # of root alone
+STATE=/var/run/latchkey-notify # of root alone
+RUN=$STATE/$$                  # of this event alone: another one, of doors or of others, may be told at the same time
 
 . /lib/functions.sh
 
@@ -22,7 +23,7 @@ json() {
 # an argument; OpenWrt has uclient-fetch as wget.
 post() {
 	if command -v curl >/dev/null; then
-		exec curl -q -sS -f -m 10 -o /dev/null -K - <<-EOF
+		exec curl -q -g -sS -f -m 10 -o /dev/null -K - <<-EOF
 			url = "$(json "$1")"
 			header = "Content-Type: application/json"
 			header = "$(json "$2")"
@@ -38,9 +39,9 @@ too_often() {
 	local now last=0
 	[ "$ACTION" = refused ] || return 1
 	now=$(date +%s)
-	[ ! -f "$RUN/refused" ] || read -r last <"$RUN/refused"
+	[ ! -f "$STATE/refused" ] || read -r last <"$STATE/refused"
 	[ "$now" -lt "$last" ] || [ "$now" -ge $((last + 60)) ] || return 0
-	echo "$now" >"$RUN/refused"
+	echo "$now" >"$STATE/refused"
 	return 1
 }
 
@@ -74,12 +75,12 @@ mkdir -p "$RUN"
 jobs=
 config_load latchkey-notify
 too_often || config_foreach begin notify
-[ -n "$jobs" ] || exit 0
+[ -n "$jobs" ] || { rmdir "$RUN"; exit 0; }
 watch &
 watcher=$!
 for job in $jobs; do
 	wait "${job%:*}" || echo "latchkey-notify: ${job#*:} was not told of $ACTION $DOOR: exit code $?"
 done
 kill $watcher 2>/dev/null
-rm -f "$RUN"/*.json
+rm -rf "$RUN"
 exit 0

@@ -4,6 +4,7 @@
 'require latchkey.text as text';
 'require latchkey.door as door';
 'require latchkey.reach as reach';
+'require latchkey.sequence as sequence';
 
 // The ports at which knocks arrive, and what else they would collide with. Pure: sections in, words out.
 
@@ -58,6 +59,17 @@ function conflicts(option, main, zone, around) {
 		.concat(users((option == 'ports') ? 'tcp' : 'udp', range, zone, around));
 }
 
+// Ranges of ports that mean something on this router already, for the generator of steps. around: as of users.
+function taken(around) {
+	const listened = around.listeners.map(function(l) { return l.port; });
+	const knocked = around.sequences.map(function(s) { return sequence.portsOf([].concat(s.step || [])); });
+	const opened = around.doors.map(function(d) { return door.openings(d).map(function(o) { return o.outside; }); });
+
+	return [ around.main.ports, around.main.stun_port, around.main.spa_port ].concat(listened, ...knocked)
+		.map(door.portRange).concat(...opened).filter(function(r) { return r != null; });
+}
+
 return baseclass.extend({
-	conflicts: conflicts
+	conflicts: conflicts,
+	taken: taken
 });

@@ -10,6 +10,7 @@
 'require latchkey.text as text';
 'require latchkey.valid as valid';
 'require latchkey.door as door';
+'require latchkey.ports as ports';
 'require latchkey.sequence as sequence';
 'require latchkey.rows as rows';
 'require latchkey.share as share';
@@ -17,17 +18,6 @@
 'require latchkey.element as element';
 
 const E = element.make;
-
-// Ports that mean something else on this router, for the generator.
-function takenPorts() {
-	const around = api.around();
-
-	return [ around.main.ports, around.main.stun_port, around.main.spa_port ].concat(
-		around.doors.map(function(d) { return d.port; }),
-		around.listeners.map(function(l) { return l.port; }),
-		around.sequences.reduce(function(all, s) { return all.concat(sequence.portsOf([].concat(s.step || []))); }, [])
-	).map(door.portRange).filter(function(r) { return r != null; });
-}
 
 function judgeBox(id) {
 	return document.getElementById('lk-judge-' + id);
@@ -64,7 +54,7 @@ function addEditor(s) {
 	o.inputstyle = 'action';
 	o.onclick = function(ev, id) {
 		const list = this.section.getUIElement(id, 'step');
-		const steps = sequence.generate(takenPorts());
+		const steps = sequence.generate(ports.taken(api.around()));
 
 		list.setValue(steps);
 		showJudgement(id, steps);
