@@ -16,8 +16,8 @@ import (
 // Addresses knows the addresses of this machine. It asks the kernel for them when they have changed, not
 // for each question. It is not safe for concurrent use.
 type Addresses struct {
-	changes int            // a socket that has something to read after a change; it does not block
-	own     []netip.Prefix // of all devices; nil = not known
+	changes int               // a socket that has something to read after a change; it does not block
+	own     []netlink.Address // nil = not known
 }
 
 // NewAddresses returns what knows nothing yet.
@@ -50,24 +50,20 @@ func (l *Addresses) Close() error { return unix.Close(l.changes) }
 // tunnel has all of 10.0.0.0/8.
 func (l *Addresses) Home(devices []string, a netip.Addr) (whose string) {
 	l.refresh()
-	if !slices.ContainsFunc(l.own, func(p netip.Prefix) bool { return p.Contains(a) }) {
+	if !slices.ContainsFunc(l.own, func(own netlink.Address) bool { return own.Network.Contains(a) }) {
 		return ""
 	}
 	names, err := netlink.Devices()
 	if err != nil {
 		return ""
 	}
-	list, err := netlink.Addresses()
-	if err != nil {
-		return ""
-	}
 	smallest := -1
-	for _, own := range list {
+	for _, own := range l.own {
 		name, outside := names[own.Device], slices.Contains(devices, names[own.Device])
 		switch p := own.Network; {
 		case p.Addr() == a:
 			return "the router"
-		case name == "": // it came after names was read
+		case name == "": // it is gone
 			continue
 		case !p.Contains(a), p.Bits() < smallest, p.Bits() == smallest && !outside:
 			continue
@@ -95,14 +91,7 @@ func (l *Addresses) refresh() {
 			break // they are asked for each time then
 		}
 	}
-	if l.own != nil {
-		return
-	}
-	all, err := netlink.Addresses()
-	if err != nil {
-		return
-	}
-	for _, own := range all {
-		l.own = append(l.own, own.Network)
+	if l.own == nil {
+		l.own, _ = netlink.Addresses() // nil after an error: they are asked for again
 	}
 }
