@@ -32,11 +32,11 @@ func (d *Daemon) Answer(ctx context.Context, r control.Request, reply func(any) 
 		list, _ := d.events.since(r.Since)
 		return reply(list)
 	case "radar":
-		var r control.Radar
-		if _, err := d.lookAtStrangers(&r); err != nil {
+		report, err := d.reportStrangers()
+		if err != nil {
 			return err
 		}
-		return reply(r) // without its lock, while a caller reads
+		return reply(report) // without its lock, while a caller reads
 	case "check":
 		return reply(Check(r.Text, d.sys.Now(), ForOwner))
 	case "forget":

@@ -72,7 +72,7 @@ func (d *Daemon) setRadar(main *config.Main) {
 func (d *Daemon) WatchStrangers(ctx context.Context) {
 	for {
 		var again <-chan time.Time // never, while it is switched off
-		if wait, err := d.lookAtStrangers(nil); err == nil {
+		if wait, on := d.sampleStrangers(); on {
 			again = time.After(wait)
 		}
 		select {
@@ -84,24 +84,44 @@ func (d *Daemon) WatchStrangers(ctx context.Context) {
 	}
 }
 
-// lookAtStrangers takes one sample, or reports what was counted until now.
-func (d *Daemon) lookAtStrangers(report *control.Radar) (again time.Duration, err error) {
-	w := &d.radar
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := d.sys.Now()
-	at := uint32(now.Sub(d.start) / time.Second)
-	if w.table == nil {
-		return 0, &control.Error{Text: "the radar is switched off", Hint: "set option 'radar' of section main to '1'"}
-	}
+// seconds is a time as radar.Table has it.
+func (d *Daemon) seconds(now time.Time) uint32 { return uint32(now.Sub(d.start) / time.Second) }
+
+// meet tells the table for whom doors were opened. The lock is held.
+func (w *watch) meet(at uint32) {
 	for range len(w.friends) {
 		w.table.Friend(at, <-w.friends)
 	}
-	if report != nil {
-		*report = w.table.Report(at, now)
-		report.Problem = w.problem
-		return 0, nil
+}
+
+// reportStrangers tells what was counted until now.
+func (d *Daemon) reportStrangers() (r control.Radar, err error) {
+	w := &d.radar
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.table == nil {
+		return r, &control.Error{Text: "the radar is switched off", Hint: "set option 'radar' of section main to '1'"}
 	}
+	now := d.sys.Now()
+	at := d.seconds(now)
+	w.meet(at)
+	r = w.table.Report(at, now)
+	r.Problem = w.problem
+	return r, nil
+}
+
+// sampleStrangers takes one sample, and returns how long to wait until the next; on is false if the radar is
+// switched off.
+func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
+	w := &d.radar
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.table == nil {
+		return 0, false
+	}
+	now := d.sys.Now()
+	at := d.seconds(now)
+	w.meet(at)
 	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool { return w.table.Look(at, p, of) })
 	w.problem = ""
 	if failed != nil {
@@ -119,7 +139,7 @@ func (d *Daemon) lookAtStrangers(report *control.Radar) (again time.Duration, er
 		})
 		w.hidden = 0
 	}
-	return again, nil
+	return again, true
 }
 
 // friend says that a door was opened for an address.
