@@ -123,7 +123,7 @@ func decodeSecret(text string, most int) ([]byte, error) {
 	if isPlaceholder(text) {
 		return nil, errPlaceholder
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(text), "="))
+	b, err := seal.Unbase64(base64.RawStdEncoding, strings.TrimRight(strings.TrimSpace(text), "="))
 	if err != nil {
 		return nil, errors.New("want base64, as KEY_BASE64 and HMAC_KEY_BASE64 have it; for the text of KEY or HMAC_KEY there is 'key_text' or 'hmac_key_text'")
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/command"
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // What holds in fwknopd where a stanza does not say it, in seconds.
@@ -191,7 +192,7 @@ func (s *section) secret(name string, most int) (key spaKey, why string) {
 	case isText:
 		return spaKey{option, value}, ""
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value, "="))
+	b, err := seal.Unbase64(base64.RawStdEncoding, strings.TrimRight(value, "="))
 	if err != nil || len(b) == 0 || len(b) > most {
 		return key, fmt.Sprintf("its %s_BASE64 is not 1 to %d bytes in base64", name, most)
 	}

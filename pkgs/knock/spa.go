@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -302,7 +303,7 @@ func decodeField(name, field string, size int) (string, error) {
 	if len(field) > size {
 		return "", fmt.Errorf("its %s has %d characters of base64, %d are the limit", name, len(field), size)
 	}
-	b, err := spaEncoding.DecodeString(field)
+	b, err := seal.Unbase64(spaEncoding, field)
 	if err != nil || !printable(b) {
 		return "", fmt.Errorf("its %s is no printable text in base64", name)
 	}

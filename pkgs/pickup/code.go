@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 const (
@@ -26,7 +28,7 @@ func ParseCode(s string) (Code, error) {
 	if len(s) != CodeLength {
 		return Code{}, fmt.Errorf("a pick-up code has %d characters, this one has %d", CodeLength, len(s))
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	b, err := seal.Unbase64(base64.RawURLEncoding.Strict(), s)
 	if err != nil {
 		return Code{}, errors.New("a pick-up code is made of A-Z a-z 0-9 - and _")
 	}

@@ -34,13 +34,14 @@ func TestCode_hides_itself(t *testing.T) {
 func TestParseCode_refuses(t *testing.T) {
 	good := example.Text()
 	for text, want := range map[string]string{
-		"":              "has 22 characters, this one has 0",
-		good[:21]:       "this one has 21",
-		good + "A":      "this one has 23",
-		good[:21] + "x": "is made of", // bits that mean nothing must be 0
-		good[:21] + "=": "is made of",
-		good[:21] + " ": "is made of",
-		good[:21] + "/": "is made of",
+		"":                     "has 22 characters, this one has 0",
+		good[:21]:              "this one has 21",
+		good + "A":             "this one has 23",
+		good[:21] + "x":        "is made of", // bits that mean nothing must be 0
+		good[:21] + "=":        "is made of",
+		good[:21] + " ":        "is made of",
+		good[:21] + "/":        "is made of",
+		good[:18] + "\r\n\r\n": "is made of", // the length is right, the bytes are too few
 	} {
 		_, err := pickup.ParseCode(text)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -10,6 +10,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // MaxText is the length of the longest text that can be sealed, in bytes: that of the longest link.
@@ -52,7 +54,7 @@ func (c Code) Open(sealed string) (string, error) {
 	if len(sealed) > MaxSealed {
 		return "", errDamaged
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+	b, err := seal.Unbase64(base64.RawURLEncoding.Strict(), sealed)
 	if err != nil || len(b) < tagSize {
 		return "", errDamaged
 	}

@@ -23,7 +23,7 @@ var errZeroKey = errors.New("key is all zeros, so it is no secret: make one with
 func ParseKey(s string) (Key, error) {
 	text := strings.TrimRight(strings.TrimSpace(s), "=")
 	text = strings.ReplaceAll(strings.ReplaceAll(text, "-", "+"), "_", "/")
-	b, err := base64.RawStdEncoding.DecodeString(text)
+	b, err := Unbase64(base64.RawStdEncoding, text)
 	if err != nil {
 		return Key{}, fmt.Errorf("key is not base64: it must be %d characters of A-Z a-z 0-9 + / (or - _)", base64.RawStdEncoding.EncodedLen(KeySize))
 	}

@@ -61,6 +61,7 @@ func TestParseKey(t *testing.T) {
 		"":                          "key is 0 bytes long, but must be 32",
 		"c2VjcmV0":                  "key is 6 bytes long, but must be 32",
 		"secret!":                   "key is not base64",
+		"c2Vj\ncmV0":                "key is not base64",
 		strings.Repeat("A", 43):     "key is all zeros",
 		strings.Repeat("c2Vj", 100): "key is 300 bytes long",
 	} {
