@@ -202,9 +202,9 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 // note adds what a visitor means to the steps of a sequence. Of a one-time list one step is enough.
 func note(visits []visit, from visitor, steps []knock.Step, once bool, reactions knock.Reactions) []visit {
 	for p := range from.packets {
-		for x := range reactions.To(&from.packets[p]) {
+		reactions.To(&from.packets[p], func(x knock.Reaction) {
 			if x.Wires == 0 && from.mayMeet {
-				continue
+				return
 			}
 			step := steps[bits.TrailingZeros16(cmp.Or(x.Wires, x.Steps))]
 			i := slices.IndexFunc(visits, func(v visit) bool { return v.where == from.where && (once || v.step == step) })
@@ -214,7 +214,7 @@ func note(visits []visit, from visitor, steps []knock.Step, once bool, reactions
 			}
 			visits[i].tripped = visits[i].tripped || x.Wires != 0
 			visits[i].taken = visits[i].taken || x.Wires == 0
-		}
+		})
 	}
 	return visits
 }

@@ -138,7 +138,11 @@ func (o *opener) try(now time.Time, from netip.Addr, msg []byte) (client int, bo
 	if expected == 0 && all == 0 {
 		return 0, seal.Body{}, UnknownKey
 	}
-	for i := range o.clients {
+	for n := 0; ; n++ {
+		i, more := o.ring.Candidate(msg, n)
+		if !more {
+			break
+		}
 		if o.reserve.take(now, i, from, 1) {
 			if body, ok := o.ring.OpenAs(i, msg); ok {
 				return i, body, OK

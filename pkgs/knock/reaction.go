@@ -90,26 +90,25 @@ func (s Step) wires() []uint16 {
 	return []uint16{s.Port - 1, s.Port + 1}
 }
 
-// To tells what a packet means to the sequences, in their order. Those to which it means nothing
-// are left out.
-func (r Reactions) To(p *wire.Packet) iter.Seq[Reaction] {
-	return func(yield func(Reaction) bool) {
-		at, ok := aim(p)
-		if !ok {
-			return
+// To calls each with what a packet means to the sequences, in their order. Those to which it means nothing
+// are left out. It is no iterator: in the router's program, where no function is inlined, each use of one
+// would take memory.
+func (r Reactions) To(p *wire.Packet, each func(Reaction)) {
+	at, ok := aim(p)
+	if !ok {
+		return
+	}
+	roles := r[at]
+	for i := 0; i < len(roles); {
+		x := Reaction{Sequence: int(roles[i].sequence)}
+		for ; i < len(roles) && int(roles[i].sequence) == x.Sequence; i++ {
+			if o := &roles[i]; p.Flags&o.mask == o.flags {
+				x.Steps |= o.steps
+				x.Wires |= o.wires
+			}
 		}
-		roles := r[at]
-		for i := 0; i < len(roles); {
-			x := Reaction{Sequence: int(roles[i].sequence)}
-			for ; i < len(roles) && int(roles[i].sequence) == x.Sequence; i++ {
-				if o := &roles[i]; p.Flags&o.mask == o.flags {
-					x.Steps |= o.steps
-					x.Wires |= o.wires
-				}
-			}
-			if x.Steps|x.Wires != 0 && !yield(x) {
-				return
-			}
+		if x.Steps|x.Wires != 0 {
+			each(x)
 		}
 	}
 }
@@ -160,16 +159,16 @@ func Opens(steps []Step, other *Sequence) bool {
 	var a attempt
 	marks := make([]mark, len(other.Steps))
 	reactions := ReactionsOf([]Sequence{*other})
+	opens, over := false, false
 	for _, s := range steps {
 		p := s.Packet()
-		for x := range reactions.To(&p) {
-			if x.Wires != 0 {
-				return false
-			}
-			if a.walk(marks, x.Steps, 0) == len(marks) {
-				return true
-			}
+		reactions.To(&p, func(x Reaction) { // one at the most
+			opens = x.Wires == 0 && a.walk(marks, x.Steps, 0) == len(marks)
+			over = opens || x.Wires != 0
+		})
+		if over {
+			break
 		}
 	}
-	return false
+	return opens
 }

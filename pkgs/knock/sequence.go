@@ -99,20 +99,20 @@ func (d *sequences) renew(list []Sequence) bool {
 func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	clock := d.table.clock(now)
 	d.firsts.sweep(clock)
-	for r := range d.roles.To(p) {
+	d.roles.To(p, func(r Reaction) {
 		sequence := uint16(r.Sequence)
 		if r.Wires != 0 {
 			d.trip(clock, sequence, p.Src, emit)
 			if d.stories != nil {
 				d.stories.trip(clock, sequence, r.Wires, p, emit)
 			}
-			continue
+			return
 		}
 		v := d.step(clock, sequence, r.Steps, p, emit)
 		if d.stories != nil {
 			d.stories.step(clock, sequence, r.Steps, v, p, emit)
 		}
-	}
+	})
 	if at, ok := aim(p); ok && d.stories != nil {
 		d.stories.wrongProtocol(clock, at, p, emit)
 	}

@@ -151,6 +151,19 @@ func (r *Ring) Cost(message []byte) (expected, all int) {
 	return len(r.withHint(message)), all
 }
 
+// Candidate returns the nth client that OpenAs could open a message for, from 0 on: with a synchronised clock those
+// whose hint it has, else all. ok is false if there are no more. Rarely a client comes twice.
+func (r *Ring) Candidate(message []byte, n int) (client int, ok bool) {
+	if !r.synced {
+		return n, n < len(r.keys) && whole(message)
+	}
+	list := r.withHint(message)
+	if n >= len(list) {
+		return 0, false
+	}
+	return int(list[n].key), true
+}
+
 // Open returns what a message says, and the number of the client whose key fits. It fails with
 // ErrUnknownKey or ErrBadMessage, and then allocates nothing. It costs one or two HMACs for each
 // client with the message's hint, and none if there is no such client; with a clock that is not
