@@ -94,6 +94,9 @@ func connectCommand(e env, args []string) error {
 	cancel()
 	failed := <-knocking
 	if conn != nil {
+		if watch.Verdict() == probe.Answered {
+			fmt.Fprintf(e.err, "latchkey: %s\n", answered(w.door))
+		}
 		stop() // from now on an interrupt ends the program
 		defer conn.Close()
 		return pipe(conn, e.in, e.raw)
