@@ -26,9 +26,11 @@ func TestSameSSHConfigurationAtHomeAndAbroad(t *testing.T) {
 		return string(out), told.String()
 	}
 	const says = "latchkey: shell answered before the knock: you are at home, or it is open already"
-	if out, told := ssh("nas"); out != "nas\n" || !strings.Contains(told, says) {
-		t.Errorf("at home it leads to %q and says %q", out, told)
-	}
+	// A busy machine may see the answer too late to know that it was there before the knock.
+	lab.Wait(t, "at home it leads there and says so", func() bool {
+		out, told := ssh("nas")
+		return out == "nas\n" && strings.Contains(told, says)
+	})
 	if got := d.grants("shell"); len(got) > 0 {
 		t.Errorf("at home, it opened the door to %q", got)
 	}

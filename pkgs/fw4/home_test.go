@@ -17,7 +17,9 @@ import (
 
 // renderers are firewall4, and what plays it where it is not.
 var renderers = map[string]func(testing.TB, []fw4.Object, ...netip.Addr) string{
-	"played": func(_ testing.TB, objects []fw4.Object, wan ...netip.Addr) string { return fw4test.Render(objects, wan...) },
+	"played": func(_ testing.TB, objects []fw4.Object, wan ...netip.Addr) string {
+		return fw4test.Render(objects, wan...)
+	},
 	"itself": fw4test.Firewall4,
 }
 
