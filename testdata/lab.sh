@@ -13,6 +13,8 @@
 #   lab.sh up                 make the hosts and load router.nft into the router
 #   lab.sh join NAME ADDRESS/LENGTH...
 #                             make one more host on the internet, with these addresses
+#   lab.sh house              make the rest of the house: laptop (192.168.1.30) beside the nas, on a bridge that is the
+#                             router's device lan from now on, and visitor (192.168.2.50) on its device guest
 #   lab.sh wan                (again) give the router its wan device and addresses
 #   lab.sh firewall           load router.nft (again), as `fw4 reload` would
 #   lab.sh sshd               start an SSH server on the nas that lets the phone's key in as user "you"
@@ -98,6 +100,36 @@ up() {
 	firewall
 }
 
+# inside NAME DEVICE FOUR SIX: a host behind the router's bridge DEVICE, whose addresses there end in 1.
+inside() {
+	host "$1"
+	ip -n router link add "$1" type veth peer name eth0 netns "$1"
+	ip -n router link set "$1" master "$2" up
+	ip -n "$1" link set eth0 up
+	address "$1" eth0 "$3/24" "$4/64"
+	ip -n "$1" route add default via "${3%.*}.1"
+	ip -n "$1" route add default via "${4%::*}::1"
+}
+
+# The nas's cable becomes a port of the bridge. Packets that a bridge forwards do not pass the router's firewall, as
+# OpenWrt has it; elsewhere the module br_netfilter, which Docker wants, makes them.
+house() {
+	[ ! -e /proc/sys/net/bridge ] ||
+		ip netns exec router sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
+	ip -n router link set lan down
+	ip -n router link set lan name nas
+	ip -n router addr flush dev nas
+	for device in lan guest; do
+		ip -n router link add "$device" type bridge mcast_snooping 0
+		ip -n router link set "$device" up
+	done
+	ip -n router link set nas master lan up
+	address router lan 192.168.1.1/24 2001:db8:2::1/64
+	address router guest 192.168.2.1/24 2001:db8:3::1/64
+	inside laptop lan 192.168.1.30 2001:db8:2::30
+	inside visitor guest 192.168.2.50 2001:db8:3::50
+}
+
 firewall() { ip netns exec router nft -f "$here/router.nft"; }
 
 sshd_files() {
@@ -147,7 +179,7 @@ ssh_from() {
 }
 
 case ${1-} in
-up | wan | firewall | sshd) "$1" ;;
+up | house | wan | firewall | sshd) "$1" ;;
 join)
 	shift
 	join "$@"

@@ -23,6 +23,9 @@ import (
 // knockAgain is how long a knock has for its effect before another one goes out.
 const knockAgain = 5 * time.Second
 
+// lookHome is how long a knock waits for what a door answers without it: at home that is there already.
+const lookHome = 10 * time.Millisecond
+
 // maxTried is how many addresses of a name are tried, all at once.
 const maxTried = 8
 
@@ -88,12 +91,16 @@ func connectCommand(e env, args []string) error {
 	}
 	watch := probe.Begin(ctx, to) // what answers this is as it was before the knock
 	defer watch.End()
+	watch.Settle(ctx, lookHome)
 	knocking := make(chan error, 1)
 	go func() { knocking <- k.keepKnocking(ctx) }()
 	conn := watch.Await(ctx)
 	cancel()
 	failed := <-knocking
 	if conn != nil {
+		if watch.Verdict() == probe.Answered {
+			fmt.Fprintf(e.err, "latchkey: %s\n", answered(w.door))
+		}
 		stop() // from now on an interrupt ends the program
 		defer conn.Close()
 		return pipe(conn, e.in, e.raw)

@@ -148,7 +148,7 @@ func (s *sight) say() string {
 	case probe.Open:
 		return s.Name + " is open: " + port + " did not let you in before the knock, and does now"
 	case probe.Answered:
-		return s.Name + " answered before the knock: you are at home, or it is open already"
+		return answered(s.Name)
 	case probe.Refuses:
 		return s.Name + " is open, but the service behind it refuses: " + port + " was silent before the knock, and refuses now"
 	case probe.Unclear:
@@ -159,6 +159,11 @@ func (s *sight) say() string {
 		return s.Name + " cannot be reached: this machine is offline"
 	}
 	return s.Name + ": knocked; " + s.why
+}
+
+// answered is what is said of a door that needed no knock.
+func answered(door string) string {
+	return door + " answered before the knock: you are at home, or it is open already"
 }
 
 // fail is what a knock ends with, going by what was seen.

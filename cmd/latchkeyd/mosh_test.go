@@ -62,7 +62,7 @@ func startDoors(t *testing.T, text string) (d *latchkeydProcess, latchkey string
 		t.Fatal(problems)
 	}
 	nft := lab.On("router", "nft", "-f", "-")
-	nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c)))
+	nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c), fw4test.WAN))
 	if out, err := nft.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, out)
 	}

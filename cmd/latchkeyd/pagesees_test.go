@@ -28,6 +28,7 @@ const (
 	saysAgain   = "No answer yet: knocked again."
 	saysSilent  = "Nothing comes back."
 	saysAnswers = "Knocked. Closed ports of this router answer, too"
+	saysHere    = "It answers without a knock: you are at home"
 	saysBefore  = "Knocked. It answered before the knock"
 	saysOffline = "This device is offline."
 	saysKnocked = "Knocked at "
@@ -78,6 +79,9 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 				}},
 				{"what answered before is not taken for opened now", func(t *testing.T) {
 					p.do(t, "open "+pageLink(phoneKey, router, router6))
+					if got, _ := p.want(t, "wait nas", false, saysHere); got.Connect != "ssh://"+router+":2222" && got.Connect != "ssh://["+router6+"]:2222" {
+						t.Errorf("the card leads to %q", got.Connect)
+					}
 					p.want(t, "press nas", false, saysBefore)
 				}},
 				{"a door that falls silent is closed", func(t *testing.T) {

@@ -100,6 +100,7 @@ function look(cards) {
 		for (const card of mine.slice(0, mostLooks / hosts.length)) {
 			card.before = {at, other, door: watch(hosts, tryPort(card.door), card.door.service)};
 			if (card.open) lookAgain(card, card.before.door);
+			else lookHome(card, hosts, card.before);
 		}
 	}
 }
@@ -111,6 +112,16 @@ async function lookAgain(card, door) {
 	if (!silent() || await offline() || !silent()) return;
 	setOpen(card, 0);
 	say(card, 'shutSeen');
+}
+
+/* a door that answers before anything was pressed needs no knock */
+async function lookHome(card, hosts, b) {
+	await sleep(1500);
+	if (busy || card.open || card.before !== b) return;
+	const saw = seen(hosts, b.door, b.other), {word, host} = judge(saw, saw, b.door.age(), true);
+	if (word !== 'before') return;
+	showTarget(card, host);
+	say(card, 'here');
 }
 
 const lookAll = () => {

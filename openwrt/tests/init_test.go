@@ -66,7 +66,7 @@ config door 'old'
 	}
 	want := []string{
 		"ipset family=ipv4 match=src_ip name=latchkey1_nas_4 timeout=0",
-		"redirect dest=lan dest_ip=192.168.1.22 dest_port=2222 family=ipv4 ipset=latchkey1_nas_4 proto=tcp reflection=0 src=wan src_dport=2222 target=DNAT",
+		"redirect dest=lan dest_ip=192.168.1.22 dest_port=2222 family=ipv4 ipset=latchkey1_nas_4 proto=tcp reflection=1 src=wan src_dport=2222 target=DNAT",
 		"ipset family=ipv6 match=src_ip name=latchkey1_nas_6 timeout=0",
 		"rule dest=lan dest_ip=::22/-64 dest_port=2222 family=ipv6 ipset=latchkey1_nas_6 proto=tcp src=wan target=ACCEPT",
 	}

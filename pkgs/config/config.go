@@ -89,7 +89,9 @@ type Door struct {
 	MaxOpen  time.Duration
 	Wake     wire.MAC // zero = none
 	Cut      bool     // end sessions with their grants
-	Enabled  bool
+	// Reflection lets the zone of a host behind DNAT use the door's ports at the router's address outside, open or not.
+	Reflection bool
+	Enabled    bool
 }
 
 // Serves tells whether the door leads anywhere for an address.

@@ -77,7 +77,7 @@ func TestParse_full(t *testing.T) {
 		}, {
 			Name: "router_web", Src: "wan", Openings: []config.Opening{same(wire.TCP, 443, 443), same(wire.UDP, 443, 443)},
 			Service: "https",
-			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Enabled: true,
+			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Reflection: true, Enabled: true,
 		}},
 		Clients: []config.Client{{
 			Name: "phone", Title: "My phone", Kind: knock.KindMessage, Key: seal.Key(counting(0, 32)),
@@ -125,7 +125,7 @@ func TestParse_defaults(t *testing.T) {
 		Doors: []config.Door{{
 			Name: "ssh", Src: "wan", Openings: []config.Opening{same(wire.TCP, 22, 22)},
 			Service: "ssh",
-			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Enabled: true,
+			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Reflection: true, Enabled: true,
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {

@@ -70,6 +70,7 @@ func (d *doorSection) options() []option {
 		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"wake", single, to(&d.Wake, parseMAC)},
 		{"cut", single, to(&d.Cut, parseBool)},
+		{"reflection", single, to(&d.Reflection, parseBool)},
 		{"enabled", single, to(&d.Enabled, parseBool)},
 	}
 }
@@ -124,7 +125,7 @@ func (m *Main) complete() {
 }
 
 func newDoor(name string) doorSection {
-	return doorSection{Door: Door{Name: name, Src: "wan", OpenFor: DefaultOpenFor, Enabled: true}}
+	return doorSection{Door: Door{Name: name, Src: "wan", OpenFor: DefaultOpenFor, Reflection: true, Enabled: true}}
 }
 
 // complete sets what depends on other options.

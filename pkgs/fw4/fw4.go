@@ -92,9 +92,10 @@ func pass(d *config.Door, six bool, ports config.Opening) Object {
 		// IPv6 has no port forwarding: the host is reached at its own port.
 		o = append(o, Option{"dest", d.Dest}, Option{"dest_ip", pinhole(d.DestIP6)}, Option{"dest_port", ports.Inside.String()})
 	default:
-		// Reflection would let the LAN in whether the door is open or not.
+		// With reflection firewall4 lets the zone of the host in at its own address outside, whether the door is open
+		// or not, by rules that do not ask the set. All other zones are as far away as the Internet.
 		o = append(o, Option{"dest", d.Dest}, Option{outside, ports.Outside.String()}, Option{"dest_ip", d.DestIP.String()},
-			Option{"dest_port", ports.Inside.String()}, Option{"reflection", "0"})
+			Option{"dest_port", ports.Inside.String()}, Option{"reflection", flag(d.Reflection)})
 	}
 	return append(o, Option{"target", target})
 }
@@ -106,6 +107,13 @@ func pinhole(a netip.Addr) string {
 		return a.String() + "/-64"
 	}
 	return a.String()
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return "0"
 }
 
 func family(six bool) string {

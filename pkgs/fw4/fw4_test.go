@@ -38,8 +38,8 @@ config door 'dns'
 	option dest_ip '192.168.1.53'
 `, []string{
 			set("dns", "4"),
-			"type=redirect ipset=latchkey1_dns_4 family=ipv4 src=guest proto=tcp dest=lan src_dport=53 dest_ip=192.168.1.53 dest_port=53 reflection=0 target=DNAT",
-			"type=redirect ipset=latchkey1_dns_4 family=ipv4 src=guest proto=udp dest=lan src_dport=53 dest_ip=192.168.1.53 dest_port=53 reflection=0 target=DNAT",
+			"type=redirect ipset=latchkey1_dns_4 family=ipv4 src=guest proto=tcp dest=lan src_dport=53 dest_ip=192.168.1.53 dest_port=53 reflection=1 target=DNAT",
+			"type=redirect ipset=latchkey1_dns_4 family=ipv4 src=guest proto=udp dest=lan src_dport=53 dest_ip=192.168.1.53 dest_port=53 reflection=1 target=DNAT",
 		}},
 		"a_host_by_IPv4_behind_another_port": {`
 config door 'nas'
@@ -49,7 +49,7 @@ config door 'nas'
 	option dest_port '22'
 `, []string{
 			set("nas", "4"),
-			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=2222 dest_ip=192.168.1.22 dest_port=22 reflection=0 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=2222 dest_ip=192.168.1.22 dest_port=22 reflection=1 target=DNAT",
 		}},
 		"a_host_by_the_end_of_its_IPv6_address": {`
 config door 'nas'
@@ -100,12 +100,22 @@ config door 'nas'
 	option dest_ip6 '::22'
 `, []string{
 			set("nas", "4"),
-			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=udp dest=lan src_dport=60000-61000 dest_ip=192.168.1.22 dest_port=60000-61000 reflection=0 target=DNAT",
-			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7000 dest_ip=192.168.1.22 dest_port=9000 reflection=0 target=DNAT",
-			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7001 dest_ip=192.168.1.22 dest_port=9001 reflection=0 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=udp dest=lan src_dport=60000-61000 dest_ip=192.168.1.22 dest_port=60000-61000 reflection=1 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7000 dest_ip=192.168.1.22 dest_port=9000 reflection=1 target=DNAT",
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=7001 dest_ip=192.168.1.22 dest_port=9001 reflection=1 target=DNAT",
 			set("nas", "6"),
 			"type=rule ipset=latchkey1_nas_6 family=ipv6 src=wan proto=udp dest=lan dest_ip=::22/-64 dest_port=60000-61000 target=ACCEPT",
 			"type=rule ipset=latchkey1_nas_6 family=ipv6 src=wan proto=tcp dest=lan dest_ip=::22/-64 dest_port=9000-9001 target=ACCEPT",
+		}},
+		"not_from_inside": {`
+config door 'nas'
+	option port '2222'
+	option dest 'lan'
+	option dest_ip '192.168.1.22'
+	option reflection '0'
+`, []string{
+			set("nas", "4"),
+			"type=redirect ipset=latchkey1_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=2222 dest_ip=192.168.1.22 dest_port=2222 reflection=0 target=DNAT",
 		}},
 		"nothing_for_a_door_that_is_off": {`
 config door 'web'

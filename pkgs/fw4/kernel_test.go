@@ -29,7 +29,7 @@ func load(t *testing.T, text string) {
 		t.Fatal(problems)
 	}
 	nft := lab.On("router", "nft", "-f", "-")
-	nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c)))
+	nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c), fw4test.WAN))
 	if out, err := nft.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, out)
 	}
@@ -139,7 +139,6 @@ config door 'router'
 		{"tcp", four + ":22"}, {"tcp", four + ":7004"}, {"tcp", four + ":9000"}, {"udp", four + ":60004"}, {"udp", four + ":7000"},
 		{"tcp", host + ":9004"}, {"udp", host + ":60004"}, {"tcp", four + ":8446"}, {"udp", six + ":8004"}, {"tcp", four + ":8000"},
 	}
-	const soon = 150 * time.Millisecond // a drop is seen by nothing coming
 	for _, o := range open {
 		if got := ask(t, "phone", o.network, o.to, soon); got != "" {
 			t.Errorf("before anything is opened, %s %s answers as port %s", o.network, o.to, got)

@@ -117,10 +117,16 @@ func (w *Watch) Settle(ctx context.Context, d time.Duration) {
 	}
 }
 
-// settle waits for the reply of before the knock.
+// settle waits for the reply of before the knock. One that has come counts, also when ctx is over.
 func (w *Watch) settle(ctx context.Context, i int) {
 	if w.first[i] != nil {
 		return
+	}
+	select {
+	case r := <-w.before[i]:
+		w.first[i] = &r
+		return
+	default:
 	}
 	select {
 	case r := <-w.before[i]:
@@ -170,6 +176,9 @@ func (w *Watch) Await(ctx context.Context) *net.TCPConn {
 		})
 	}
 	all.Wait()
+	for i := range w.to {
+		w.settle(ctx, i) // a later try may have been faster
+	}
 	close(conns)
 	conn := <-conns
 	for other := range conns {

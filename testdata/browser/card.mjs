@@ -5,6 +5,7 @@
 //   node card.mjs BROWSER
 //
 //   open URL      opens the page anew, with the settings behind # alone
+//   wait DOOR     waits until its card says something by itself
 //   press DOOR    presses a door, until it may be pressed again
 //   shut DOOR     presses the button that closes it
 //   probe         ticks whether doors are tried
@@ -36,6 +37,10 @@ const steps = {
 	async open(browser, url) {
 		await visitAlone(browser, url);
 		return {};
+	},
+	async wait(browser, door) {
+		await until(`the card of ${door} says something`, async () => (await said(browser, door)).result, 60_000);
+		return { said: [await said(browser, door)] };
 	},
 	press: (browser, door) => watch(browser, door, '.knock'),
 	shut: (browser, door) => watch(browser, door, '.shut'),

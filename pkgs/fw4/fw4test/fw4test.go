@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package fw4test makes of the objects for firewall4 what firewall4 makes of them, on a router with the zones
-// wan, which drops, and lan: for tests with real packets where there is no firewall4.
+// wan, which drops, lan and guest: for tests with real packets where there is no firewall4.
 //
-// It was written after firewall4's templates (ruleset.uc, rule.uc, redirect.uc of b6e5157).
+// It was written after firewall4's templates (ruleset.uc, rule.uc, redirect.uc of b6e5157), and its tests run on firewall4 itself where
+// LATCHKEY_FIREWALL4 names its sources.
 package fw4test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/fw4"
 )
 
-// Render returns the ruleset with these objects, for nft -f. Like firewall4 it keeps the elements of sets that
-// are there already.
-func Render(objects []fw4.Object) string {
-	var sets, input, forward, dstnat strings.Builder
+// Lab is the lab's router: its addresses on the Internet, and in zone lan with the network behind it. firewall4
+// knows them from netifd, and renders them anew whenever an interface comes up or gets other addresses.
+var (
+	WAN        = netip.MustParseAddr("203.0.113.1")
+	LAN        = netip.MustParseAddr("192.168.1.1")
+	LANNetwork = netip.MustParsePrefix("192.168.1.0/24")
+	// GuestRouter is its address in zone guest, which the lab has after `lab.sh house`.
+	GuestRouter = netip.MustParsePrefix("192.168.2.1/24")
+)
+
+// Render returns the ruleset with these objects, for nft -f, where these are the router's addresses on the Internet.
+// Like firewall4 it keeps the elements of sets that are there already.
+func Render(objects []fw4.Object, wan ...netip.Addr) string {
+	var sets, input, forward, dstnat, insideDstnat, insideSrcnat strings.Builder
 	for _, o := range objects {
 		option := map[string]string{}
 		for _, x := range o {
@@ -28,6 +40,14 @@ func Render(objects []fw4.Object) string {
 		case option["type"] == "redirect":
 			fmt.Fprintf(&dstnat, "\t\tmeta nfproto ipv4 %s dport %s ip saddr @%s counter dnat ip to %s:%s\n",
 				option["proto"], option["src_dport"], option["ipset"], option["dest_ip"], option["dest_port"])
+			if option["reflection"] == "1" { // which is of zone wan only: firewall4 reflects for zones that masquerade
+				for _, a := range wan {
+					fmt.Fprintf(&insideDstnat, "\t\tip saddr %s ip daddr %s %s dport %s counter dnat ip to %s:%s\n",
+						LANNetwork, a, option["proto"], option["src_dport"], option["dest_ip"], option["dest_port"])
+				}
+				fmt.Fprintf(&insideSrcnat, "\t\tip saddr %s ip daddr %s %s dport %s counter snat ip to %s\n",
+					LANNetwork, option["dest_ip"], option["proto"], option["dest_port"], LAN)
+			}
 		case option["dest"] != "":
 			fmt.Fprintf(&forward, "\t\tip6 daddr %s %s dport %s ip6 saddr @%s counter accept\n",
 				hostOf(option["dest_ip"]), option["proto"], option["dest_port"], option["ipset"])
@@ -37,7 +57,7 @@ func Render(objects []fw4.Object) string {
 				option["family"], option["proto"], option["dest_port"], ip, option["ipset"])
 		}
 	}
-	return fmt.Sprintf(ruleset, sets.String(), input.String(), forward.String(), dstnat.String())
+	return fmt.Sprintf(ruleset, sets.String(), input.String(), forward.String(), dstnat.String(), insideDstnat.String(), insideSrcnat.String())
 }
 
 // kindOf is what firewall4 makes of a set's match: with src_net it is one of ranges.
@@ -75,6 +95,7 @@ table inet fw4 {
 		type filter hook forward priority filter; policy drop;
 		ct state vmap { established : accept, related : accept }
 		iifname "lan" accept
+		iifname "guest" oifname "wan*" accept
 		iifname "wan*" jump forward_wan
 	}
 
@@ -90,15 +111,23 @@ table inet fw4 {
 
 	chain dstnat {
 		type nat hook prerouting priority dstnat; policy accept;
+		iifname "lan" jump dstnat_lan
 		iifname "wan*" jump dstnat_wan
 	}
 
 	chain dstnat_wan {
 %s	}
 
+	chain dstnat_lan {
+%s	}
+
 	chain srcnat {
 		type nat hook postrouting priority srcnat; policy accept;
+		oifname "lan" jump srcnat_lan
 		oifname "wan*" meta nfproto ipv4 masquerade
 	}
+
+	chain srcnat_lan {
+%s	}
 }
 `

@@ -276,7 +276,7 @@ function notes(event) {
 	}
 	else if (event.kind == 'inside') {
 		out.push(_('It opened nothing: doors are for the outside.'));
-		out.push(_('To try a door, switch Wi-Fi off on the phone and knock again. At home no knock is needed: use the address that the service has in your network.'));
+		out.push(_('To try a door, switch Wi-Fi off on the phone and knock again. At home no knock is needed.'));
 	}
 	else if (event.kind == 'scan') {
 		out.push(text.say(_('At least {n} ports. Anybody can send in somebody else’s name: nothing was done about it.'), { n: event.ports }));

@@ -191,6 +191,12 @@ function addAdvanced(s) {
 			uci.set('latchkey', id, 'dest', 'lan');
 	};
 
+	o = s.taboption('advanced', form.Flag, 'reflection', _('At home, too'),
+		_('From the zone of the host, the router’s public name leads to it without a knock, so that one address serves at home and away. All other zones, such as one for guests, stay outside.'));
+	o.modalonly = true;
+	o.default = o.enabled;
+	o.depends({ dest: '', '!reverse': true });
+
 	o = s.taboption('advanced', form.ListValue, 'service', _('Service'), _('What is behind the door: the knock page then offers to connect to it.'));
 	o.modalonly = true;
 	o.optional = true;
