@@ -7,14 +7,19 @@ set -eu
 cross=mips-linux-gnu
 cores=$(nproc)
 
-# fetched PACKAGE...: unpacks what each is made from, without Debian's changes, into a folder of its name. False if the
-# mirror has not all of them.
+# fetched PACKAGE...: unpacks what each is made from, without Debian's changes, into a folder of its name. What lies in
+# the folder $SOURCES is taken from there. False if the mirror has not all the others.
 fetched() {
 	for package in "$@"; do
-		apt apt-get source --download-only --tar-only "$package" >"$dir/source.log" 2>&1 || return 1
+		[ -n "$(tarball "$package")" ] || apt apt-get source --download-only --tar-only "$package" >"$dir/source.log" 2>&1 || return 1
 		mkdir "$package"
-		tar -xf "$(find . -name "${package}_*.orig.tar.*" ! -name '*.asc')" -C "$package" --strip-components=1
+		tar -xf "$(tarball "$package")" -C "$package" --strip-components=1
 	done
+}
+
+# tarball PACKAGE: what its source lies in, by Debian's name for it, such as nftables_1.0.6.orig.tar.xz; nothing if it is not there.
+tarball() {
+	find ${SOURCES:+"$SOURCES"} . -maxdepth 1 -name "$1_*.orig.tar.*" ! -name '*.asc' | head -n 1
 }
 
 # configured FOLDER OPTION...: builds and installs it into $PWD/made by its configure script.

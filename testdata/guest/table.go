@@ -111,7 +111,7 @@ var guests = []guest{
 
 // everything is what is asked of a kernel with enough memory.
 func everything(memory int) []boot {
-	const filters, roomTest = "^TestLive_(filters|hears|loses)", "TestManyClientsWithLittleRoomForTheFilter"
+	const roomTest = "TestManyClientsWithLittleRoomForTheFilter"
 	steps := []step{{Name: "figures"}}
 	for _, p := range packages {
 		p.Name = p.Package
@@ -125,6 +125,9 @@ func everything(memory int) []boot {
 		step{Name: mutation.what, Package: mutation.pkg, Needs: "nft", Run: mutation.tests, Mutant: true},
 	)}}}
 }
+
+// filters are the tests of what the kernel lets through.
+const filters = "^TestLive_(filters|hears|loses)"
 
 // floods are the tests that tell how much memory is taken.
 const floods = "^(TestMemoryBudget|TestFlood)$"
@@ -154,13 +157,16 @@ var packages = []step{
 	{Package: "cmd/latchkey", Needs: "nft"},
 }
 
-// elsewhere are tests of whole packages that a guest leaves to the machine that plays it: they take long, and neither
-// the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
-// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
+// elsewhere are tests of whole packages that a guest leaves to the machine that plays it, or to another step: they take long,
+// and neither the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
+// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh). Which tests
+// took long is told with each of them.
 var elsewhere = []struct{ tests, why string }{
 	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
 	{floods, "it comes in a life with less memory"},
-	{"^(TestCompile_answers_like_Match|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
+	{filters, "it comes without and with the kernel's JIT"},
+	{"^(TestCompile_answers_like_Match|TestCompile_random.*|TestSampleProgramTakesAnyPacket|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
+	{"^(TestKeep_.*|TestOnlyTheNewest.*|Test.*AreNotPushedOut|TestFloodOf.*|TestFloodDoesNot.*|TestFlashIsSpared)$", "it fills a table of ours, or time, with more than it takes"},
 }
 
 // quick is the life of the guest that make check boots: a knock of each kind opens a door, and it closes.
