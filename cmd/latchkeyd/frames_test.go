@@ -118,6 +118,7 @@ type knocker struct {
 	spa  []string // keys of fwknop
 	home string   // of fwknop
 	same []byte   // message of every knock, nil = each has its own
+	made []byte   // fwknop's last packet
 }
 
 func newKnocker(t *testing.T) *knocker {
@@ -170,8 +171,20 @@ func (k *knocker) ports(from netip.Addr) (list [][]byte) {
 	return list
 }
 
-// payload is a packet that Debian's fwknop has made, for whoever sends it.
+// payload is a packet that Debian's fwknop has made, for whoever sends it, and another one each time. On s390x, of 64 bits
+// and big endian, its random number is always the same (libfko reads four bytes into a long), so that only its time differs.
 func (k *knocker) payload() []byte {
+	k.t.Helper()
+	var b []byte
+	lab.Wait(k.t, "another packet of fwknop", func() bool {
+		b = k.spaPacket()
+		return !bytes.Equal(b, k.made)
+	})
+	k.made = b
+	return bytes.Clone(b)
+}
+
+func (k *knocker) spaPacket() []byte {
 	k.t.Helper()
 	file := filepath.Join(k.home, "packet")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
