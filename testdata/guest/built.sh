@@ -31,8 +31,9 @@ configured() {
 		cd "$folder"
 		[ -x configure ] || logged "$dir/$folder.log" autoreconf -fi
 		logged "$dir/$folder.log" env PKG_CONFIG_PATH="$made/lib/pkgconfig" PKG_CONFIG_LIBDIR="$made/lib/pkgconfig" \
+			CPPFLAGS="-I$made/include" LDFLAGS="-L$made/lib" \
 			./configure --host=$cross --build="$(gcc -dumpmachine)" --prefix="$made" --enable-static --disable-shared "$@"
-		logged "$dir/$folder.log" make -j"$cores" LDFLAGS=-all-static install # libtool's word, which configure must not see
+		logged "$dir/$folder.log" make -j"$cores" LDFLAGS="-all-static -L$made/lib" install # libtool's word, which configure must not see
 	)
 }
 
