@@ -21,7 +21,8 @@ soak="$demo fwknop:fwknop-client"
 guest='go:golang busybox:busybox-static depmod:kmod mke2fs:e2fsprogs unshare:util-linux
 	qemu-system-x86_64:qemu-system-x86 qemu-system-mipsel:qemu-system-mips qemu-system-arm:qemu-system-arm
 	qemu-system-s390x:qemu-system-misc gcc:build-essential make:build-essential dpkg-source:build-essential'
-be="$guest mips-linux-gnu-g++:crossbuild-essential-mips bc:bc bison:bison flex:flex pkg-config:pkg-config"
+be="$guest mips-linux-gnu-g++:crossbuild-essential-mips bc:bc bison:bison flex:flex pkg-config:pkg-config
+	autoreconf:autoconf automake:automake libtoolize:libtool"
 
 case ${1-} in
 demo) wanted=$demo ;;

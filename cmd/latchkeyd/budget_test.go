@@ -107,6 +107,8 @@ func TestMemoryBudget_of_each_door_and_client(t *testing.T) {
 	}
 	const many = 200
 	_, one := startPairs(t, program, 1)
+	// How much of the program's own text is in memory by then differs: on s390x it is a megabyte less.
+	one = max(one, 4000)
 	d, all := startPairs(t, program, many)
 	t.Logf("%d kB with one door and client, %d kB with %d", one, all, many)
 	if limit := one + perPair*(many-1); all > limit {

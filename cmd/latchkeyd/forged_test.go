@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,9 @@ func forge(t *testing.T, rate int, packet func(*rand.Rand) []byte) (stop func() 
 			}
 		})
 	}()
-	return func() int { close(end); return <-sent }
+	stop = sync.OnceValue(func() int { close(end); return <-sent })
+	t.Cleanup(func() { stop() }) // also of a test that failed: the next one has its own troubles
+	return stop
 }
 
 func anyAddress(r *rand.Rand) netip.AddrPort {

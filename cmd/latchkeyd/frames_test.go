@@ -115,13 +115,14 @@ type knocker struct {
 	t    *testing.T
 	key  string // of messages
 	door string
-	spa  []string // keys of fwknop
-	home string   // of fwknop
-	same []byte   // message of every knock, nil = each has its own
+	spa  []string        // keys of fwknop
+	home string          // of fwknop
+	same []byte          // message of every knock, nil = each has its own
+	made map[string]bool // fwknop's packets so far, also those of copies of this knocker
 }
 
 func newKnocker(t *testing.T) *knocker {
-	return &knocker{t: t, key: phoneKey, door: "web", spa: []string{spaKey, spaHMAC}, home: t.TempDir()}
+	return &knocker{t: t, key: phoneKey, door: "web", spa: []string{spaKey, spaHMAC}, home: t.TempDir(), made: map[string]bool{}}
 }
 
 // routerFor is the router's address in the family of a sender.
@@ -170,8 +171,20 @@ func (k *knocker) ports(from netip.Addr) (list [][]byte) {
 	return list
 }
 
-// payload is a packet that Debian's fwknop has made, for whoever sends it.
+// payload is a packet that Debian's fwknop has made, for whoever sends it, and another one each time. On s390x, of 64 bits
+// and big endian, its random number is always the same (libfko reads four bytes into a long), so that only its time differs.
 func (k *knocker) payload() []byte {
+	k.t.Helper()
+	var b []byte
+	lab.Wait(k.t, "another packet of fwknop", func() bool {
+		b = k.spaPacket()
+		return !k.made[string(b)]
+	})
+	k.made[string(b)] = true
+	return b
+}
+
+func (k *knocker) spaPacket() []byte {
 	k.t.Helper()
 	file := filepath.Join(k.home, "packet")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

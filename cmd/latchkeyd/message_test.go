@@ -91,6 +91,10 @@ func TestNoKnockIsLostWhenTheFilterIsSwapped(t *testing.T) {
 			}
 		}
 	}()
+	defer func() {
+		close(stop)
+		<-stopped
+	}()
 	reloads := func() int { return strings.Count(d.log.String(), "reload") }
 	for range 30 { // of the 40 in a row that a client may knock, which a reload does not give back
 		seen := reloads()
@@ -106,8 +110,6 @@ func TestNoKnockIsLostWhenTheFilterIsSwapped(t *testing.T) {
 		lab.Wait(t, "the knock opens", func() bool { return last().After(before) })
 		lab.Wait(t, "a reload", func() bool { return reloads() > seen })
 	}
-	close(stop)
-	<-stopped
 }
 
 func TestHooksRunScripts(t *testing.T) {

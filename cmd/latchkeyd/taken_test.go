@@ -34,7 +34,11 @@ const asTaken = "LATCHKEYD_TEST_TAKEN"
 var attempts = map[string]func(arg string) error{
 	"run a program": func(name string) error { return syscall.Exec(name, []string{name}, nil) },
 	"begin a process": func(string) error {
-		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		flags, stack := uintptr(unix.SIGCHLD), uintptr(0)
+		if runtime.GOARCH == "s390x" {
+			flags, stack = stack, flags // the other way around there, see clone(2)
+		}
+		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, flags, stack, 0, 0, 0, 0)
 		if errno != 0 {
 			return errno
 		}

@@ -23,8 +23,10 @@ const MaxMessages = 4
 
 const (
 	// holdSlots is how long the connections of carrier ports in slots are kept, so that the
-	// system sends lost SYNs again, which it does after 1 and after 2 or 3 seconds.
-	holdSlots = 3 * time.Second
+	// system sends lost SYNs again: after 1 second in any order, so that the hint may come too late
+	// for the others, and once more after 2 seconds, or after 3 before Linux 6.5. Both waits may
+	// take 80 ms longer, a step of the timers of a kernel that counts 100 in a second.
+	holdSlots = 3300 * time.Millisecond
 	// holdOrdered is less than the time after which a SYN is sent again: it would come out of
 	// order.
 	holdOrdered = 900 * time.Millisecond
@@ -73,7 +75,7 @@ func Carriers(l link.Link, want knock.Carrier, withAddress bool) ([]knock.Carrie
 // with different addresses, and a message opens for one. Addresses of the same family are taken
 // for the same router and get the same one.
 //
-// It takes 0.8 s by stun and 3 s by ports in slots, in which lost packets are sent again. When ctx
+// It takes 0.8 s by stun and 3.3 s by ports in slots, in which lost packets are sent again. When ctx
 // ends, so does that.
 func Message(ctx context.Context, l link.Link, to []netip.Addr, carriers []knock.Carrier, seal func() []byte) []Result {
 	var results []Result

@@ -7,26 +7,33 @@ set -eu
 cross=mips-linux-gnu
 cores=$(nproc)
 
-# fetched PACKAGE...: unpacks what each is made from, without Debian's changes, into a folder of its name. False if the
-# mirror has not all of them.
+# fetched PACKAGE...: unpacks what each is made from, without Debian's changes, into a folder of its name. What lies in
+# the folder $SOURCES is taken from there. False if the mirror has not all the others.
 fetched() {
 	for package in "$@"; do
-		apt apt-get source --download-only --tar-only "$package" >"$dir/source.log" 2>&1 || return 1
+		[ -n "$(tarball "$package")" ] || apt apt-get source --download-only --tar-only "$package" >"$dir/source.log" 2>&1 || return 1
 		mkdir "$package"
-		tar -xf "$(find . -name "${package}_*.orig.tar.*" ! -name '*.asc')" -C "$package" --strip-components=1
+		tar -xf "$(tarball "$package")" -C "$package" --strip-components=1
 	done
 }
 
-# configured FOLDER OPTION...: builds and installs it into $PWD/made by its configure script.
+# tarball PACKAGE: what its source lies in, by Debian's name for it, such as nftables_1.0.6.orig.tar.xz; nothing if it is not there.
+tarball() {
+	find ${SOURCES:+"$SOURCES"} . -maxdepth 1 -name "$1_*.orig.tar.*" ! -name '*.asc' | head -n 1
+}
+
+# configured FOLDER OPTION...: builds and installs it into $PWD/made by its configure script, which some sources come without.
 configured() {
 	folder=$1
 	shift
 	say "building $folder"
 	(
 		cd "$folder"
+		[ -x configure ] || logged "$dir/$folder.log" autoreconf -fi
 		logged "$dir/$folder.log" env PKG_CONFIG_PATH="$made/lib/pkgconfig" PKG_CONFIG_LIBDIR="$made/lib/pkgconfig" \
+			CPPFLAGS="-I$made/include" LDFLAGS="-L$made/lib" \
 			./configure --host=$cross --build="$(gcc -dumpmachine)" --prefix="$made" --enable-static --disable-shared "$@"
-		logged "$dir/$folder.log" make -j"$cores" LDFLAGS=-all-static install # libtool's word, which configure must not see
+		logged "$dir/$folder.log" make -j"$cores" LDFLAGS="-all-static -L$made/lib" install # libtool's word, which configure must not see
 	)
 }
 
@@ -61,25 +68,33 @@ programs() {
 		tail -n 30 "$dir/source.log" >&2
 		exit 1
 	}
-	if fetched libmnl libnftnl nftables; then
+	if fetched jansson libmnl libnftnl nftables; then
+		configured jansson
 		configured libmnl
 		configured libnftnl
-		configured nftables --without-cli --with-mini-gmp --disable-man-doc --disable-python
+		configured nftables --without-cli --with-mini-gmp --with-json --disable-man-doc --disable-python
 		cp "$made/sbin/nft" "$bin"
 	else
 		say "this mirror has not the sources of nft: the tests that call it will be skipped"
+	fi
+	if fetched fwknop; then
+		configured fwknop --disable-server --without-gpgme
+		cp "$made/bin/fwknop" "$bin"
+	else
+		say "this mirror has not the source of fwknop: the tests that call it will be skipped"
 	fi
 	if fetched knockd; then
 		logged "$dir/knock.log" $cross-gcc -static -O2 -o "$bin/knock" -DVERSION='"0"' knockd/src/knock.c
 	else
 		say "this mirror has not the source of knock: the tests that call it will fail"
 	fi
-	configured util-linux --disable-all-programs --enable-unshare --disable-nls --without-python --without-systemd
+	configured util-linux --disable-all-programs --enable-unshare --enable-dmesg --enable-logger --disable-nls --without-python --without-systemd
 	say "building iproute2 and busybox"
 	(
 		cd iproute2
 		logged "$dir/iproute2.log" env CC=$cross-gcc PKG_CONFIG=false ./configure
-		logged "$dir/iproute2.log" make -j"$cores" SUBDIRS='lib ip' CC=$cross-gcc HOSTCC=gcc LDFLAGS=-static
+		# Of the kinds of devices it else looks for functions by their names, which a static program cannot.
+		logged "$dir/iproute2.log" make -j"$cores" SUBDIRS='lib ip' CC=$cross-gcc HOSTCC=gcc LDFLAGS=-static SHARED_LIBS=n
 	)
 	(
 		cd busybox
@@ -89,8 +104,8 @@ programs() {
 		# Each of its programs is a link; those below take the place of some.
 		sed 's,.*/,,' busybox.links | while read -r link; do ln -sf busybox "$bin/$link"; done
 	)
-	rm -f "$bin/busybox" "$bin/ip" "$bin/unshare"
-	cp busybox/busybox iproute2/ip/ip "$made/bin/unshare" "$bin"
+	rm -f "$bin/busybox" "$bin/dmesg" "$bin/ip" "$bin/logger" "$bin/unshare"
+	cp busybox/busybox iproute2/ip/ip "$made/bin/dmesg" "$made/bin/logger" "$made/bin/unshare" "$bin"
 }
 
 arch=$(dpkg --print-architecture)

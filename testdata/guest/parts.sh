@@ -5,7 +5,8 @@
 #
 #   parts.sh debian NAME ARCH KERNEL   Debian of an architecture: kernel, root (a file system)
 #   parts.sh built NAME                big-endian MIPS, which Debian has no kernel and no programs of: the same,
-#                                      built from Debian's sources (20 minutes)
+#                                      built from Debian's sources (20 minutes); what the mirror lacks of them, as some do,
+#                                      is taken from the folder SOURCES
 #   parts.sh clock NAME                Debian's kernel of this machine's architecture, and BusyBox's ntpd, which
 #                                      Debian's own BusyBox is built without
 #

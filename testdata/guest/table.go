@@ -111,7 +111,7 @@ var guests = []guest{
 
 // everything is what is asked of a kernel with enough memory.
 func everything(memory int) []boot {
-	const filters, roomTest = "^TestLive_(filters|hears|loses)", "TestManyClientsWithLittleRoomForTheFilter"
+	const roomTest = "TestManyClientsWithLittleRoomForTheFilter"
 	steps := []step{{Name: "figures"}}
 	for _, p := range packages {
 		p.Name = p.Package
@@ -126,16 +126,20 @@ func everything(memory int) []boot {
 	)}}}
 }
 
-// floods are the tests that tell how much memory is taken.
-const floods = "^(TestMemoryBudget|TestFlood)$"
+// filters are the tests of what the kernel lets through.
+const filters = "^TestLive_(filters|hears|loses)"
 
-// small are lives with little memory.
+// Of the tests that tell how much memory is taken, all run with the least that there is, and this one with any.
+const floods, budget = "^(TestMemoryBudget.*|TestFlood)$", "^TestMemoryBudget$"
+
+// small are lives with little memory, in MB, the least last.
 func small(memories ...int) (boots []boot) {
-	for _, m := range memories {
-		boots = append(boots, boot{memory: m, plan: plan{Steps: []step{
-			{Name: "figures"},
-			{Name: "floods with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: floods},
-		}}})
+	for i, m := range memories {
+		memory := step{Name: "memory with " + strconv.Itoa(m) + " MB", Package: "cmd/latchkeyd", Needs: "nft", Run: budget}
+		if i == len(memories)-1 {
+			memory.Name, memory.Run = "floods with "+strconv.Itoa(m)+" MB", floods
+		}
+		boots = append(boots, boot{memory: m, plan: plan{Steps: []step{{Name: "figures"}, memory}}})
 	}
 	return boots
 }
@@ -154,13 +158,17 @@ var packages = []step{
 	{Package: "cmd/latchkey", Needs: "nft"},
 }
 
-// elsewhere are tests of whole packages that a guest leaves to the machine that plays it: they take long, and neither
-// the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
-// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh).
+// elsewhere are tests of whole packages that a guest leaves to the machine that plays it, or to another step: they take long,
+// and neither the kernel nor the width of words, the order of bytes or the memory decides what they see. What is decided by any
+// of these stays, and what needs a browser, Node.js, Python or knockd is skipped because no guest has them (parts.sh). What a
+// test took stands in the guest's output.
 var elsewhere = []struct{ tests, why string }{
 	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
 	{floods, "it comes in a life with less memory"},
-	{"^(TestCompile_answers_like_Match|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
+	{filters, "it comes without and with the kernel's JIT"},
+	{"^(TestCompile_answers_like_Match|TestCompile_random.*|TestSampleProgramTakesAnyPacket|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
+	{"^(TestKeep_.*|TestOnlyTheNewest.*|Test.*AreNotPushedOut)$", "it fills a table of Go's to its limit"},
+	{"^(TestFloodOf.*|TestFloodDoesNot.*|TestFlashIsSpared)$", "how quick the processor is decides, and an emulated one is slower than those of all routers"},
 }
 
 // quick is the life of the guest that make check boots: a knock of each kind opens a door, and it closes.

@@ -37,14 +37,21 @@ func (g guest) watch(emulator *exec.Cmd, total *tally) error {
 		return err
 	}
 	dead := time.AfterFunc(silence, func() { emulator.Process.Kill() })
-	ended := false
+	ended, began := false, time.Now()
 	lines := bufio.NewScanner(said)
 	lines.Buffer(nil, 1<<20)
 	for !ended && lines.Scan() {
 		dead.Reset(silence)
 		line := strings.TrimRight(lines.Text(), "\r")
 		fmt.Fprintln(log, line)
-		if told := total.read(line); told != "" {
+		told := total.read(line)
+		switch {
+		case strings.HasPrefix(line, begins):
+			began = time.Now()
+		case strings.HasPrefix(line, done):
+			told += ", in " + time.Since(began).Round(time.Second).String() // of this machine's time
+		}
+		if told != "" {
 			g.say("%s", told)
 		}
 		ended = strings.HasSuffix(line, ends)
