@@ -8,7 +8,7 @@
 //	make bench-publish      put table and plots of the last run into README.md
 //
 // It writes build/bench.md, build/bench.json (type report says what is in it) and plots in build/bench-*.svg.
-// Single figures, after make build, in the folder of go.mod:
+// Single figures, in the folder of go.mod:
 //
 //	go run ./testdata/bench -rows latency -candidates latchkeyd -knocks sequence -n 20
 //	go run ./testdata/bench -rows floods -candidates latchkeyd -knocks stun -floods stun-hint -rates 10k,100k
@@ -31,7 +31,9 @@ import (
 )
 
 const (
-	latchkeyd = "build/latchkeyd"
+	// programs has what is built for a run, as it is built for routers: see cross/target.
+	programs  = "build/bench-programs"
+	latchkeyd = programs + "/latchkeyd"
 	// folder has the candidates' files. It is on a real disk, because latchkeyd and fwknopd write
 	// to it before they open a door.
 	folder   = "build/bench"
@@ -76,9 +78,6 @@ func run() error {
 	if err := want.check(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(latchkeyd); err != nil {
-		return fmt.Errorf("%w (hint: run make bench in the folder of go.mod)", err)
-	}
 	begin, err := enter(want)
 	if err != nil {
 		return err
@@ -113,8 +112,8 @@ func enter(want choice) (began time.Time, err error) {
 		return time.Parse(time.RFC3339Nano, os.Getenv(beganVariable))
 	}
 	os.Setenv(beganVariable, time.Now().Format(time.RFC3339Nano))
-	if want.rows.has(rowMicro) {
-		buildMicro()
+	if err := build(want); err != nil {
+		return time.Time{}, fmt.Errorf("%w (hint: run it in the folder of go.mod)", err)
 	}
 	precede()
 	return time.Time{}, lab.Become()
