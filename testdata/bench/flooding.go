@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -123,11 +124,17 @@ func (b *bench) fellShort(at figure, offered float64) {
 // crowdPause is how far honest knocks beside a flood are from each other, on average.
 const crowdPause = 80 * time.Millisecond
 
-// crowd makes n knocks that begin at random times.
+// crowd makes n knocks that begin at random times, one after the other in the order in which they were made:
+// no device sends a newer message before an older one, and whoever does is refused. See seal.Stamps.
 func (b *bench) crowd(p *phone, k knock, next knocks, n int) (list []*press) {
-	for range n {
+	begins := make([]time.Duration, n)
+	for i := range begins {
+		begins[i] = p.between(0, time.Duration(n)*crowdPause)
+	}
+	slices.Sort(begins)
+	for _, begin := range begins {
 		from := b.sender()
-		list = append(list, p.newPress(k, next(from), from, p.between(0, time.Duration(n)*crowdPause)))
+		list = append(list, p.newPress(k, next(from), from, begin))
 	}
 	return list
 }
