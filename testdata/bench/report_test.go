@@ -77,7 +77,7 @@ func TestTasks_are_done_by_importance_and_what_was_not_is_named(t *testing.T) {
 		do(rankOf(1000, false), "flood", time.Second, errors.New("no sender")),
 		do(rankLatency, "latency", time.Hour, nil),
 	}, r)
-	if diff := cmp.Diff([]string{"usual flood", "flood", "micro"}, done); diff != "" {
+	if diff := cmp.Diff([]string{"micro", "usual flood", "flood"}, done); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]missing{{"latency", errNoTime.Error()}, {"flood", "no sender"}}, r.Missing); diff != "" {
