@@ -88,27 +88,25 @@ func goals(r *report) (list []goal) {
 		add("latency of "+kind+", beyond the disk's own", 1000*v, ok, false, 0.2, " ms")
 	}
 
-	// unrelated is what such traffic adds to what the daemon does without any packet.
-	unrelated := func(row string, doors int) (wakes, core, offered float64) {
-		of := func(what string) float64 {
-			v, ok := value(figure{Row: row, Candidate: ours, Doors: doors, What: what})
-			if !ok {
-				return math.NaN()
+	for _, row := range []string{rowUnrelated, rowRadar} {
+		for _, doors := range []int{1, many} {
+			of := func(what string) float64 {
+				v, ok := value(figure{Row: row, Candidate: ours, Doors: doors, What: what})
+				if !ok {
+					return math.NaN()
+				}
+				return v
 			}
-			return v
+			wakes, core := of(whatWakes)*of(whatOffered), of(whatCore)
+			if row == rowRadar { // all that the daemon does
+				add(fmt.Sprintf("wake-ups with the radar, %s unrelated packets a second, doors: %d", rateText(unrelatedRate), doors), wakes, true, false, radarWakes, " a second")
+				add(fmt.Sprintf("CPU with the radar then, doors: %d", doors), 100*core, true, false, 0.5, " % of a core")
+				continue
+			}
+			// Beyond what it does without any packet.
+			add(fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors), max(0, math.Round(wakes-of(whatIdle))), true, false, 0, " a second")
+			add(fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors), max(0, core-of(whatIdleCore))/of(whatOffered)*1e9, true, false, 1, " ms per million packets")
 		}
-		offered = of(whatOffered)
-		return max(0, math.Round(of(whatWakes)*offered-of(whatIdle))), max(0, of(whatCore)-of(whatIdleCore)), offered
-	}
-	for _, doors := range []int{1, many} {
-		wakes, core, offered := unrelated(rowUnrelated, doors)
-		add(fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors), wakes, true, false, 0, " a second")
-		add(fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors), core/offered*1e9, true, false, 1, " ms per million packets")
-	}
-	for _, doors := range []int{1, many} {
-		wakes, core, _ := unrelated(rowRadar, doors)
-		add(fmt.Sprintf("wake-ups by the radar, %s unrelated packets a second, doors: %d", rateText(unrelatedRate), doors), wakes, true, false, radarWakes, " a second")
-		add(fmt.Sprintf("CPU of the radar then, doors: %d", doors), 100*core, true, false, 0.5, " % of a core")
 	}
 
 	v, ok = ratio(flood(knockd, "sequence", firstSteps.name, whatCPU, 10_000), flood(ours, "sequence", firstSteps.name, whatCPU, 10_000))

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"strings"
-	"time"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
@@ -22,11 +21,8 @@ const (
 	spaPort   = 62201 // fwknopd's default
 )
 
-// grantTime is longer than a trial, and short so that no limit on grants is met; grant is its text.
-const (
-	grantTime = 3 * time.Second
-	grant     = "3s"
-)
+// grant is longer than a trial, and short so that no limit on grants is met.
+const grant = "3s"
 
 // household is what a router is configured with: people, each with a door, a sequence and a client, and
 // some with a client of fwknop.

@@ -85,6 +85,26 @@ func TestTasks_are_done_by_importance_and_what_was_not_is_named(t *testing.T) {
 	}
 }
 
+// What is planned takes no longer than there is, on a machine that is quick enough.
+func TestEverything_fits_into_its_time(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		b := newBench(short)
+		b.out = &report{}
+		left := newBudget(b.whole - time.Minute/2).left // for compiling
+		if short {
+			left = newBudget(b.whole - 10*time.Second).left
+		}
+		tasks := b.tasks()
+		for _, task := range tasks {
+			left -= task.cost
+		}
+		t.Logf("short %v: %d tasks leave %s", short, len(tasks), left)
+		if left < 0 {
+			t.Errorf("short %v: %s too long", short, -left)
+		}
+	}
+}
+
 func TestRates_are_read_and_written_alike(t *testing.T) {
 	var r rates
 	if err := r.Set("500,10k,2.5k"); err != nil || !cmp.Equal(r, rates{500, 10_000, 2500}) || r.String() != "500,10k,2.5k" {

@@ -202,7 +202,7 @@ func (r *report) growthTable(b *strings.Builder) {
 			continue
 		}
 		if !begun {
-			table(b, "**Growth**: latchkeyd's book takes 1024 grants; of 10 000, the others are elements of a set in the kernel that the rules of the door ask, too.", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
+			table(b, "**Growth**: of 10 000 grants, nearly all are elements of one more set that the kernel's rules of the door ask, since latchkeyd's own book takes 1024.", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
 			begun = true
 		}
 		what := f.What

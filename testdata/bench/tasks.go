@@ -94,7 +94,7 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 	for _, f := range c.floods {
 		usual := f.blind()
 		for _, rate := range b.want.rates {
-			if b.want.floods.has(f.name) {
+			if b.want.floods.has(f.name) && b.worthwhile(f, rate) {
 				p.add(rowFloods, rankOf(rate, usual), b.pricing(c)+n*crowdPause+patience, func() error { return b.underFlood(c, f, rate) },
 					"%s, %s: %s of %s a second", c.name, c.kind, f.name, rateText(rate))
 			}
@@ -106,6 +106,18 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 	for _, doors := range []int{1, many} {
 		p.add(rowGrowth, rankGrowth, b.pricing(c)+b.few()*oneKnock, func() error { return b.growing(c, doors) }, "%s, %s, doors: %d", c.name, c.kind, doors)
 	}
+}
+
+// worthwhile tells whether a flood is measured at a rate: one that is aimed does nothing at the lowest, and if
+// there is little time, the goals alone count.
+func (b *bench) worthwhile(f flood, rate float64) bool {
+	switch {
+	case b.short:
+		return f.blind() && (rate == 100_000 || f.name == firstSteps.name)
+	case !b.want.partial() && rate < 10_000:
+		return f.blind()
+	}
+	return true
 }
 
 // few is how many knocks are enough where many others are measured.
@@ -121,9 +133,12 @@ func (b *bench) planDaemon(p *plan, c *candidate) {
 	if c.name == ours {
 		unrelated = append(unrelated, rowRadar)
 	}
+	if b.short && c.name != ours {
+		unrelated = nil
+	}
 	for _, doors := range sizes {
 		for _, row := range unrelated {
-			p.add(row, rankUnrelated, b.pricing(c)+grantTime+settle+time.Duration(b.windows)*window,
+			p.add(row, rankUnrelated, b.pricing(c)+settle+time.Duration(b.windows)*window,
 				func() error { return b.ignoring(c, row, doors) }, "%s, doors: %d", c.name, doors)
 		}
 		p.add(rowStart, rankStart, time.Duration(b.starts)*200*time.Millisecond, func() error { return b.starting(c, doors) }, "%s, doors: %d", c.name, doors)
