@@ -74,7 +74,6 @@ PURE := uci wire seal knock link store config door control daemon rate clock rad
 .PHONY: bench
 bench: ## compare with knockd, fwknopd and the kernel alone, in one run of less than 15 minutes (BENCH=short: 2)
 	-@testdata/setup.sh bench
-	@$(MAKE) --no-print-directory -s build
 	go run ./testdata/bench
 
 .PHONY: bench-publish

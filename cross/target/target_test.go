@@ -3,6 +3,7 @@
 package target_test
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,5 +43,23 @@ func TestSelect(t *testing.T) {
 	}
 	if _, err := target.Select([]string{"mips"}); err == nil || !strings.Contains(err.Error(), "mips_24kc") {
 		t.Errorf("error %v does not tell what there is", err)
+	}
+}
+
+// TestEverythingIsCompiledAsPackagesAre holds the program, and what is measured of it, to the same flags.
+func TestEverythingIsCompiledAsPackagesAre(t *testing.T) {
+	host, ok := target.Host()
+	if !ok || host.GOARCH != runtime.GOARCH {
+		t.Fatalf("Host() = %v, %v on %s", host, ok, runtime.GOARCH)
+	}
+	cmd := host.Command(t.Context(), "test", "-c", "-o", "x", "./pkgs/y")
+	line, env := strings.Join(cmd.Args, " "), strings.Join(cmd.Env, "\n")
+	if !strings.HasPrefix(line, "go test -trimpath ") || !strings.Contains(line, " -gcflags=all=-l ") || !strings.HasSuffix(line, " -c -o x ./pkgs/y") {
+		t.Errorf("the command is %q", line)
+	}
+	for _, want := range []string{"CGO_ENABLED=0", "GOARCH=" + host.GOARCH, host.Option, "GOFLAGS=-mod=readonly"} {
+		if !strings.Contains(env, "\n"+want+"\n") {
+			t.Errorf("%q is not in its environment", want)
+		}
 	}
 }

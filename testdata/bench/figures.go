@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"math"
 	"os"
 	"slices"
 	"time"
@@ -48,19 +49,21 @@ type figure struct {
 const (
 	rowLatency   = "latency"
 	rowFloods    = "floods"
-	rowUnrelated = "unrelated"
+	rowUnrelated = "unrelated" // of latchkeyd: with the radar switched off
+	rowRadar     = "radar"     // the same with it
 	rowGrowth    = "growth"
 	rowStart     = "start"
 	rowSize      = "size"
 	rowMicro     = "micro"
 )
 
-var rows = []string{rowLatency, rowFloods, rowUnrelated, rowGrowth, rowStart, rowSize, rowMicro}
+var rows = []string{rowLatency, rowFloods, rowUnrelated, rowRadar, rowGrowth, rowStart, rowSize, rowMicro}
 
 // What figures are of, with their units.
 const (
 	whatLatency  = "latency"          // s, of knocks that opened: last packet to the first SYN that is let in
-	whatDisk     = "disk"             // s, to replace a small file durably, between these knocks
+	whatDisk     = "disk"             // s, to replace a small file durably, between these knocks and measured as they are
+	whatBeyond   = "beyond the disk"  // s, of a knock and the disk just after it: the difference
 	whatOpened   = "opened"           // knocks
 	whatCPU      = "cpu per packet"   // s, of all threads of the daemon
 	whatCore     = "share of a cpu"   // 1 = all of it
@@ -143,6 +146,14 @@ func (r *report) find(p figure) (f figure, ok bool) {
 		}
 	}
 	return figure{}, false
+}
+
+// reached is the rate of a flood that the sender reached, of what was asked for.
+func (r *report) reached(at figure) float64 {
+	if f, ok := r.find(at.of(whatOffered)); ok && f.Value < 0.95*at.Rate {
+		return math.Round(f.Value/1000) * 1000
+	}
+	return at.Rate
 }
 
 // missing is what was not measured, or not as it was meant.

@@ -42,7 +42,7 @@ var (
 		func(r *rand.Rand, _ *household) []byte {
 			return traffic.STUN(traffic.Stranger(r), to(stunPort), traffic.Bytes(r, seal.ShortSize))
 		}, false}
-	stunHint = flood{"stun-hint", "STUN requests with a client's hint of this minute, which was overheard, and no seal",
+	stunHint = flood{"stun-hint", "STUN requests without a seal, but with the hint of this minute that a client's knocks have: whoever sends them has overheard one within that minute",
 		func(r *rand.Rand, h *household) []byte {
 			forged := traffic.Bytes(r, seal.ShortSize)
 			copy(forged, seal.Seal(h.people[0].key, seal.Body{Stamp: uint64(time.Now().UnixMilli())})[:3])
@@ -66,6 +66,11 @@ var (
 			return stranger(r, port)
 		}, false}
 )
+
+// blind tells whether a stranger can send a flood who knows no more than the ports.
+func (f flood) blind() bool {
+	return slices.ContainsFunc(blind, func(s series) bool { return s.flood.name == f.name })
+}
 
 // allFloods are those that candidates have.
 func allFloods() (list []flood) {

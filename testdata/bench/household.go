@@ -26,7 +26,10 @@ const grant = "3s"
 
 // household is what a router is configured with: people, each with a door, a sequence and a client, and
 // some with a client of fwknop.
-type household struct{ people []person }
+type household struct {
+	people []person
+	radar  bool // whether latchkeyd samples what strangers try, as it does if nobody says anything
+}
 
 // person knocks with any of these. The first has door web, which is the one that is tried.
 type person struct {
@@ -44,7 +47,7 @@ const fwknopClients = 3
 // at most 200. Their sequences are in no order, so that no port of them is reached by counting, and no step
 // is beside another.
 func newHousehold(doors int) *household {
-	h := &household{}
+	h := &household{radar: true}
 	ports := mathrand.New(mathrand.NewPCG(1, 2)).Perm(650)
 	for i := range knockers + doors - 1 {
 		p := person{door: "web"}
@@ -83,7 +86,8 @@ config latchkey 'main'
 	option stun_port '%d'
 	option ports '%d-%d'
 	option spa_port '%d'
-`, stunPort, slotsBase, slotsBase+24*256-1, spaPort)
+	option radar '%d'
+`, stunPort, slotsBase, slotsBase+24*256-1, spaPort, map[bool]int{true: 1}[h.radar])
 	port := doorPort
 	made := map[string]bool{}
 	for i, p := range h.people {

@@ -8,7 +8,7 @@
 //	make bench-publish      put table and plots of the last run into README.md
 //
 // It writes build/bench.md, build/bench.json (type report says what is in it) and plots in build/bench-*.svg.
-// Single figures, after make build, in the folder of go.mod:
+// Single figures, in the folder of go.mod:
 //
 //	go run ./testdata/bench -rows latency -candidates latchkeyd -knocks sequence -n 20
 //	go run ./testdata/bench -rows floods -candidates latchkeyd -knocks stun -floods stun-hint -rates 10k,100k
@@ -19,6 +19,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +32,9 @@ import (
 )
 
 const (
-	latchkeyd = "build/latchkeyd"
+	// programs has what is built for a run, as it is built for routers: see cross/target.
+	programs  = "build/bench-programs"
+	latchkeyd = programs + "/latchkeyd"
 	// folder has the candidates' files. It is on a real disk, because latchkeyd and fwknopd write
 	// to it before they open a door.
 	folder   = "build/bench"
@@ -54,14 +57,25 @@ type bench struct {
 	house   *household // of the rows that are not about its size
 	windows int        // of each price
 	starts  int        // of each daemon whose start is measured
+	whole   time.Duration
+	short   bool // floods that are aimed, growth and what has to be compiled are left out
+}
+
+// newBench is one of everything, or of what matters most.
+func newBench(short bool) *bench {
+	if short {
+		rows := []string{rowLatency, rowFloods, rowUnrelated, rowRadar, rowStart, rowSize}
+		return &bench{want: choice{rates: rates{10_000, 100_000}, n: 10, rows: rows},
+			house: newHousehold(1), windows: 2, starts: 2, whole: shortTime, short: true}
+	}
+	return &bench{want: choice{rates: rates{1000, 10_000, 100_000, 250_000}, n: 50},
+		house: newHousehold(1), windows: 4, starts: 5, whole: wholeTime}
 }
 
 func run() error {
-	want := choice{rates: rates{1000, 10_000, 100_000, 250_000}, n: 50}
 	short := os.Getenv("BENCH") == "short"
-	if short {
-		want.rates, want.n, want.rows = rates{10_000, 100_000}, 10, rows[:len(rows)-1] // building micro-benchmarks takes too long
-	}
+	b := newBench(short)
+	want := &b.want
 	publishing := flag.Bool("publish", false, "put the last run into README.md, and measure nothing")
 	flag.Var(&want.rows, "rows", "only these rows: "+strings.Join(rows, ","))
 	flag.Var(&want.candidates, "candidates", "only these: 'kernel only,latchkeyd,knockd,fwknopd'")
@@ -76,10 +90,7 @@ func run() error {
 	if err := want.check(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(latchkeyd); err != nil {
-		return fmt.Errorf("%w (hint: run make bench in the folder of go.mod)", err)
-	}
-	begin, err := enter(want)
+	begin, err := enter(*want)
 	if err != nil {
 		return err
 	}
@@ -89,13 +100,12 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{rig: r, want: want, house: newHousehold(1), windows: 4, starts: 5,
-		out: &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Partial: want.partial() && !short, Machine: newMachine(c), Versions: versions()}}
-	whole := wholeTime
+	b.rig = r
+	b.out = &report{Format: 1, Date: begin.UTC().Truncate(time.Second), Short: short, Partial: want.partial() && !short, Machine: newMachine(c), Versions: versions()}
 	if short {
-		b.windows, b.starts, whole = 2, 2, shortTime
+		b.out.miss("floods that are aimed, growth, benchmarks", errors.New("BENCH=short leaves them out"))
 	}
-	newBudget(whole-time.Since(begin)).perform(b.tasks(), b.out)
+	newBudget(b.whole-time.Since(begin)).perform(b.tasks(), b.out)
 	b.out.Machine.After, b.out.Took = load(), time.Since(begin).Round(time.Second).Seconds()
 	b.out.Goals = goals(b.out)
 	return b.out.write(os.Stdout)
@@ -113,8 +123,8 @@ func enter(want choice) (began time.Time, err error) {
 		return time.Parse(time.RFC3339Nano, os.Getenv(beganVariable))
 	}
 	os.Setenv(beganVariable, time.Now().Format(time.RFC3339Nano))
-	if want.rows.has(rowMicro) {
-		buildMicro()
+	if err := build(want); err != nil {
+		return time.Time{}, fmt.Errorf("%w (hint: run it in the folder of go.mod)", err)
 	}
 	precede()
 	return time.Time{}, lab.Become()

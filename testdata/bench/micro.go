@@ -5,8 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -14,38 +12,17 @@ import (
 // microPackages have the benchmarks of the way of a packet, from the socket to the set.
 var microPackages = []string{"capture", "wire", "knock", "seal", "daemon", "nft"}
 
-const (
-	microFolder  = "build/bench-micro"
-	microPattern = "^Benchmark(Reader|Decode|Sequence|STUN|Slots|Fwknop|Ring_Open|Packets|Open)$"
-)
-
-// buildMicro builds the benchmarks. The modules that only tests need may have to be fetched, which cannot be
-// done in the lab. What went wrong stands in a file for micro.
-func buildMicro() {
-	_ = os.RemoveAll(microFolder) // old programs would measure what is no more; MkdirAll tells
-	if err := os.MkdirAll(microFolder, 0o755); err != nil {
-		progress(err.Error())
-		return
-	}
-	for _, p := range microPackages {
-		progress("building the micro-benchmarks of pkgs/" + p)
-		out, err := exec.Command("go", "test", "-c", "-o", filepath.Join(microFolder, p), "./pkgs/"+p).CombinedOutput()
-		if err != nil {
-			text := fmt.Sprintf("go test -c ./pkgs/%s: %v: %s", p, err, strings.TrimSpace(string(out)))
-			_ = os.WriteFile(filepath.Join(microFolder, p+".error"), []byte(text), 0o644)
-		}
-	}
-}
+const microPattern = "^Benchmark(Reader|Decode|Sequence|STUN|Slots|Fwknop|Ring_Open|Packets|Open)$"
 
 // micro runs them.
 func (b *bench) micro() error {
 	var errs []error
 	for _, p := range microPackages {
-		if text, err := os.ReadFile(filepath.Join(microFolder, p+".error")); err == nil {
-			errs = append(errs, errors.New(string(text)))
+		if err := unbuilt(microProgram(p)); err != nil {
+			errs = append(errs, err)
 			continue
 		}
-		program, err := filepath.Abs(filepath.Join(microFolder, p))
+		program, err := filepath.Abs(microProgram(p))
 		if err != nil {
 			return err
 		}

@@ -178,6 +178,15 @@ func (p *phone) accepted() (to netip.AddrPort, seq uint32, ok bool) {
 	}
 }
 
+// drain forgets the answers that are there.
+func (p *phone) drain() {
+	for {
+		if _, _, ok := p.accepted(); !ok {
+			return
+		}
+	}
+}
+
 // warmUp knocks until a knock opens.
 func (p *phone) warmUp(r *rig, k knock, next knocks) error {
 	for range warmUps {

@@ -78,9 +78,10 @@ const (
 	legendRow = 17
 )
 
-// curves draws a plot against rates. value returns that of a series, and whether there is one. Lines lie so far
+// curves draws a plot against rates. value returns that of a series, the rate
+// that the sender reached, and whether there is one. Lines lie so far
 // beside each other that those of equal values are seen.
-func curves(title, about string, rates []float64, list []series, aim bool, apart float64, y scale, ticks []float64, label func(float64) string, value func(s series, rate float64) (float64, bool)) string {
+func curves(title, about string, rates []float64, list []series, aim bool, apart float64, y scale, ticks []float64, label func(float64) string, value func(s series, rate float64) (v, reached float64, ok bool)) string {
 	height := bottom + 48 + legendRow*len(list)
 	x := scale{rates[0] / 1.3, rates[len(rates)-1] * 1.3, left, right, true}
 	y.at, y.end = bottom-inset, top+inset
@@ -98,9 +99,9 @@ func curves(title, about string, rates []float64, list []series, aim bool, apart
 			beside := apart * (float64(i) - float64(len(list)-1)/2)
 			var points []point
 			for _, rate := range rates {
-				if v, ok := value(s, rate); ok {
+				if v, reached, ok := value(s, rate); ok {
 					v = max(y.from, min(v, y.to))
-					points = append(points, point{x.place(rate), y.place(v) + beside})
+					points = append(points, point{x.place(max(rates[0], reached)), y.place(v) + beside})
 				}
 			}
 			class := fmt.Sprintf("c%d", s.colour)
@@ -122,9 +123,9 @@ func curves(title, about string, rates []float64, list []series, aim bool, apart
 func successPlot(r *report, rates []float64, list []series, aim bool, title string) string {
 	return curves(title, "share of honest knocks that open within a second", rates, list, aim, 3, scale{from: 0, to: 100},
 		[]float64{0, 25, 50, 75, 100}, func(v float64) string { return fmt.Sprintf("%.0f %%", v) },
-		func(s series, rate float64) (float64, bool) {
+		func(s series, rate float64) (float64, float64, bool) {
 			f, ok := r.find(figure{Row: rowFloods, What: whatOpened, Candidate: s.candidate, Knock: s.knock, Flood: s.flood.name, Rate: rate})
-			return 100 * f.Value / max(f.Of, 1), ok
+			return 100 * f.Value / max(f.Of, 1), r.reached(f), ok
 		})
 }
 
@@ -140,9 +141,9 @@ func cpuPlot(r *report, rates []float64) string {
 			}
 			return fmt.Sprintf("%g %%", v)
 		},
-		func(s series, rate float64) (float64, bool) {
+		func(s series, rate float64) (float64, float64, bool) {
 			f, ok := r.find(figure{Row: rowFloods, What: whatCore, Candidate: s.candidate, Knock: s.knock, Flood: s.flood.name, Rate: rate})
-			return 100 * f.Value, ok
+			return 100 * f.Value, r.reached(f), ok
 		})
 }
 

@@ -77,11 +77,31 @@ func TestTasks_are_done_by_importance_and_what_was_not_is_named(t *testing.T) {
 		do(rankOf(1000, false), "flood", time.Second, errors.New("no sender")),
 		do(rankLatency, "latency", time.Hour, nil),
 	}, r)
-	if diff := cmp.Diff([]string{"usual flood", "flood", "micro"}, done); diff != "" {
+	if diff := cmp.Diff([]string{"micro", "usual flood", "flood"}, done); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]missing{{"latency", errNoTime.Error()}, {"flood", "no sender"}}, r.Missing); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What is planned takes no longer than there is, on a machine that is quick enough.
+func TestEverything_fits_into_its_time(t *testing.T) {
+	for _, short := range []bool{false, true} {
+		b := newBench(short)
+		b.out = &report{}
+		left := newBudget(b.whole - time.Minute/2).left // for compiling
+		if short {
+			left = newBudget(b.whole - 10*time.Second).left
+		}
+		tasks := b.tasks()
+		for _, task := range tasks {
+			left -= task.cost
+		}
+		t.Logf("short %v: %d tasks leave %s", short, len(tasks), left)
+		if left < 0 {
+			t.Errorf("short %v: %s too long", short, -left)
+		}
 	}
 }
 

@@ -55,7 +55,7 @@ func (r *report) latencyTable(b *strings.Builder) {
 		return
 	}
 	table(b, "**Latency**: from the last packet of a knock to the first SYN that is let in; nobody else sends anything.",
-		"knock", "candidate", "opened", "median", "10 % to 90 %", "x kernel", "x ours", "the disk alone")
+		"knock", "candidate", "opened", "median", "10 % to 90 %", "x kernel", "x ours", "the disk alone", "beyond it")
 	kernel, _ := r.find(figure{Row: rowLatency, What: whatLatency, Candidate: kernelOnly})
 	for _, c := range candidates {
 		at := figure{Row: rowLatency, Candidate: c.name, Knock: c.kind}
@@ -65,13 +65,17 @@ func (r *report) latencyTable(b *strings.Builder) {
 		}
 		f, _ := r.find(at.of(whatLatency))
 		our, _ := r.find(figure{Row: rowLatency, What: whatLatency, Candidate: ours, Knock: c.kind})
-		disk := "-"
+		disk, beyond := "-", "-"
 		if d, ok := r.find(at.of(whatDisk)); ok {
 			disk = show(d.Value)
 		}
-		row(b, c.kind, c.name, counted(opened), show(f.Value), show(f.Low)+" to "+show(f.High), times(f.Value, kernel.Value), times(f.Value, our.Value), disk)
+		if d, ok := r.find(at.of(whatBeyond)); ok {
+			beyond = show(d.Value)
+		}
+		row(b, c.kind, c.name, counted(opened), show(f.Value), show(f.Low)+" to "+show(f.High), times(f.Value, kernel.Value), times(f.Value, our.Value), disk, beyond)
 	}
-	b.WriteString("\nBefore latchkeyd opens for a message or a fwknop packet, its state is on the disk; a sequence has none, and fwknopd does not wait for its disk.\n")
+	b.WriteString("\nBefore latchkeyd opens for a message or a fwknop packet, its state is on the disk; a sequence has none, and fwknopd does not wait for its disk. " +
+		"*The disk alone* is what the same writing took just after each knock, seen by the same sender; *beyond it* is the median of the differences.\n")
 }
 
 // of is the same of something else.
@@ -97,22 +101,35 @@ func (r *report) floodTable(b *strings.Builder) {
 	for _, rate := range list {
 		columns = append(columns, rateText(rate)+" packets/s")
 	}
-	table(b, "**Floods** from forged senders: honest knocks that open meanwhile; the daemon's CPU for each packet, and the share of a core that it takes.", columns...)
+	r.floodRows(b, "**Floods** of a stranger who knows the ports, from forged senders: honest knocks that open meanwhile; "+
+		"the daemon's CPU for each packet, and the share of a core that it takes.", columns, list, true)
+	r.floodRows(b, "**Aimed floods**: their senders know more, or do what only these knocks bear. No limit holds all of them.", columns, list, false)
+	b.WriteString("\nWho loses packets seems cheap: look at what opens, too. Every packet's way through the router's kernel is on the sender's CPU: " +
+		"*reached* is as fast as that was here. The floods:\n\n")
+	for _, f := range allFloods() {
+		fmt.Fprintf(b, "- %s: %s\n", f.name, f.about)
+	}
+}
+
+// floodRows is the table of floods that are blind, or of the others.
+func (r *report) floodRows(b *strings.Builder, about string, columns []string, rates []float64, blind bool) {
+	begun := false
 	for _, f := range allFloods() {
 		for _, c := range candidates {
 			cells, any := []string{f.name, c.kind, c.name}, false
-			for _, rate := range list {
+			for _, rate := range rates {
 				cell := r.floodCell(figure{Row: rowFloods, Candidate: c.name, Knock: c.kind, Flood: f.name, Rate: rate})
 				cells, any = append(cells, cell), any || cell != "-"
 			}
-			if any {
-				row(b, cells...)
+			if !any || f.blind() != blind {
+				continue
 			}
+			if !begun {
+				table(b, about, columns...)
+				begun = true
+			}
+			row(b, cells...)
 		}
-	}
-	b.WriteString("\nWho loses packets seems cheap: look at what opens, too. The floods:\n\n")
-	for _, f := range allFloods() {
-		fmt.Fprintf(b, "- %s: %s\n", f.name, f.about)
 	}
 }
 
@@ -127,8 +144,8 @@ func (r *report) floodCell(at figure) string {
 	if ok1 && ok2 {
 		cell += fmt.Sprintf(" %s, %s %%", show(cpu.Value), three(100*core.Value))
 	}
-	if offered, ok := r.find(at.of(whatOffered)); ok && offered.Value < 0.95*at.Rate {
-		cell += fmt.Sprintf(" (%s offered)", rateText(math.Round(offered.Value/1000)*1000))
+	if reached := r.reached(at); reached != at.Rate {
+		cell += fmt.Sprintf(" (%s reached)", rateText(reached))
 	}
 	return cell
 }
@@ -163,14 +180,18 @@ func (r *report) memoryTable(b *strings.Builder) {
 func (r *report) otherTable(b *strings.Builder) {
 	begun := false
 	for _, f := range r.Figures {
-		if f.Row != rowUnrelated && f.Row != rowStart && f.Row != rowSize || f.What == whatOffered {
+		if !slices.Contains([]string{rowUnrelated, rowRadar, rowStart, rowSize}, f.Row) || f.What == whatOffered {
 			continue
 		}
 		if !begun {
-			table(b, "**Unrelated traffic, start, size**", "of", "candidate", "doors", "what", "median", "10 % to 90 %")
+			table(b, "**Unrelated traffic, start, size.** *Unrelated* is with latchkeyd's radar switched off, *radar* the same with it: it looks at a sample of that traffic.", "of", "candidate", "doors", "what", "median", "10 % to 90 %")
 			begun = true
 		}
-		row(b, f.Row, f.Candidate, fmt.Sprint(max(f.Doors, 1)), f.What, f.text(f.Value), f.spread())
+		what := f.What
+		if f.Rate != 0 {
+			what += fmt.Sprintf(", %s a second", rateText(r.reached(f)))
+		}
+		row(b, f.Row, f.Candidate, fmt.Sprint(max(f.Doors, 1)), what, f.text(f.Value), f.spread())
 	}
 }
 
@@ -181,7 +202,7 @@ func (r *report) growthTable(b *strings.Builder) {
 			continue
 		}
 		if !begun {
-			table(b, "**Growth**", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
+			table(b, "**Growth**: of 10 000 grants, nearly all are elements of one more set that the kernel's rules of the door ask, since latchkeyd's own book takes 1024.", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
 			begun = true
 		}
 		what := f.What
@@ -267,6 +288,9 @@ func three(f float64) string {
 
 // show writes a time of so many seconds with three digits: "29.0 ms".
 func show(s float64) string {
+	if s < 0 {
+		return "-" + show(-s)
+	}
 	for _, unit := range []struct {
 		size float64
 		name string

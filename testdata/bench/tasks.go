@@ -17,8 +17,8 @@ const (
 	rankUnrelated
 	rankSecondFlood
 	rankGrowth
+	rankMicro
 	rankFlood // and the next ones
-	rankMicro = 100
 )
 
 // byImportance are the rates of floods, that of the goals first; others come behind.
@@ -92,9 +92,9 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 	n := time.Duration(b.want.n)
 	p.add(rowLatency, rankLatency, b.settingUp(c)+2*n*oneKnock, func() error { return b.latencies(c) }, "%s, %s", c.name, c.kind)
 	for _, f := range c.floods {
-		usual := slices.ContainsFunc(blind, func(s series) bool { return s.flood.name == f.name })
+		usual := f.blind()
 		for _, rate := range b.want.rates {
-			if b.want.floods.has(f.name) {
+			if b.want.floods.has(f.name) && b.worthwhile(f, rate) {
 				p.add(rowFloods, rankOf(rate, usual), b.pricing(c)+n*crowdPause+patience, func() error { return b.underFlood(c, f, rate) },
 					"%s, %s: %s of %s a second", c.name, c.kind, f.name, rateText(rate))
 			}
@@ -108,6 +108,18 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 	}
 }
 
+// worthwhile tells whether a flood is measured at a rate: one that is aimed does nothing at the lowest, and if
+// there is little time, the goals alone count.
+func (b *bench) worthwhile(f flood, rate float64) bool {
+	switch {
+	case b.short:
+		return f.blind() && (rate == 100_000 || f.name == firstSteps.name)
+	case !b.want.partial() && rate < 10_000:
+		return f.blind()
+	}
+	return true
+}
+
 // few is how many knocks are enough where many others are measured.
 func (b *bench) few() time.Duration { return time.Duration(min(b.want.n, 20)) }
 
@@ -117,8 +129,18 @@ func (b *bench) planDaemon(p *plan, c *candidate) {
 	if c.grows != 0 {
 		sizes = append(sizes, many)
 	}
+	unrelated := []string{rowUnrelated}
+	if c.name == ours {
+		unrelated = append(unrelated, rowRadar)
+	}
+	if b.short && c.name != ours {
+		unrelated = nil
+	}
 	for _, doors := range sizes {
-		p.add(rowUnrelated, rankUnrelated, b.pricing(c)+2*window, func() error { return b.ignoring(c, doors) }, "%s, doors: %d", c.name, doors)
+		for _, row := range unrelated {
+			p.add(row, rankUnrelated, b.pricing(c)+settle+time.Duration(b.windows)*window,
+				func() error { return b.ignoring(c, row, doors) }, "%s, doors: %d", c.name, doors)
+		}
 		p.add(rowStart, rankStart, time.Duration(b.starts)*200*time.Millisecond, func() error { return b.starting(c, doors) }, "%s, doors: %d", c.name, doors)
 	}
 	p.add(rowSize, rankSize, time.Second, func() error { return b.weighing(c) }, "%s", c.name)
@@ -126,7 +148,7 @@ func (b *bench) planDaemon(p *plan, c *candidate) {
 		return
 	}
 	for _, grants := range []int{1, manyGrants} {
-		p.add(rowGrowth, rankGrowth, b.pricing(c)+b.few()*oneKnock, func() error { return b.granting(c, grants) }, "%s, grants: %d", c.name, grants)
+		p.add(rowGrowth, rankGrowth, b.pricing(c)+2*time.Second+b.few()*oneKnock, func() error { return b.granting(c, grants) }, "%s, grants: %d", c.name, grants)
 	}
 	p.add(rowMicro, rankMicro, 25*time.Second, b.micro, "the way of a packet")
 }
