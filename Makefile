@@ -47,7 +47,6 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	$(ACTIONS)
 	testdata/check.sh clients
 	testdata/check.sh tests
-	testdata/check.sh allocations
 	testdata/check.sh promises
 	testdata/check.sh pages
 	@$(MAKE) --no-print-directory test-mips

@@ -61,11 +61,6 @@ tests() {
 	echo "$(grep -acE '^ *--- PASS' $log) passed, 0 failed"
 }
 
-# The router's program has no inlining, with which the compiler keeps from the heap what else goes there.
-allocations() {
-	go test -gcflags=./...=-l -run 'AllocatesNothing|allocates_nothing|allocates nothing' ./pkgs/knock ./pkgs/daemon ./pkgs/seal ./pkgs/radar
-}
-
 # faults writes SECURITY.md's table of what the last run of the tests withstood.
 faults() {
 	go run ./testdata/withstood -update build/test.log
@@ -152,9 +147,9 @@ guest() {
 }
 
 case ${1-} in
-format | clients | tests | allocations | faults | promises | pages | guest | fuzz) "$@" ;;
+format | clients | tests | faults | promises | pages | guest | fuzz) "$@" ;;
 *)
-	echo "usage: check.sh format|clients|tests|allocations|faults|promises|pages|guest|fuzz TIME [FOLDER...]" >&2
+	echo "usage: check.sh format|clients|tests|faults|promises|pages|guest|fuzz TIME [FOLDER...]" >&2
 	exit 2
 	;;
 esac
