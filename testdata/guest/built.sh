@@ -78,7 +78,7 @@ programs() {
 		say "this mirror has not the sources of nft: the tests that call it will be skipped"
 	fi
 	if fetched fwknop; then
-		configured fwknop --disable-server --without-gpgme
+		configured fwknop --disable-server --without-gpgme MAKEINFO=true
 		cp "$made/bin/fwknop" "$bin"
 	else
 		say "this mirror has not the source of fwknop: the tests that call it will be skipped"
@@ -88,7 +88,7 @@ programs() {
 	else
 		say "this mirror has not the source of knock: the tests that call it will fail"
 	fi
-	configured util-linux --disable-all-programs --enable-unshare --enable-dmesg --enable-logger --disable-nls --without-python --without-systemd
+	configured util-linux --disable-all-programs --enable-unshare --disable-nls --without-python --without-systemd
 	say "building iproute2 and busybox"
 	(
 		cd iproute2
@@ -104,8 +104,8 @@ programs() {
 		# Each of its programs is a link; those below take the place of some.
 		sed 's,.*/,,' busybox.links | while read -r link; do ln -sf busybox "$bin/$link"; done
 	)
-	rm -f "$bin/busybox" "$bin/dmesg" "$bin/ip" "$bin/logger" "$bin/unshare"
-	cp busybox/busybox iproute2/ip/ip "$made/bin/dmesg" "$made/bin/logger" "$made/bin/unshare" "$bin"
+	rm -f "$bin/busybox" "$bin/ip" "$bin/unshare"
+	cp busybox/busybox iproute2/ip/ip "$made/bin/unshare" "$bin"
 }
 
 arch=$(dpkg --print-architecture)
