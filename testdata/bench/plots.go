@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // series is one line of a plot: a candidate with one kind of knock in the flood that is aimed at it.
@@ -48,7 +49,11 @@ func plots(r *report) map[string]string {
 	rates := r.floodRates()
 	if len(rates) > 1 {
 		list["success"] = successPlot(r, rates, blind, false, "Knocks that open during a flood")
-		list["aimed"] = successPlot(r, rates, aimed, true, "... during one that is aimed at them")
+		if slices.ContainsFunc(r.Figures, func(f figure) bool {
+			return f.Row == rowFloods && slices.ContainsFunc(aimed, func(s series) bool { return s.flood.name == f.Flood })
+		}) {
+			list["aimed"] = successPlot(r, rates, aimed, true, "Knocks that open during an aimed flood")
+		}
 		list["cpu"] = cpuPlot(r, rates)
 	}
 	if _, ok := r.find(figure{Row: rowLatency, What: whatLatency}); ok {

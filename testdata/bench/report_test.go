@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -248,6 +249,15 @@ func TestPlots_lie_on_their_page(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestPlots_of_what_was_not_measured_are_not_drawn(t *testing.T) {
+	r := example()
+	r.Figures = slices.DeleteFunc(r.Figures, func(f figure) bool { return f.Flood != "" && !(flood{name: f.Flood}).blind() })
+	list := plots(r)
+	if _, drawn := list["aimed"]; drawn || len(list) != 3 {
+		t.Errorf("%d plots, want 3; that of aimed floods is drawn: %v", len(list), drawn)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 const (
 	plotWidth = 400
 	// The place of the axes.
-	left, right, top = 58, 386, 58
+	left, right, top = 64, 386, 58
 )
 
 // style has the colours for light and for dark pages. The hues are those of Okabe and Ito, who chose them
