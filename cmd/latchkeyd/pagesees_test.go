@@ -104,7 +104,8 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
 					p.do(t, "open "+pageLink(phoneKey, router, router6))
 					got, _ := p.want(t, "press web", true, saysOpen)
-					if !strings.HasPrefix(got.Time, "Open since ") || got.Connect != "http://"+router+":8443/" {
+					// Of two addresses that refuse, the one that was heard first is named.
+					if !strings.HasPrefix(got.Time, "Open since ") || got.Connect != "http://"+router+":8443/" && got.Connect != "http://["+router6+"]:8443/" {
 						t.Errorf("the card says %+v", got)
 					}
 				}},

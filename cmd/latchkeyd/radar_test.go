@@ -56,7 +56,8 @@ func TestRadarNamesWhoScans(t *testing.T) {
 	if n := r.Hours[len(r.Hours)-1].TCP; n == 0 || n < s.Attempts/2 {
 		t.Errorf("%d attempts in this hour, %d by this sender", n, s.Attempts)
 	}
-	if len(r.Ports) < 50 || r.Ports[0].Attempts < 1 {
+	// On a busy machine half of the packets are looked at, so no port of the thousand is certain to be told.
+	if len(r.Ports) < 20 || r.Ports[0].Attempts < 1 {
 		t.Errorf("services: %+v", r.Ports)
 	}
 	line := regexp.MustCompile(`(?m)^scan address=` + regexp.QuoteMeta(neighbour) + ` ports=\d+ detail=".*forged.*"$`)
@@ -64,7 +65,8 @@ func TestRadarNamesWhoScans(t *testing.T) {
 		t.Errorf("the log does not tell it:\n%s", d.log)
 	}
 	out, _, code := say("radar", "--socket", d.socket)
-	if code != exitOK || !regexp.MustCompile(`(?m)^  `+regexp.QuoteMeta(neighbour)+` +scan +\d+ attempts at about \d+( to \d+)? ports`).MatchString(out) || !strings.Contains(out, "23/tcp  telnet") {
+	if code != exitOK || !regexp.MustCompile(`(?m)^  `+regexp.QuoteMeta(neighbour)+` +scan +\d+ attempts at about \d+( to \d+)? ports`).MatchString(out) ||
+		!regexp.MustCompile(`(?m)^ +\d+/tcp +[a-z]+ +\d+$`).MatchString(out) {
 		t.Errorf("latchkeyd radar: %d\n%s", code, out)
 	}
 	lab.Withstood(t, "packets", "a port scan by nmap, as the radar tells it", "it is told once, with its sender and the number of its ports; nothing is done")
