@@ -145,6 +145,7 @@
 	class Value {
 		constructor(section, name, title, description) { Object.assign(this, { section, option: name, title, description, map: section.map }); }
 		value(key, label) { (this.choices ??= []).push([ key, label ?? key ]); }
+		depends() {} // all fields are shown
 		cfgvalue(id) { return uci.get('latchkey', id, this.option) ?? this.default; }
 		formvalue(id) { return this.fields?.[id]?.value ?? this.cfgvalue(id); }
 		getUIElement(id) { return { setValue: v => { this.fields[id].value = v; }, triggerValidation: () => this.fields[id].dispatchEvent(new Event('input')) }; }
@@ -188,6 +189,7 @@
 		renderWidget() { return E('ul', {}, this.labels('li')); }
 	}
 	class Flag extends Value {
+		enabled = '1';
 		renderWidget(id) {
 			const field = this.input(id, 'checkbox');
 
