@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latchkey/latchkey/pkgs/config"
-	"github.com/latchkey/latchkey/pkgs/fw4"
 	"github.com/latchkey/latchkey/pkgs/fw4/fw4test"
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
@@ -24,15 +22,8 @@ func TestMain(m *testing.M) { os.Exit(lab.MainHosts(m)) }
 func load(t *testing.T, text string) {
 	t.Helper()
 	lab.Enter(t)
-	c, problems := config.Parse("config latchkey 'main'\n" + text)
-	if c == nil {
-		t.Fatal(problems)
-	}
-	nft := lab.On("router", "nft", "-f", "-")
-	nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c), fw4test.WAN))
-	if out, err := nft.CombinedOutput(); err != nil {
-		t.Fatalf("nft: %v\n%s", err, out)
-	}
+	lab.Run(t, "router", "nft", "flush ruleset")
+	reload(t, renderers["played"], text, fw4test.WAN)
 }
 
 // say serves a port on a host: whoever comes is told which port it is.
