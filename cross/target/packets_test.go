@@ -16,7 +16,7 @@ func TestPacketsCostNoMemoryInTheProgramAsPackagesHaveIt(t *testing.T) {
 	if !ok {
 		t.Skipf("SKIP: there are no packages for this architecture")
 	}
-	cmd := host.Command(t.Context(), "test", "-count=1", "-v", "-run", "[Aa]llocates_?[Nn]othing$", "./pkgs/capture", "./pkgs/daemon", "./pkgs/knock", "./pkgs/radar", "./pkgs/seal", "./pkgs/wire")
+	cmd := host.Command(t.Context(), "test", "-count=1", "-v", "-run", "[Aa]llocates_?[Nn]othing$", "./pkgs/capture", "./pkgs/daemon", "./pkgs/knock", "./pkgs/nft", "./pkgs/radar", "./pkgs/seal", "./pkgs/wire")
 	cmd.Dir = "../.."
 	out, err := cmd.CombinedOutput()
 	if err != nil {

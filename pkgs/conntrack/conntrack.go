@@ -76,7 +76,7 @@ func endSome(c *netlink.Conn, family uint8, from netip.Addr, which func(door.Ses
 		case len(found) == most:
 			more = true // perhaps; which is asked for it then
 		case which(e.session):
-			found = append(found, e)
+			found = append(found, e.clone())
 		}
 		return nil
 	})

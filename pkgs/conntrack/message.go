@@ -71,6 +71,13 @@ type entry struct {
 	tcpState       uint8
 }
 
+// clone returns one that lasts longer than the message that it was read from.
+func (e *entry) clone() entry {
+	c := *e
+	c.orig, c.id, c.zone = bytes.Clone(e.orig), bytes.Clone(e.id), bytes.Clone(e.zone)
+	return c
+}
+
 // ended tells whether End was here before, and nothing came since that changed the state again, as a
 // reset of the client's does.
 func (e *entry) ended() bool { return e.status&fixedTimeout != 0 && e.tcpState == synSent }
@@ -123,35 +130,28 @@ func only(from netip.Addr) []byte {
 	})
 }
 
-// parse reads a session.
+// parse reads a session. What names it is a part of the message.
 func parse(m netlink.Message) (e entry, err error) {
 	var reply door.Session // the way back: whoever begins it is who answers
-	err = netlink.Decode(m, func(d *netlink.Decoder) {
+	d := netlink.Decode(m)
+	for d.Next() {
 		switch d.Type() {
 		case ctaOrig:
-			e.orig = bytes.Clone(d.Bytes())
-			tuple(d, &e.session)
+			e.orig = d.Bytes()
+			tuple(d.Inside(), &e.session)
 		case ctaReply:
-			tuple(d, &reply)
+			tuple(d.Inside(), &reply)
 		case ctaStatus:
 			e.status = d.Uint32()
 		case ctaID:
-			e.id = bytes.Clone(d.Bytes())
+			e.id = d.Bytes()
 		case ctaZone:
-			e.zone = bytes.Clone(d.Bytes())
+			e.zone = d.Bytes()
 		case ctaProtoInfo:
-			d.Inside(func(d *netlink.Decoder) {
-				if d.Type() == ctaProtoInfoTCP {
-					d.Inside(func(d *netlink.Decoder) {
-						if d.Type() == ctaTCPState {
-							e.tcpState = d.Uint8()
-						}
-					})
-				}
-			})
+			e.tcpState = tcpState(d.Inside())
 		}
-	})
-	if err == nil && e.orig == nil {
+	}
+	if err = d.Err(); err == nil && e.orig == nil {
 		err = errors.New("an answer that names no session")
 	}
 	e.session.Server = reply.From
@@ -159,12 +159,27 @@ func parse(m netlink.Message) (e entry, err error) {
 	return e, err
 }
 
+// tcpState reads the state of a TCP session, and returns 0 for others.
+func tcpState(d netlink.Decoder) (state uint8) {
+	for d.Next() {
+		if d.Type() != ctaProtoInfoTCP {
+			continue
+		}
+		for of := d.Inside(); of.Next(); {
+			if of.Type() == ctaTCPState {
+				state = of.Uint8()
+			}
+		}
+	}
+	return state
+}
+
 // tuple reads one direction of a session.
-func tuple(d *netlink.Decoder, s *door.Session) {
+func tuple(d netlink.Decoder, s *door.Session) {
 	var from, to netip.Addr
 	var fromPort, toPort uint16
-	d.Inside(func(d *netlink.Decoder) {
-		d.Inside(func(in *netlink.Decoder) {
+	for d.Next() {
+		for in := d.Inside(); in.Next(); {
 			const ip, proto = ctaTupleIP << 8, ctaTupleProto << 8
 			switch int(d.Type())<<8 | int(in.Type()) {
 			case ip | ctaIPv4Source, ip | ctaIPv6Source:
@@ -178,7 +193,7 @@ func tuple(d *netlink.Decoder, s *door.Session) {
 			case proto | ctaProtoDest:
 				toPort = in.Uint16()
 			}
-		})
-	})
+		}
+	}
 	s.From, s.To = netip.AddrPortFrom(from, fromPort), netip.AddrPortFrom(to, toPort)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
-// FuzzParse reads what may be a session of the kernel's. What ends it names it as the kernel did.
-func FuzzParse(f *testing.F) {
-	f.Add(message(get, 0, unix.AF_INET, netlink.Encode(func(a *netlink.Encoder) {
+// example is what the kernel says of a session.
+func example() netlink.Message {
+	return message(get, 0, unix.AF_INET, netlink.Encode(func(a *netlink.Encoder) {
 		for kind, source := range map[uint16][]byte{ctaOrig: {203, 0, 113, 7}, ctaReply: {192, 168, 1, 22}} {
 			a.Nest(kind, func() {
 				a.Nest(ctaTupleIP, func() {
@@ -34,7 +34,12 @@ func FuzzParse(f *testing.F) {
 		a.Nest(ctaProtoInfo, func() {
 			a.Nest(ctaProtoInfoTCP, func() { a.Uint8(ctaTCPState, timeWait) })
 		})
-	})).Data)
+	}))
+}
+
+// FuzzParse reads what may be a session of the kernel's. What ends it names it as the kernel did.
+func FuzzParse(f *testing.F) {
+	f.Add(example().Data)
 	f.Add([]byte{1, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := parse(netlink.Message{Data: data})
@@ -46,4 +51,15 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%x: %+v is ended as %+v, %v", data, e, again, err)
 		}
 	})
+}
+
+func TestParse_allocates_nothing(t *testing.T) {
+	m := example()
+	if n := testing.AllocsPerRun(100, func() {
+		if e, err := parse(m); err != nil || e.session.Proto != unix.IPPROTO_TCP {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations for a session, want none: a router has thousands", n)
+	}
 }

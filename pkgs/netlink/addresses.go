@@ -28,14 +28,15 @@ func Addresses() (list []Address, err error) {
 			return nil
 		}
 		var own, peer netip.Addr
-		err := attributes(m.Data[unix.SizeofIfAddrmsg:], func(d *Decoder) {
+		d := Decoder{rest: m.Data[unix.SizeofIfAddrmsg:]}
+		for d.Next() {
 			switch d.Type() {
 			case unix.IFA_LOCAL:
 				own, _ = netip.AddrFromSlice(d.Bytes())
 			case unix.IFA_ADDRESS: // of a link between two points, that of the other end, and else the same
 				peer, _ = netip.AddrFromSlice(d.Bytes())
 			}
-		})
+		}
 		if !own.IsValid() {
 			own = peer
 		}
@@ -43,7 +44,7 @@ func Addresses() (list []Address, err error) {
 		if p := netip.PrefixFrom(own, int(m.Data[1])); p.IsValid() {
 			list = append(list, Address{p, int(binary.NativeEndian.Uint32(m.Data[4:]))})
 		}
-		return err
+		return d.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("addresses of this machine: %w", err)
@@ -59,11 +60,13 @@ func Devices() (names map[int]string, err error) {
 		}
 		// struct ifinfomsg (linux/rtnetlink.h): family, type, number, flags, change.
 		number := int(binary.NativeEndian.Uint32(m.Data[4:]))
-		return attributes(m.Data[unix.SizeofIfInfomsg:], func(d *Decoder) {
+		d := Decoder{rest: m.Data[unix.SizeofIfInfomsg:]}
+		for d.Next() {
 			if d.Type() == unix.IFLA_IFNAME {
 				names[number] = strings.TrimRight(string(d.Bytes()), "\x00")
 			}
-		})
+		}
+		return d.Err()
 	})
 	if err != nil {
 		return nil, fmt.Errorf("devices of this machine: %w", err)

@@ -82,33 +82,58 @@ func (e *Encoder) Nest(kind uint16, fill func()) {
 	e.end(at)
 }
 
-// Decoder is at one attribute. Numbers are big endian. The first error, such as a number of another size than
-// was asked for, ends the reading of the whole message.
+// Decoder goes through attributes, one after the other:
+//
+//	for d.Next() {
+//		switch d.Type() { ... }
+//	}
+//	return d.Err()
+//
+// It takes no memory of its own, since lists of sessions are long. Numbers are big endian. The first error, such as
+// a number of another size than was asked for, ends the reading of the whole message.
 type Decoder struct {
-	kind uint16
-	data []byte
-	err  error
+	rest  []byte // the attributes that follow
+	kind  uint16
+	data  []byte
+	err   error
+	outer *Decoder // which has this one's attributes as its content
 }
 
-// attributes calls each for every attribute in b.
-func attributes(b []byte, each func(*Decoder)) error {
-	const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
-	var d Decoder
-	for len(b) > 0 {
-		if len(b) < attributeHeader {
-			return fmt.Errorf("an attribute of %d bytes", len(b))
-		}
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < attributeHeader || size > len(b) {
-			return fmt.Errorf("an attribute of %d bytes in %d", size, len(b))
-		}
-		d = Decoder{kind: binary.NativeEndian.Uint16(b[2:]) &^ flags, data: b[attributeHeader:size]}
-		if each(&d); d.err != nil {
-			return d.err
-		}
-		b = b[min(align(size), len(b)):]
+// Next goes to the next attribute. It returns false if there is none, and after an error.
+func (d *Decoder) Next() bool {
+	if d.Err() != nil || len(d.rest) == 0 {
+		return false
 	}
-	return nil
+	if len(d.rest) < attributeHeader {
+		d.fail(fmt.Errorf("an attribute of %d bytes", len(d.rest)))
+		return false
+	}
+	size := int(binary.NativeEndian.Uint16(d.rest))
+	if size < attributeHeader || size > len(d.rest) {
+		d.fail(fmt.Errorf("an attribute of %d bytes in %d", size, len(d.rest)))
+		return false
+	}
+	const flags = unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER
+	d.kind, d.data = binary.NativeEndian.Uint16(d.rest[2:])&^flags, d.rest[attributeHeader:size]
+	d.rest = d.rest[min(align(size), len(d.rest)):]
+	return true
+}
+
+// Err returns the first error, of the whole message.
+func (d *Decoder) Err() error { return d.whole().err }
+
+// whole is what goes through the message.
+func (d *Decoder) whole() *Decoder {
+	for d.outer != nil {
+		d = d.outer
+	}
+	return d
+}
+
+func (d *Decoder) fail(err error) {
+	if w := d.whole(); w.err == nil {
+		w.err = err
+	}
 }
 
 // Type returns the attribute's type, without the flags.
@@ -117,32 +142,45 @@ func (d *Decoder) Type() uint16 { return d.kind }
 // Bytes returns the attribute's content, a part of the message.
 func (d *Decoder) Bytes() []byte { return d.data }
 
-// Inside calls each for every attribute in this one.
-func (d *Decoder) Inside(each func(*Decoder)) {
-	if d.err == nil {
-		d.err = attributes(d.data, each)
-	}
-}
+// Inside goes through the attributes in this one.
+func (d *Decoder) Inside() Decoder { return Decoder{rest: d.data, outer: d} }
 
 // Uint8 returns a number of 8 bits.
-func (d *Decoder) Uint8() uint8 { return d.number(1)[0] }
+func (d *Decoder) Uint8() uint8 {
+	if d.has(1) {
+		return d.data[0]
+	}
+	return 0
+}
 
 // Uint16 returns a number of 16 bits.
-func (d *Decoder) Uint16() uint16 { return binary.BigEndian.Uint16(d.number(2)) }
+func (d *Decoder) Uint16() uint16 {
+	if d.has(2) {
+		return binary.BigEndian.Uint16(d.data)
+	}
+	return 0
+}
 
 // Uint32 returns a number of 32 bits.
-func (d *Decoder) Uint32() uint32 { return binary.BigEndian.Uint32(d.number(4)) }
+func (d *Decoder) Uint32() uint32 {
+	if d.has(4) {
+		return binary.BigEndian.Uint32(d.data)
+	}
+	return 0
+}
 
 // Uint64 returns a number of 64 bits.
-func (d *Decoder) Uint64() uint64 { return binary.BigEndian.Uint64(d.number(8)) }
+func (d *Decoder) Uint64() uint64 {
+	if d.has(8) {
+		return binary.BigEndian.Uint64(d.data)
+	}
+	return 0
+}
 
-// number returns the content, or zeros if it has another size.
-func (d *Decoder) number(size int) []byte {
-	if len(d.data) == size {
-		return d.data
+// has tells whether the content has a size; it is an error if not.
+func (d *Decoder) has(size int) bool {
+	if len(d.data) != size {
+		d.fail(fmt.Errorf("attribute %d has %d bytes, want %d", d.kind, len(d.data), size))
 	}
-	if d.err == nil {
-		d.err = fmt.Errorf("attribute %d has %d bytes, want %d", d.kind, len(d.data), size)
-	}
-	return make([]byte, size)
+	return len(d.data) == size
 }

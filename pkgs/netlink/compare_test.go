@@ -61,9 +61,11 @@ func FuzzAttributes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var kinds []uint16
 		var contents [][]byte
-		err := attributes(b, func(d *Decoder) {
+		d := Decoder{rest: b}
+		for d.Next() {
 			kinds, contents = append(kinds, d.Type()), append(contents, d.Bytes())
-		})
+		}
+		err := d.Err()
 		theirs, theirErr := netlink.UnmarshalAttributes(b)
 		if err != nil {
 			if theirErr == nil && !slices.ContainsFunc(headers(b), func(size int) bool { return size < attributeHeader }) {
@@ -105,7 +107,8 @@ func TestNumbers(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.ByteOrder = binary.BigEndian
-	err = attributes(b, func(d *Decoder) {
+	d := Decoder{rest: b}
+	for d.Next() {
 		theirs.Next()
 		same := false
 		switch d.Type() {
@@ -121,24 +124,32 @@ func TestNumbers(t *testing.T) {
 		if !same {
 			t.Errorf("attribute %d is %x", d.Type(), d.Bytes())
 		}
-	})
-	if err != nil || theirs.Err() != nil {
-		t.Errorf("errors %v, %v", err, theirs.Err())
+	}
+	if d.Err() != nil || theirs.Err() != nil {
+		t.Errorf("errors %v, %v", d.Err(), theirs.Err())
 	}
 	n := 0
-	err = attributes(b, func(d *Decoder) {
-		n++
+	for d = (Decoder{rest: b}); d.Next(); n++ {
 		if d.Type() == 2 && d.Uint32() != 0 {
 			t.Error("a number of two bytes is one of four")
 		}
-	})
-	if err == nil || err.Error() != "attribute 2 has 2 bytes, want 4" || n != 2 {
+	}
+	if err := d.Err(); err == nil || err.Error() != "attribute 2 has 2 bytes, want 4" || n != 2 {
 		t.Errorf("%d attributes read, error %v", n, err)
 	}
-	err = attributes(Encode(func(e *Encoder) { e.Nest(1, func() { e.Uint8(2, 3) }) }), func(d *Decoder) {
-		d.Inside(func(d *Decoder) { d.Uint64() })
-	})
-	if err == nil || err.Error() != "attribute 2 has 1 bytes, want 8" {
-		t.Errorf("an attribute in another: error %v", err)
+	n = 0
+	d = Decoder{rest: Encode(func(e *Encoder) {
+		e.Nest(1, func() { e.Nest(2, func() { e.Uint8(3, 4) }) })
+		e.Uint8(5, 6)
+	})}
+	for ; d.Next(); n++ {
+		for in := d.Inside(); in.Next(); {
+			for innermost := in.Inside(); innermost.Next(); {
+				innermost.Uint64()
+			}
+		}
+	}
+	if err := d.Err(); err == nil || err.Error() != "attribute 3 has 1 bytes, want 8" || n != 1 {
+		t.Errorf("an attribute in others: %d attributes read, error %v", n, err)
 	}
 }

@@ -21,10 +21,10 @@ func Netfilter(subsystem, kind int, flags uint16, family uint8, attributes []byt
 	}
 }
 
-// Decode calls each for every attribute of a message of netfilter.
-func Decode(m Message, each func(*Decoder)) error {
+// Decode goes through the attributes of a message of netfilter.
+func Decode(m Message) Decoder {
 	if len(m.Data) < netfilterHeader {
-		return fmt.Errorf("an answer of %d bytes", len(m.Data))
+		return Decoder{err: fmt.Errorf("an answer of %d bytes", len(m.Data))}
 	}
-	return attributes(m.Data[netfilterHeader:], each)
+	return Decoder{rest: m.Data[netfilterHeader:]}
 }

@@ -88,9 +88,8 @@ func (c *conn) look(name string) (s doorSets, err error) {
 
 // elements reads a set.
 func (c *conn) elements(set string) (list []element, err error) {
-	err = c.Ask(askSet(unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, c.table, set), func(m netlink.Message) error {
-		some, err := parseElements(m)
-		list = append(list, some...)
+	err = c.Ask(askSet(unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, c.table, set), func(m netlink.Message) (err error) {
+		list, err = appendElements(list, m)
 		return err
 	})
 	return list, err

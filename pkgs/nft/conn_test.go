@@ -228,20 +228,23 @@ func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
 	if m.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Type == unix.NFNL_MSG_BATCH_END {
 		return
 	}
-	err := netlink.Decode(m, func(d *netlink.Decoder) {
+	d := netlink.Decode(m)
+	for d.Next() {
 		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-			return
+			continue
 		}
-		d.Inside(func(d *netlink.Decoder) {
+		for each := d.Inside(); each.Next(); {
 			var e element
-			d.Inside(func(d *netlink.Decoder) {
-				switch d.Type() {
+			for in := each.Inside(); in.Next(); {
+				switch in.Type() {
 				case unix.NFTA_SET_ELEM_KEY:
-					d.Inside(func(d *netlink.Decoder) { e.address, _ = netip.AddrFromSlice(d.Bytes()) })
+					for key := in.Inside(); key.Next(); {
+						e.address, _ = netip.AddrFromSlice(key.Bytes())
+					}
 				case unix.NFTA_SET_ELEM_TIMEOUT:
-					e.left = time.Duration(d.Uint64()) * time.Millisecond
+					e.left = time.Duration(in.Uint64()) * time.Millisecond
 				}
-			})
+			}
 			_, there := set[e.address]
 			switch {
 			case kind == unix.NFT_MSG_NEWSETELEM && !there:
@@ -251,9 +254,9 @@ func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
 			case kind == unix.NFT_MSG_DELSETELEM:
 				t.Errorf("%s is deleted, but not there: the whole transaction fails", e.address)
 			}
-		})
-	})
-	if err != nil {
+		}
+	}
+	if err := d.Err(); err != nil {
 		t.Fatal(err)
 	}
 }

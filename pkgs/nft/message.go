@@ -113,17 +113,19 @@ func transaction(generation uint32, table string, changes []change) []netlink.Me
 
 // parseGeneration reads the answer to NFT_MSG_GETGEN.
 func parseGeneration(m netlink.Message) (generation uint32, err error) {
-	err = netlink.Decode(m, func(d *netlink.Decoder) {
+	d := netlink.Decode(m)
+	for d.Next() {
 		if d.Type() == unix.NFTA_GEN_ID {
 			generation = d.Uint32()
 		}
-	})
-	return generation, err
+	}
+	return generation, d.Err()
 }
 
 // parseSet reads the answer to NFT_MSG_GETSET.
 func parseSet(m netlink.Message) (s setInfo, err error) {
-	err = netlink.Decode(m, func(d *netlink.Decoder) {
+	d := netlink.Decode(m)
+	for d.Next() {
 		switch d.Type() {
 		case unix.NFTA_SET_FLAGS:
 			s.flags = d.Uint32()
@@ -132,32 +134,37 @@ func parseSet(m netlink.Message) (s setInfo, err error) {
 		case unix.NFTA_SET_KEY_LEN:
 			s.keyLen = d.Uint32()
 		}
-	})
-	return s, err
+	}
+	return s, d.Err()
 }
 
-// parseElements reads one of the answers to NFT_MSG_GETSETELEM.
-func parseElements(m netlink.Message) (list []element, err error) {
-	one := func(d *netlink.Decoder) {
-		var x element
-		d.Inside(func(d *netlink.Decoder) {
-			switch d.Type() {
-			case unix.NFTA_SET_ELEM_KEY:
-				d.Inside(func(d *netlink.Decoder) {
-					if d.Type() == unix.NFTA_DATA_VALUE {
-						x.address, _ = netip.AddrFromSlice(d.Bytes())
-					}
-				})
-			case unix.NFTA_SET_ELEM_EXPIRATION:
-				x.left = time.Duration(d.Uint64()) * time.Millisecond
-			}
-		})
-		list = append(list, x)
-	}
-	err = netlink.Decode(m, func(d *netlink.Decoder) {
-		if d.Type() == unix.NFTA_SET_ELEM_LIST_ELEMENTS {
-			d.Inside(one)
+// appendElements appends those of one of the answers to NFT_MSG_GETSETELEM.
+func appendElements(list []element, m netlink.Message) ([]element, error) {
+	d := netlink.Decode(m)
+	for d.Next() {
+		if d.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+			continue
 		}
-	})
-	return list, err
+		for each := d.Inside(); each.Next(); {
+			list = append(list, parseElement(each.Inside()))
+		}
+	}
+	return list, d.Err()
+}
+
+// parseElement reads the attributes of an element.
+func parseElement(d netlink.Decoder) (e element) {
+	for d.Next() {
+		switch d.Type() {
+		case unix.NFTA_SET_ELEM_KEY:
+			for key := d.Inside(); key.Next(); {
+				if key.Type() == unix.NFTA_DATA_VALUE {
+					e.address, _ = netip.AddrFromSlice(key.Bytes())
+				}
+			}
+		case unix.NFTA_SET_ELEM_EXPIRATION:
+			e.left = time.Duration(d.Uint64()) * time.Millisecond
+		}
+	}
+	return e
 }
