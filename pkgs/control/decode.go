@@ -90,12 +90,12 @@ func (r *reader) object(v reflect.Value, depth int) error {
 }
 
 // member returns the field of that name, or the zero reflect.Value.
-func member(v reflect.Value, name string) reflect.Value {
+func member(v reflect.Value, name []byte) reflect.Value {
 	if !v.IsValid() {
 		return v
 	}
 	for i := range v.NumField() {
-		if known, _ := tag(v, i); known == name {
+		if known, _ := tag(v, i); known == string(name) {
 			return v.Field(i)
 		}
 	}
@@ -136,16 +136,16 @@ func misfit(what string, v reflect.Value) error {
 
 func isTime(v reflect.Value) bool { return v.Type() == reflect.TypeFor[time.Time]() }
 
-func setText(v reflect.Value, s string) (err error) {
+func setText(v reflect.Value, s []byte) (err error) {
 	if v.IsValid() && isTime(v) {
-		t, err := time.Parse(time.RFC3339, s)
+		t, err := time.Parse(time.RFC3339, string(s))
 		v.Set(reflect.ValueOf(t))
 		return err
 	}
 	if !v.IsValid() || v.Kind() != reflect.String {
 		return misfit("a string", v)
 	}
-	v.SetString(s)
+	v.SetString(string(s))
 	return nil
 }
 

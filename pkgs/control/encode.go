@@ -20,14 +20,17 @@ import (
 type Raw []byte
 
 // Marshal returns v as JSON on one line. It panics if v has a type that it does not know.
-func Marshal(v any) []byte { return appendValue(nil, reflect.ValueOf(v)) }
+func Marshal(v any) []byte { return Append(nil, v) }
+
+// Append appends what Marshal returns. It takes little memory of its own where v is a pointer.
+func Append(b []byte, v any) []byte { return appendValue(b, reflect.ValueOf(v)) }
 
 func appendValue(b []byte, v reflect.Value) []byte {
-	switch x := v.Interface().(type) {
-	case time.Time:
-		return appendText(b, x.Format(time.RFC3339Nano))
-	case Raw:
-		return append(b, x...)
+	if t, is := reflect.TypeAssert[time.Time](v); is {
+		return append(t.AppendFormat(append(b, '"'), time.RFC3339Nano), '"')
+	}
+	if raw, is := reflect.TypeAssert[Raw](v); is {
+		return append(b, raw...)
 	}
 	switch v.Kind() {
 	case reflect.String:

@@ -14,8 +14,9 @@ import (
 
 // reader reads the words of JSON text (RFC 8259) from the place at on.
 type reader struct {
-	b  []byte
-	at int
+	b    []byte
+	at   int
+	word []byte // what text returned
 }
 
 // want is the error that something else stands here.
@@ -54,30 +55,33 @@ func (r *reader) skip(s string) bool {
 	return true
 }
 
-// text reads a string. What is no UTF-8 becomes U+FFFD.
-func (r *reader) text() (string, error) {
+// text reads a string. What is no UTF-8 becomes U+FFFD. It lasts until the next one is read.
+func (r *reader) text() ([]byte, error) {
 	r.take('"')
-	var b strings.Builder
+	r.word = r.word[:0]
 	for r.at < len(r.b) {
 		switch c := r.b[r.at]; {
 		case c == '"':
 			r.at++
-			return strings.ToValidUTF8(b.String(), string(utf8.RuneError)), nil
+			if !utf8.Valid(r.word) {
+				r.word = bytes.ToValidUTF8(r.word, []byte(string(utf8.RuneError)))
+			}
+			return r.word, nil
 		case c == '\\':
 			r.at++
 			u, err := r.escape()
 			if err != nil {
-				return "", err
+				return nil, err
 			}
-			b.WriteRune(u)
+			r.word = utf8.AppendRune(r.word, u)
 		case c < ' ':
-			return "", r.want("no control character")
+			return nil, r.want("no control character")
 		default:
 			r.at++
-			b.WriteByte(c)
+			r.word = append(r.word, c)
 		}
 	}
-	return "", r.want("'\"'")
+	return nil, r.want("'\"'")
 }
 
 // escape reads what is behind a backslash.

@@ -269,6 +269,7 @@ func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 
 // restore takes the events of former runs, oldest first, before anything is added. Numbers go on.
 func (l *events) restore(list []control.Event) {
+	l.list = make([]entry, 0, len(list))
 	for _, e := range list {
 		l.makeRoom(e)
 		l.list = append(l.list, entry{Event: e})
@@ -287,6 +288,7 @@ func (l *events) toSave(now time.Time, end bool) (list []control.Event, is bool)
 		return nil, false
 	}
 	l.saved, l.savedAt = l.changes, at
+	list = make([]control.Event, 0, len(l.list))
 	for _, e := range l.list {
 		list = append(list, e.Event)
 	}

@@ -7,9 +7,11 @@
 package history
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -28,6 +30,9 @@ const (
 	// maxSize is how large the file gets, in bytes: the 833 events that the daemon keeps have room twice
 	// if they have 300 each. If they are longer, the oldest are left out.
 	maxSize = 512 << 10
+
+	// usualSize is what most events have at least, in bytes.
+	usualSize = 240
 
 	// head begins the first line; behind it stands startedAt. Each of the other lines is an event as JSON.
 	head = "latchkey events 1"
@@ -77,20 +82,24 @@ func (f File) Read() ([]control.Event, error) {
 	if !info.Mode().IsRegular() || info.Size() > maxSize {
 		return nil, fmt.Errorf("%s is no regular file of up to %d bytes", f, maxSize)
 	}
-	text, err := os.ReadFile(string(f))
+	file, err := os.Open(string(f))
 	if err != nil {
 		return nil, err
 	}
-	first, rest, _ := bytes.Cut(text, []byte{'\n'})
-	set, ours := setSince(string(first))
-	if !ours || len(rest) > 0 && rest[len(rest)-1] != '\n' {
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, maxSize)
+	lines.Split(whole)
+	lines.Scan()
+	set, ours := setSince(lines.Text())
+	if !ours {
 		return nil, fmt.Errorf("%s is damaged, or of another version", f)
 	}
-	var list []control.Event
+	list := make([]control.Event, 0, info.Size()/usualSize)
 	var last uint64
-	for line := range bytes.Lines(rest) {
+	for lines.Scan() {
 		var e control.Event
-		if err := control.Unmarshal(line, &e); err != nil {
+		if err := control.Unmarshal(lines.Bytes(), &e); err != nil {
 			return nil, fmt.Errorf("%s is damaged: line %d: %w", f, len(list)+2, err)
 		}
 		if e.Number <= last || e.Number > maxNumber || e.Kind == "" {
@@ -100,27 +109,55 @@ func (f File) Read() ([]control.Event, error) {
 		e.Shift(set)
 		list = append(list, e)
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s is damaged: line %d: %w", f, len(list)+2, err)
+	}
 	return list, nil
+}
+
+// whole splits a text into its lines, each of which must have an end (bufio.SplitFunc).
+func whole(text []byte, atEnd bool) (advance int, line []byte, err error) {
+	if end := bytes.IndexByte(text, '\n'); end >= 0 {
+		return end + 1, text[:end], nil
+	}
+	if atEnd && len(text) > 0 {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	return 0, nil, nil
 }
 
 // Write puts events in the place of those that were written before, at once: whoever reads meanwhile
 // sees the old ones or the new ones.
+//
+// The events are written one by one: all of them at once, every few seconds, would be more than all else that the
+// daemon keeps in memory.
 func (f File) Write(list []control.Event) error {
-	lines := make([][]byte, len(list))
-	text := fmt.Appendf(nil, "%s %d\n", head, startedAt())
-	first, size := len(list), len(text)
+	var line []byte
+	begin := fmt.Appendf(nil, "%s %d\n", head, startedAt())
+	first, size := len(list), len(begin)
 	for first > 0 {
-		line := append(control.Marshal(list[first-1]), '\n')
+		line = appendLine(line[:0], &list[first-1])
 		if size += len(line); size > maxSize {
 			break
 		}
 		first--
-		lines[first] = line
 	}
-	text = append(text, bytes.Join(lines[first:], nil)...)
 	fresh := string(f) + ".new"
-	if err := os.WriteFile(fresh, text, 0o600); err != nil { // not synced: nothing here survives a power failure
+	file, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(file) // which keeps the first error
+	w.Write(begin)
+	for i := range list[first:] {
+		line = appendLine(line[:0], &list[first+i])
+		w.Write(line)
+	}
+	// Not synced: nothing here survives a power failure.
+	if err := errors.Join(w.Flush(), file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(fresh, string(f))
 }
+
+func appendLine(b []byte, e *control.Event) []byte { return append(control.Append(b, e), '\n') }

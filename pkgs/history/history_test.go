@@ -133,6 +133,7 @@ func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
 		"without_a_number":     strings.Replace(string(good), " 1 ", " 1 x", 1),
 		"of_somebody_else":     "root:x:0:0:root:/root:/bin/ash\n",
 		"cut_off":              string(good[:len(good)-9]),
+		"without_a_last_end":   string(good[:len(good)-1]),
 		"with_a_damaged_line":  strings.Replace(string(good), `"number":2`, `"number":"2"`, 1),
 		"out_of_order":         strings.Replace(string(good), `"number":2`, `"number":7`, 1),
 		"with_a_number_twice":  strings.Replace(string(good), `"number":2`, `"number":1`, 1),
@@ -189,4 +190,23 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("%q: %v (-first +second)\n%s", text, err, diff)
 		}
 	})
+}
+
+// A router that strangers knock at writes its list every few seconds.
+func TestWritingTakesNoMemoryForEachEvent(t *testing.T) {
+	f := history.File(filepath.Join(t.TempDir(), "events"))
+	allocations := func(events int) float64 {
+		list := eventsUpTo(events, "")
+		for i := range list {
+			list[i].Until = &at
+		}
+		return testing.AllocsPerRun(10, func() {
+			if err := f.Write(list); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if few, many := allocations(10), allocations(800); many > few+10 {
+		t.Errorf("%v allocations for 800 events, %v for 10", many, few)
+	}
 }
