@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -118,9 +119,10 @@ func runBy(now func() time.Time, e env, args []string) error {
 	}
 	defer addresses.Close()
 	kept := eventsFile(*events, *socket)
-	// Most of what this takes is garbage then, which Run gives back at once. To collect it meanwhile would cost
-	// more, and fill pages of the large tables that are not used yet. The memory limit holds.
-	percent := debug.SetGCPercent(-1)
+	// Most of what this takes is garbage then, which Run gives back at once. To collect it meanwhile, as a limit
+	// for all memory demands with many clients, too, would lay the large tables into pages that were in use: they
+	// stay resident, while fresh ones are not there before a flood fills them.
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(math.MaxInt64)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
 		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
@@ -141,6 +143,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Speed:           knock.Speed(time.Now),
 		Wake:            wake.Send,
 	})
+	debug.SetMemoryLimit(limit)
 	debug.SetGCPercent(percent)
 	if err != nil {
 		return err
