@@ -5,6 +5,7 @@ package knock
 import (
 	"encoding/binary"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"time"
 )
@@ -71,7 +72,7 @@ func (f *firsts) sweep(clock time.Duration) {
 // packet that is none.
 func (f *firsts) put(which uint16, from netip.Addr, print uint16, now, within tick) (again bool) {
 	set, who := f.set(which, from)
-	place := &set[0]
+	place, oldest := &set[0], int32(-1)
 	for i := range set {
 		r := &set[i]
 		if r.who == who {
@@ -79,8 +80,12 @@ func (f *firsts) put(which uint16, from netip.Addr, print uint16, now, within ti
 			again = print != 0 && r.print == print && r.came.age(now) <= within
 			break
 		}
-		if place.who != 0 && (r.who == 0 || r.came.age(now) > place.came.age(now)) {
-			place = r
+		age := max(0, int32(now-r.came)) // as tick.age, without a call for each: this is half of what a packet of a flood costs
+		if r.who == 0 {
+			age = math.MaxInt32
+		}
+		if age > oldest {
+			place, oldest = r, age
 		}
 	}
 	if !again {
