@@ -5,9 +5,9 @@ package capture
 import "time"
 
 const (
-	paceBudget = 32                   // waits in a row
-	paceRefill = 4 * time.Millisecond // for one more
-	paceRest   = 2 * time.Millisecond // when they are spent
+	paceBudget = 32                    // waits in a row
+	paceRefill = 16 * time.Millisecond // for one more
+	paceRest   = 3 * time.Millisecond  // when they are spent
 )
 
 // A pace lets a reader answer at once while packets are rare, and makes it read in batches when

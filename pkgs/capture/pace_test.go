@@ -33,10 +33,10 @@ func TestPace(t *testing.T) {
 		waits, rests     int // at least
 		maxWait, maxRest int // at most
 	}{
-		"never rests at one packet in 4 milliseconds":         {4 * time.Millisecond, 249, 0, 251, 0},
-		"rests and waits in turns at one in a millisecond":    {time.Millisecond, 240, 300, 282, 500},
-		"rests and waits in turns at one in 100 microseconds": {100 * time.Microsecond, 240, 400, 282, 500},
-		"rests and waits in turns at one in 10 microseconds":  {10 * time.Microsecond, 240, 450, 282, 500},
+		"never rests at one packet in 16 milliseconds":        {16 * time.Millisecond, 62, 0, 64, 0},
+		"rests and waits in turns at one in a millisecond":    {time.Millisecond, 62, 280, 96, 333},
+		"rests and waits in turns at one in 100 microseconds": {100 * time.Microsecond, 62, 300, 96, 334},
+		"rests and waits in turns at one in 10 microseconds":  {10 * time.Microsecond, 62, 300, 96, 334},
 	} {
 		t.Run(name, func(t *testing.T) {
 			waits, rests := second(tt.distance)
