@@ -84,8 +84,10 @@ func startLatchkeyd(r *rig, h *household) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Remove(filepath.Join(r.dir, "state")); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	for _, kept := range []string{"state", "events"} { // of daemons before this one, which would cost memory
+		if err := os.Remove(filepath.Join(r.dir, kept)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
 	}
 	cmd := r.onDaemonCPU(program, "run", "--config", config, "--state", filepath.Join(r.dir, "state"),
 		"--socket", r.socket(), "--clock", "synchronised")

@@ -110,6 +110,9 @@ func (r *report) summary() string {
 			if !ok {
 				return ""
 			}
+			if reached := r.reached(f); reached != rate {
+				return counted(f) + " (at " + rateText(reached) + ")"
+			}
 			return counted(f)
 		})
 	}

@@ -105,7 +105,8 @@ func (r *report) floodTable(b *strings.Builder) {
 		"the daemon's CPU for each packet, and the share of a core that it takes.", columns, list, true)
 	r.floodRows(b, "**Aimed floods**: their senders know more, or do what only these knocks bear. No limit holds all of them.", columns, list, false)
 	b.WriteString("\nWho loses packets seems cheap: look at what opens, too. Every packet's way through the router's kernel is on the sender's CPU: " +
-		"*reached* is as fast as that was here. The floods:\n\n")
+		"*reached* is as fast as that was here. Beside a daemon, the kernel drops those of more than 100k a second before it tracks them, " +
+		"and after the daemon saw them. The floods:\n\n")
 	for _, f := range allFloods() {
 		fmt.Fprintf(b, "- %s: %s\n", f.name, f.about)
 	}
