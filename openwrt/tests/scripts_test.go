@@ -21,7 +21,7 @@ func TestShippedConfiguration(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatalf("problems:\n%v", problems)
 	}
-	if c.Main.Enabled || c.Main.STUNPort != 0 || len(c.Clients) != 0 {
+	if c.Main.Enabled || c.Main.STUNPorts != nil || len(c.Clients) != 0 {
 		t.Errorf("it ships with something switched on or a secret: %+v", c)
 	}
 }

@@ -142,7 +142,11 @@ func (r *reader) receivers() []receiver {
 			list = append(list, receiver{what, proto, ranges})
 		}
 	}
-	add("the stun_port", wire.UDP, onePort(m.STUNPort))
+	stun := "the stun_port"
+	if len(m.STUNPorts) > 1 {
+		stun = "a stun_port"
+	}
+	add(stun, wire.UDP, portRanges(m.STUNPorts)...)
 	add("the spa_port", wire.UDP, onePort(m.SPAPort))
 	add("one of the ports of section 'main'", wire.TCP, m.Ports)
 	if r.ports.at != nil {
@@ -168,6 +172,14 @@ func (d *Door) meets(k receiver) (port uint16, meets bool) {
 }
 
 func onePort(port uint16) wire.PortRange { return wire.PortRange{First: port, Last: port} }
+
+func portRanges(ports []uint16) []wire.PortRange {
+	ranges := make([]wire.PortRange, len(ports))
+	for i, port := range ports {
+		ranges[i] = onePort(port)
+	}
+	return ranges
+}
 
 // checkPorts refuses knocks by ports that would be taken for something else: both layouts in the
 // same ports, and a door in them. A connection to such a door would be read as a piece of a knock,

@@ -128,7 +128,7 @@ func trafficOf(cfg *config.Config) []traffic {
 	syn := func(port uint16) wire.Packet { return wire.Packet{Proto: wire.TCP, DstPort: port, Flags: wire.SYN} }
 	datagram := func(port uint16) wire.Packet { return wire.Packet{Proto: wire.UDP, DstPort: port} }
 	list := []traffic{
-		{"the stun_port", []wire.Packet{datagram(cfg.Main.STUNPort)}},
+		{"the stun_port", []wire.Packet{datagram(cfg.Main.STUNPorts[0])}},
 		{"the spa_port", []wire.Packet{datagram(cfg.Main.SPAPort)}},
 	}
 	ports := traffic{where: "one of the ports of section 'ports'"}

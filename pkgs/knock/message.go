@@ -52,8 +52,8 @@ func newMessages(cfg Config, now time.Time) Detector {
 	}
 	o := newOpener(cfg, now)
 	var list messages
-	if cfg.STUNPort != 0 {
-		list = append(list, &stun{opener: o, port: cfg.STUNPort})
+	if len(cfg.STUNPorts) > 0 {
+		list = append(list, &stun{opener: o, ports: cfg.STUNPorts})
 	}
 	if cfg.Ports != (wire.PortRange{}) {
 		list = append(list, newSlots(o, cfg.Ports.First, now))

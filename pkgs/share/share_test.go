@@ -70,7 +70,7 @@ func TestMake(t *testing.T) {
 	want := link.Link{
 		Page: "https://knock.example.net/", Name: "Mum & Dad", Host: "home.example.net",
 		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
-		STUNPort:  41641, Ports: 20480, Key: c.Clients[0].Key, Doors: []string{"nas", "web"},
+		STUNPorts: []uint16{41641}, Ports: 20480, Key: c.Clients[0].Key, Doors: []string{"nas", "web"},
 		Ordered: &knock.Ordered{Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 854}}, Header: []uint16{9001}},
 		About: []link.Door{
 			{Name: "nas", TCP: true, Ports: []wire.PortRange{{First: 2022, Last: 2022}}, Service: "ssh"},

@@ -227,7 +227,7 @@ function knockPorts(door, main, sequences) {
 
 	if (port)
 		return about(door, port, _('This port lies in {ports}, where knocks arrive.'), { ports: main.ports });
-	if ((port = meets(door, 'outside', [ 'udp' ], [ portRange(main.stun_port) ])))
+	if ((port = meets(door, 'outside', [ 'udp' ], words(main.stun_port).map(portRange))))
 		return about(door, port, _('This is the port where UDP knocks arrive.'));
 
 	const used = sequences.find(function(s) {

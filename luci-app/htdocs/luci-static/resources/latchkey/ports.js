@@ -9,6 +9,7 @@
 // The ports at which knocks arrive, and what else they would collide with. Pure: sections in, words out.
 
 const FIRST_FREE = 10240; // browsers refuse some ports below
+const WEB = 443;          // but not the web's own, if the router has a public address
 
 function within(value, range) {
 	return String(value || '').split(/\s+/).map(door.portRange).some(function(r) {
@@ -36,6 +37,11 @@ function users(proto, range, zone, around) {
 		return s['.type'] == 'redirect' && on(s) && s.src == zone && within(s.src_dport, range) &&
 			(!s.proto || door.protocols(s).some(function(p) { return p == proto || p == 'all' || p == 'any'; }));
 	}).forEach(function(s) { say(_('Port forward “{name}” takes what arrives there, too.'), s.name || s['.name']); });
+	around.firewall.filter(function(s) {
+		return s['.type'] == 'rule' && on(s) && (s.src == zone || s.src == '*') && !s.dest && !s.src_ip && !s.ipset &&
+			String(s.target).toUpperCase() == 'ACCEPT' && within(s.dest_port, range) &&
+			(!s.proto || door.protocols(s).some(function(p) { return p == proto || p == 'all' || p == 'any'; }));
+	}).forEach(function(s) { say(_('Firewall rule “{name}” lets in what arrives there, too.'), s.name || s['.name']); });
 	around.listeners.filter(function(l) { return l.proto == proto && l.port >= range[0] && l.port <= range[1]; })
 		.forEach(function(l) { say(_('{name} of the router listens there.'), l.name); });
 	around.sequences.filter(function(s) { return on(s) && stepIn(s, proto, range); })
@@ -47,16 +53,23 @@ function users(proto, range, zone, around) {
 // Sentences about one option of section main: 'stun_port', 'ports' or 'spa_port'. main has all of them
 // as they will be.
 function conflicts(option, main, zone, around) {
-	const range = door.portRange(main[option]);
 	const other = { stun_port: 'spa_port', spa_port: 'stun_port' }[option];
+	const ranges = reach.words(main[option]).map(door.portRange).filter(function(r) { return r && r[0] != 0; });
 
-	if (!range || range[0] == 0)
-		return [];
+	return ranges.reduce(function(all, range) {
+		const said = (other && within(reach.words(main[other]).join(' '), range) ? [ _('Both kinds of UDP knocks have this port.') ] : [])
+			.concat((option != 'spa_port' && range[0] < FIRST_FREE && range[1] != WEB)
+				? [ text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: FIRST_FREE }) ] : [])
+			.concat(users((option == 'ports') ? 'tcp' : 'udp', range, zone, around));
 
-	return (other && main[other] == main[option] ? [ _('Both kinds of UDP knocks have this port.') ] : [])
-		.concat((option != 'spa_port' && range[0] < FIRST_FREE)
-			? [ text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: FIRST_FREE }) ] : [])
-		.concat(users((option == 'ports') ? 'tcp' : 'udp', range, zone, around));
+		return all.concat((ranges.length == 1) ? said
+			: said.map(function(s) { return text.say(_('{port}: {sentence}'), { port: range[0], sentence: s }); }));
+	}, []);
+}
+
+// Whether nothing uses these ports, nor the ones beside them: those would be trip wires of a sequence.
+function isFree(proto, range, zone, around) {
+	return !users(proto, [ range[0] - 1, range[1] + 1 ], zone, around).length;
 }
 
 // Ranges of ports that mean something on this router already, for the generator of steps. around: as of users.
@@ -65,11 +78,12 @@ function taken(around) {
 	const knocked = around.sequences.map(function(s) { return sequence.portsOf([].concat(s.step || [])); });
 	const opened = around.doors.map(function(d) { return door.openings(d).map(function(o) { return o.outside; }); });
 
-	return [ around.main.ports, around.main.stun_port, around.main.spa_port ].concat(listened, ...knocked)
+	return [ around.main.ports, around.main.spa_port ].concat(reach.words(around.main.stun_port), listened, ...knocked)
 		.map(door.portRange).concat(...opened).filter(function(r) { return r != null; });
 }
 
 return baseclass.extend({
 	conflicts: conflicts,
+	isFree: isFree,
 	taken: taken
 });

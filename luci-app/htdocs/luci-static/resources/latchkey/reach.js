@@ -227,8 +227,8 @@ function forwards(c) {
 	const on = function(s) { return isOn(s.enabled, true); };
 	const out = [];
 
-	if (c.main.stun_port && c.main.stun_port != '0')
-		out.push(row('UDP', c.main.stun_port, _('knocks')));
+	if (words(c.main.stun_port).join() > '0')
+		out.push(row('UDP', words(c.main.stun_port).join(', '), _('knocks')));
 	if (c.main.ports)
 		out.push(row('TCP', c.main.ports, _('knocks')));
 	c.ordered.forEach(function(p) {

@@ -187,7 +187,7 @@ function forwards(ctx, main, section) {
 // -> promises, close() }
 function firstUse(ctx) {
 	const root = E('div');
-	const main = plan.main(ctx.main, ctx.where.unknown);
+	const main = plan.main(ctx.main, ctx.where.unknown, ctx.zone, ctx.around);
 	const go = function(node) {
 		fill(root, [ node ]);
 
