@@ -26,6 +26,9 @@ func TestShippedConfiguration(t *testing.T) {
 	}
 }
 
+// drawn is what the defaults write: the random UDP port, a second one, and the span.
+var drawn = regexp.MustCompile(`stun_port=(\d+)\n(?:.*stun_port=(443)\n)?.*main\.ports=(\d+)-(\d+)\n`)
+
 func TestDefaults(t *testing.T) {
 	r := newRouter(t)
 	r.write("store", "latchkey.main=latchkey\n")
@@ -36,16 +39,19 @@ func TestDefaults(t *testing.T) {
 	first := r.read("store")
 
 	t.Run("draws_ports_that_the_daemon_takes", func(t *testing.T) {
-		m := regexp.MustCompile(`stun_port=(\d+)\n.*ports=(\d+)-(\d+)\n`).FindStringSubmatch(first)
+		m := drawn.FindStringSubmatch(first)
 		if m == nil {
 			t.Fatalf("store is %q", first)
 		}
-		for _, s := range m[1:] {
+		for _, s := range []string{m[1], m[3], m[4]} {
 			if n, err := strconv.Atoi(s); err != nil || n < 10240 || n > 32767 {
 				t.Errorf("port %s is not from 10240 to 32767", s)
 			}
 		}
-		text := "config latchkey 'main'\n\toption stun_port '" + m[1] + "'\n\toption ports '" + m[2] + "-" + m[3] + "'\n"
+		if m[2] == "" {
+			t.Error("UDP 443 is free, but not taken")
+		}
+		text := "config latchkey 'main'\n\tlist stun_port '" + m[1] + "'\n\tlist stun_port '443'\n\toption ports '" + m[3] + "-" + m[4] + "'\n"
 		if _, problems := config.Parse(text); len(problems) > 0 {
 			t.Errorf("problems:\n%v", problems)
 		}
@@ -68,6 +74,50 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("two routers have the same ports: %q", first)
 		}
 	})
+	t.Run("draws_what_nothing_has", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("store", "latchkey.main=latchkey\nlatchkey.games.port='443' '10000-20000/udp'\n")
+		if out, err := r.run(defaults); err != nil || out != "" {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		m := drawn.FindStringSubmatch(r.read("store"))
+		if m == nil {
+			t.Fatalf("store is %q", r.read("store"))
+		}
+		for _, s := range []string{m[1], m[3]} {
+			if n, _ := strconv.Atoi(s); n <= 20000 {
+				t.Errorf("port %s is that of a door", s)
+			}
+		}
+	})
+	for name, tt := range map[string]struct {
+		store, udp string
+		want       bool
+	}{
+		"nothing":              {"latchkey.x.port='80'\nuhttpd.main.listen_https='0.0.0.0:443'\n", "", true},
+		"a_door":               {"latchkey.x.port='80' '443/udp'\n", "", false},
+		"a_range_of_a_door":    {"latchkey.x.port='400-500/udp'\n", "", false},
+		"a_port_forward":       {"firewall.@redirect[0].src_dport='443'\n", "", false},
+		"a_range_of_a_forward": {"firewall.@redirect[0].src_dport='400:500'\n", "", false},
+		"a_rule":               {"firewall.quic.dest_port='80 443'\n", "", false},
+		"a_service":            {"network.wg0.listen_port='443'\n", "", false},
+		"a_trip_wire":          {"latchkey.s.step='7000/tcp' '444/udp:x'\n", "", false},
+		"other_ports":          {"firewall.quic.dest_port='4430 442 444-450 1443'\nlatchkey.s.step='441/udp' '445/udp'\n", "  7: 00000000:01BC 00000000:01BB 07 00\n", true},
+		"a_listener":           {"", "   sl  local_address rem_address   st\n  7: 00000000:01BB 00000000:0000 07 00\n", false},
+	} {
+		t.Run("443_beside_"+name, func(t *testing.T) {
+			r := newRouter(t)
+			r.write("store", "latchkey.main=latchkey\n"+tt.store)
+			r.write("proc/net/udp", tt.udp)
+			if out, err := r.run(defaults); err != nil || out != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			m := drawn.FindStringSubmatch(r.read("store"))
+			if m == nil || (m[2] != "") != tt.want {
+				t.Errorf("store is %q, want 443 in it: %v", r.read("store"), tt.want)
+			}
+		})
+	}
 	for name, store := range map[string]string{
 		"leaves_a_carrier_off":         "latchkey.main=latchkey\nlatchkey.main.stun_port=0\n",
 		"leaves_the_owner's_ports":     "latchkey.main=latchkey\nlatchkey.main.ports=20480-26623\n",

@@ -146,7 +146,9 @@ func (r *reader) receivers() []receiver {
 	if len(m.STUNPorts) > 1 {
 		stun = "a stun_port"
 	}
-	add(stun, wire.UDP, portRanges(m.STUNPorts)...)
+	for _, port := range m.STUNPorts {
+		add(stun, wire.UDP, onePort(port))
+	}
 	add("the spa_port", wire.UDP, onePort(m.SPAPort))
 	add("one of the ports of section 'main'", wire.TCP, m.Ports)
 	if r.ports.at != nil {
@@ -172,14 +174,6 @@ func (d *Door) meets(k receiver) (port uint16, meets bool) {
 }
 
 func onePort(port uint16) wire.PortRange { return wire.PortRange{First: port, Last: port} }
-
-func portRanges(ports []uint16) []wire.PortRange {
-	ranges := make([]wire.PortRange, len(ports))
-	for i, port := range ports {
-		ranges[i] = onePort(port)
-	}
-	return ranges
-}
 
 // checkPorts refuses knocks by ports that would be taken for something else: both layouts in the
 // same ports, and a door in them. A connection to such a door would be read as a piece of a knock,

@@ -63,7 +63,7 @@ func TestParse_full(t *testing.T) {
 			Name:  "Home",
 			Page:  "https://knock.example.net/",
 
-			STUNPorts: []uint16{41641},
+			STUNPorts: []uint16{41641, 3478},
 			Ports:     wire.PortRange{First: 20480, Last: 26623},
 			SPAPort:   62201,
 			MaxSkew:   90 * time.Second,

@@ -51,8 +51,8 @@ test('first use draws ports that nothing else has, and takes UDP 443 only where 
 	for (let i = 0; i < 50; i++) {
 		const m = plan.main({}, [], 'wan', { ...nothing, doors: [ almost ] });
 
-		assert.ok(+m.ports.split('-')[0] > 40001 && +m.ports.split('-')[1] < 49999, m.ports);
-		assert.ok(+m.stun_port[0] > 40001 && +m.stun_port[0] < 49999, m.stun_port[0]);
+		assert.ok(+m.ports.split('-')[0] > 40000 && +m.ports.split('-')[1] < 50000, m.ports);
+		assert.ok(+m.stun_port[0] > 40000 && +m.stun_port[0] < 50000, m.stun_port[0]);
 	}
 	const udp = (around, main) => plan.main({ ...main }, [], 'wan', { ...nothing, ...around }).stun_port.length;
 	const forward = { '.type': 'redirect', '.name': 'r', src: 'wan', src_dport: '400-500' };
@@ -61,7 +61,7 @@ test('first use draws ports that nothing else has, and takes UDP 443 only where 
 		{ firewall: [ { '.type': 'rule', '.name': 'r', src: 'wan', dest_port: '443', target: 'ACCEPT' } ] }, { listeners: [ { name: 'WireGuard', proto: 'udp', port: 443 } ] }, { sequences: [ { '.name': 's', step: [ '442/udp' ] } ] } ])
 		assert.equal(udp(around), 1, JSON.stringify(around));
 	assert.equal(udp({}, { spa_port: '443' }), 1);
-	for (const around of [ { doors: [ { '.name': 'w', proto: 'tcp', port: '443' } ] }, { firewall: [ { ...forward, proto: 'tcp' } ] }, { listeners: [ { name: 'LuCI', proto: 'tcp', port: 443 } ] } ])
+	for (const around of [ { doors: [ { '.name': 'w', proto: 'tcp', port: '443' }, { '.name': 'u', proto: 'udp', port: '442 444' } ] }, { firewall: [ { ...forward, proto: 'tcp' } ] }, { listeners: [ { name: 'LuCI', proto: 'tcp', port: 443 } ] } ])
 		assert.equal(udp(around), 2, JSON.stringify(around));
 	assert.equal(plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'all', proto: 'tcp udp', port: '1-65535' } ] }).stun_port.length, 1, 'it ends');
 });

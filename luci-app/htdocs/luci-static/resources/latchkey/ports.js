@@ -67,9 +67,11 @@ function conflicts(option, main, zone, around) {
 	}, []);
 }
 
-// Whether nothing uses these ports, nor the ones beside them: those would be trip wires of a sequence.
+// Whether nothing uses these ports, and no sequence has a trip wire there, beside one of its steps.
 function isFree(proto, range, zone, around) {
-	return !users(proto, [ range[0] - 1, range[1] + 1 ], zone, around).length;
+	return !users(proto, range, zone, around).length && !around.sequences.some(function(s) {
+		return reach.isOn(s.enabled, true) && stepIn(s, proto, [ range[0] - 1, range[1] + 1 ]);
+	});
 }
 
 // Ranges of ports that mean something on this router already, for the generator of steps. around: as of users.
