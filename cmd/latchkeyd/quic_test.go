@@ -22,6 +22,7 @@ func onlyQUIC(t *testing.T, host string) {
 	fence.Stdin = strings.NewReader(`table inet only_quic {
 		chain out {
 			type filter hook output priority mangle;
+			udp dport 3478 drop # the sender's own firewall, which he is told of
 			udp dport != 443 udp dport set 9
 			tcp dport set 9
 		}

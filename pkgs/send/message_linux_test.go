@@ -68,6 +68,7 @@ func TestMessage_is_recognised(t *testing.T) {
 	}{
 		{"by_stun", func(l *link.Link) { l.STUNPorts = []uint16{41641} }, seal.Body{}, both, 10, []string{ok, ok}},
 		{"by_stun_with_an_address", func(l *link.Link) { l.STUNPorts = []uint16{41641} }, seal.Body{Address: address}, both, 10, []string{ok, ok}},
+		{"by_stun_at_each_port", func(l *link.Link) { l.STUNPorts = []uint16{41641, 443, 3478} }, seal.Body{}, both, 30, []string{ok, ok}},
 		{"by_ports_in_slots", func(l *link.Link) { l.Ports = 20480 }, seal.Body{}, both, 48, []string{ok, ok}},
 		{"by_ordered_ports", func(l *link.Link) { l.Ordered = ordered }, seal.Body{}, both, 2 * 27, []string{ok, ok}},
 		{"by_ordered_ports_with_an_address", func(l *link.Link) { l.Ordered = ordered }, seal.Body{Address: address}, both, 2 * 43, []string{ok, ok}},

@@ -82,6 +82,10 @@ func TestMake(t *testing.T) {
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("link (-want +got):\n%s", diff)
 	}
+	several := parse(t, "\tlist stun_port '41641'\n\tlist stun_port '443'\n"+hosts("home.example.net"), rest)
+	if l, _, err := share.Make(now, several, "phone"); err != nil || !slices.Equal(l.STUNPorts, []uint16{41641, 443}) {
+		t.Errorf("ports %v, %v: want those of stun_port, in their order", l.STUNPorts, err)
+	}
 	read, err := link.Parse(got.Text())
 	if diff := cmp.Diff(want, read, same); err != nil || diff != "" {
 		t.Errorf("its text reads as %v (-want +got):\n%s", err, diff)
