@@ -15,6 +15,7 @@ import urllib.request, zlib
 
 REACH, SET_BACK, MAX_SENT = 100, 1000, 32  # of stamps, in ms: see pkgs/seal/sent.go
 WITHIN, TOGETHER, MAX_STARTS = 180000, 10000, 5
+MAX_STUN_PORTS = 4  # of a link
 
 
 class Problem(Exception):
@@ -112,9 +113,13 @@ def parse_link(text):
         ordered = Ordered(ports, *frame)
     elif once["gh"] is not None or once["gf"] is not None:
         raise Problem("link: 'gh' and 'gf' say nothing without 'g'")
-    stun = [number(p) for k in ("u", "us") if once[k] is not None for p in (once[k].split(",") if k == "us" else [once[k]])]
-    if once["us"] is not None and (once["u"] is None or len(stun) > 4 or len(set(stun)) < len(stun)):
-        raise Problem("link: 'us' has at most 3 ports beside that of 'u', none of them twice")
+    stun = [number(once["u"])] if once["u"] is not None else []
+    if once["us"] is not None:
+        if not stun:
+            raise Problem("link: 'us' says nothing without 'u'")
+        stun += [number(port) for port in once["us"].split(",")]
+        if len(stun) > MAX_STUN_PORTS or len(set(stun)) < len(stun):
+            raise Problem("link: 'us' has at most %d ports beside that of 'u', none of them twice" % (MAX_STUN_PORTS - 1))
     base = number(once["p"], 65536 - 24 * 256) if once["p"] is not None else 0
     if not (stun or base or ordered):
         raise Problem("link: it names no way to knock")
@@ -384,16 +389,17 @@ def begin_connect(address, port):
 
 
 def send_stun(address, ports, message, stop):
+    """Sends a message several times to all ports: nothing comes back by which to choose one."""
     payload, sent, failed = binding_request(message, os.urandom(33)), False, None
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
         for pause in (0.05, 0.1, 0.2, 0.4, 0):
-            for port in ports:  # nothing comes back by which to choose one
+            for port in ports:
                 try:
                     s.sendto(payload, (str(address), port))
                     sent = True
                 except OSError as e:
                     failed = e
-            if not sent:
+            if not sent:  # one way is enough
                 raise failed
             if stop.wait(pause):
                 return

@@ -34,7 +34,7 @@ function watch(hosts, port, service) {
 /* what two watches saw by now, as judge wants it */
 const seen = (hosts, door, other) => Object.fromEntries(hosts.map(h => [h, {door: door.came[h], other: other.came[h]}]));
 
-/* ICE checks, whose user name is the message, to all ports. None begins before another one of its foundation has ended, so each has its own. */
+/* an ICE check for each port, whose user name is the message; those of one foundation wait for each other */
 async function check(router, address, token) {
 	const pc = new RTCPeerConnection();
 	setTimeout(() => pc.close(), 1600);
@@ -42,7 +42,7 @@ async function check(router, address, token) {
 		'a=setup:actpass', 'a=ice-ufrag:' + token, 'a=ice-pwd:' + token, 'a=fingerprint:sha-256' + ':00'.repeat(32).replace(':', ' '), ''].join('\r\n');
 	await pc.setRemoteDescription({type: 'offer', sdp});
 	await pc.setLocalDescription(await pc.createAnswer());
-	for (const port of router.u) await pc.addIceCandidate({candidate: `candidate:${port} 1 udp 9 ${address} ${port} typ host`, sdpMid: '0'});
+	for (const port of router.u) pc.addIceCandidate({candidate: `candidate:${port} 1 udp 9 ${address} ${port} typ host`, sdpMid: '0'}).catch(() => {});
 }
 
 /* SYNs; the router begins with those of the hint */
