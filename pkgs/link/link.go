@@ -20,8 +20,8 @@ const (
 	MaxSize      = 4096 // bytes
 	MaxAddresses = 8
 	MaxDoors     = 64
-	// MaxSTUNPorts is few since each copy of a message goes to each port, and browsers begin their checks of
-	// them one after the other, some 50 ms apart: a knock shall not take longer for having more ways.
+	// MaxSTUNPorts is few since each copy of a message goes to each port, and browsers begin with them one after
+	// the other, up to 60 ms apart: a knock shall not take longer for having more ways.
 	MaxSTUNPorts = 4
 	MaxName      = 64  // bytes of a name
 	maxHost      = 253 // bytes (RFC 1035, section 2.3.4)
