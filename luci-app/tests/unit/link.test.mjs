@@ -63,7 +63,11 @@ test('first use draws ports that nothing else has, and takes UDP 443 only where 
 	assert.equal(udp({}, { spa_port: '443' }), 1);
 	for (const around of [ { doors: [ { '.name': 'w', proto: 'tcp', port: '443' }, { '.name': 'u', proto: 'udp', port: '442 444' } ] }, { firewall: [ { ...forward, proto: 'tcp' } ] }, { listeners: [ { name: 'LuCI', proto: 'tcp', port: 443 } ] } ])
 		assert.equal(udp(around), 2, JSON.stringify(around));
-	assert.equal(plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'all', proto: 'tcp udp', port: '1-65535' } ] }).stun_port.length, 1, 'it ends');
+
+	const only = plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'd', port: '1-29999/udp 30001-65535/udp 1-40000/tcp 46145-65535/tcp' } ] });
+
+	assert.deepEqual([ only.stun_port, only.ports ], [ [ '30000' ], '40001-46144' ], 'the only ones that are free');
+	assert.equal(plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'all', proto: 'tcp udp', port: '1-65535' } ] }).stun_port.length, 1, 'where none is free, some are drawn nevertheless');
 });
 
 test('first use draws ports where browsers can send, and keeps those that are there', () => {

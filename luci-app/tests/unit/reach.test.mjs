@@ -134,12 +134,21 @@ test('what the ports of knocks collide with', () => {
 	assert.deepEqual(of('stun_port', { stun_port: '50000', spa_port: '50001' }), []);
 });
 
+test('ordered ports and the ports in slots are not the same', () => {
+	const of = (option, main) => ports.conflicts(option, main, 'wan', { doors: [], sequences: [], listeners: [], firewall: [], ordered: [ { ports: '500-600,20000-20500', header: [ '443' ] } ] });
+
+	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Knocks by ports in order arrive there.' ]);
+	assert.deepEqual([ of('ports', { ports: '20501-26644' }), of('stun_port', { stun_port: '443 20000' }) ], [ [], [] ]);
+});
+
 test('a service of the router that everybody may use takes what knocks there, too', () => {
 	const rule = { '.type': 'rule', '.name': 'r', name: 'QUIC', src: 'wan', proto: 'udp', dest_port: '443', target: 'ACCEPT' };
 	const of = (...rules) => ports.conflicts('stun_port', { stun_port: '443' }, 'wan', { doors: [], sequences: [], listeners: [], firewall: rules });
 
 	assert.deepEqual(of(rule), [ 'Firewall rule “QUIC” lets in what arrives there, too.' ]);
 	assert.deepEqual(of({ ...rule, src: '*', proto: undefined, dest_port: '400-500' }).length, 1);
-	for (const other of [ { enabled: '0' }, { src: 'lan' }, { proto: 'tcp' }, { dest: 'lan' }, { target: 'REJECT' }, { dest_port: '444' }, { src_ip: '192.0.2.1' }, { dest_port: undefined } ])
+	for (const other of [ { dest_port: [ '80', '443' ] }, { proto: 'tcpudp' }, { proto: [ 'tcp', '17' ] }, { dest: 'lan' }, { src_ip: '192.0.2.1' }, { target: 'accept' } ])
+		assert.equal(of({ ...rule, ...other }).length, 1, JSON.stringify(other));
+	for (const other of [ { enabled: '0' }, { src: 'lan' }, { proto: 'tcp' }, { target: 'REJECT' }, { dest_port: '444' }, { dest_port: undefined } ])
 		assert.deepEqual(of({ ...rule, ...other }), [], JSON.stringify(other));
 });

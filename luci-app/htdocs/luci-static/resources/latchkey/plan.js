@@ -13,13 +13,12 @@ const SLOT_PORTS = 24 * 256;
 const FIRST_PORT = 10240; // browsers send to no "bad port" from here on
 const LAST_PORT = 60999;
 const WEB = 443;
-const TRIES = 1000; // of what is drawn, until it is free
 
 // The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay,
 // and who has one kind only wants the other off.
 // unknown are the interfaces that it names and the router does not have: if there is no other, the
 // firewall's zone wan decides, as for who names none. null takes an option away. zone is where knocks come in,
-// around what ports can collide with, see ports.conflicts. UDP 443 is a second port, if nothing else has it: networks that
+// around what ports can collide with, see api.around. UDP 443 is a second port, if nothing else has it: networks that
 // let little through often let that through.
 function main(existing, unknown, zone, around) {
 	const out = { enabled: '1' };
@@ -29,29 +28,29 @@ function main(existing, unknown, zone, around) {
 	if (named.length && named.every(function(n) { return (unknown || []).indexOf(n) >= 0; }))
 		out.interface = null;
 	if (!have.ports && !have.stun_port) {
-		const isFree = function(proto, range) { return ports.isFree(proto, range, zone, around); };
-		const spa = function(first) { return have.spa_port == first; };
-		const slots = draw(SLOT_PORTS, function(range) { return isFree('tcp', range); });
-		const udp = draw(1, function(range) { return isFree('udp', range) && !spa(range[0]) && (range[0] < slots[0] || range[0] > slots[1]); });
+		const slots = draw(SLOT_PORTS, ports.occupied('tcp', zone, around));
+		const udp = ports.occupied('udp', zone, around).concat(reach.words(have.spa_port).map(door.portRange).filter(Boolean));
+		const high = String(draw(1, udp.concat([ slots ]))[0]);
 
 		out.ports = slots.join('-');
-		out.stun_port = [ udp[0] ].concat((isFree('udp', [ WEB, WEB ]) && !spa(WEB)) ? [ WEB ] : []).map(String);
+		out.stun_port = ports.isFree([ WEB, WEB ], udp) ? [ high, String(WEB) ] : [ high ];
 	}
 
 	return out;
 }
 
-// Draws the first and the last of so many ports, until they are free.
-function draw(count, isFree) {
-	let range;
+// The first and the last of so many ports that are free, from random ones on, or these if none are.
+function draw(count, occupied) {
+	const places = LAST_PORT - FIRST_PORT - count + 2;
+	const drawn = random.below(places);
 
-	for (let i = 0; i < TRIES && !(range && isFree(range)); i++) {
-		const first = FIRST_PORT + random.below(LAST_PORT - FIRST_PORT - count + 2);
+	for (let i = 0; i <= places; i++) {
+		const first = FIRST_PORT + (drawn + i) % places;
+		const range = [ first, first + count - 1 ];
 
-		range = [ first, first + count - 1 ];
+		if (i == places || ports.isFree(range, occupied))
+			return range;
 	}
-
-	return range;
 }
 
 // A door's section from the answers. a: { host: { name, ip4, ip6, zone } or null for the router, service,

@@ -227,8 +227,10 @@ function forwards(c) {
 	const on = function(s) { return isOn(s.enabled, true); };
 	const out = [];
 
-	if (words(c.main.stun_port).join() > '0')
-		out.push(row('UDP', words(c.main.stun_port).join(', '), _('knocks')));
+	const stun = words(c.main.stun_port).filter(function(port) { return port != '0'; });
+
+	if (stun.length)
+		out.push(row('UDP', stun.join(', '), _('knocks')));
 	if (c.main.ports)
 		out.push(row('TCP', c.main.ports, _('knocks')));
 	c.ordered.forEach(function(p) {
