@@ -42,7 +42,7 @@ async function check(router, address, token) {
 		'a=setup:actpass', 'a=ice-ufrag:' + token, 'a=ice-pwd:' + token, 'a=fingerprint:sha-256' + ':00'.repeat(32).replace(':', ' '), ''].join('\r\n');
 	await pc.setRemoteDescription({type: 'offer', sdp});
 	await pc.setLocalDescription(await pc.createAnswer());
-	for (const port of router.u) pc.addIceCandidate({candidate: `candidate:${port} 1 udp 9 ${address} ${port} typ host`, sdpMid: '0'}).catch(() => {});
+	await Promise.any(router.u.map(port => pc.addIceCandidate({candidate: `candidate:${port} 1 udp 9 ${address} ${port} typ host`, sdpMid: '0'})));
 }
 
 /* SYNs; the router begins with those of the hint */

@@ -47,7 +47,7 @@ function doubts(option, main) {
 	const saved = reach.words(uci.get('latchkey', 'main', option)), now = reach.words(main[option]);
 	const out = ports.conflicts(option, main, api.outside().zone, api.around());
 
-	if (option != 'spa_port' && saved.some(function(port) { return now.indexOf(port) < 0; }) && hasClients())
+	if (option != 'spa_port' && saved.some(function(port) { return port != '0' && now.indexOf(port) < 0; }) && hasClients())
 		out.push(_('Clients that are set up know the old ports: show each of them a new code.'));
 
 	return out;
@@ -156,7 +156,7 @@ function addSTUN(s) {
 
 	o.cfgvalue = function(id) { return reach.words(uci.get('latchkey', id, 'stun_port')).join(' '); };
 	o.write = function(id, v) {
-		const words = reach.words(v);
+		const words = reach.words(v).filter(function(w, i, all) { return all.indexOf(w) == i; });
 
 		uci.set('latchkey', id, 'stun_port', (words.length > 1) ? words : words[0]);
 	};
