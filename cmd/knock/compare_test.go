@@ -27,7 +27,8 @@ func python(f *testing.F) *lab.Oracle { return lab.NewOracle(f, "python3", "-c",
 type read struct {
 	N, H  string
 	A     []string
-	U, P  uint16
+	U     []uint16
+	P     uint16
 	K     string
 	G     []uint16
 	GH    []uint16
@@ -46,7 +47,7 @@ type about struct {
 
 // readOf is what knock.py should read of a link.
 func readOf(l link.Link) read {
-	r := read{N: l.Name, H: l.Host, A: []string{}, U: l.STUNPort, P: l.Ports, K: fmt.Sprintf("%x", l.Key[:]), Doors: l.Doors, About: []about{}}
+	r := read{N: l.Name, H: l.Host, A: []string{}, U: append([]uint16{}, l.STUNPorts...), P: l.Ports, K: fmt.Sprintf("%x", l.Key[:]), Doors: l.Doors, About: []about{}}
 	for _, a := range l.Addresses {
 		r.A = append(r.A, a.String())
 	}

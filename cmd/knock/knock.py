@@ -15,6 +15,7 @@ import urllib.request, zlib
 
 REACH, SET_BACK, MAX_SENT = 100, 1000, 32  # of stamps, in ms: see pkgs/seal/sent.go
 WITHIN, TOGETHER, MAX_STARTS = 180000, 10000, 5
+MAX_STUN_PORTS = 4  # of a link
 
 
 class Problem(Exception):
@@ -62,7 +63,7 @@ def parse_link(text):
         raise Problem("link: it has no '#', or more than 4096 bytes: it was cut off, or is none")
     if page and not is_page(page):
         raise Problem("link: a page begins with http:// or https://, and has no spaces and quotes")
-    once = {k: None for k in "v n h u p g gh gf k d".split()}
+    once = {k: None for k in "v n h u us p g gh gf k d".split()}
     addresses, about, further = [], {}, []
     for part in fragment.split("&"):
         key, found, value = part.partition("=")
@@ -112,7 +113,13 @@ def parse_link(text):
         ordered = Ordered(ports, *frame)
     elif once["gh"] is not None or once["gf"] is not None:
         raise Problem("link: 'gh' and 'gf' say nothing without 'g'")
-    stun = number(once["u"]) if once["u"] is not None else 0
+    stun = [number(once["u"])] if once["u"] is not None else []
+    if once["us"] is not None:
+        if not stun:
+            raise Problem("link: 'us' says nothing without 'u'")
+        stun += [number(port) for port in once["us"].split(",")]
+        if len(stun) > MAX_STUN_PORTS or len(set(stun)) < len(stun):
+            raise Problem("link: 'us' has at most %d ports beside that of 'u', none of them twice" % (MAX_STUN_PORTS - 1))
     base = number(once["p"], 65536 - 24 * 256) if once["p"] is not None else 0
     if not (stun or base or ordered):
         raise Problem("link: it names no way to knock")
@@ -381,15 +388,21 @@ def begin_connect(address, port):
     return s
 
 
-def send_stun(address, port, message, stop):
-    payload = binding_request(message, os.urandom(33))
+def send_stun(address, ports, message, stop):
+    """Sends a message several times to all ports: nothing comes back by which to choose one."""
+    payload, sent, failed = binding_request(message, os.urandom(33)), False, None
     with socket.socket(family(address), socket.SOCK_DGRAM) as s:
-        s.sendto(payload, (str(address), port))
-        for pause in (0.05, 0.1, 0.2, 0.4):
+        for pause in (0.05, 0.1, 0.2, 0.4, 0):
+            for port in ports:
+                try:
+                    s.sendto(payload, (str(address), port))
+                    sent = True
+                except OSError as e:
+                    failed = e
+            if not sent:  # one way is enough
+                raise failed
             if stop.wait(pause):
                 return
-            with contextlib.suppress(OSError):
-                s.sendto(payload, (str(address), port))
 
 
 def send_ports(address, ports, in_order, stop):

@@ -38,7 +38,7 @@ def link(text):
         l = knock.parse_link(text)
     except knock.Problem as e:
         return "bad"
-    return ["good"] + [d + (":%(port)d:%(service)s:%(title)s" % l.about[d] + "".join(":" + "+".join(map(str, l.about[d].get(p, []))) for p in ("tcp", "udp")) if d in l.about else "") for d in l.doors]
+    return ["good", "[%s]" % " ".join(map(str, l.stun))] + [d + (":%(port)d:%(service)s:%(title)s" % l.about[d] + "".join(":" + "+".join(map(str, l.about[d].get(p, []))) for p in ("tcp", "udp")) if d in l.about else "") for d in l.doors]
 def read(text):
     try:
         l = knock.parse_link(text)
@@ -196,7 +196,7 @@ func TestPythonReadsLinks(t *testing.T) {
 	for _, field := range lines(t, "links.tsv") {
 		texts = append(texts, field[2])
 	}
-	for _, field := range append(lines(t, "doors.tsv"), lines(t, "ports.tsv")...) {
+	for _, field := range slices.Concat(lines(t, "doors.tsv"), lines(t, "ports.tsv"), lines(t, "stun.tsv")) {
 		texts = append(texts, field[1])
 	}
 	for _, text := range texts {
@@ -206,7 +206,7 @@ func TestPythonReadsLinks(t *testing.T) {
 			want = append(want, "bad")
 			continue
 		}
-		answer := []string{"good"}
+		answer := []string{"good", fmt.Sprint(l.STUNPorts)}
 		for _, name := range l.Doors {
 			if d, ok := l.Door(name); ok {
 				name += fmt.Sprintf(":%d:%s:%s:%s:%s", d.Ports[0].First, d.Service, d.Title, joinFirst(d.Of(wire.TCP)), joinFirst(d.Of(wire.UDP)))

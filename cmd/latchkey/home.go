@@ -109,13 +109,18 @@ func (h home) known(l link.Link) (name string, ok bool) {
 	return "", false
 }
 
-// samePlace tells whether two links lead to the same ports of the same router.
+// samePlace tells whether two links lead to the same router, at ports that may have become more or fewer, or none.
 func samePlace(a, b link.Link) bool {
 	shared := a.Host != "" && a.Host == b.Host
 	for _, address := range a.Addresses {
 		shared = shared || slices.Contains(b.Addresses, address)
 	}
-	return shared && a.STUNPort == b.STUNPort && a.Ports == b.Ports
+	return shared && shareOne(a.STUNPorts, b.STUNPorts) && a.Ports == b.Ports
+}
+
+// shareOne tells whether there is a port in both lists, or none in one of them.
+func shareOne(a, b []uint16) bool {
+	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(port uint16) bool { return slices.Contains(b, port) })
 }
 
 // writable adds to an error of writing what the user can do about it.

@@ -50,8 +50,9 @@ type routerJSON struct {
 	Name      string     `json:"name"`
 	Host      string     `json:"host,omitempty"`
 	Addresses []string   `json:"addresses"`
-	STUNPort  uint16     `json:"stun_port,omitempty"`
-	Ports     uint16     `json:"ports,omitempty"` // the first of carrier ports in slots
+	STUNPort  uint16     `json:"stun_port,omitempty"`  // the first of STUNPorts
+	STUNPorts []uint16   `json:"stun_ports,omitempty"` // all
+	Ports     uint16     `json:"ports,omitempty"`      // the first of carrier ports in slots
 	Ordered   bool       `json:"ordered"`
 	Doors     []doorJSON `json:"doors"`
 }
@@ -80,8 +81,11 @@ func printKnock(w io.Writer, k *knocker, wish wish, results []send.Result, sight
 func printRouters(w io.Writer, links []link.Link) error {
 	out := []routerJSON{}
 	for _, l := range links {
-		r := routerJSON{Name: l.Name, Host: l.Host, STUNPort: l.STUNPort, Ports: l.Ports, Ordered: l.Ordered != nil,
+		r := routerJSON{Name: l.Name, Host: l.Host, STUNPorts: l.STUNPorts, Ports: l.Ports, Ordered: l.Ordered != nil,
 			Addresses: []string{}, Doors: []doorJSON{}}
+		if len(l.STUNPorts) > 0 {
+			r.STUNPort = l.STUNPorts[0]
+		}
 		for _, a := range l.Addresses {
 			r.Addresses = append(r.Addresses, a.String())
 		}

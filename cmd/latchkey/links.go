@@ -145,8 +145,8 @@ func printLinks(w io.Writer, links []link.Link) {
 		for _, a := range l.Addresses {
 			where = append(where, a.String())
 		}
-		if l.STUNPort != 0 {
-			how = append(how, fmt.Sprintf("stun (udp %d)", l.STUNPort))
+		if len(l.STUNPorts) > 0 {
+			how = append(how, fmt.Sprintf("stun (udp %s)", strings.Trim(fmt.Sprint(l.STUNPorts), "[]")))
 		}
 		if l.Ports != 0 {
 			how = append(how, fmt.Sprintf("ports (tcp from %d)", l.Ports))

@@ -88,7 +88,7 @@ func startRouter(ts *testscript.TestScript, neg bool, args []string) {
 		Sequences: []knock.Sequence{{Name: "nas", Steps: steps, Within: 10 * time.Second}},
 		Clients:   []knock.Client{{Name: "phone"}},
 		Ring:      r.ring,
-		STUNPort:  l.STUNPort,
+		STUNPorts: l.STUNPorts,
 		Ports:     wire.PortRange{First: l.Ports, Last: l.Ports + 24*256 - 1},
 	}, now)
 	var f wire.Filter

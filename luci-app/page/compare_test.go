@@ -26,7 +26,8 @@ import (
 type read struct {
 	N, H  string
 	A     []string
-	U, P  uint16
+	U     []uint16
+	P     uint16
 	K     string
 	Doors []door
 	Wrong string // the part for which it refuses the link
@@ -42,7 +43,7 @@ type door struct {
 
 // pageOf is what the page should read of a link.
 func pageOf(l link.Link) read {
-	r := read{N: l.Name, H: l.Host, A: []string{}, U: l.STUNPort, P: l.Ports, K: fmt.Sprintf("%x", l.Key[:])}
+	r := read{N: l.Name, H: l.Host, A: []string{}, U: append([]uint16{}, l.STUNPorts...), P: l.Ports, K: fmt.Sprintf("%x", l.Key[:])}
 	for _, a := range l.Addresses {
 		r.A = append(r.A, a.String())
 	}
@@ -98,7 +99,7 @@ func FuzzLink(f *testing.F) {
 			}
 			return
 		}
-		if l.STUNPort == 0 && l.Ports == 0 {
+		if l.STUNPorts == nil && l.Ports == 0 {
 			if got.Wrong != "u" {
 				t.Errorf("%q has ordered ports only, but the page reads %+v", text, got)
 			}

@@ -34,7 +34,7 @@ function watch(hosts, port, service) {
 /* what two watches saw by now, as judge wants it */
 const seen = (hosts, door, other) => Object.fromEntries(hosts.map(h => [h, {door: door.came[h], other: other.came[h]}]));
 
-/* an ICE check, whose user name is the message */
+/* an ICE check for each port, whose user name is the message; those of one foundation wait for each other */
 async function check(router, address, token) {
 	const pc = new RTCPeerConnection();
 	setTimeout(() => pc.close(), 1600);
@@ -42,7 +42,7 @@ async function check(router, address, token) {
 		'a=setup:actpass', 'a=ice-ufrag:' + token, 'a=ice-pwd:' + token, 'a=fingerprint:sha-256' + ':00'.repeat(32).replace(':', ' '), ''].join('\r\n');
 	await pc.setRemoteDescription({type: 'offer', sdp});
 	await pc.setLocalDescription(await pc.createAnswer());
-	await pc.addIceCandidate({candidate: `candidate:1 1 udp 9 ${address} ${router.u} typ host`, sdpMid: '0'});
+	await Promise.any(router.u.map(port => pc.addIceCandidate({candidate: `candidate:${port} 1 udp 9 ${address} ${port} typ host`, sdpMid: '0'})));
 }
 
 /* SYNs; the router begins with those of the hint */
@@ -53,7 +53,7 @@ function syns(host, ports) {
 	setTimeout(() => stop.abort(), 3000);
 }
 
-const canCheck = router => router.u && window.RTCPeerConnection;
+const canCheck = router => router.u[0] && window.RTCPeerConnection;
 const stampName = router => base64(sha256(router.k).slice(0, 6));
 
 function usedStamps(router) {

@@ -13,7 +13,7 @@ function parseLink(text) {
 	const of = key => parts.filter(p => p && p[1] === key).map(p => unescaped(p[2]));
 	const one = key => of(key).length > 1 ? unfit : of(key)[0] || '', none = key => !of(key).length, port = (key, most) => none(key) || isPort(one(key), most);
 	if (/^[1-9]\d{0,8}$/.test(one('v')) && +one('v') > 1) throw Error('newer');
-	const names = one('d').split(','), l = {n: one('n'), h: one('h'), a: of('a'), u: +one('u'), p: +one('p'), k: []};
+	const names = one('d').split(','), l = {n: one('n'), h: one('h'), a: of('a'), u: none('us') ? of('u') : [...of('u'), ...one('us').split(',')], p: +one('p'), k: []};
 	if (/^[\w+/-]{43}=*$/.test(one('k'))) l.k = unbase64(one('k').slice(0, 43));
 	const right = {
 		'#': at >= 0 && ascii(text).length <= 4096 && (!at || isPage(text.slice(0, at))) && parts.every(p => p && !/%(?![\da-f]{2})/i.test(p[2])),
@@ -21,12 +21,14 @@ function parseLink(text) {
 		n: l.n && isText(l.n, 64),
 		h: none('h') ? l.a.length : /^\w[\w.-]{0,252}$/.test(l.h),
 		a: l.a.length <= 8 && l.a.every(isAddress),
-		u: port('u', 65535) && (l.u || l.p),
+		u: port('u', 65535) && (l.u[0] || l.p),
+		us: none('us') || !none('u') && l.u.every(u => isPort(u, 65535)) && l.u.length < 5 && new Set(l.u).size === l.u.length,
 		p: port('p', 59392),
 		k: l.k.some(b => b),
 		d: names.length < 65 && names.every(d => /^\w{1,64}$/.test(d)),
 	};
 	for (const k in right) if (!right[k]) throw Error(k);
+	l.u = l.u.map(Number);
 	l.doors = names.map(name => ({name, ...factsOf(name, of('i'), of('e')), ...timesOf(name, of('t'))}));
 	return l;
 }
@@ -108,7 +110,7 @@ function tryPort(door) {
 function otherPort(l) {
 	const taken = l.doors.flatMap(d => rangesOf(d.tcp)), isFree = port => !badPorts.has(port) && !taken.some(([first, last]) => first <= port && port <= last);
 	const from = first => Array.from({length: 65536 - first}, (_, i) => first + i);
-	return [...from(l.p ? l.p + 6144 : l.u + 1), ...from(10240)].find(isFree) || 65535;
+	return [...from(l.p ? l.p + 6144 : l.u[0] + 1), ...from(10240)].find(isFree) || 65535;
 }
 
 /* where a door's service is: host:port, and a URL if there is a scheme for it */

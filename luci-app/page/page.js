@@ -315,7 +315,7 @@ function draw() {
 	$('setup').hidden = !!routers.length;
 	$('lead').textContent = t(routers.length ? 'lead' : 'empty');
 	if (!routers.length) return;
-	if (routers.some(r => r.u && !canCheck(r))) note(t('rtc'));
+	if (routers.some(r => r.u[0] && !canCheck(r))) note(t('rtc'));
 	if (Date.now() < Date.UTC(2026) || routers.some(r => usedStamps(r).at(-1) > Date.now() + 60000)) note(t('clock'));
 	const forgets = (http || !keep()) && !routers.every(isInside);
 	if (forgets) {

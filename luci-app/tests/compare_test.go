@@ -27,7 +27,8 @@ var validators = []struct{ name, option, section string }{
 	{"maxSkew", "max_skew", "config latchkey main\noption max_skew %s\n"},
 	{"name", "", "config door %s\noption port 22\n"},
 	{"title", "title", "config door d\noption port 22\noption title %s\n"},
-	{"port", "stun_port", "config latchkey main\noption stun_port %s\n"},
+	{"port", "spa_port", "config latchkey main\noption spa_port %s\n"},
+	{"stunPorts", "stun_port", "config latchkey main\noption stun_port %s\n"},
 	{"doorPorts", "port", "config door d\noption port %s\n"},
 	{"step", "step", "config sequence s\nlist step %s\n"},
 	{"span", "ports", "config latchkey main\noption ports %s\n"},
@@ -68,6 +69,10 @@ func FuzzValid(f *testing.F) {
 		}
 		f.Add(uint8(i), "22 60000-61000/udp")
 		f.Add(uint8(i), "80 443 80")
+		f.Add(uint8(i), "41641 443 3478 443 51820")
+		f.Add(uint8(i), "1 2 3 4 5")
+		f.Add(uint8(i), "0 443")
+		f.Add(uint8(i), "0 0")
 		f.Add(uint8(i), "80 443 80-81/udp 80/tcp")
 		f.Add(uint8(i), strings.Repeat("1 ", 32)+"1")
 		f.Add(uint8(i), "a title, with spaces: "+v.name)
@@ -84,7 +89,7 @@ func FuzzValid(f *testing.F) {
 		if v.name == "port" && value == "0" {
 			return // which is off, and LuCI asks about no port then
 		}
-		if v.name == "doorPorts" && strings.Contains(value, "\u0085") {
+		if (v.name == "doorPorts" || v.name == "stunPorts") && strings.Contains(value, "\u0085") {
 			return // white space for Go
 		}
 		if v.name == "name" && seal.Tag(value) == (seal.DoorTag{}) {

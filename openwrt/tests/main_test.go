@@ -57,7 +57,7 @@ func runTests(m *testing.M) int {
 }
 
 // standInUCI knows "export FILE", which prints shell assignments, "-c FOLDER export NAME", which prints
-// the file, and "[-q] get", "set" and "commit" on the file $UCI_STORE, a list of key=value.
+// the file, and "[-q] get", "show", "set", "add_list" and "commit" on the file $UCI_STORE, a list of key=value.
 func standInUCI(args []string) error {
 	if args[0] == "-c" {
 		text, err := os.ReadFile(filepath.Join(args[1], args[3]))
@@ -84,7 +84,15 @@ func standInUCI(args []string) error {
 			os.Exit(1)
 		}
 		return fmt.Errorf("uci: Entry not found (%v)", err)
-	case "set":
+	case "show":
+		b, err := os.ReadFile(store)
+		for line := range strings.Lines(string(b)) {
+			if len(args) == 1 || strings.HasPrefix(line, args[1]+".") {
+				fmt.Print(line)
+			}
+		}
+		return err
+	case "set", "add_list":
 		return appendTo(store, args[1]+"\n")
 	case "commit":
 		return nil
@@ -214,7 +222,7 @@ func (r *router) run(script string, env ...string) (out string, err error) {
 
 // move makes a script's absolute paths those of the router.
 func (r *router) move(script string) string {
-	for _, folder := range []string{"/etc/", "/var/", "/sbin/", "/lib/"} {
+	for _, folder := range []string{"/etc/", "/var/", "/sbin/", "/lib/", "/proc/net/"} {
 		for _, before := range []string{"=", " ", "\""} {
 			script = strings.ReplaceAll(script, before+folder, before+r.root+folder)
 		}

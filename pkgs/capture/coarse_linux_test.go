@@ -33,7 +33,7 @@ func setRoom(t *testing.T, bytes string) {
 
 // hinted wants knocks by SYN, and messages with so many hints.
 func hinted(n int) wire.Filter {
-	return wire.Filter{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(n)}}}
+	return wire.Filter{SYN: knockPort, STUN: wire.STUNFilter{Ports: onePort(3478), Hints: manyHints(n)}}
 }
 
 // hears tells that lk0 is up, listened to without all that was asked for, or with it, and heard.

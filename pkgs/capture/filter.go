@@ -138,10 +138,7 @@ func udpCode(f wire.Filter) block {
 	for _, t := range f.Text {
 		code = append(code, when(bpf.JumpEqual, uint32(t.Port), textCode(t))...)
 	}
-	for _, s := range f.STUN {
-		code = append(code, when(bpf.JumpEqual, uint32(s.Port), then(stunCode(s.Hints), drop))...)
-	}
-	return code
+	return append(code, within(ports(f.STUN.Ports), then(stunCode(f.STUN.Hints), drop))...)
 }
 
 // textCode leaves the port in A if it does not want the packet.
@@ -323,6 +320,28 @@ func compares(s span) int {
 
 // when runs a block if the comparison of A with v holds.
 func when(c bpf.JumpTest, v uint32, b block) block { return append(condition(c, v, len(b)), b...) }
+
+// within runs a block if A is in one of the spans, which are few: they are compared one by one. Ports that want
+// the same share one block that way, however long it is.
+func within(spans []span, b block) block {
+	if len(spans) == 0 {
+		return nil
+	}
+	code := block{bpf.Jump{Skip: uint32(len(b))}} // in none: over the block
+	for i := len(spans) - 1; i >= 0; i-- {
+		s, into := spans[i], bpf.Jump{Skip: uint32(len(code))}
+		compare := block{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: s.lo, SkipTrue: 1}, into}
+		if s.lo != s.hi {
+			compare = block{
+				bpf.JumpIf{Cond: bpf.JumpLessThan, Val: s.lo, SkipTrue: 2},
+				bpf.JumpIf{Cond: bpf.JumpGreaterThan, Val: s.hi, SkipTrue: 1},
+				into,
+			}
+		}
+		code = append(compare, code...)
+	}
+	return append(code, b...)
+}
 
 // condition begins a block of a length that is run if the comparison of A with v holds. Conditional jumps
 // reach 255 instructions (the offsets of classic BPF have 8 bits), further ones go over an unconditional jump.

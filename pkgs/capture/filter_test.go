@@ -112,11 +112,29 @@ func TestCompile_refuses_what_the_kernel_does_not_take(t *testing.T) {
 		t.Logf("%d port ranges: %d instructions", n, len(program))
 	}
 	for _, n := range []int{1, 10, 100, 1000, 3000} {
-		program, err := Compile(wire.Filter{STUN: []wire.STUNFilter{{Port: 1, Hints: manyHints(n)}}})
+		program, err := Compile(wire.Filter{STUN: wire.STUNFilter{Ports: onePort(1), Hints: manyHints(n)}})
 		if err != nil {
 			t.Errorf("%d hints: %v", n, err)
 		}
 		t.Logf("%d hints: %d instructions", n, len(program))
+	}
+}
+
+func onePort(port uint16) []wire.PortRange { return []wire.PortRange{{First: port, Last: port}} }
+
+// More ports take more comparisons, and no more copies of the hints: those of many clients have room once only.
+func TestCompile_portsShareTheHints(t *testing.T) {
+	size := func(ports ...wire.PortRange) int {
+		program, err := Compile(wire.Filter{STUN: wire.STUNFilter{Ports: ports, Hints: manyHints(1000)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(program)
+	}
+	one := size(onePort(41641)...)
+	four := size(wire.PortRange{First: 443, Last: 443}, wire.PortRange{First: 3478, Last: 3478}, wire.PortRange{First: 4500, Last: 4500}, wire.PortRange{First: 41641, Last: 41641})
+	if four-one > 6 {
+		t.Errorf("four ports take %d instructions, one takes %d: want at most two more for each", four, one)
 	}
 }
 
@@ -180,17 +198,19 @@ func randomFilter(r *rand.Rand) wire.Filter {
 		n := uint16(r.IntN(200))
 		f.Echo = append(f.Echo, wire.PortRange{First: n, Last: n + uint16(r.IntN(2)*r.IntN(3))})
 	}
-	for range r.IntN(4) {
-		s := wire.STUNFilter{Port: uint16(r.IntN(1 << 16))}
-		if r.IntN(4) > 0 {
-			s.Hints = manyHints(r.IntN(3) * r.IntN(200))
-		}
-		f.STUN = append(f.STUN, s)
+	for range r.IntN(6) {
+		f.STUN.Ports = append(f.STUN.Ports, onePort(uint16(r.IntN(1<<16)))...)
+	}
+	if r.IntN(8) == 0 {
+		f.STUN.Ports = ranges()
+	}
+	if r.IntN(4) > 0 {
+		f.STUN.Hints = manyHints(r.IntN(3) * r.IntN(200))
 	}
 	for range r.IntN(3) {
 		t := wire.TextFilter{Port: uint16(r.IntN(1 << 16)), Over: uint16(r.IntN(20))}
-		if len(f.STUN) > 0 && r.IntN(3) == 0 {
-			t.Port = f.STUN[0].Port
+		if len(f.STUN.Ports) > 0 && r.IntN(3) == 0 {
+			t.Port = f.STUN.Ports[0].First
 		}
 		for range 1 + r.IntN(40) {
 			b := uint16(r.IntN(256))
@@ -238,7 +258,7 @@ func randomPacket(r *rand.Rand, f wire.Filter) []byte {
 			b = randomText(r, f.Text[r.IntN(len(f.Text))], from, dst)
 		}
 	default:
-		b = randomSTUN(r, f, from, near(nil))
+		b = randomSTUN(r, f, from, near(f.STUN.Ports))
 	}
 	return mutate(r, b)
 }
@@ -253,12 +273,8 @@ func randomText(r *rand.Rand, t wire.TextFilter, from netip.AddrPort, to netip.A
 
 func randomSTUN(r *rand.Rand, f wire.Filter, from, to netip.AddrPort) []byte {
 	name := manyHints(1 + r.IntN(3))[0]
-	if len(f.STUN) > 0 {
-		s := f.STUN[r.IntN(len(f.STUN))]
-		to = netip.AddrPortFrom(to.Addr(), s.Port)
-		if len(s.Hints) > 0 {
-			name = s.Hints[r.IntN(len(s.Hints))]
-		}
+	if hints := f.STUN.Hints; len(hints) > 0 {
+		name = hints[r.IntN(len(hints))]
 	}
 	payload := wire.AppendBindingRequest(nil, [12]byte{}, string(name[:])+"rest"[:r.IntN(5)], "password")
 	if n := r.IntN(5) * r.IntN(5); r.IntN(3) == 0 { // another attribute in front of USERNAME

@@ -249,8 +249,8 @@ func swapUnderLoad(t *testing.T, source newSource) {
 	l := listenBy(t, source, r.handle)
 	filters := []wire.Filter{
 		{SYN: knockPort},
-		{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1100)}}},
-		{SYN: knockPort, STUN: []wire.STUNFilter{{Port: 3478, Hints: manyHints(1000)}}},
+		{SYN: knockPort, STUN: wire.STUNFilter{Ports: onePort(3478), Hints: manyHints(1100)}},
+		{SYN: knockPort, STUN: wire.STUNFilter{Ports: onePort(3478), Hints: manyHints(1000)}},
 	}
 	if err := l.Set([]string{"lk0"}, filters[0]); err != nil {
 		t.Fatal(err)

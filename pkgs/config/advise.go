@@ -170,7 +170,7 @@ func (r *reader) adviseClients() {
 		switch {
 		case c.v.Kind == knock.KindFwknop && m.SPAPort == 0:
 			r.warn(c.at, "kind", "needs the spa_port of section 'main', which is not set")
-		case c.v.Kind == knock.KindMessage && m.STUNPort == 0 && m.Ports.Last == 0 && r.ports.at == nil && !r.hasSequence(c.v.Name):
+		case c.v.Kind == knock.KindMessage && m.STUNPorts == nil && m.Ports.Last == 0 && r.ports.at == nil && !r.hasSequence(c.v.Name):
 			r.warn(c.at, "", "cannot knock: section 'main' has neither stun_port nor ports")
 		}
 		for _, o := range [...]struct{ option, text, name string }{{"key", c.v.key, "KEY"}, {"hmac_key", c.v.hmacKey, "HMAC_KEY"}} {

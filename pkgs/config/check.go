@@ -142,7 +142,13 @@ func (r *reader) receivers() []receiver {
 			list = append(list, receiver{what, proto, ranges})
 		}
 	}
-	add("the stun_port", wire.UDP, onePort(m.STUNPort))
+	stun := "the stun_port"
+	if len(m.STUNPorts) > 1 {
+		stun = "a stun_port"
+	}
+	for _, port := range m.STUNPorts {
+		add(stun, wire.UDP, onePort(port))
+	}
 	add("the spa_port", wire.UDP, onePort(m.SPAPort))
 	add("one of the ports of section 'main'", wire.TCP, m.Ports)
 	if r.ports.at != nil {

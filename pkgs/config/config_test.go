@@ -63,11 +63,11 @@ func TestParse_full(t *testing.T) {
 			Name:  "Home",
 			Page:  "https://knock.example.net/",
 
-			STUNPort: 41641,
-			Ports:    wire.PortRange{First: 20480, Last: 26623},
-			SPAPort:  62201,
-			MaxSkew:  90 * time.Second,
-			LogLevel: config.LevelDebug,
+			STUNPorts: []uint16{41641, 3478},
+			Ports:     wire.PortRange{First: 20480, Last: 26623},
+			SPAPort:   62201,
+			MaxSkew:   90 * time.Second,
+			LogLevel:  config.LevelDebug,
 		},
 		Doors: []config.Door{{
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Openings: []config.Opening{{Proto: wire.TCP, Outside: ports(2222, 2222), Inside: ports(22, 22)}},

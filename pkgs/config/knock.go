@@ -14,10 +14,10 @@ import (
 // reason, not as that of a stranger. Disabled sequences are not: a sequence has no owner to tell.
 func (c *Config) Knock(used func(once string) bool) knock.Config {
 	k := knock.Config{
-		STUNPort: c.Main.STUNPort,
-		Ports:    c.Main.Ports,
-		Ordered:  c.Ports,
-		SPAPort:  c.Main.SPAPort,
+		STUNPorts: c.Main.STUNPorts,
+		Ports:     c.Main.Ports,
+		Ordered:   c.Ports,
+		SPAPort:   c.Main.SPAPort,
 	}
 	var keys []seal.Key
 	for i := range c.Clients {

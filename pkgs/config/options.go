@@ -46,7 +46,7 @@ func (m *Main) options() []option {
 		{"host", words, addNew(&m.Hosts, MaxHosts, parseHost)},
 		{"name", single, to(&m.Name, parseName)},
 		{"page", single, to(&m.Page, parsePage)},
-		{"stun_port", single, to(&m.STUNPort, parsePortOrOff)},
+		{"stun_port", words, addNew(&m.STUNPorts, link.MaxSTUNPorts, parsePortOrOff)},
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
 		{"max_skew", single, to(&m.MaxSkew, durationFrom(MinSkew, MaxSkew))},

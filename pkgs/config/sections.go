@@ -31,8 +31,15 @@ func (r *reader) failed(s *uci.Section, option string) bool {
 }
 
 func (r *reader) finishMain(p *place[Main]) {
-	p.v.complete()
-	if m := &p.v; m.SPAPort != 0 && m.SPAPort == m.STUNPort {
+	m := &p.v
+	if slices.Contains(m.STUNPorts, 0) {
+		if len(m.STUNPorts) > 1 {
+			r.refuse(p.at, "stun_port", "has 0, which switches it off, and ports: leave out one or the other")
+		}
+		m.STUNPorts = nil
+	}
+	m.complete()
+	if m.SPAPort != 0 && slices.Contains(m.STUNPorts, m.SPAPort) {
 		r.refuse(p.at, "spa_port", "is the same as stun_port: each needs a port of its own")
 	}
 	if names := slices.DeleteFunc(slices.Clone(p.v.Hosts), link.IsAddress); len(names) > 1 {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -89,7 +91,7 @@ func nearby(random *rand.Rand) string {
 	port := func() int { return 7000 + random.IntN(60) }
 	proto := func() string { return []string{"tcp", "udp"}[random.IntN(2)] }
 	var b strings.Builder
-	fmt.Fprintf(&b, "config latchkey main\noption stun_port %d\noption spa_port %d\n", port(), port())
+	fmt.Fprintf(&b, "config latchkey main\noption stun_port '%s'\noption spa_port %d\n", stunPorts(random), port())
 	fmt.Fprintf(&b, "config door web\noption port %d\noption proto '%s'\n", port(), []string{"tcp", "udp", "tcp udp"}[random.IntN(3)])
 	range1, range2 := port(), 7100+random.IntN(30)
 	fmt.Fprintf(&b, "config door games\noption port '%d-%d %d/udp %d-%d/udp'\n", range1, range1+random.IntN(4), 7090+random.IntN(5), range2, range2+1)
@@ -118,6 +120,15 @@ func nearby(random *rand.Rand) string {
 	return b.String()
 }
 
+// stunPorts are one to four ports, each once.
+func stunPorts(random *rand.Rand) string {
+	var ports []string
+	for _, n := range random.Perm(60)[:1+random.IntN(link.MaxSTUNPorts)] {
+		ports = append(ports, strconv.Itoa(7000+n))
+	}
+	return strings.Join(ports, " ")
+}
+
 // traffic is what comes to a port with a name.
 type traffic struct {
 	where   string
@@ -128,9 +139,16 @@ func trafficOf(cfg *config.Config) []traffic {
 	syn := func(port uint16) wire.Packet { return wire.Packet{Proto: wire.TCP, DstPort: port, Flags: wire.SYN} }
 	datagram := func(port uint16) wire.Packet { return wire.Packet{Proto: wire.UDP, DstPort: port} }
 	list := []traffic{
-		{"the stun_port", []wire.Packet{datagram(cfg.Main.STUNPort)}},
 		{"the spa_port", []wire.Packet{datagram(cfg.Main.SPAPort)}},
 	}
+	stun := traffic{where: "the stun_port"}
+	if len(cfg.Main.STUNPorts) > 1 {
+		stun.where = "a stun_port"
+	}
+	for _, port := range cfg.Main.STUNPorts {
+		stun.packets = append(stun.packets, datagram(port))
+	}
+	list = append(list, stun)
 	ports := traffic{where: "one of the ports of section 'ports'"}
 	for p := cfg.Ports.Groups[0].First; p <= cfg.Ports.Groups[0].Last; p++ {
 		ports.packets = append(ports.packets, syn(p))

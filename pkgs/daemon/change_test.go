@@ -175,7 +175,7 @@ func TestGrantEndsWithItsClient(t *testing.T) {
 
 func TestConfigurationThatTheKernelCannotFilter(t *testing.T) {
 	r := newRig(t, home)
-	if len(r.checked.STUN) != 1 || len(r.checked.STUN[0].Hints) == 0 {
+	if len(r.checked.STUN.Ports) != 1 || len(r.checked.STUN.Hints) == 0 {
 		t.Errorf("asked was about %+v, which has no hints", r.checked)
 	}
 	r.tooBig = errors.New("filter has 8814 instructions")

@@ -293,7 +293,7 @@ func TestClock(t *testing.T) {
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
 		r.synced = true
 		r.Tick()
-		if r.filter.STUN == nil || r.filter.STUN[0].Hints == nil {
+		if r.filter.STUN.Ports == nil || r.filter.STUN.Hints == nil {
 			t.Errorf("filter %+v does not know the hints after the clock was set", r.filter)
 		}
 		r.now = r.now.Add(time.Minute)

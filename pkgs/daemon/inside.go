@@ -21,7 +21,7 @@ const insideAgain = 10 * time.Minute
 // kernel filter that lets the LAN's own connections through. A press of a button has a message by STUN
 // in it.
 func fromInside(k knock.Config) knock.Config {
-	return knock.Config{Clients: k.Clients, Ring: k.Ring, STUNPort: k.STUNPort, SPAPort: k.SPAPort, SPA: k.SPA, Speed: k.Speed}
+	return knock.Config{Clients: k.Clients, Ring: k.Ring, STUNPorts: k.STUNPorts, SPAPort: k.SPAPort, SPA: k.SPA, Speed: k.Speed}
 }
 
 // FromInside takes a batch of IP packets that was read at about now from a device inside. They open
@@ -73,7 +73,7 @@ func (d *Daemon) captureInside(devices []string, f wire.Filter) error {
 	if d.sys.Inside == nil {
 		return nil
 	}
-	if len(f.STUN) == 0 && len(f.Text) == 0 {
+	if len(f.STUN.Ports) == 0 && len(f.Text) == 0 {
 		devices = nil
 	}
 	return d.sys.Inside.Set(devices, f)

@@ -28,7 +28,7 @@ func TestKnockFromInsideIsTold(t *testing.T) {
 		t.Errorf("inside is read from %q", r.inside.devices)
 	}
 	f := r.inside.filter
-	if len(f.STUN) != 1 || f.STUN[0].Port != stunPort || len(f.STUN[0].Hints) == 0 || len(f.SYN)+len(f.TCP)+len(f.UDP)+len(f.Echo) > 0 {
+	if len(f.STUN.Ports) != 1 || f.STUN.Ports[0].First != stunPort || len(f.STUN.Hints) == 0 || len(f.SYN)+len(f.TCP)+len(f.UDP)+len(f.Echo) > 0 {
 		t.Errorf("inside is read %+v: the LAN's own packets must wake nobody", f)
 	}
 

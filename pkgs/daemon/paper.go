@@ -115,7 +115,7 @@ func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 		p.attempts = append(p.attempts, explained...)
 	}
 	p.tellNew()
-	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (packet.DstPort == main.STUNPort || packet.DstPort == main.SPAPort) {
+	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (slices.Contains(main.STUNPorts, packet.DstPort) || packet.DstPort == main.SPAPort) {
 		p.bodiless++
 	}
 }

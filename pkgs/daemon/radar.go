@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,7 @@ type watch struct {
 
 	mu      sync.Mutex
 	table   *radar.Table // nil = it is switched off
+	knocks  []uint16     // UDP ports where knocks arrive: they are ours, and what comes there is no attempt
 	problem string
 	bucket  rate.Bucket
 	hidden  int // scans that were not told since the last one that was
@@ -61,6 +63,7 @@ func (d *Daemon) setRadar(main *config.Main) {
 	} else if w.table == nil {
 		w.table = &radar.Table{Seed: uint32(d.sys.Now().UnixNano())} // which nobody outside knows
 	}
+	w.knocks = append(slices.Clone(main.STUNPorts), main.SPAPort)
 	d.sys.Strangers.Watch(devices)
 	select {
 	case w.changed <- struct{}{}:
@@ -122,7 +125,9 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 	now := d.sys.Now()
 	at := d.seconds(now)
 	w.meet(at)
-	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool { return w.table.Look(at, p, of) })
+	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool {
+		return p.Proto == wire.UDP && of > 0 && slices.Contains(w.knocks, p.DstPort) || w.table.Look(at, p, of)
+	})
 	w.problem = ""
 	if failed != nil {
 		w.problem = failed.Error()

@@ -5,6 +5,7 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -150,6 +151,47 @@ func TestWhoseKnockOpensIsNotInTheRadar(t *testing.T) {
 		}
 		if got, err := r.radar(); err != nil || len(got.Senders) != 1 || got.Senders[0].Address != stranger.String() {
 			t.Errorf("radar %+v: %v", got.Senders, err)
+		}
+	})
+}
+
+// A port where knocks arrive by UDP may be that of a service that everybody knows, and is no closed one. Those of a
+// configuration that is gone are.
+func TestUDPPortsOfKnocksAreNotInTheRadar(t *testing.T) {
+	with := func(ports string) string {
+		return strings.Replace(home, "option stun_port '41641'", "option stun_port '"+ports+"'\n\toption spa_port '161'", 1)
+	}
+	r, s := newRig(t, with("443 3478")), &strangers{}
+	comes := func(proto wire.Proto, ports ...uint16) {
+		for _, port := range ports {
+			s.packets = append(s.packets, &wire.Packet{Src: stranger, Proto: proto, SrcPort: 40000, DstPort: port, Flags: wire.SYN})
+		}
+	}
+	counted := func() (list []string) {
+		time.Sleep(2 * time.Second)
+		got, err := r.radar()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range got.Ports {
+			list = append(list, fmt.Sprintf("%s %d %s", p.Proto, p.Port, p.Service))
+		}
+		slices.Sort(list)
+		return list
+	}
+	watch(t, r, s, func() {
+		comes(wire.UDP, 443, 3478, 161, 53)
+		comes(wire.TCP, 443)
+		want := []string{"tcp 443 https", "udp 53 domain"}
+		if got := counted(); !slices.Equal(got, want) {
+			t.Errorf("counted %q, want %q", got, want)
+		}
+		r.text = with("3478")
+		r.Reload()
+		comes(wire.UDP, 443, 3478)
+		want = []string{"tcp 443 https", "udp 443 quic", "udp 53 domain"}
+		if got := counted(); !slices.Equal(got, want) {
+			t.Errorf("with another configuration counted %q, want %q", got, want)
 		}
 	})
 }

@@ -14,7 +14,7 @@ type Config struct {
 	Sequences []Sequence
 	Clients   []Client       // of kind message; their order is that of the keys in Ring
 	Ring      *seal.Ring     // keys of Clients; nil = no messages
-	STUNPort  uint16         // UDP port of carrier stun, 0 = off
+	STUNPorts []uint16       // UDP ports of carrier stun, none = off
 	Ports     wire.PortRange // of carrier ports in 24 slots, zero = off
 	Ordered   *Ordered       // the ordered form of carrier ports, nil = off
 	SPAPort   uint16         // UDP port of kind fwknop, 0 = off

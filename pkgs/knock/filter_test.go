@@ -21,7 +21,7 @@ func TestWhatTheFilterDoesNotWantChangesNothing(t *testing.T) {
 			cfg := messageConfig(true)
 			cfg.Sequences = oneSequence(t, "7000/tcp 8000/udp icmp:77 9000/tcp:fin").Sequences
 			cfg.Sequences = append(cfg.Sequences, Sequence{Name: "u", Steps: parseSteps(t, "1000/udp 1300/udp 1600/tcp"), Within: 5 * time.Second})
-			cfg.STUNPort, cfg.Ports, cfg.SPAPort = 41641, wire.PortRange{First: 20480, Last: 20480 + 24*256 - 1}, 62201
+			cfg.STUNPorts, cfg.Ports, cfg.SPAPort = []uint16{443, 41641}, wire.PortRange{First: 20480, Last: 20480 + 24*256 - 1}, 62201
 			cfg.Ordered = &Ordered{Groups: []wire.PortRange{{First: 40000, Last: 40063}}, Header: []uint16{41000}, Footer: []uint16{41001}}
 			y := play(cfg)
 			r := rand.New(rand.NewPCG(seed, 7))

@@ -160,7 +160,7 @@ func TestHonestKnocksDuringFloods(t *testing.T) {
 			t.Run(tt.name+"/"+strconv.Itoa(rate), func(t *testing.T) {
 				cfg := slotsConfig(true)
 				cfg.Sequences = []Sequence{{Name: "s", Steps: steps, Within: 15 * time.Second}}
-				cfg.STUNPort, cfg.SPAPort, cfg.SPA, cfg.Speed = stunPort, spaPort, []SPAClient{spa}, tt.speed
+				cfg.STUNPorts, cfg.SPAPort, cfg.SPA, cfg.Speed = []uint16{stunPort}, spaPort, []SPAClient{spa}, tt.speed
 				f := flood{play(cfg), rand.New(rand.NewPCG(31, uint64(i)))}
 
 				type honest struct {

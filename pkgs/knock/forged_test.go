@@ -183,7 +183,7 @@ func TestSlotsOfOneNetwork(t *testing.T) {
 func TestSTUNFreeClock(t *testing.T) {
 	const clients = 3
 	var keys []seal.Key
-	cfg := Config{STUNPort: stunPort}
+	cfg := Config{STUNPorts: []uint16{stunPort}}
 	for i := range clients {
 		keys = append(keys, seal.Key{byte(1 + i)})
 		cfg.Clients = append(cfg.Clients, Client{Name: string(rune('a' + i))})

@@ -35,7 +35,7 @@ const (
 	toldBurst = 16
 
 	// copiesKept is how many messages of each kind are remembered to keep their copies quiet, and
-	// copiesTime for how long. A browser sends up to 26 copies in 1.6 s, and a page that is never
+	// copiesTime for how long. A browser sends up to 26 copies in 1.6 s to each port, and a page that is never
 	// closed goes on for 15 s.
 	copiesKept = 128
 	copiesTime = time.Minute
@@ -52,8 +52,8 @@ func newMessages(cfg Config, now time.Time) Detector {
 	}
 	o := newOpener(cfg, now)
 	var list messages
-	if cfg.STUNPort != 0 {
-		list = append(list, &stun{opener: o, port: cfg.STUNPort})
+	if len(cfg.STUNPorts) > 0 {
+		list = append(list, &stun{opener: o, ports: cfg.STUNPorts})
 	}
 	if cfg.Ports != (wire.PortRange{}) {
 		list = append(list, newSlots(o, cfg.Ports.First, now))

@@ -5,6 +5,7 @@ package knock
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -16,7 +17,7 @@ import (
 // there is one.
 type stun struct {
 	opener *opener
-	port   uint16
+	ports  []uint16
 }
 
 var _ Detector = (*stun)(nil)
@@ -26,7 +27,7 @@ var tokenEncoding = base64.RawStdEncoding.Strict()
 
 // Observe implements Detector.
 func (d *stun) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
-	if p.Proto != wire.UDP || p.DstPort != d.port {
+	if p.Proto != wire.UDP || !slices.Contains(d.ports, p.DstPort) {
 		return
 	}
 	var request wire.STUN
@@ -58,12 +59,13 @@ func decodeToken(buf, token []byte) (msg []byte, ok bool) {
 
 // AddFilter implements Detector.
 func (d *stun) AddFilter(f *wire.Filter) {
-	wanted := wire.STUNFilter{Port: d.port}
+	for _, port := range d.ports {
+		f.STUN.Ports = append(f.STUN.Ports, wire.PortRange{First: port, Last: port})
+	}
 	if hints := d.opener.ring.Hints(); hints != nil {
-		wanted.Hints = make([][4]byte, len(hints))
+		f.STUN.Hints = make([][4]byte, len(hints))
 		for i, h := range hints {
-			tokenEncoding.Encode(wanted.Hints[i][:], h[:])
+			tokenEncoding.Encode(f.STUN.Hints[i][:], h[:])
 		}
 	}
-	f.STUN = append(f.STUN, wanted)
 }

@@ -20,7 +20,7 @@ const stunPort = 41641
 
 func stunConfig(synced bool) Config {
 	cfg := messageConfig(synced)
-	cfg.STUNPort = stunPort
+	cfg.STUNPorts = []uint16{stunPort}
 	return cfg
 }
 
@@ -145,7 +145,7 @@ func TestSTUNCopies(t *testing.T) {
 func TestSTUNFlood(t *testing.T) {
 	cfg := stunConfig(true)
 	y := play(cfg)
-	y.filter.STUN[0].Hints = nil // as if the kernel let them all through
+	y.filter.STUN.Hints = nil // as if the kernel let them all through
 	random := rand.New(rand.NewPCG(5, 6))
 	flood := func(n int, prefix []byte) {
 		for range n {

@@ -61,7 +61,7 @@ func carriersOf(v sealtest.Vector) map[string]carrier {
 	if n := len(v.Message); n == seal.ShortSize || n == seal.LongSize {
 		username := base64.RawStdEncoding.EncodeToString(v.Message) + ":abcd"
 		payload := wire.AppendBindingRequest(nil, [12]byte{}, username, "a password of 22 chars")
-		list["stun"] = carrier{knock.Config{STUNPort: 41641},
+		list["stun"] = carrier{knock.Config{STUNPorts: []uint16{41641}},
 			[][]byte{wire.AppendUDP(nil, source(v, 1), destination(v, 41641), payload)}}
 	}
 	if len(v.Message) == seal.ShortSize {

@@ -20,6 +20,9 @@ const (
 	MaxSize      = 4096 // bytes
 	MaxAddresses = 8
 	MaxDoors     = 64
+	// MaxSTUNPorts is few since each copy of a message goes to each port, and browsers begin with them one after
+	// the other, up to 60 ms apart: a knock shall not take longer for having more ways.
+	MaxSTUNPorts = 4
 	MaxName      = 64  // bytes of a name
 	maxHost      = 253 // bytes (RFC 1035, section 2.3.4)
 	maxPage      = 1024
@@ -34,7 +37,7 @@ type Link struct {
 	Name      string         // what the owner calls this router
 	Host      string         // DNS name of the router; "" = none
 	Addresses []netip.Addr   // addresses of the router
-	STUNPort  uint16         // UDP port of carrier stun, 0 = off
+	STUNPorts []uint16       // UDP ports of carrier stun, each once, none = off
 	Ports     uint16         // first port of carrier ports in 24 slots, 0 = off
 	Ordered   *knock.Ordered // the ordered form of carrier ports, nil = off
 	Key       seal.Key
@@ -57,7 +60,11 @@ func (l *Link) parts() string {
 	for _, a := range l.Addresses {
 		b = add(b, "a", a.String())
 	}
-	b = add(b, "u", portText(l.STUNPort))
+	// Readers made before there were several refuse a second 'u', and skip a part that they do not know.
+	if n := len(l.STUNPorts); n > 0 {
+		b = add(b, "u", joinPorts(l.STUNPorts[:1]))
+		b = add(b, "us", joinPorts(l.STUNPorts[1:]))
+	}
 	b = add(b, "p", portText(l.Ports))
 	if o := l.Ordered; o != nil {
 		b = add(b, "g", joinRanges(o.Groups, ","))
@@ -144,6 +151,7 @@ type parser struct {
 	link           Link
 	seen           map[string]bool // the parts that may be there once only
 	header, footer []uint16
+	stun           []uint16  // of part 'us'
 	said           []Door    // of doors, whether the link has them or not; bounded by MaxSize
 	further        []further // likewise
 	times          []Time    // likewise
@@ -154,7 +162,7 @@ func (p *parser) set(key, value string) (err error) {
 	if p.seen[key] {
 		return fmt.Errorf("link part '%s' is there twice", key)
 	}
-	p.seen[key] = slices.Contains([]string{"v", "n", "h", "u", "p", "g", "gh", "gf", "k", "d"}, key)
+	p.seen[key] = slices.Contains([]string{"v", "n", "h", "u", "us", "p", "g", "gh", "gf", "k", "d"}, key)
 	l := &p.link
 	switch key {
 	case "v":
@@ -168,7 +176,10 @@ func (p *parser) set(key, value string) (err error) {
 	case "a":
 		err = l.addAddress(value)
 	case "u":
-		l.STUNPort, err = parsePort(value, 65535)
+		l.STUNPorts = make([]uint16, 1, MaxSTUNPorts)
+		l.STUNPorts[0], err = parsePort(value, 65535)
+	case "us":
+		p.stun, err = parsePorts(value)
 	case "p":
 		l.Ports, err = parsePort(value, 65536-slotPorts)
 	case "g":
@@ -216,8 +227,11 @@ func (p *parser) complete() error {
 	if l.Host == "" && len(l.Addresses) == 0 {
 		return fmt.Errorf("link names no router: it needs a host 'h' or an address 'a'")
 	}
-	if l.STUNPort == 0 && l.Ports == 0 && l.Ordered == nil {
+	if l.STUNPorts == nil && l.Ports == 0 && l.Ordered == nil {
 		return fmt.Errorf("link names no way to knock: it needs a part 'u', 'p' or 'g'")
+	}
+	if err := l.addSTUNPorts(p.stun); err != nil {
+		return fmt.Errorf("link part 'us': %w", err)
 	}
 	l.About = choose(p.said, l.Doors, func(d Door) string { return d.Name })
 	addFurther(l.About, p.further)
@@ -233,6 +247,23 @@ func (p *parser) complete() error {
 		if hasPort(l.Ordered.Groups, port) {
 			return fmt.Errorf("link parts 'gh' and 'gf' must be outside of the groups 'g', but %d is inside", port)
 		}
+	}
+	return nil
+}
+
+// addSTUNPorts adds the ports of part 'us' to the one of part 'u'.
+func (l *Link) addSTUNPorts(further []uint16) error {
+	if further != nil && l.STUNPorts == nil {
+		return errors.New("it says nothing without 'u'")
+	}
+	for _, port := range further {
+		if slices.Contains(l.STUNPorts, port) {
+			return fmt.Errorf("port %d is there twice", port)
+		}
+		l.STUNPorts = append(l.STUNPorts, port)
+	}
+	if n := len(l.STUNPorts); n > MaxSTUNPorts {
+		return fmt.Errorf("%d ports with that of 'u' are more than %d", n, MaxSTUNPorts)
 	}
 	return nil
 }

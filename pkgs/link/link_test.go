@@ -33,7 +33,7 @@ func homeLink() link.Link {
 	return link.Link{
 		Page: "http://192.168.1.1/latchkey/", Name: "home", Host: "home.example.net",
 		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::1")},
-		STUNPort:  41641, Ports: 20480, Key: key, Doors: []string{"nas_ssh", "router_web"},
+		STUNPorts: []uint16{41641}, Ports: 20480, Key: key, Doors: []string{"nas_ssh", "router_web"},
 	}
 }
 
@@ -43,7 +43,7 @@ func TestLink_round_trip(t *testing.T) {
 	titled := homeLink()
 	titled.Page, titled.Name, titled.Host = "", "Mum & Dad’s #1 100%", ""
 	ordered := homeLink()
-	ordered.STUNPort, ordered.Ports = 0, 0
+	ordered.STUNPorts, ordered.Ports = nil, 0
 	ordered.Ordered = &knock.Ordered{
 		Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 700}},
 		Header: []uint16{9001, 9002}, Footer: []uint16{9003},
@@ -286,6 +286,31 @@ func TestParse_port_vectors(t *testing.T) {
 		}
 		return "tcp=" + ranges(d.Of(wire.TCP)) + " udp=" + ranges(d.Of(wire.UDP))
 	})
+}
+
+// The UDP ports: each line has what it is about, the link, and its ports.
+func TestParse_stun_vectors(t *testing.T) {
+	text, err := os.ReadFile("../../testdata/vectors/stun.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		l, err := link.Parse(field[1])
+		got := strings.Trim(fmt.Sprint(l.STUNPorts), "[]")
+		if err != nil || got != strings.TrimPrefix(field[2], "-") {
+			t.Errorf("%s: ports %q, %v, want %s", field[0], got, err, field[2])
+		}
+	}
+}
+
+// A client that was made before part 'us' refuses a second 'u', and skips what it does not know.
+func TestLink_has_one_u(t *testing.T) {
+	l := homeLink()
+	l.STUNPorts = []uint16{41641, 443, 3478}
+	if got, want := l.Text(), strings.Replace(home, "&u=41641", "&u=41641&us=443,3478", 1); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }
 
 // parseVectors compares what links tell of their doors with the lines of a file of vectors.

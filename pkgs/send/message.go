@@ -47,7 +47,7 @@ func repeats() []time.Duration {
 // asked for, or all if want is empty. A message with an address does not fit into slots.
 func Carriers(l link.Link, want knock.Carrier, withAddress bool) ([]knock.Carrier, error) {
 	var can []knock.Carrier
-	if l.STUNPort != 0 {
+	if len(l.STUNPorts) > 0 {
 		can = append(can, knock.CarrierSTUN)
 	}
 	if l.Ordered != nil || l.Ports != 0 && !withAddress {
@@ -112,7 +112,7 @@ func Message(ctx context.Context, l link.Link, to []netip.Addr, carriers []knock
 func carry(ctx context.Context, l link.Link, by knock.Carrier, to netip.Addr, message []byte) error {
 	switch {
 	case by == knock.CarrierSTUN:
-		return stun(ctx, netip.AddrPortFrom(to, l.STUNPort), message)
+		return stun(ctx, to, l.STUNPorts, message)
 	case l.Ports != 0 && len(message) == seal.ShortSize:
 		return slots(ctx, to, knock.Slots(message, l.Ports))
 	case l.Ordered != nil:
@@ -121,8 +121,9 @@ func carry(ctx context.Context, l link.Link, by knock.Carrier, to netip.Addr, me
 	return fmt.Errorf("no way to send %d bytes", len(message))
 }
 
-// stun sends a message as a browser does for an ICE check, several times the same.
-func stun(ctx context.Context, to netip.AddrPort, message []byte) error {
+// stun sends a message as a browser does for an ICE check, several times the same, each time to all ports: nothing
+// comes back by which to choose one. For the router what follows the first are copies.
+func stun(ctx context.Context, to netip.Addr, ports []uint16, message []byte) error {
 	var id [12]byte
 	var random [3 + 18]byte
 	rand.Read(id[:])
@@ -130,12 +131,24 @@ func stun(ctx context.Context, to netip.AddrPort, message []byte) error {
 	text := base64.RawStdEncoding.EncodeToString
 	payload := wire.AppendBindingRequest(nil, id, text(message)+":"+text(random[:3]), text(random[3:]))
 
-	conn, err := listenUDP(to.Addr())
+	conn, err := listenUDP(to)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := sendUDP(conn, to, payload); err != nil {
+	toAll := func() (err error) {
+		failed := 0
+		for _, port := range ports {
+			if e := sendUDP(conn, netip.AddrPortFrom(to, port), payload); e != nil {
+				err, failed = e, failed+1
+			}
+		}
+		if failed < len(ports) { // one way is enough
+			return nil
+		}
+		return err
+	}
+	if err := toAll(); err != nil {
 		return err
 	}
 	for _, pause := range repeats() {
@@ -143,7 +156,7 @@ func stun(ctx context.Context, to netip.AddrPort, message []byte) error {
 			return nil
 		}
 		// The first one went out. That a copy did not is no failure.
-		_ = sendUDP(conn, to, payload)
+		_ = toAll()
 	}
 	return nil
 }

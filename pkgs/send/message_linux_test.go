@@ -39,7 +39,7 @@ func sealer(body seal.Body) func() []byte {
 func routerOf(l link.Link) knock.Config {
 	ring := seal.NewRing([]seal.Key{phone})
 	ring.Advance(time.Now(), true)
-	cfg := knock.Config{Clients: []knock.Client{{Name: "phone"}}, Ring: ring, STUNPort: l.STUNPort, Ordered: l.Ordered}
+	cfg := knock.Config{Clients: []knock.Client{{Name: "phone"}}, Ring: ring, STUNPorts: l.STUNPorts, Ordered: l.Ordered}
 	if l.Ports != 0 {
 		cfg.Ports = wire.PortRange{First: l.Ports, Last: l.Ports + 24*256 - 1}
 	}
@@ -66,13 +66,14 @@ func TestMessage_is_recognised(t *testing.T) {
 		packets int
 		want    []string
 	}{
-		{"by_stun", func(l *link.Link) { l.STUNPort = 41641 }, seal.Body{}, both, 10, []string{ok, ok}},
-		{"by_stun_with_an_address", func(l *link.Link) { l.STUNPort = 41641 }, seal.Body{Address: address}, both, 10, []string{ok, ok}},
+		{"by_stun", func(l *link.Link) { l.STUNPorts = []uint16{41641} }, seal.Body{}, both, 10, []string{ok, ok}},
+		{"by_stun_with_an_address", func(l *link.Link) { l.STUNPorts = []uint16{41641} }, seal.Body{Address: address}, both, 10, []string{ok, ok}},
+		{"by_stun_at_each_port", func(l *link.Link) { l.STUNPorts = []uint16{41641, 443, 3478} }, seal.Body{}, both, 30, []string{ok, ok}},
 		{"by_ports_in_slots", func(l *link.Link) { l.Ports = 20480 }, seal.Body{}, both, 48, []string{ok, ok}},
 		{"by_ordered_ports", func(l *link.Link) { l.Ordered = ordered }, seal.Body{}, both, 2 * 27, []string{ok, ok}},
 		{"by_ordered_ports_with_an_address", func(l *link.Link) { l.Ordered = ordered }, seal.Body{Address: address}, both, 2 * 43, []string{ok, ok}},
-		{"by_both_carriers", func(l *link.Link) { l.STUNPort, l.Ports = 41641, 20480 }, seal.Body{}, both, 58, []string{ok, ok, ok, ok}},
-		{"to_one_family", func(l *link.Link) { l.STUNPort, l.Ports = 41641, 20480 }, seal.Body{}, both[:1], 29, []string{ok, ok}},
+		{"by_both_carriers", func(l *link.Link) { l.STUNPorts, l.Ports = []uint16{41641}, 20480 }, seal.Body{}, both, 58, []string{ok, ok, ok, ok}},
+		{"to_one_family", func(l *link.Link) { l.STUNPorts, l.Ports = []uint16{41641}, 20480 }, seal.Body{}, both[:1], 29, []string{ok, ok}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,7 +121,7 @@ func TestMessage_survives_loss(t *testing.T) {
 				t.Fatal(err)
 			}
 			l := home()
-			l.STUNPort, l.Ports = 41641, 20480
+			l.STUNPorts, l.Ports = []uint16{41641}, 20480
 			start := time.Now()
 			send.Message(t.Context(), l, []netip.Addr{router4}, []knock.Carrier{"stun", "ports"}, sealer(seal.Body{}))
 			if took := time.Since(start); took > 5*time.Second {
@@ -147,7 +148,7 @@ func TestMessage_survives_loss(t *testing.T) {
 func TestMessage_tells_of_a_missing_route(t *testing.T) {
 	p := listen(t)
 	l := home()
-	l.STUNPort, l.Ports = 41641, 20480
+	l.STUNPorts, l.Ports = []uint16{41641}, 20480
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	done := make(chan []send.Result, 1)
@@ -169,9 +170,9 @@ func TestMessage_tells_of_a_missing_route(t *testing.T) {
 
 func TestCarriers(t *testing.T) {
 	stun, slots, digits := home(), home(), home()
-	stun.STUNPort, slots.Ports, digits.Ordered = 41641, 20480, ordered
+	stun.STUNPorts, slots.Ports, digits.Ordered = []uint16{41641}, 20480, ordered
 	all := home()
-	all.STUNPort, all.Ports, all.Ordered = 41641, 20480, ordered
+	all.STUNPorts, all.Ports, all.Ordered = []uint16{41641}, 20480, ordered
 	tests := []struct {
 		name    string
 		link    link.Link

@@ -50,7 +50,7 @@ func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning,
 	}
 	m := maker{link: link.Link{
 		Page: c.Main.Page, Name: c.Main.Name,
-		STUNPort: c.Main.STUNPort, Ports: c.Main.Ports.First, Ordered: c.Ports, Key: k.Key,
+		STUNPorts: c.Main.STUNPorts, Ports: c.Main.Ports.First, Ordered: c.Ports, Key: k.Key,
 	}}
 	if m.link.Name == "" || m.link.Name == "OpenWrt" { // as they all are called
 		m.link.Name = usualName
@@ -59,7 +59,7 @@ func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning,
 	if !k.Enabled || k.Expired(now) {
 		m.warn(ClientOff, "client '"+client+"' is switched off or its time is over: what it knocks is refused")
 	}
-	if m.link.STUNPort == 0 && m.link.Ports == 0 && m.link.Ordered == nil {
+	if m.link.STUNPorts == nil && m.link.Ports == 0 && m.link.Ordered == nil {
 		m.warn(NoCarrier, "section 'main' has neither stun_port nor ports: no knock arrives")
 	}
 	m.addHosts(c.Main.Hosts)

@@ -70,7 +70,7 @@ func TestMake(t *testing.T) {
 	want := link.Link{
 		Page: "https://knock.example.net/", Name: "Mum & Dad", Host: "home.example.net",
 		Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("2001:db8::7")},
-		STUNPort:  41641, Ports: 20480, Key: c.Clients[0].Key, Doors: []string{"nas", "web"},
+		STUNPorts: []uint16{41641}, Ports: 20480, Key: c.Clients[0].Key, Doors: []string{"nas", "web"},
 		Ordered: &knock.Ordered{Groups: []wire.PortRange{{First: 500, Last: 600}, {First: 700, Last: 854}}, Header: []uint16{9001}},
 		About: []link.Door{
 			{Name: "nas", TCP: true, Ports: []wire.PortRange{{First: 2022, Last: 2022}}, Service: "ssh"},
@@ -81,6 +81,10 @@ func TestMake(t *testing.T) {
 	same := cmpopts.EquateComparable(netip.Addr{}, seal.Key{})
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("link (-want +got):\n%s", diff)
+	}
+	several := parse(t, "\tlist stun_port '41641'\n\tlist stun_port '443'\n"+hosts("home.example.net"), rest)
+	if l, _, err := share.Make(now, several, "phone"); err != nil || !slices.Equal(l.STUNPorts, []uint16{41641, 443}) {
+		t.Errorf("ports %v, %v: want those of stun_port, in their order", l.STUNPorts, err)
 	}
 	read, err := link.Parse(got.Text())
 	if diff := cmp.Diff(want, read, same); err != nil || diff != "" {

@@ -147,7 +147,7 @@ func TestDecode_allocates_nothing(t *testing.T) {
 	}
 	var p Packet
 	var s STUN
-	f := Filter{SYN: []PortRange{{7000, 7000}}, STUN: []STUNFilter{{Port: 7000, Hints: [][4]byte{{'a', 'b', 'c', 'd'}}}}}
+	f := Filter{SYN: []PortRange{{7000, 7000}}, STUN: STUNFilter{Ports: []PortRange{{7000, 7000}}, Hints: [][4]byte{{'a', 'b', 'c', 'd'}}}}
 	if n := testing.AllocsPerRun(100, func() {
 		for _, b := range packets {
 			if p.Decode(b) == nil {

@@ -25,7 +25,7 @@ type Filter struct {
 	TCP  []PortRange  // TCP with any flags, to these ports
 	UDP  []PortRange  // UDP to these ports
 	Echo []PortRange  // ICMP and ICMPv6 echo requests with these payload sizes, in bytes
-	STUN []STUNFilter // STUN Binding requests
+	STUN STUNFilter   // STUN Binding requests
 	Text []TextFilter // UDP by how the payload looks
 }
 
@@ -37,9 +37,9 @@ type TextFilter struct {
 	First []PortRange
 }
 
-// STUNFilter wants STUN Binding requests (RFC 8489) to one UDP port.
+// STUNFilter wants STUN Binding requests (RFC 8489) to some UDP ports, the same at all of them.
 type STUNFilter struct {
-	Port uint16
+	Ports []PortRange
 	// Hints are the wanted first 4 characters of USERNAME. Nil wants every request that has a
 	// USERNAME of at least 4 characters; empty but not nil wants none. See Filter.Match for
 	// the places at which USERNAME is found.

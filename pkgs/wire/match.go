@@ -44,15 +44,11 @@ func (f *Filter) Match(p *Packet) bool {
 }
 
 func (f *Filter) matchSTUN(p *Packet) bool {
-	for i := range f.STUN {
-		if s := &f.STUN[i]; s.Port == p.DstPort {
-			hint, ok := usernameHint(p.Payload)
-			if ok && (s.Hints == nil || slices.Contains(s.Hints, hint)) {
-				return true
-			}
-		}
+	if !contains(f.STUN.Ports, p.DstPort) {
+		return false
 	}
-	return false
+	hint, ok := usernameHint(p.Payload)
+	return ok && (f.STUN.Hints == nil || slices.Contains(f.STUN.Hints, hint))
 }
 
 func (f *Filter) matchText(p *Packet) bool {
@@ -78,7 +74,7 @@ func (f *Filter) Normalize() {
 	for _, ranges := range f.ranges() {
 		*ranges = mergeRanges(*ranges, 0)
 	}
-	f.STUN = mergeSTUN(f.STUN)
+	f.STUN.Hints = sortHints(f.STUN.Hints)
 	f.Text = slices.Clone(f.Text)
 	for i := range f.Text {
 		first := &f.Text[i].First
@@ -95,39 +91,18 @@ func (f *Filter) Coarsen(most int) {
 			*ranges = mergeRanges(*ranges, gap)
 		}
 	}
-	f.STUN = slices.Clone(f.STUN)
-	for i := range f.STUN {
-		f.STUN[i].Hints = nil
-	}
+	f.STUN.Hints = nil
 }
 
-func (f *Filter) ranges() [4]*[]PortRange {
-	return [...]*[]PortRange{&f.SYN, &f.TCP, &f.UDP, &f.Echo}
+func (f *Filter) ranges() [5]*[]PortRange {
+	return [...]*[]PortRange{&f.SYN, &f.TCP, &f.UDP, &f.Echo, &f.STUN.Ports}
 }
 
-// mergeSTUN returns one filter for each port, with sorted hints. Nil hints win over any.
-func mergeSTUN(filters []STUNFilter) []STUNFilter {
-	filters = slices.Clone(filters)
-	sort.SliceStable(filters, func(i, j int) bool { return filters[i].Port < filters[j].Port })
-	merged := filters[:0]
-	for _, s := range filters {
-		s.Hints = slices.Clone(s.Hints) // keeps the difference between nil and empty
-		last := len(merged) - 1
-		switch {
-		case last < 0 || merged[last].Port != s.Port:
-			merged = append(merged, s)
-		case s.Hints == nil || merged[last].Hints == nil:
-			merged[last].Hints = nil
-		default:
-			merged[last].Hints = append(merged[last].Hints, s.Hints...)
-		}
-	}
-	for i := range merged {
-		hints := merged[i].Hints
-		sort.SliceStable(hints, func(i, j int) bool { return bytes.Compare(hints[i][:], hints[j][:]) < 0 })
-		merged[i].Hints = slices.Compact(hints)
-	}
-	return merged
+// sortHints returns hints sorted, each once. Nil stays nil.
+func sortHints(hints [][4]byte) [][4]byte {
+	hints = slices.Clone(hints)
+	sort.SliceStable(hints, func(i, j int) bool { return bytes.Compare(hints[i][:], hints[j][:]) < 0 })
+	return slices.Compact(hints)
 }
 
 // mergeRanges returns ranges sorted, without empty ones, and joined where they overlap or touch, or leave

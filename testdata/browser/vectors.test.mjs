@@ -118,12 +118,12 @@ const nothing = { tcp: '', udp: '', port: 0, service: '', usual: 0, most: 0 };
 test('a link is read', () => {
 	const l = page.parseLink(` ${home}&later=1\n`);
 	assert.deepEqual({ ...l, k: hex(l.k) }, {
-		n: 'home', h: 'home.example.net', a: ['203.0.113.7', '2001:db8::1'], u: 41641, p: 20480,
+		n: 'home', h: 'home.example.net', a: ['203.0.113.7', '2001:db8::1'], u: [41641], p: 20480,
 		k: hex(Buffer.from(key, 'base64url')), doors: ['nas_ssh', 'router_web'].map(name => ({ name, ...nothing, title: name.replace('_', ' ') })),
 	});
 	assert.equal(page.parseLink(home.replace('n=home', 'n=Mum%20%26%20Dad+%231')).n, 'Mum & Dad+#1');
 	const port = page.parseLink(home.replace('u=41641&', ''));
-	assert.equal(port.u, 0);
+	assert.deepEqual(port.u, []);
 });
 
 const doorsOf = parts => page.parseLink(home.replace('&d=nas_ssh,router_web', parts)).doors;
@@ -155,6 +155,11 @@ for (const line of readFileSync(new URL('ports.tsv', dir), 'utf8').trimEnd().spl
 	const [what, link, ...wants] = line.split('\t');
 	test(`the ports of a link with ${what}`, () =>
 		assert.deepEqual(page.parseLink(link).doors.map(d => d.port ? `tcp=${d.tcp} udp=${d.udp}` : '-'), wants));
+}
+
+for (const line of readFileSync(new URL('stun.tsv', dir), 'utf8').trimEnd().split('\n')) {
+	const [what, link, want] = line.split('\t');
+	test(`the UDP ports of a link with ${what}`, () => assert.equal(page.parseLink(link).u.join(' ') || '-', want));
 }
 
 for (const line of readFileSync(new URL('times.tsv', dir), 'utf8').trimEnd().split('\n')) {
@@ -205,14 +210,14 @@ test('what is tried is the name, an address of each family, then others', () => 
 
 test('the port beside the door is no port of knocks, of a door, or one that browsers avoid', () => {
 	const doors = [{ tcp: '22+26624' }, { tcp: '26625', udp: '26626' }];
-	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [] }), 26624);
-	assert.equal(page.otherPort({ p: 20480, u: 41641, doors }), 26626);
-	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '26620-26630' }] }), 26631);
-	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '20000-65535' }] }), 10240);
-	assert.equal(page.otherPort({ p: 20480, u: 41641, doors: [{ tcp: '1-65535' }] }), 65535, 'there is none');
-	assert.equal(page.otherPort({ p: 59392, u: 0, doors: [] }), 10240);
-	assert.equal(page.otherPort({ p: 0, u: 65535, doors: [] }), 10240);
-	assert.equal(page.otherPort({ p: 521, u: 0, doors: [] }), 6670);
+	assert.equal(page.otherPort({ p: 20480, u: [41641], doors: [] }), 26624);
+	assert.equal(page.otherPort({ p: 20480, u: [41641], doors }), 26626);
+	assert.equal(page.otherPort({ p: 20480, u: [41641], doors: [{ tcp: '26620-26630' }] }), 26631);
+	assert.equal(page.otherPort({ p: 20480, u: [41641], doors: [{ tcp: '20000-65535' }] }), 10240);
+	assert.equal(page.otherPort({ p: 20480, u: [41641], doors: [{ tcp: '1-65535' }] }), 65535, 'there is none');
+	assert.equal(page.otherPort({ p: 59392, u: [], doors: [] }), 10240);
+	assert.equal(page.otherPort({ p: 0, u: [65535], doors: [] }), 10240);
+	assert.equal(page.otherPort({ p: 521, u: [], doors: [] }), 6670);
 	const tries = { '2222': 2222, '22': 0, '6000': 0, '22+80': 80, '21-25': 24, '': 0, '6665-6669+1-65535': 2 };
 	for (const [tcp, port] of Object.entries(tries)) assert.equal(page.tryPort({ tcp, udp: '7' }), port, tcp);
 });
@@ -238,7 +243,7 @@ for (const line of readFileSync(new URL('links.tsv', dir), 'utf8').trimEnd().spl
 	const [verdict, what, link] = line.split('\t');
 	test(`a link with ${what} is ${verdict}`, () => {
 		if (verdict === 'good') page.parseLink(link);
-		else assert.throws(() => page.parseLink(link), { message: /^([#vnhaupkd]|newer)$/ });
+		else assert.throws(() => page.parseLink(link), { message: /^([#vnhaupkd]|us|newer)$/ });
 	});
 }
 

@@ -251,6 +251,41 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.deepEqual([ saved.door.port, saved.door.dest, saved.door.dest_port ], [ '443', undefined, undefined ]);
 	}));
 
+	test('the ports of knocks that first use draws keep away from the new door', () => scene('wizard', {}, async page => {
+		await page.evaluate(() => scenes.wizard({ main: {} }));
+		await page.getByLabel('Where does the door lead?').selectOption({ label: 'This router' });
+		await page.getByLabel('To which service?').selectOption({ label: 'Another service…' });
+
+		const drawn = async (proto, port) => {
+			await page.getByLabel('Protocol').selectOption(proto);
+			await page.getByLabel('Port of the service').fill(port);
+			await page.getByRole('button', { name: 'Next' }).click();
+			await page.getByRole('button', { name: 'Save and show the code' }).click();
+			await page.locator('.lk-qr').waitFor();
+
+			return (await calls(page)).filter(c => c[0] == 'save').pop()[1].main;
+		};
+		assert.equal((await drawn('udp', '443')).stun_port.length, 1);
+		await page.evaluate(() => scenes.wizard({ main: {} }));
+		await page.getByLabel('Where does the door lead?').selectOption({ label: 'This router' });
+		await page.getByLabel('To which service?').selectOption({ label: 'Another service…' });
+		assert.equal((await drawn('tcp', '443')).stun_port[1], '443');
+	}));
+
+	test('ports of knocks stay while somebody goes back to a door that stays', () => scene('wizard', {}, async page => {
+		await page.evaluate(() => scenes.wizard({ main: {}, where: scenes.where({ addresses: [], situation: { id: 'behind', address: '192.168.0.2', six: false } }) }));
+		const rows = async () => {
+			await page.getByRole('button', { name: 'Next' }).click();
+			const text = await page.locator('#root table').first().innerText();
+			await page.getByRole('button', { name: 'Back' }).click();
+			return text;
+		};
+		const first = await rows();
+
+		assert.match(first, /, 443\b/);
+		assert.equal(await rows(), first);
+	}));
+
 	test('a save that fails says why and can be tried again', () => scene('wizard', {}, async page => {
 		await page.evaluate(() => {
 			let tries = 0;

@@ -112,13 +112,19 @@ describe('settings on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI'
 			await page.getByLabel(label).fill(value);
 			await page.getByLabel(label).press('End'); // LuCI validates at keys
 		};
-		const port = value => type('UDP port of knocks', value);
+		const port = value => type('UDP ports of knocks', value);
 
 		await port('51820');
 		assert.deepEqual(await conflicts(page), [ 'Door “VPN” uses this port already.', 'Clients that are set up know the old ports: show each of them a new code.' ]);
 		await port('70000');
 		assert.deepEqual(await conflicts(page), []);
 		await port('41641');
+		assert.deepEqual(await conflicts(page), []);
+		await port('41641 51820 443');
+		assert.deepEqual(await conflicts(page), [ '51820: Door “VPN” uses this port already.' ]);
+		await port('1 2 3 4 5');
+		assert.deepEqual(await conflicts(page), []);
+		await port('41641 443');
 		assert.deepEqual(await conflicts(page), []);
 		await type('TCP ports of knocks', '1-6144');
 		assert.deepEqual((await conflicts(page)).slice(1), [ 'Door “NAS – SSH” uses a port of these.', 'Door “Web” uses a port of these.', 'Door “Lost” uses a port of these.', 'Door “New” uses a port of these.',

@@ -75,7 +75,8 @@ test('what a door would collide with is said', () => {
 
 	for (const [ around, sentence ] of cases)
 		assert.deepEqual(door.conflicts(nas, { ...nothing, ...around }), [ sentence ]);
-	assert.deepEqual(door.conflicts({ ...nas, proto: 'udp' }, { ...nothing, main: { stun_port: '2022' } }), [ 'This is the port where UDP knocks arrive.' ]);
+	for (const stun_port of [ '2022', [ '41641', '2022' ], '443 2022' ])
+		assert.deepEqual(door.conflicts({ ...nas, proto: 'udp' }, { ...nothing, main: { stun_port } }), [ 'This is the port where UDP knocks arrive.' ]);
 });
 
 test('what does not touch the door is no conflict', () => {

@@ -43,21 +43,49 @@ test('short names can be typed', () => {
 		assert.equal(link.shortName(host), name);
 });
 
+const nothing = { doors: [], sequences: [], firewall: [], listeners: [] };
+
+test('first use draws ports that nothing else has, and takes UDP 443 only where it is free', () => {
+	const almost = { '.name': 'd', proto: 'tcp udp', port: '10000-40000 50000-65535' };
+
+	for (let i = 0; i < 50; i++) {
+		const m = plan.main({}, [], 'wan', { ...nothing, doors: [ almost ] });
+
+		assert.ok(+m.ports.split('-')[0] > 40000 && +m.ports.split('-')[1] < 50000, m.ports);
+		assert.ok(+m.stun_port[0] > 40000 && +m.stun_port[0] < 50000, m.stun_port[0]);
+	}
+	const udp = (around, main) => plan.main({ ...main }, [], 'wan', { ...nothing, ...around }).stun_port.length;
+	const forward = { '.type': 'redirect', '.name': 'r', src: 'wan', src_dport: '400-500' };
+
+	for (const around of [ { doors: [ { '.name': 'q', proto: 'udp', port: '443' } ] }, { doors: [ { '.name': 'q', port: '80 440-450/udp' } ] }, { firewall: [ forward ] },
+		{ firewall: [ { '.type': 'rule', '.name': 'r', src: 'wan', dest_port: '443', target: 'ACCEPT' } ] }, { listeners: [ { name: 'WireGuard', proto: 'udp', port: 443 } ] }, { sequences: [ { '.name': 's', step: [ '442/udp' ] } ] } ])
+		assert.equal(udp(around), 1, JSON.stringify(around));
+	assert.equal(udp({}, { spa_port: '443' }), 1);
+	for (const around of [ { doors: [ { '.name': 'w', proto: 'tcp', port: '443' }, { '.name': 'u', proto: 'udp', port: '442 444' } ] }, { firewall: [ { ...forward, proto: 'tcp' } ] }, { listeners: [ { name: 'LuCI', proto: 'tcp', port: 443 } ] } ])
+		assert.equal(udp(around), 2, JSON.stringify(around));
+
+	const only = plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'd', port: '1-29999/udp 30001-65535/udp 1-40000/tcp 46145-65535/tcp' } ] });
+
+	assert.deepEqual([ only.stun_port, only.ports ], [ [ '30000' ], '40001-46144' ], 'the only ones that are free');
+	assert.equal(plan.main({}, [], 'wan', { ...nothing, doors: [ { '.name': 'all', proto: 'tcp udp', port: '1-65535' } ] }).stun_port.length, 1, 'where none is free, some are drawn nevertheless');
+});
+
 test('first use draws ports where browsers can send, and keeps those that are there', () => {
 	for (let i = 0; i < 200; i++) {
-		const m = plan.main({});
-		const [ first, last ] = m.ports.split('-').map(Number);
+		const m = plan.main({}, [], 'wan', nothing);
+		const [ first, last ] = m.ports.split('-').map(Number), [ port, web ] = m.stun_port;
 
 		assert.equal(last - first + 1, 6144);
 		assert.ok(first >= 10240 && last <= 60999, m.ports);
-		assert.ok(+m.stun_port >= 10240 && (+m.stun_port < first || +m.stun_port > last));
+		assert.ok(+port >= 10240 && (+port < first || +port > last));
+		assert.deepEqual([ web, m.stun_port.length ], [ '443', 2 ]);
 	}
 	for (const main of [ { ports: '20480-26623', stun_port: '41641', interface: [ 'wwan' ] }, { ports: '20480-26623' }, { stun_port: '41641', interface: 'wan gone' } ])
 		assert.deepEqual(plan.main(main, [ 'gone' ]), { enabled: '1' }, JSON.stringify(main));
 });
 
 test('first use leaves the interfaces to the firewall, also where none of those that are named exists', () => {
-	assert.equal('interface' in plan.main({}, []), false);
+	assert.equal('interface' in plan.main({}, [], 'wan', nothing), false);
 	assert.equal(plan.main({ stun_port: '41641', interface: [ 'wan', 'wan6' ] }, [ 'wan', 'wan6' ]).interface, null);
 });
 

@@ -108,6 +108,7 @@ test('a router in front is to forward every port of knocks and doors, and no oth
 
 	assert.deepEqual(rows.map(r => [ r.proto, r.ports, r.what ].join(' ')), [ 'UDP 41641 knocks', 'TCP 20480-26623 knocks', 'TCP 500-600, 700-854, 1, 2, 3 knocks', 'UDP 62201 knocks of fwknop',
 		'TCP 7000 the sequence home', 'UDP 8000 the sequence home', 'TCP 1, 5 the sequence lists', 'TCP/UDP 2222 the door NAS', 'TCP ? the door bare' ]);
+	assert.deepEqual(reach.forwards({ main: { stun_port: [ '41641', '443' ] }, doors: [], sequences: [], ordered: [] }).map(r => r.ports), [ '41641, 443' ]);
 	assert.deepEqual(reach.forwards({ main: { stun_port: '0', spa_port: '0' }, doors: [], sequences: [], ordered: [] }), []);
 });
 
@@ -124,7 +125,30 @@ test('what the ports of knocks collide with', () => {
 	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Door “Inside” uses a port of these.', 'Port forward “Both” takes what arrives there, too.' ]);
 	assert.deepEqual(of('ports', { ports: '1-6144' }), [ 'Browsers refuse some ports below 10240, so the knock page would fail there.', 'Door “NAS” uses a port of these.',
 		'SSH of the router listens there.', 'Sequence “lists” knocks there.' ]);
+	assert.deepEqual(of('stun_port', { stun_port: [ '50000', '443', '8000', '41641' ], spa_port: '443' }), [ '443: Both kinds of UDP knocks have this port.',
+		'8000: Browsers refuse some ports below 10240, so the knock page would fail there.', '8000: Sequence “home” knocks there.',
+		'41641: Port forward “Games” takes what arrives there, too.', '41641: WireGuard of the router listens there.' ]);
+	assert.deepEqual(of('spa_port', { stun_port: [ '50000', '50001' ], spa_port: '50001' }), [ 'Both kinds of UDP knocks have this port.' ]);
 	for (const empty of [ {}, { stun_port: '' }, { stun_port: '0' } ])
 		assert.deepEqual(of('stun_port', empty), []);
 	assert.deepEqual(of('stun_port', { stun_port: '50000', spa_port: '50001' }), []);
+});
+
+test('ordered ports and the ports in slots are not the same', () => {
+	const of = (option, main) => ports.conflicts(option, main, 'wan', { doors: [], sequences: [], listeners: [], firewall: [], ordered: [ { ports: '500-600,20000-20500', header: [ '443' ] } ] });
+
+	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Knocks by ports in order arrive there.' ]);
+	assert.deepEqual([ of('ports', { ports: '20501-26644' }), of('stun_port', { stun_port: '443 20000' }) ], [ [], [] ]);
+});
+
+test('a service of the router that everybody may use takes what knocks there, too', () => {
+	const rule = { '.type': 'rule', '.name': 'r', name: 'QUIC', src: 'wan', proto: 'udp', dest_port: '443', target: 'ACCEPT' };
+	const of = (...rules) => ports.conflicts('stun_port', { stun_port: '443' }, 'wan', { doors: [], sequences: [], listeners: [], firewall: rules });
+
+	assert.deepEqual(of(rule), [ 'Firewall rule “QUIC” lets in what arrives there, too.' ]);
+	assert.deepEqual(of({ ...rule, src: '*', proto: undefined, dest_port: '400-500' }).length, 1);
+	for (const other of [ { dest_port: [ '80', '443' ] }, { proto: 'tcpudp' }, { proto: [ 'tcp', '17' ] }, { dest: 'lan' }, { src_ip: '192.0.2.1' }, { target: 'accept' } ])
+		assert.equal(of({ ...rule, ...other }).length, 1, JSON.stringify(other));
+	for (const other of [ { enabled: '0' }, { src: 'lan' }, { proto: 'tcp' }, { target: 'REJECT' }, { dest_port: '444' }, { dest_port: undefined } ])
+		assert.deepEqual(of({ ...rule, ...other }), [], JSON.stringify(other));
 });

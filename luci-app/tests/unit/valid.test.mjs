@@ -92,6 +92,7 @@ test('limits and defaults are those of the daemon', t => {
 	assert.deepEqual(valid.LIMITS.openFor, [ seconds('MinOpenFor'), seconds('MaxOpenFor') ]);
 	assert.deepEqual(valid.LIMITS.skew, [ seconds('MinSkew'), seconds('MaxSkew') ]);
 	assert.deepEqual(valid.LIMITS.within, [ seconds('MinWithin'), seconds('MaxWithin') ]);
+	assert.equal(valid.LIMITS.stunPorts, +daemonPackage('pkgs/link').match(/MaxSTUNPorts\s+= (\d+)/)[1]);
 	assert.equal(valid.LIMITS.slots, number('spanSlots') * number('slotPorts'));
 	assert.equal(valid.LIMITS.fwknopKeyBytes, number('MaxSPAKey'));
 	assert.equal(valid.LIMITS.fwknopHmacBytes, number('MaxSPAHMAC'));

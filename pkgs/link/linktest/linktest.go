@@ -21,7 +21,7 @@ import (
 func Seed(f *testing.F) {
 	f.Helper()
 	_, file, _, _ := runtime.Caller(0)
-	for name, column := range map[string]int{"links.tsv": 2, "doors.tsv": 1, "times.tsv": 1, "ports.tsv": 1} {
+	for name, column := range map[string]int{"links.tsv": 2, "doors.tsv": 1, "times.tsv": 1, "ports.tsv": 1, "stun.tsv": 1} {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(file), "../../../testdata/vectors", name))
 		if err != nil {
 			f.Fatal(err)
@@ -35,7 +35,7 @@ func Seed(f *testing.F) {
 	for i, values := range []string{
 		"latchkey: http://x/` HTTPS://[::1]:8/?a http:///", "1 2 01", "a %C3%A4 %C3 %00 +", "a.b-c 1 -a a: a%20b", "192.0.2.1 01.2.3.4 224.0.0.1 1.2.3 ::ffff:0.0.0.0 ::ffff:e000:1 1:2:3:4:5:6:7:: fe80::1%25x ff02::1",
 		"1 65535 65536 01 0 +1", "59392 59393", "500-600,700 5-4 1", "1 0", "2,3 65536", key + "%3D " + key + "%0A AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "a a,,b %61 ä",
-		"a:tcp:22:ssh:t b:tcp%2Budp:1-2%2B3:: a:tcp:1-02:: a:tcp:22:ssh:%C3", "a:1:1 b:600:28800 a:2:1 a:01:1", "a:udp:1-2%2B3 b:tcp:7 a:tcp:8 a:udp:0 a:udp:1:x a:tcp%2Budp:1", "x %2 %FF",
+		"a:tcp:22:ssh:t b:tcp%2Budp:1-2%2B3:: a:tcp:1-02:: a:tcp:22:ssh:%C3", "a:1:1 b:600:28800 a:2:1 a:01:1", "a:udp:1-2%2B3 b:tcp:7 a:tcp:8 a:udp:0 a:udp:1:x a:tcp%2Budp:1", "x %2 %FF", "1 443 443,2 2,3,4 2,3,4,5 443, 0 02 443,443 443%2C8443",
 	} {
 		for value := range strings.FieldsSeq(values) {
 			f.Add(base, uint8(i+1), value)
@@ -44,7 +44,7 @@ func Seed(f *testing.F) {
 }
 
 // parts are the names of the parts of a link, and of one that nobody knows.
-var parts = strings.Fields("v n h a u p g gh gf k d i t e z")
+var parts = strings.Fields("v n h a u p g gh gf k d i t e z us")
 
 // Change puts a value in the place of one part of a link; 1 is the page in front of it, 0 changes nothing.
 func Change(text string, part uint8, value string) string {

@@ -259,6 +259,7 @@ function around() {
 	return {
 		doors: uci.sections('latchkey', 'door'),
 		sequences: uci.sections('latchkey', 'sequence'),
+		ordered: ordered(),
 		main: uci.get('latchkey', 'main') || {},
 		firewall: sections('firewall'),
 		listeners: door.listeners(sections('dropbear'), sections('uhttpd'), sections('network'))

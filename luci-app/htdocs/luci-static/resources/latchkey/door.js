@@ -152,7 +152,7 @@ function meets(door, side, protos, ranges) {
 	openings(door).some(function(o) {
 		return ranges.some(function(r) {
 			const port = overlap(o[side], r);
-			const proto = port && o.protos.find(function(p) { return protos.indexOf(p) >= 0 || protos.indexOf('all') >= 0 || protos.indexOf('any') >= 0; });
+			const proto = port && o.protos.find(function(p) { return protos.indexOf(p) >= 0; });
 
 			found = proto ? port + '/' + proto : '';
 
@@ -170,8 +170,23 @@ function about(door, port, sentence, values) {
 	return (all.length == 1 && all[0].outside[0] == all[0].outside[1]) ? said : text.say(_('{port}: {sentence}'), { port: port, sentence: said });
 }
 
+// Which of our protocols a section of firewall4 is about, by all the names and numbers that it knows for them.
 function forwardProtocols(section) {
-	return section.proto ? protocols(section) : [ 'tcp', 'udp' ];
+	const said = words(section.proto).map(function(p) { return p.toLowerCase(); });
+	const is = function(names) { return said.some(function(p) { return names.indexOf(p) >= 0; }); };
+	const isAny = !said.length || is([ 'tcpudp', 'all', 'any', '*' ]);
+
+	return [ [ 'tcp', '6' ], [ 'udp', '17' ] ].filter(function(names) { return isAny || is(names); }).map(function(names) { return names[0]; });
+}
+
+// The ports of a section of firewall4, in whatever list, as [first, last]; "!22" is all but that.
+function forwardRanges(value) {
+	return words(value).reduce(function(all, word) {
+		const but = word.charAt(0) == '!';
+		const r = portRange(but ? word.slice(1) : word);
+
+		return all.concat(!r ? [] : but ? [ [ 1, r[0] - 1 ], [ r[1] + 1, 65535 ] ] : [ r ]);
+	}, []);
 }
 
 function isForward(section, src) {
@@ -192,7 +207,7 @@ function otherDoor(door, doors) {
 function portForward(door, firewall) {
 	let port = '';
 	const other = firewall.find(function(s) {
-		return isForward(s, door.src || 'wan') && (port = meets(door, 'outside', forwardProtocols(s), words(s.src_dport).map(portRange)));
+		return isForward(s, door.src || 'wan') && (port = meets(door, 'outside', forwardProtocols(s), forwardRanges(s.src_dport)));
 	});
 
 	return other ? about(door, port, _('Port forward “{name}” leads everybody through this port already, without a knock.'),
@@ -206,7 +221,7 @@ function openRule(door, firewall) {
 		return s['.type'] == 'rule' && s.enabled != '0' && (s.src == src || s.src == '*') &&
 			!s.src_ip && !s.ipset && String(s.target).toUpperCase() == 'ACCEPT' &&
 			!s.dest == !(door.dest_ip || door.dest_ip6) &&
-			(port = meets(door, 'inside', forwardProtocols(s), words(s.dest_port).map(portRange)));
+			(port = meets(door, 'inside', forwardProtocols(s), forwardRanges(s.dest_port)));
 	});
 
 	return rule ? about(door, port, _('Firewall rule “{name}” opens this port to everybody already.'), { name: rule.name || rule['.name'] }) : null;
@@ -227,7 +242,7 @@ function knockPorts(door, main, sequences) {
 
 	if (port)
 		return about(door, port, _('This port lies in {ports}, where knocks arrive.'), { ports: main.ports });
-	if ((port = meets(door, 'outside', [ 'udp' ], [ portRange(main.stun_port) ])))
+	if ((port = meets(door, 'outside', [ 'udp' ], words(main.stun_port).map(portRange))))
 		return about(door, port, _('This is the port where UDP knocks arrive.'));
 
 	const used = sequences.find(function(s) {
@@ -281,8 +296,8 @@ function listeners(dropbear, uhttpd, network) {
 		});
 	});
 	network.forEach(function(s) {
-		if (s.proto == 'wireguard' && s.listen_port)
-			out.push({ name: _('WireGuard'), proto: 'udp', port: +s.listen_port });
+		if (s.listen_port && s.disabled != '1')
+			out.push({ name: (s.proto == 'wireguard') ? _('WireGuard') : s['.name'], proto: 'udp', port: +s.listen_port });
 	});
 
 	return out;
@@ -307,6 +322,8 @@ return baseclass.extend({
 	SERVICES: SERVICES,
 	services: services,
 	protocols: protocols,
+	forwardProtocols: forwardProtocols,
+	forwardRanges: forwardRanges,
 	openings: openings,
 	rangeText: rangeText,
 	twice: twice,

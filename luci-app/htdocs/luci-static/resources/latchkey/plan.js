@@ -3,6 +3,7 @@
 'require baseclass';
 'require latchkey.door as door';
 'require latchkey.link as link';
+'require latchkey.ports as ports';
 'require latchkey.random as random';
 'require latchkey.reach as reach';
 
@@ -11,12 +12,15 @@
 const SLOT_PORTS = 24 * 256;
 const FIRST_PORT = 10240; // browsers send to no "bad port" from here on
 const LAST_PORT = 60999;
+const WEB = 443;
 
 // The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay,
 // and who has one kind only wants the other off.
 // unknown are the interfaces that it names and the router does not have: if there is no other, the
-// firewall's zone wan decides, as for who names none. null takes an option away.
-function main(existing, unknown) {
+// firewall's zone wan decides, as for who names none. null takes an option away. zone is where knocks come in,
+// around what ports can collide with, see api.around. UDP 443 is a second port, if nothing else has it: networks that
+// let little through often let that through.
+function main(existing, unknown, zone, around) {
 	const out = { enabled: '1' };
 	const have = existing || {};
 	const named = reach.words(have.interface);
@@ -24,25 +28,29 @@ function main(existing, unknown) {
 	if (named.length && named.every(function(n) { return (unknown || []).indexOf(n) >= 0; }))
 		out.interface = null;
 	if (!have.ports && !have.stun_port) {
-		out.ports = span(FIRST_PORT + random.below(LAST_PORT - SLOT_PORTS - FIRST_PORT));
-		out.stun_port = stunPort(door.portRange(out.ports));
+		const slots = draw(SLOT_PORTS, ports.occupied('tcp', zone, around));
+		const udp = ports.occupied('udp', zone, around).concat(reach.words(have.spa_port).map(door.portRange).filter(Boolean));
+		const high = String(draw(1, udp.concat([ slots ]))[0]);
+
+		out.ports = slots.join('-');
+		out.stun_port = ports.isFree([ WEB, WEB ], udp) ? [ high, String(WEB) ] : [ high ];
 	}
 
 	return out;
 }
 
-function span(first) {
-	return first + '-' + (first + SLOT_PORTS - 1);
-}
+// The first and the last of so many ports that are free, from random ones on, or these if none are.
+function draw(count, occupied) {
+	const places = LAST_PORT - FIRST_PORT - count + 2;
+	const drawn = random.below(places);
 
-function stunPort(taken) {
-	let port;
+	for (let i = 0; i <= places; i++) {
+		const first = FIRST_PORT + (drawn + i) % places;
+		const range = [ first, first + count - 1 ];
 
-	do
-		port = FIRST_PORT + random.below(LAST_PORT - FIRST_PORT);
-	while (port >= taken[0] && port <= taken[1]);
-
-	return String(port);
+		if (i == places || ports.isFree(range, occupied))
+			return range;
+	}
 }
 
 // A door's section from the answers. a: { host: { name, ip4, ip6, zone } or null for the router, service,

@@ -9,67 +9,114 @@
 // The ports at which knocks arrive, and what else they would collide with. Pure: sections in, words out.
 
 const FIRST_FREE = 10240; // browsers refuse some ports below
+const WEB = 443;          // but not the web's own, where the router has a public address
 
-function within(value, range) {
-	return String(value || '').split(/\s+/).map(door.portRange).some(function(r) {
-		return r != null && r[0] <= range[1] && r[1] >= range[0];
-	});
+const ALL = [ [ 1, 65535 ] ];
+
+function isOn(section) {
+	return reach.isOn(section.enabled, true);
 }
 
-function stepIn(sequence, proto, range) {
-	return reach.words(sequence.step).concat(reach.words(sequence.once)).some(function(step) {
-		const m = step.match(/^(\d+)\/(tcp|udp)/);
-
-		return m && m[2] == proto && within(m[1], range);
-	});
+function meet(a, b) {
+	return a[0] <= b[1] && a[1] >= b[0];
 }
 
-// What uses a port of range, a list of sentences. zone is where knocks come in.
-function users(proto, range, zone, around) {
+// The ports of a protocol at which a sequence knocks.
+function steps(section, proto) {
+	return reach.words(section.step).concat(reach.words(section.once)).map(function(step) { return step.match(/^(\d+)\/(tcp|udp)/); })
+		.filter(function(m) { return m && m[2] == proto; }).map(function(m) { return [ +m[1], +m[1] ]; });
+}
+
+// The ports of an ordered form of knocks over TCP.
+function orderedPorts(section) {
+	return reach.words([ section.ports ].concat(section.header || [], section.footer || []).join(' ').replace(/,/g, ' ')).map(door.portRange).filter(Boolean);
+}
+
+// What receives packets of a protocol that come in at a zone: [{ name, ranges, sentence, ofMany }], with the sentences for one
+// port and for many. At installation, latchkey.defaults has the same rule. around: { doors, sequences, ordered, firewall, listeners },
+// see api.around.
+function receivers(proto, zone, around) {
 	const out = [];
-	const on = function(s) { return reach.isOn(s.enabled, true); };
-	const say = function(sentence, name) { out.push(text.say(sentence, { name: name })); };
+	const add = function(name, ranges, sentence, ofMany) { out.push({ name: name, ranges: ranges, sentence: sentence, ofMany: ofMany || sentence }); };
 
-	around.doors.filter(function(d) { return on(d) && door.meets(d, 'outside', [ proto ], [ range ]); })
-		.forEach(function(d) { say((range[0] == range[1]) ? _('Door “{name}” uses this port already.') : _('Door “{name}” uses a port of these.'), door.title(d)); });
+	around.doors.filter(isOn).forEach(function(d) {
+		add(door.title(d), door.openings(d).filter(function(o) { return o.protos.indexOf(proto) >= 0; }).map(function(o) { return o.outside; }),
+			_('Door “{name}” uses this port already.'), _('Door “{name}” uses a port of these.'));
+	});
 	around.firewall.filter(function(s) {
-		return s['.type'] == 'redirect' && on(s) && s.src == zone && within(s.src_dport, range) &&
-			(!s.proto || door.protocols(s).some(function(p) { return p == proto || p == 'all' || p == 'any'; }));
-	}).forEach(function(s) { say(_('Port forward “{name}” takes what arrives there, too.'), s.name || s['.name']); });
-	around.listeners.filter(function(l) { return l.proto == proto && l.port >= range[0] && l.port <= range[1]; })
-		.forEach(function(l) { say(_('{name} of the router listens there.'), l.name); });
-	around.sequences.filter(function(s) { return on(s) && stepIn(s, proto, range); })
-		.forEach(function(s) { say(_('Sequence “{name}” knocks there.'), s.title || s['.name']); });
+		return isOn(s) && (s.src == zone || s.src == '*') && door.forwardProtocols(s).indexOf(proto) >= 0;
+	}).forEach(function(s) {
+		const name = s.name || s['.name'], target = String(s.target || '').toUpperCase();
+
+		if (s['.type'] == 'redirect' && (target == '' || target == 'DNAT')) // without a port it takes all that comes
+			add(name, s.src_dport ? door.forwardRanges(s.src_dport) : ALL, _('Port forward “{name}” takes what arrives there, too.'));
+		if (s['.type'] == 'rule' && target == 'ACCEPT')
+			add(name, door.forwardRanges(s.dest_port), _('Firewall rule “{name}” lets in what arrives there, too.'));
+	});
+	around.listeners.filter(function(l) { return l.proto == proto; }).forEach(function(l) {
+		add(l.name, [ [ l.port, l.port ] ], _('{name} of the router listens there.'));
+	});
+	if (proto == 'tcp')
+		(around.ordered || []).forEach(function(s) { add('', orderedPorts(s), _('Knocks by ports in order arrive there.')); });
+	around.sequences.filter(isOn).forEach(function(s) {
+		add(s.title || s['.name'], steps(s, proto), _('Sequence “{name}” knocks there.'));
+	});
 
 	return out;
 }
 
-// Sentences about one option of section main: 'stun_port', 'ports' or 'spa_port'. main has all of them
-// as they will be.
-function conflicts(option, main, zone, around) {
-	const range = door.portRange(main[option]);
-	const other = { stun_port: 'spa_port', spa_port: 'stun_port' }[option];
+// Ranges of ports from which those of knocks must keep away: what receives there, and the trip wires beside steps.
+function occupied(proto, zone, around) {
+	const wires = around.sequences.filter(isOn).map(function(s) {
+		return steps(s, proto).map(function(r) { return [ r[0] - 1, r[1] + 1 ]; });
+	});
 
-	if (!range || range[0] == 0)
-		return [];
-
-	return (other && main[other] == main[option] ? [ _('Both kinds of UDP knocks have this port.') ] : [])
-		.concat((option != 'spa_port' && range[0] < FIRST_FREE)
-			? [ text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: FIRST_FREE }) ] : [])
-		.concat(users((option == 'ports') ? 'tcp' : 'udp', range, zone, around));
+	return [].concat(...receivers(proto, zone, around).map(function(r) { return r.ranges; }), ...wires);
 }
 
-// Ranges of ports that mean something on this router already, for the generator of steps. around: as of users.
+function isFree(range, occupied) {
+	return !occupied.some(function(r) { return meet(r, range); });
+}
+
+// What collides with one range of ports of option 'stun_port', 'ports' or 'spa_port' of section main, in sentences.
+function collisions(option, range, main, zone, around) {
+	const other = { stun_port: 'spa_port', spa_port: 'stun_port' }[option];
+	const out = [];
+
+	if (other && !isFree(range, reach.words(main[other]).map(door.portRange).filter(Boolean)))
+		out.push(_('Both kinds of UDP knocks have this port.'));
+	if (option != 'spa_port' && range[0] < FIRST_FREE && range[1] != WEB)
+		out.push(text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: FIRST_FREE }));
+
+	return out.concat(receivers((option == 'ports') ? 'tcp' : 'udp', zone, around)
+		.filter(function(r) { return !isFree(range, r.ranges); })
+		.map(function(r) { return text.say((range[0] == range[1]) ? r.sentence : r.ofMany, { name: r.name }); }));
+}
+
+// Sentences about one option of section main, each with its port where there are several. main has all options as they will be.
+function conflicts(option, main, zone, around) {
+	const ranges = reach.words(main[option]).map(door.portRange).filter(function(r) { return r && r[0] != 0; });
+
+	return [].concat(...ranges.map(function(range) {
+		return collisions(option, range, main, zone, around).map(function(sentence) {
+			return (ranges.length == 1) ? sentence : text.say(_('{port}: {sentence}'), { port: range[0], sentence: sentence });
+		});
+	}));
+}
+
+// Ranges of ports that mean something on this router already, for the generator of steps. around: as of receivers.
 function taken(around) {
 	const listened = around.listeners.map(function(l) { return l.port; });
 	const knocked = around.sequences.map(function(s) { return sequence.portsOf([].concat(s.step || [])); });
 	const opened = around.doors.map(function(d) { return door.openings(d).map(function(o) { return o.outside; }); });
 
-	return [ around.main.ports, around.main.stun_port, around.main.spa_port ].concat(listened, ...knocked)
+	return [ around.main.ports, around.main.spa_port ].concat(reach.words(around.main.stun_port), listened, ...knocked)
 		.map(door.portRange).concat(...opened).filter(function(r) { return r != null; });
 }
 
 return baseclass.extend({
 	conflicts: conflicts,
+	occupied: occupied,
+	isFree: isFree,
 	taken: taken
 });

@@ -227,8 +227,10 @@ function forwards(c) {
 	const on = function(s) { return isOn(s.enabled, true); };
 	const out = [];
 
-	if (c.main.stun_port && c.main.stun_port != '0')
-		out.push(row('UDP', c.main.stun_port, _('knocks')));
+	const stun = words(c.main.stun_port).filter(function(port) { return port != '0'; });
+
+	if (stun.length)
+		out.push(row('UDP', stun.join(', '), _('knocks')));
 	if (c.main.ports)
 		out.push(row('TCP', c.main.ports, _('knocks')));
 	c.ordered.forEach(function(p) {

@@ -17,6 +17,7 @@ const LIMITS = {
 	steps: 16,
 	slots: 24 * 256,              // ports in the span of carrier ports
 	ports: 32,                    // ports and ranges of a door
+	stunPorts: 4,                 // ports of UDP knocks
 	moved: 64,                    // ports of ranges that lead to others
 	keyBytes: 32,
 	fwknopKeyBytes: 32,           // at most, as fwknopHmacBytes
@@ -102,6 +103,17 @@ function port(value) {
 		return _('Write a port number from 1 to 65535.');
 
 	return true;
+}
+
+// The ports of UDP knocks; 0 alone switches them off.
+function stunPorts(value) {
+	const words = value.split(/\s+/).filter(Boolean).filter(function(w, i, all) { return all.indexOf(w) == i; });
+	const wrong = words.join() == '0' ? null : words.map(port).find(function(ok) { return ok !== true; });
+
+	if (wrong)
+		return wrong;
+
+	return (words.length > LIMITS.stunPorts) ? text.say(_('At most {n} ports.'), { n: LIMITS.stunPorts }) : true;
 }
 
 // One port, or a range of them.
@@ -361,6 +373,7 @@ return baseclass.extend({
 	name: name,
 	title: title,
 	port: port,
+	stunPorts: stunPorts,
 	doorPorts: doorPorts,
 	insidePorts: insidePorts,
 	doorPort: doorPort,

@@ -187,7 +187,6 @@ function forwards(ctx, main, section) {
 // -> promises, close() }
 function firstUse(ctx) {
 	const root = E('div');
-	const main = plan.main(ctx.main, ctx.where.unknown);
 	const go = function(node) {
 		fill(root, [ node ]);
 
@@ -198,7 +197,23 @@ function firstUse(ctx) {
 	};
 	const first = doorStep(ctx, askClient, ctx.close);
 
+	let drawn = {};
+
+	// Ports of knocks keep away from those of the new door, too. They stay while the door's do, as somebody
+	// may have told them to another router already.
+	function mainBeside(section) {
+		const key = [].concat(section.proto, section.port).join();
+
+		if (drawn.key != key)
+			drawn = { key: key, main: plan.main(ctx.main, ctx.where.unknown, ctx.zone,
+				Object.assign({}, ctx.around, { doors: ctx.around.doors.concat(section) })) };
+
+		return drawn.main;
+	}
+
 	function askClient(section, reserve) {
+		const main = mainBeside(section);
+
 		go(clientStep(ctx, forwards(ctx, main, section), function() { go(first); }, function(title, host) {
 			const client = plan.clientSection(title, [ section['.name'] ], ctx.taken.concat(section['.name']));
 

@@ -44,10 +44,10 @@ function hasClients() {
 }
 
 function doubts(option, main) {
-	const saved = uci.get('latchkey', 'main', option) || '';
+	const saved = reach.words(uci.get('latchkey', 'main', option)), now = reach.words(main[option]);
 	const out = ports.conflicts(option, main, api.outside().zone, api.around());
 
-	if (option != 'spa_port' && saved && main[option] != saved && hasClients())
+	if (option != 'spa_port' && saved.some(function(port) { return port != '0' && now.indexOf(port) < 0; }) && hasClients())
 		out.push(_('Clients that are set up know the old ports: show each of them a new code.'));
 
 	return out;
@@ -150,6 +150,19 @@ function addOthers(s) {
 	grid.choice(o, 'error', _('errors only'));
 }
 
+function addSTUN(s) {
+	const o = s.option(form.Value, 'stun_port', _('UDP ports of knocks'),
+		_('One packet to one of them opens a door. Clients send to all: 443 gets through in networks that let little through. With spaces between; empty switches this kind off.'));
+
+	o.cfgvalue = function(id) { return reach.words(uci.get('latchkey', id, 'stun_port')).join(' '); };
+	o.write = function(id, v) {
+		const words = reach.words(v).filter(function(w, i, all) { return all.indexOf(w) == i; });
+
+		uci.set('latchkey', id, 'stun_port', (words.length > 1) ? words : words[0]);
+	};
+	portField(o, valid.stunPorts);
+}
+
 function renderForm(w) {
 	const m = new form.Map('latchkey', _('Settings'), _('What holds for all doors and clients.'));
 	const s = m.section(form.NamedSection, 'main', 'latchkey');
@@ -163,7 +176,7 @@ function renderForm(w) {
 
 	addName(s, w);
 	addInterfaces(s, w);
-	portField(s.option(form.Value, 'stun_port', _('UDP port of knocks'), _('One packet to this port opens a door. Empty switches this kind off.')), portOrOff);
+	addSTUN(s);
 	portField(s.option(form.Value, 'ports', _('TCP ports of knocks'),
 		_('For networks that let no UDP through: a span of 6144 ports, such as 20480-26623. Empty switches this kind off.')), valid.span);
 	portField(s.option(form.Value, 'spa_port', _('UDP port of fwknop'),
