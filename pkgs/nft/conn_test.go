@@ -124,6 +124,22 @@ func TestOpen_looks_again_at_what_somebody_changed(t *testing.T) {
 	}
 }
 
+// TestOpen_keeps_its_connection_when_somebody_else_was_quicker: to close one takes the kernel as long as to free
+// what others deleted, in which whoever goes on is quicker again.
+func TestOpen_keeps_its_connection_when_somebody_else_was_quicker(t *testing.T) {
+	script, f := enter(t, nas)
+	was := f.conn
+	for n := range 3 {
+		if err := f.Open(time.Now(), minute(n)); err != nil {
+			t.Fatal(err)
+		}
+		script("add table inet another\ndelete table inet another\n")
+	}
+	if f.conn != was {
+		t.Error("it has another connection than at first")
+	}
+}
+
 // TestConn_counts_generations_as_the_kernel_does, else each change would be tried twice.
 func TestConn_counts_generations_as_the_kernel_does(t *testing.T) {
 	_, f := enter(t, nas)

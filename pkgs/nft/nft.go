@@ -33,7 +33,7 @@ const chunk = 500
 
 // tries is how often a change is begun again after an error that may pass, see passes. It takes less
 // than a millisecond each time, or as long as somebody else's transaction: whoever loads one after the
-// other leaves only the moments between them, and a busy machine misses most of these.
+// other leaves only the moments between them, of which the second is enough unless the machine does something else then.
 const tries = 100
 
 // Config is what a Firewall works on.
@@ -297,7 +297,9 @@ func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWr
 // try is one try of steadily. If it has to look at everything anew, it waits for transactions of others
 // before, and where something is missing also after it.
 // After an error that is none of the kernel's good answers, replies may be unread: the next try gets a
-// new connection.
+// new connection. That somebody else was quicker is a good answer, and another connection would make it come again:
+// to close one takes the kernel as long as to free what others deleted (nft_rcv_nl_event), 10 to 25 ms, and who loads one
+// ruleset after the other has loaded the next one by then.
 func (f *Firewall) try(do func(c *conn) error, fresh bool) error {
 	c, err := f.dial()
 	if err != nil {
@@ -312,7 +314,11 @@ func (f *Firewall) try(do func(c *conn) error, fresh bool) error {
 	if missing(err) && fresh {
 		err = cmp.Or(c.wait(), err)
 	}
-	if err != nil && !isReason(err) {
+	switch {
+	case err == nil, isReason(err):
+	case errors.Is(err, unix.ERESTART):
+		c.sure = false
+	default:
 		_ = c.Close()
 		f.conn = nil
 	}
