@@ -92,6 +92,27 @@ func (r *reader) adviseDoors() {
 		if !r.opened(d.v.Name) {
 			r.warn(d.at, "", "is opened by nobody: no client that may knock now, and no sequence, names it")
 		}
+		r.adviseWidth(d)
+	}
+}
+
+// adviseWidth tells who else a knock lets in to a service that strangers try to break into wherever they reach it.
+func (r *reader) adviseWidth(d *place[doorSection]) {
+	if !slices.Contains([]string{"rdp", "smb", "vnc"}, d.v.Service) {
+		return
+	}
+	for _, six := range []bool{false, true} {
+		if !d.v.Wide(six) || !d.v.ServesFamily(six) {
+			continue
+		}
+		option, width, all := "width4", d.v.Width4, MaxWidth4
+		if six {
+			option, width, all = "width6", d.v.Width6, MaxWidth6
+		}
+		p := aboutOption(d.at, option, fmt.Sprintf("lets in whoever has the same first %d bits as a knock's sender, and strangers break into %s where they can: leave it at %d",
+			width, d.v.Service, all))
+		p.Advice = true
+		r.doubt(p)
 	}
 }
 
