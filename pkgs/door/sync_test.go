@@ -53,8 +53,8 @@ func TestSync_has_one_element_for_two_grants_of_an_address(t *testing.T) {
 	if _, _, err := b.Sync(noon); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the longer is the first", map[netip.Addr]time.Duration{four: 30 * time.Minute}, fw.Elements(noon, "nas"))
-	same(t, "the longer is the second", map[netip.Addr]time.Duration{four: 50 * time.Second}, fw.Elements(noon, "web"))
+	same(t, "the longer is the first", map[netip.Prefix]time.Duration{alone(four): 30 * time.Minute}, fw.Elements(noon, "nas"))
+	same(t, "the longer is the second", map[netip.Prefix]time.Duration{alone(four): 50 * time.Second}, fw.Elements(noon, "web"))
 	same(t, "calls", []string{"sync 2 doors 2 grants"}, fw.Calls())
 }
 
@@ -78,8 +78,8 @@ func TestOpen_without_a_set_is_pending(t *testing.T) {
 		t.Fatalf("unserved %v, error %v", unserved, err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "grants", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(now))
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
+	same(t, "grants", []door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute)}}, b.Grants(now))
+	same(t, "what is left is in force", map[netip.Prefix]time.Duration{alone(four): 6 * time.Minute}, fw.Elements(now, "nas"))
 }
 
 func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
@@ -96,7 +96,7 @@ func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
 	}
 	same(t, "unserved", why, tell(unserved))
 	same(t, "the grant is not in force, and says so",
-		[]door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
+		[]door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
 	if _, unserved, _ := b.Sync(noon); len(unserved) > 0 {
 		t.Errorf("told twice: %v", unserved)
 	}
@@ -119,7 +119,7 @@ func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
+	same(t, "what is left is in force", map[netip.Prefix]time.Duration{alone(four): 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
 }
 
 // scripted is a firewall that says what a test wants.
@@ -129,15 +129,15 @@ type scripted struct {
 	broken   error           // said by Open
 }
 
-func (s *scripted) Sync(time.Time, []string, []door.Grant) ([]door.Unserved, error) {
+func (s *scripted) Sync(time.Time, []door.Door, []door.Grant) ([]door.Unserved, error) {
 	return s.unserved, nil
 }
 
-func (s *scripted) Open(now time.Time, g door.Grant) error {
+func (s *scripted) Open(now time.Time, d door.Door, g door.Grant) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	return s.Fake.Open(now, g)
+	return s.Fake.Open(now, d, g)
 }
 
 // startScripted returns a book with the door nas, ready.
@@ -238,7 +238,7 @@ func TestOpen_of_a_door_for_one_family(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(noon))
+	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute)}}, b.Grants(noon))
 }
 
 func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
@@ -252,6 +252,6 @@ func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
 	if len(ready)+len(unserved) > 0 || err != nil {
 		t.Errorf("ready %q, unserved %v, error %v", ready, unserved, err)
 	}
-	same(t, "nas", map[netip.Addr]time.Duration{four: 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
-	same(t, "web", map[netip.Addr]time.Duration{six: 20 * time.Second}, fw.Elements(now, "web"))
+	same(t, "nas", map[netip.Prefix]time.Duration{alone(four): 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
+	same(t, "web", map[netip.Prefix]time.Duration{alone(six): 20 * time.Second}, fw.Elements(now, "web"))
 }
