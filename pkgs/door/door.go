@@ -39,7 +39,8 @@ func (d Door) Wide(six bool) bool {
 // as the door says, or the address alone. Two of them are the same, or have no address in common.
 //
 // In 64:ff9b::/32 (NAT64: RFC 6052, RFC 8215) and 2001::/32 (Teredo: RFC 4380) the last bits are an address of
-// IPv4, and the first ones the same for everybody: there, each address stands for itself.
+// IPv4, and the first ones the same for everybody: there, each address stands for itself. Translators with a prefix of
+// their own (RFC 6052, 2.2) cannot be told from other networks: with 96 bits or less, one grant behind such a one is for all of IPv4.
 func (d Door) Network(a netip.Addr) netip.Prefix {
 	a = plain(a)
 	width, all := d.width(a.Is6())
