@@ -38,8 +38,9 @@ type System struct {
 	Rules   func() (func(door string, six, wide bool) bool, error)
 	Capture Capture
 	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
-	// "the router", "the network at lan"; "" = it may come from outside. nil = that is never known.
-	Home        func(devices []string, a netip.Addr) string
+	// "the router", "the network at lan"; "" = it may come from outside. An error says that it is not known now.
+	// nil = nobody is ever known to be inside.
+	Home        func(devices []string, a netip.Addr) (string, error)
 	Inside      Capture   // of the devices inside; nil = knocks from there are not recognised
 	Strangers   Strangers // nil = there is no radar
 	Memory      Memory

@@ -3,6 +3,7 @@
 package daemon_test
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -137,11 +138,12 @@ func TestSessionsOfANetworkEndWithItsGrant(t *testing.T) {
 // Somebody inside whose address is in the network of a grant came by no door: his sessions go on.
 func TestSessionsFromInsideOutliveANetworksGrant(t *testing.T) {
 	r := newWideRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
-	r.home = func(_ []string, a netip.Addr) string {
+	var fails error
+	r.home = func(_ []string, a netip.Addr) (string, error) {
 		if netip.MustParsePrefix("203.0.113.96/28").Contains(a) {
-			return "the network at lan"
+			return "the network at lan", fails
 		}
-		return ""
+		return "", fails
 	}
 	d, err := daemon.New(r.system())
 	if err != nil {
@@ -153,6 +155,23 @@ func TestSessionsFromInsideOutliveANetworksGrant(t *testing.T) {
 	r.knockNAS(phone, seal.Body{Close: true})
 	if got, want := r.left(), "203.0.113.99 at 203.0.113.1:2222"; got != want || r.newest().Sessions != 1 {
 		t.Errorf("left are %q, want %q; told %+v", got, want, r.newest())
+	}
+
+	// While it is not known who is inside, nobody's sessions end, and it is told.
+	fails = errors.New("netlink broke")
+	r.knockNAS(phone, seal.Body{}) // counts all the same
+	r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain), toWeb(phone, "8443")}
+	r.now = r.now.Add(10 * time.Minute)
+	r.Tick()
+	trouble := slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: netlink broke" })
+	if n := len(r.sessions.list); n != 3 || r.Status().Cut != fails.Error() || !trouble || r.open("nas") != "" {
+		t.Errorf("%d sessions go on, want 3; status says %q; told %+v", n, r.Status().Cut, r.told())
+	}
+	fails = nil
+	r.knockNAS(phone, seal.Body{})
+	r.knockNAS(phone, seal.Body{Close: true})
+	if s := r.Status(); s.Cut != "" || r.newest().Sessions != 1 {
+		t.Errorf("status still says %q; told %+v", s.Cut, r.newest())
 	}
 }
 

@@ -87,8 +87,8 @@ type rig struct {
 	fw       *doortest.Fake
 	memory   *memory
 	sessions sessions
-	home     func(devices []string, a netip.Addr) string // nil = nobody's is known
-	text     string                                      // of the configuration
+	home     func(devices []string, a netip.Addr) (string, error) // nil = nobody's is known
+	text     string                                               // of the configuration
 	now      time.Time
 	synced   bool
 	filter   wire.Filter

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -72,26 +73,33 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 	if !alike {
 		from = netip.Prefix{}
 	}
+	var unknown error // why some were spared
 	_, err = d.sys.Sessions.End(from, func(s door.Session) bool {
 		has := func(f door.Flow) bool { return f.Has(s) }
 		i := slices.IndexFunc(flows, has)
 		if i < 0 || slices.ContainsFunc(others, has) {
 			return false
 		}
-		if !flows[i].From.IsSingleIP() && d.whose(s.From.Addr()) != "" {
-			return false // somebody inside has an address of that network; he came by no door
+		if !flows[i].From.IsSingleIP() {
+			// Somebody inside may have an address of that network; he came by no door.
+			if whose, err := d.whose(s.From.Addr()); whose != "" || err != nil {
+				unknown = cmp.Or(unknown, err)
+				return false
+			}
 		}
 		if !s.Over {
 			counts[i]++
 		}
 		return true
 	})
+	if err != nil {
+		clear(counts)
+	}
+	err = cmp.Or(err, unknown)
 	d.tellFailing(now, "cut", err)
+	d.uncut = ""
 	if err != nil {
 		d.uncut = err.Error()
-		clear(counts)
-	} else {
-		d.uncut = ""
 	}
 	return counts, err
 }
