@@ -139,8 +139,8 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 }
 
 // closeAll closes a door because the owner says so; an invalid address stands for all. With cut it
-// ends their sessions, too, whatever the door's option says, and those of a network whose grant is
-// over already.
+// ends their sessions, too, whatever the door's option says, and those of a network, or of a single address, whose
+// grant is over already.
 func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -161,7 +161,11 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 		list = append(list, t)
 	}
 	if r.Cut && err == nil && len(grants) == 0 && a.IsValid() {
-		over := []door.Grant{{Door: r.Door, Network: grantsOf(d.policy.doors[r.Door]).Network(a), Until: now, Knock: "control"}}
+		n := netip.PrefixFrom(a, a.BitLen())
+		if strings.Contains(r.Address, "/") {
+			n = grantsOf(d.policy.doors[r.Door]).Network(a)
+		}
+		over := []door.Grant{{Door: r.Door, Network: n, Until: now, Knock: "control"}}
 		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
 			t := tellGrant(now, over[0])
 			t.Sessions = counts[0]

@@ -175,6 +175,29 @@ func TestSessionsFromInsideOutliveANetworksGrant(t *testing.T) {
 	}
 }
 
+// Who ends the sessions of an address at a door that is closed ends those of nobody else in its network.
+func TestCloseWithCutOfAnAddressWithoutAGrant(t *testing.T) {
+	for _, tt := range []struct{ address, told, left string }{
+		{"203.0.113.7", "203.0.113.7", "203.0.113.99 at 203.0.113.1:2222"},
+		{"::ffff:203.0.113.7", "203.0.113.7", "203.0.113.99 at 203.0.113.1:2222"},
+		{"203.0.113.0/24", "203.0.113.0/24", ""},
+	} {
+		r := newWideRig(t, home)
+		r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)}
+		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).([]control.Grant)
+		if len(list) != 1 || list[0].Address != tt.told || r.newest().Address != tt.told || r.left() != tt.left {
+			t.Errorf("%s: the answer is %+v, the event %+v, left are %q", tt.address, list, r.newest(), r.left())
+		}
+		// A grant is closed as a whole, and its sessions with it.
+		r.ask(t, control.Request{Method: "open", Door: "nas", Address: phone.String()})
+		r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)}
+		list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).([]control.Grant)
+		if len(list) != 1 || list[0].Sessions != 2 || list[0].Address != "203.0.113.0/24" || r.left() != "" {
+			t.Errorf("%s, with a grant: the answer is %+v, left are %q", tt.address, list, r.left())
+		}
+	}
+}
+
 // Grants of another width end at a reload, each with an event of its own that says why, and their sessions do what
 // the door says; a knock never takes or shortens what somebody else has.
 func TestReloadWithAnotherWidth(t *testing.T) {
