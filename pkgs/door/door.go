@@ -105,6 +105,7 @@ type Firewall interface {
 	// ErrFamily if it has one for the other family only, and ErrWrongSet if either is of the wrong kind.
 	// A network that has addresses in common with one that is there, and is not the same, is an error.
 	Open(now time.Time, d Door, g Grant) error
-	// Close ends a grant of a door. Closing one that is not there is no error.
+	// Close ends a grant of a door, and takes out what somebody else put there that has addresses in common with
+	// its network, whole: a Sync is to follow then. Closing one that is not there is no error.
 	Close(d Door, n netip.Prefix) error
 }

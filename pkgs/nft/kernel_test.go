@@ -328,6 +328,47 @@ func TestSync_takes_apart_what_nft_merged(t *testing.T) {
 		"they are taken out and apart again at once")
 }
 
+// An owner's close is done even where nft has made one range of a grant and others, whose grants a Sync puts back.
+func TestClose_of_what_nft_merged(t *testing.T) {
+	d := door.Door{Name: "nas", Width4: 24, Width6: 64}
+	type step struct{ n, beside, by string }
+	for _, s := range []step{
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.3.0/24 timeout 1m"},
+		{"192.0.3.0/24", "192.0.2.0/24", "192.0.2.0/24 timeout 1m"},
+		{"192.0.3.0/24", "192.0.2.0/24", "192.0.0.0/22 timeout 1m"},
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.2.128-192.0.5.255"},
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.1.0-192.0.2.7 timeout 1m"},
+		{"192.0.2.0/24", "203.0.113.0/24", "192.0.1.0/24 timeout 1m, 192.0.3.0/24 timeout 1m"},
+		{"255.255.255.0/24", "192.0.3.0/24", "128.0.0.0/1 timeout 1m"},
+		{"2001:db8:0:1::/64", "2001:db8:0:2::/64", "2001:db8:0:2::/64 timeout 1m, 2001:db8::/64 timeout 1m"},
+	} {
+		fw := startOf(t, true)
+		n, beside := netip.MustParsePrefix(s.n), netip.MustParsePrefix(s.beside)
+		set := nft.SetName("nas", n.Addr().Is6(), true)
+		both := []door.Grant{{Door: "nas", Network: n, Until: time.Now().Add(time.Hour)}, {Door: "nas", Network: beside, Until: time.Now().Add(time.Hour)}}
+		if _, err := fw.Sync(time.Now(), []door.Door{d}, both); err != nil {
+			t.Fatal(err)
+		}
+		script(t, "add element inet fw4 "+set+" { "+s.by+" }\n")
+		awaitChange(t, fw, s.by)
+		if err := fw.Close(d, n); err != nil {
+			t.Errorf("close of %s merged with %s: %v", n, s.by, err)
+		}
+		out, _ := exec.Command("nft", "get", "element", "inet", "fw4", set, "{ "+n.Addr().Next().String()+" }").CombinedOutput()
+		if strings.Contains(string(out), "elements") {
+			t.Errorf("%s merged with %s is still let in:\n%s", n, s.by, out)
+		}
+		awaitChange(t, fw, "a close that took out others, too")
+		if _, err := fw.Sync(time.Now(), []door.Door{d}, both[1:]); err != nil {
+			t.Fatal(err)
+		}
+		if left := list(t, set); len(left) != 1 || left[beside] < 50*time.Minute {
+			t.Errorf("%s merged with %s: left are %v", n, s.by, left)
+		}
+		expectQuiet(t, fw, "after the sync")
+	}
+}
+
 // rules is a script of many rules, for a notification that is larger than a socket's buffer.
 func rules(n int) string {
 	var b strings.Builder

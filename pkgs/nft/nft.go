@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,16 +113,39 @@ func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
 }
 
 // Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
-func (f *Firewall) Close(d door.Door, n netip.Prefix) error {
-	return f.change(d.Name, func(c *conn) error {
-		six := n.Addr().Is6()
-		wide := d.Wide(six)
-		is, wrong, err := c.find(d.Name, six, wide)
-		if err != nil || !is || wrong != nil {
+//
+// Where somebody else put ranges into the set that have addresses in common with the network, such as one that nft
+// merged with it, Close takes them out. What else they let in, a Sync has to put back: Changed tells.
+func (f *Firewall) Close(d door.Door, n netip.Prefix) (err error) {
+	six := n.Addr().Is6()
+	wide := d.Wide(six)
+	set, e := SetName(d.Name, six, wide), newElement(n, wide)
+	for more, ranges := true, false; more; {
+		err = f.change(d.Name, func(c *conn) error {
+			more = false
+			is, wrong, err := c.find(d.Name, six, wide)
+			if err != nil || !is || wrong != nil {
+				return err
+			}
+			gone := []element{e}
+			if ranges {
+				if gone, err = c.elements(set, wide); err != nil {
+					return err
+				}
+				gone = slices.DeleteFunc(gone, func(x element) bool { return !x.meets(e) })
+			}
+			var changes []change
+			changes, more = cut([]change{{set: set, gone: gone}})
+			return c.commit(changes)
+		})
+		switch {
+		case errors.Is(err, unix.EEXIST) && wide && !ranges: // what the kernel says of ranges that overlap
+			more, ranges = true, true
+		case err != nil:
 			return err
 		}
-		return c.commit([]change{{set: SetName(d.Name, six, wide), gone: []element{newElement(n, wide)}}})
-	})
+	}
+	return err
 }
 
 // change is steadily for one grant. An error may hide that the kernel did what it was asked for, when

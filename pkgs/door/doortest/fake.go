@@ -4,6 +4,7 @@ package doortest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -231,6 +232,6 @@ func (f *Fake) Close(d door.Door, n netip.Prefix) error {
 	if f.fail != nil {
 		return f.fail
 	}
-	delete(f.sets[of(d, n)], n)
+	maps.DeleteFunc(f.sets[of(d, n)], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
 	return nil
 }

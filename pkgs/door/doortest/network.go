@@ -101,6 +101,11 @@ func testOverlap(t *testing.T, e *rig) {
 		t.Errorf("%s was opened around %s", e.four, part)
 	}
 	expect(t, e, "nas", lefts{part: time.Minute})
+	if err := e.Close(e.nas, e.four); err != nil {
+		t.Errorf("close of %s, around %s: %v", e.four, part, err)
+	}
+	expect(t, e, "nas", nil)
+	open(t, e, e.nas, part, time.Minute)
 	// Sync has the whole book, and so the last word.
 	if _, err := e.Sync(e.Now(), []door.Door{e.nas}, []door.Grant{grant(e, "nas", e.four, time.Hour)}); err != nil {
 		t.Fatal(err)
