@@ -194,6 +194,9 @@ func (b *Book) place(now time.Time, g *Grant) error {
 			b.reasons[g.Door] = err
 		}
 		return nil
+	case errors.Is(err, ErrFamily) && !g.Since.IsZero(): // its set went away, and may come back
+		g.Pending = true
+		return nil
 	case err != nil:
 		return err // what was pending still is
 	}
@@ -277,7 +280,7 @@ func (b *Book) CloseOwn(now time.Time, door string, address netip.Addr, holder s
 	} else {
 		err = b.fw.Close(d, at.network)
 	}
-	if err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrWrongSet) {
+	if err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrFamily) && !errors.Is(err, ErrWrongSet) {
 		return Grant{}, false, still, fmt.Errorf("door %q to %s: %w", at.door, Name(at.network), err)
 	}
 	delete(b.grants, at)
@@ -326,7 +329,12 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 	all, err := b.fw.Sync(now, doors, b.elements(now))
 	errs := []error{err}
 	reasons := make(map[string]error, len(b.doors))
+	lacks := map[string]int{} // by door: the one family for which there is no set
 	for _, u := range all {
+		if u.Family != 0 {
+			lacks[u.Door] = u.Family
+			continue
+		}
 		reasons[u.Door] = u.Reason
 	}
 	for name := range b.doors {
@@ -335,15 +343,15 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 		switch b.reasons[name] = is; {
 		case known && alike(is, was):
 		case is != nil:
-			unserved = append(unserved, Unserved{name, is})
+			unserved = append(unserved, Unserved{Door: name, Reason: is})
 		default:
 			ready = append(ready, name)
 		}
 	}
 	for at, g := range b.grants {
 		switch {
-		case b.reasons[at.door] != nil:
-			g.Pending = true
+		case b.reasons[at.door] != nil, lacks[at.door] == family(at.network) && !g.Since.IsZero():
+			g.Pending = true // what was in force once is again when its set is there
 		case g.Pending && now.Before(g.Until):
 			// It may be of the family for which the door turns out to have no set.
 			if err := b.place(now, g); errors.Is(err, ErrFamily) {
@@ -404,11 +412,19 @@ func (b *Book) Unserved() []Unserved {
 			why = ErrPending
 		}
 		if why != nil {
-			list = append(list, Unserved{name, why})
+			list = append(list, Unserved{Door: name, Reason: why})
 		}
 	}
 	arrangeUnserved(list)
 	return list
+}
+
+// family returns of which family a network is: 4 or 6.
+func family(n netip.Prefix) int {
+	if n.Addr().Is4() {
+		return 4
+	}
+	return 6
 }
 
 // plain returns the form of an address that the sets are keyed by: no IPv4 in IPv6, no zone.

@@ -67,7 +67,7 @@ type Grant struct {
 	Until   time.Time
 	Client  string // who knocked; "" for the owner at the router
 	Knock   string // how: "sequence NAME", "message stun", "fwknop", "control"
-	Pending bool   // not in force: the firewall cannot serve this door yet
+	Pending bool   // not in force: the firewall cannot serve this door yet, or has no set for the family any more
 
 	Share string // as in Ask
 }
@@ -87,17 +87,19 @@ var ErrFamily = errors.New("the door is not for this family of addresses")
 // than the network of a grant, or for longer. The text says which set it is and how it must be.
 var ErrWrongSet = errors.New("wrong kind of set")
 
-// Unserved is a door that the firewall cannot serve: nothing of it is in force.
+// Unserved is a door that the firewall cannot serve: nothing of it is in force. Or, of one family, grants are not.
 type Unserved struct {
 	Door   string
-	Reason error // wraps ErrPending or ErrWrongSet
+	Reason error // wraps ErrPending or ErrWrongSet; of one family, ErrFamily or ErrWidth
+	Family int   // 4 or 6, where that is the only one; 0 = the door
 }
 
 // Firewall stores grants where the kernel enforces and ends them. It never decides.
 type Firewall interface {
 	// Sync makes the firewall hold exactly these grants for exactly these doors, each for what
 	// is left of it at now, and returns the doors that it cannot serve: those that have no
-	// set at all, and those with one that is of the wrong kind, which it does not touch.
+	// set at all, and those with one that is of the wrong kind, which it does not touch. It also returns
+	// those of which it has no set for one family, if there are grants of that one.
 	// Of a door that was wide before, or was not, nothing is left of that.
 	Sync(now time.Time, doors []Door, grants []Grant) (unserved []Unserved, err error)
 	// Open adds a grant of a door, or sets a new end for one that is there. It wraps ErrPending if

@@ -29,6 +29,7 @@ func TestCloseOwn_of_a_door_that_the_firewall_cannot_serve(t *testing.T) {
 	for name, spoil := range map[string]func(*doortest.Fake){
 		"without a set":   func(fw *doortest.Fake) { fw.DropSets("nas") },
 		"of a wrong kind": func(fw *doortest.Fake) { fw.Spoil("nas", false) },
+		"of one family":   func(fw *doortest.Fake) { fw.DropFamily("nas", false) },
 	} {
 		b, fw := start(t, door.Limits{})
 		mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "phone"})
@@ -254,4 +255,40 @@ func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
 	}
 	same(t, "nas", map[netip.Prefix]time.Duration{alone(four): 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
 	same(t, "web", map[netip.Prefix]time.Duration{alone(six): 20 * time.Second}, fw.Elements(now, "web"))
+}
+
+// A grant is in force as long as the firewall has a set for its family; the other family's is no matter of it.
+func TestSync_of_a_grant_whose_set_goes_away(t *testing.T) {
+	for _, a := range []netip.Addr{four, six} {
+		b, fw := start(t, door.Limits{})
+		g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a})
+		kept := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: map[netip.Addr]netip.Addr{four: six, six: four}[a]})
+		for _, gone := range []bool{true, false, true, false} {
+			if gone {
+				fw.DropFamily("nas", a.Is6())
+			} else {
+				fw.MakeSets("nas")
+			}
+			for range 2 {
+				ready, unserved, err := b.Sync(noon)
+				if len(ready)+len(unserved)+len(b.Unserved()) > 0 || err != nil {
+					t.Errorf("%s gone %v: ready %q, unserved %v, %v, error %v", a, gone, ready, unserved, b.Unserved(), err)
+				}
+				for _, has := range b.Grants(noon) {
+					if want := gone && has.Network == g.Network; has.Pending != want || !has.Since.Equal(kept.Since) {
+						t.Errorf("%s gone %v: grant %+v, want pending %v", a, gone, has, want)
+					}
+				}
+			}
+			want := map[netip.Prefix]time.Duration{g.Network: 10 * time.Minute, kept.Network: 10 * time.Minute}
+			if gone {
+				delete(want, g.Network)
+				// Who knocks again meanwhile waits, too.
+				if again, extended, err := b.Open(noon, door.Ask{Door: "nas", Address: a}); err != nil || !extended || !again.Pending {
+					t.Errorf("knock at %s: %+v, extended %v, error %v", a, again, extended, err)
+				}
+			}
+			same(t, "in force", want, fw.Elements(noon, "nas"))
+		}
+	}
 }

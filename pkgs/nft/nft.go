@@ -170,18 +170,18 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 	}
 	var errs []error
 	for _, d := range doors {
-		reason, err := f.syncDoor(now, d, grants)
+		u, err := f.syncDoor(now, d, grants)
 		if err != nil {
 			errs = append(errs, err) // one door's trouble must not keep the others from being right
-		} else if reason != nil {
-			unserved = append(unserved, door.Unserved{Door: d.Name, Reason: reason})
+		} else if u.Reason != nil {
+			unserved = append(unserved, u)
 		}
 	}
 	return unserved, errors.Join(errs...)
 }
 
-// syncDoor makes the sets of a door hold what they should. The reason is why they cannot.
-func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (reason, err error) {
+// syncDoor makes the sets of a door hold what they should. What it returns has a reason if they cannot.
+func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (u door.Unserved, err error) {
 	for more := true; more && err == nil; {
 		err = f.steadily(d.Name, func(c *conn) error {
 			sets, err := c.look(d)
@@ -189,7 +189,13 @@ func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (re
 				return err
 			}
 			var changes []change
-			for _, six := range []bool{false, true} {
+			u = door.Unserved{Door: d.Name}
+			why := sets.reason
+			for i, six := range []bool{false, true} {
+				wanted := elementsFor(now, d.Name, six, d.Wide(six), grants)
+				if lacks := sets.lacks[i]; lacks != nil && why == nil && len(wanted) > 0 { // the other family has a set
+					why, u.Family = lacks, 4+2*i
+				}
 				for _, wide := range []bool{false, true} {
 					is, wrong, err := c.find(d.Name, six, wide)
 					if err != nil {
@@ -205,7 +211,7 @@ func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (re
 					}
 					var want []element
 					if sets.reason == nil && wide == d.Wide(six) { // else the door was, or was not, wide before
-						want = elementsFor(now, d.Name, six, wide, grants)
+						want = wanted
 					}
 					gone, fresh := difference(have, want)
 					changes = append(changes, change{set, gone, fresh})
@@ -215,13 +221,13 @@ func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (re
 			if err := c.commit(changes); err != nil {
 				return err
 			}
-			return sets.reason
+			return why
 		})
 		if isReason(err) {
-			reason, err = err, nil
+			u.Reason, err = err, nil
 		}
 	}
-	return reason, err
+	return u, err
 }
 
 // change is what is to be different in a set.

@@ -205,10 +205,35 @@ func testFamily(t *testing.T, e *rig) {
 		t.Errorf("close without a set: %v", err)
 	}
 	grants := []door.Grant{grant(e, "nas", e.four, time.Minute), grant(e, "nas", e.six, time.Minute)}
-	if unserved, err := e.Sync(e.Now(), []door.Door{e.nas, e.web}, grants); err != nil || len(unserved) != 0 {
-		t.Errorf("sync: unserved %v, error %v", unserved, err)
-	}
+	expectLack(t, e, []door.Door{e.nas, e.web}, grants, 6, door.ErrFamily)
+	expectLack(t, e, []door.Door{e.nas, e.web}, grants[:1], 0, nil) // nobody is there whom it concerns
 	expect(t, e, "nas", lefts{e.four: time.Minute})
+
+	// The other one goes, with what is in force.
+	e.MakeSets(t, "nas")
+	expectLack(t, e, []door.Door{e.nas, e.web}, grants, 0, nil)
+	e.DropFamily(t, "nas", false)
+	for range 2 {
+		expectLack(t, e, []door.Door{e.nas, e.web}, grants, 4, door.ErrFamily)
+		expect(t, e, "nas", lefts{e.six: time.Minute})
+	}
+	e.MakeSets(t, "nas")
+	expectLack(t, e, []door.Door{e.nas, e.web}, grants, 0, nil)
+	expect(t, e, "nas", lefts{e.four: time.Minute, e.six: time.Minute})
+}
+
+// expectLack fails the test unless a Sync says that the door nas has no set for one family and why; 0 is none.
+func expectLack(t *testing.T, e *rig, doors []door.Door, grants []door.Grant, family int, why error) {
+	t.Helper()
+	unserved, err := e.Sync(e.Now(), doors, grants)
+	switch {
+	case err != nil:
+		t.Errorf("sync: %v", err)
+	case family == 0 && len(unserved) > 0:
+		t.Errorf("sync: unserved %v", unserved)
+	case family != 0 && (len(unserved) != 1 || unserved[0].Door != "nas" || unserved[0].Family != family || !errors.Is(unserved[0].Reason, why)):
+		t.Errorf("sync: unserved %v, want family %d: %v", unserved, family, why)
+	}
 }
 
 func testReopen(t *testing.T, e *rig) {

@@ -113,6 +113,14 @@ func (f *Fake) refusal(d door.Door) error {
 	return nil
 }
 
+// lack is why a set of a door that can be served is not there.
+func (f *Fake) lack(s set) error {
+	if f.sets[set{s.door, s.six, !s.wide}] != nil {
+		return fmt.Errorf("door %s: %w", s.door, door.ErrWidth)
+	}
+	return fmt.Errorf("door %s: %w", s.door, door.ErrFamily)
+}
+
 // Fail makes every call from now on fail with err; nil ends that.
 func (f *Fake) Fail(err error) {
 	f.mu.Lock()
@@ -184,13 +192,26 @@ func (f *Fake) Sync(now time.Time, doors []door.Door, grants []door.Grant) (unse
 			}
 		}
 		why := f.refusal(d)
+		var lacks *door.Unserved
 		if why != nil {
 			unserved = append(unserved, door.Unserved{Door: d.Name, Reason: why})
 		}
 		for _, g := range grants {
-			if has := f.sets[of(d, g.Network)]; g.Door == d.Name && has != nil && why == nil && now.Before(g.Until) {
-				has[g.Network] = g.Until
+			if g.Door != d.Name || why != nil || !now.Before(g.Until) {
+				continue
 			}
+			s := of(d, g.Network)
+			if has := f.sets[s]; has != nil {
+				has[g.Network] = g.Until
+			} else {
+				lacks = &door.Unserved{Door: d.Name, Reason: f.lack(s), Family: 4}
+				if s.six {
+					lacks.Family = 6
+				}
+			}
+		}
+		if lacks != nil {
+			unserved = append(unserved, *lacks)
 		}
 	}
 	return unserved, nil
@@ -208,12 +229,9 @@ func (f *Fake) Open(now time.Time, d door.Door, g door.Grant) error {
 		return why
 	}
 	s := of(d, g.Network)
-	has, other := f.sets[s], f.sets[set{s.door, s.six, !s.wide}]
-	switch {
-	case has == nil && other != nil:
-		return fmt.Errorf("door %s: %w", g.Door, door.ErrWidth)
-	case has == nil:
-		return fmt.Errorf("door %s: %w", g.Door, door.ErrFamily)
+	has := f.sets[s]
+	if has == nil {
+		return f.lack(s)
 	}
 	for n, until := range has {
 		if n != g.Network && n.Overlaps(g.Network) && now.Before(until) {

@@ -176,17 +176,25 @@ func testWidenSix(t *testing.T, env Env) {
 		t.Errorf("close before there is a set of the new width: %v", err)
 	}
 	for range 2 {
-		if unserved, err := e.Sync(e.Now(), []door.Door{d}, grants); err != nil || len(unserved) != 0 {
-			t.Errorf("sync: unserved %v, error %v", unserved, err)
-		}
+		expectLack(t, e, []door.Door{d}, grants, 6, door.ErrWidth)
 		expect(t, e, "nas", lefts{e.four: time.Minute})
 	}
 	env.Widen(true)
 	e.MakeSets(t, "nas")
 	open(t, e, d, six, time.Minute)
-	if unserved, err := e.Sync(e.Now(), []door.Door{d}, grants); err != nil || len(unserved) != 0 {
-		t.Errorf("sync: unserved %v, error %v", unserved, err)
-	}
+	expectLack(t, e, []door.Door{d}, grants, 0, nil)
+	expect(t, e, "nas", lefts{six: time.Minute})
+	env.Widen(false)
+	expect(t, e, "nas", lefts{e.four: time.Minute})
+
+	// The set of a grant in force goes away.
+	e.DropFamily(t, "nas", true)
+	env.Widen(true)
+	e.DropFamily(t, "nas", true)
+	expectLack(t, e, []door.Door{d}, grants, 6, door.ErrFamily)
+	expect(t, e, "nas", nil)
+	e.MakeSets(t, "nas")
+	expectLack(t, e, []door.Door{d}, grants, 0, nil)
 	expect(t, e, "nas", lefts{six: time.Minute})
 	env.Widen(false)
 	expect(t, e, "nas", lefts{e.four: time.Minute})
