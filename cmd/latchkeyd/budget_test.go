@@ -145,7 +145,7 @@ func startPairs(t *testing.T, program string, n int) (d *latchkeydProcess, resid
 		fmt.Fprintf(&config, "config door 'door%d'\n\toption port '%d'\nconfig client 'phone%d'\n\toption key '%s'\n\tlist door 'door%d'\n", i, 10_000+i, i, key.Text(), i)
 		for _, six := range []bool{false, true} {
 			kind := map[bool]string{false: "ipv4_addr", true: "ipv6_addr"}[six]
-			fmt.Fprintf(&sets, "add set inet fw4 %s { type %s; flags timeout; }\n", nft.SetName(fmt.Sprintf("door%d", i), six), kind)
+			fmt.Fprintf(&sets, "add set inet fw4 %s { type %s; flags timeout; }\n", nft.SetName(fmt.Sprintf("door%d", i), six, false), kind)
 		}
 	}
 	d = &latchkeydProcess{t: t, program: program, dir: t.TempDir()}

@@ -23,6 +23,8 @@ import (
 // comes where %s is.
 var validators = []struct{ name, option, section string }{
 	{"openFor", "open_for", "config door d\noption port 22\noption max_open 24h\noption open_for %s\n"},
+	{"width4", "width4", "config door d\noption port 22\noption width4 %s\n"},
+	{"width6", "width6", "config door d\noption port 22\noption width6 %s\n"},
 	{"within", "within", "config sequence s\nlist step 9/tcp\noption within %s\n"},
 	{"maxSkew", "max_skew", "config latchkey main\noption max_skew %s\n"},
 	{"name", "", "config door %s\noption port 22\n"},

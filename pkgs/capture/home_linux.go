@@ -47,22 +47,24 @@ func (l *Addresses) Close() error { return unix.Close(l.changes) }
 //
 // Of networks that contain each other the smallest counts, as for the kernel that sends the answers, and of
 // two that are the same the one outside: a router must not turn away whoever stands before it because a
-// tunnel has all of 10.0.0.0/8.
-func (l *Addresses) Home(devices []string, a netip.Addr) (whose string) {
-	l.refresh()
+// tunnel has all of 10.0.0.0/8. An error says that the kernel did not tell.
+func (l *Addresses) Home(devices []string, a netip.Addr) (whose string, err error) {
+	if err := l.refresh(); err != nil {
+		return "", err
+	}
 	if !slices.ContainsFunc(l.own, func(own netlink.Address) bool { return own.Network.Contains(a) }) {
-		return ""
+		return "", nil
 	}
 	names, err := netlink.Devices()
 	if err != nil {
-		return ""
+		return "", err
 	}
 	smallest := -1
 	for _, own := range l.own {
 		name, outside := names[own.Device], slices.Contains(devices, names[own.Device])
 		switch p := own.Network; {
 		case p.Addr() == a:
-			return "the router"
+			return "the router", nil
 		case name == "": // it is gone
 			continue
 		case !p.Contains(a), p.Bits() < smallest, p.Bits() == smallest && !outside:
@@ -74,11 +76,11 @@ func (l *Addresses) Home(devices []string, a netip.Addr) (whose string) {
 		}
 		smallest = own.Network.Bits()
 	}
-	return whose
+	return whose, nil
 }
 
 // refresh asks for the addresses if they have changed, or were never asked for.
-func (l *Addresses) refresh() {
+func (l *Addresses) refresh() (err error) {
 	var b [1]byte // what changed does not matter
 	for {
 		// Raw: it does not block, and what Go's runtime does beside a call that may is many times its price.
@@ -92,6 +94,7 @@ func (l *Addresses) refresh() {
 		}
 	}
 	if l.own == nil {
-		l.own, _ = netlink.Addresses() // nil after an error: they are asked for again
+		l.own, err = netlink.Addresses() // nil after an error: they are asked for again
 	}
+	return err
 }

@@ -49,12 +49,12 @@ func TestHome(t *testing.T) {
 		"2001:db8:5:8::": "the network at lktunnel",
 		"2001:db9::1":    "",
 	} {
-		if got := addresses.Home(outside, netip.MustParseAddr(a)); got != want {
-			t.Errorf("%s: %q, want %q", a, got, want)
+		if got, err := addresses.Home(outside, netip.MustParseAddr(a)); got != want || err != nil {
+			t.Errorf("%s: %q, want %q, error %v", a, got, want, err)
 		}
 	}
-	if got := addresses.Home([]string{"lklan"}, netip.MustParseAddr("10.5.6.9")); got != "the network at lkwan" {
-		t.Errorf("by other devices: %q", got)
+	if got, err := addresses.Home([]string{"lklan"}, netip.MustParseAddr("10.5.6.9")); got != "the network at lkwan" || err != nil {
+		t.Errorf("by other devices: %q, error %v", got, err)
 	}
 
 	// It hears of what changes, be it more than its socket has room for.
@@ -71,8 +71,8 @@ func TestHome(t *testing.T) {
 		for n := range step.times {
 			ip(t, append([]string{"addr"}, strings.Fields(strings.ReplaceAll(step.change, "%d", strconv.Itoa(10+n)))...)...)
 		}
-		if got := addresses.Home(outside, netip.MustParseAddr("203.0.113.9")); got != step.want {
-			t.Errorf("%d × %s: %q, want %q", step.times, step.change, got, step.want)
+		if got, err := addresses.Home(outside, netip.MustParseAddr("203.0.113.9")); got != step.want || err != nil {
+			t.Errorf("%d × %s: %q, want %q, error %v", step.times, step.change, got, step.want, err)
 		}
 	}
 }

@@ -92,7 +92,41 @@ func (r *reader) adviseDoors() {
 		if !r.opened(d.v.Name) {
 			r.warn(d.at, "", "is opened by nobody: no client that may knock now, and no sequence, names it")
 		}
+		r.adviseWidth(d)
 	}
+}
+
+// adviseWidth tells who else a knock lets in to services that strangers try to break into wherever they reach them.
+func (r *reader) adviseWidth(d *place[doorSection]) {
+	var services []string
+	for _, s := range []string{"rdp", "smb", "vnc"} {
+		if d.v.Service == s || d.v.leadsTo(link.UsualPorts(s)) {
+			services = append(services, s)
+		}
+	}
+	if len(services) == 0 {
+		return
+	}
+	for _, six := range []bool{false, true} {
+		if !d.v.Wide(six) || !d.v.ServesFamily(six) {
+			continue
+		}
+		option, width, all := "width4", d.v.Width4, MaxWidth4
+		if six {
+			option, width, all = "width6", d.v.Width6, MaxWidth6
+		}
+		p := aboutOption(d.at, option, fmt.Sprintf("lets in whoever has the same first %d bits as a knock's sender, and strangers break into %s where they can: leave it at %d",
+			width, strings.Join(services, ", "), all))
+		p.Advice = true
+		r.doubt(p)
+	}
+}
+
+// leadsTo tells whether any of the ports is one inside to which the door leads over TCP.
+func (d *Door) leadsTo(ports []uint16) bool {
+	return slices.ContainsFunc(d.Openings, func(o Opening) bool {
+		return o.Proto == wire.TCP && slices.ContainsFunc(ports, func(port uint16) bool { return inRange(o.Inside, port) })
+	})
 }
 
 // adviseSharedPorts tells which doors have ports of others.

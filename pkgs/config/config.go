@@ -87,11 +87,21 @@ type Door struct {
 	Service  string     // what is behind the first opening, one of link.Services; "" = none that is known
 	OpenFor  time.Duration
 	MaxOpen  time.Duration
+	Width4   int      // leading bits of an IPv4 address that tell for whom a grant is, up to 32: that address alone
+	Width6   int      // the same of IPv6, up to 128
 	Wake     wire.MAC // zero = none
 	Cut      bool     // end sessions with their grants
 	// Reflection lets the zone of a host behind DNAT use the door's ports at the router's address outside, open or not.
 	Reflection bool
 	Enabled    bool
+}
+
+// Wide tells whether a grant may be for more than one address of IPv6 (six) or IPv4.
+func (d *Door) Wide(six bool) bool {
+	if six {
+		return d.Width6 < MaxWidth6
+	}
+	return d.Width4 < MaxWidth4
 }
 
 // Serves tells whether the door leads anywhere for an address.

@@ -73,11 +73,11 @@ func TestParse_full(t *testing.T) {
 			Name: "nas_ssh", Title: "SSH of the NAS", Src: "wan", Openings: []config.Opening{{Proto: wire.TCP, Outside: ports(2222, 2222), Inside: ports(22, 22)}},
 			Dest: "lan", DestIP: netip.MustParseAddr("192.168.1.22"), DestIP6: netip.MustParseAddr("::22"),
 			Service: "sftp",
-			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Wake: wire.MAC{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
+			OpenFor: time.Minute, MaxOpen: 8 * time.Hour, Width4: 24, Width6: 56, Wake: wire.MAC{0, 0x11, 0x22, 0x33, 0x44, 0x55}, Cut: true, Enabled: true,
 		}, {
 			Name: "router_web", Src: "wan", Openings: []config.Opening{same(wire.TCP, 443, 443), same(wire.UDP, 443, 443)},
 			Service: "https",
-			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Reflection: true, Enabled: true,
+			OpenFor: 30 * time.Second, MaxOpen: time.Hour, Width4: 32, Width6: 128, Reflection: true, Enabled: true,
 		}},
 		Clients: []config.Client{{
 			Name: "phone", Title: "My phone", Kind: knock.KindMessage, Key: seal.Key(counting(0, 32)),
@@ -125,7 +125,7 @@ func TestParse_defaults(t *testing.T) {
 		Doors: []config.Door{{
 			Name: "ssh", Src: "wan", Openings: []config.Opening{same(wire.TCP, 22, 22)},
 			Service: "ssh",
-			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Reflection: true, Enabled: true,
+			OpenFor: 2 * time.Hour, MaxOpen: 2 * time.Hour, Width4: 32, Width6: 128, Reflection: true, Enabled: true,
 		}},
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {

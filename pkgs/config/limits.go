@@ -58,6 +58,15 @@ const (
 	DefaultSkew = 90 * time.Second
 )
 
+// Limits of width4 and width6, in bits. The widest are what providers route as one: 256 addresses of IPv4, and of IPv6
+// what a site gets at the most (RFC 6177). All bits are one address, the default.
+const (
+	MinWidth4 = 24
+	MaxWidth4 = 32
+	MinWidth6 = 48
+	MaxWidth6 = 128
+)
+
 // Lengths of a fwknop client's keys in bytes: what libfko takes.
 const (
 	MaxSPAKey  = 32

@@ -68,6 +68,8 @@ func (d *doorSection) options() []option {
 		{"service", single, to(&d.Service, parseService)},
 		{"open_for", single, to(&d.OpenFor, durationFrom(MinOpenFor, MaxOpenFor))},
 		{"max_open", single, to(&d.MaxOpen, durationFrom(MinOpenFor, MaxOpenFor))},
+		{"width4", single, to(&d.Width4, widthFrom(MinWidth4, MaxWidth4))},
+		{"width6", single, to(&d.Width6, widthFrom(MinWidth6, MaxWidth6))},
 		{"wake", single, to(&d.Wake, parseMAC)},
 		{"cut", single, to(&d.Cut, parseBool)},
 		{"reflection", single, to(&d.Reflection, parseBool)},
@@ -125,7 +127,9 @@ func (m *Main) complete() {
 }
 
 func newDoor(name string) doorSection {
-	return doorSection{Door: Door{Name: name, Src: "wan", OpenFor: DefaultOpenFor, Reflection: true, Enabled: true}}
+	return doorSection{Door: Door{
+		Name: name, Src: "wan", OpenFor: DefaultOpenFor, Width4: MaxWidth4, Width6: MaxWidth6, Reflection: true, Enabled: true,
+	}}
 }
 
 // complete sets what depends on other options.

@@ -135,6 +135,17 @@ func parseLayout(s string) (string, error) {
 	return s, nil
 }
 
+// widthFrom makes the parser of a number of leading bits.
+func widthFrom(least, most int) func(string) (int, error) {
+	return func(s string) (int, error) {
+		n, err := parsePort(s) // a number without sign and leading zeros
+		if err != nil || int(n) < least || int(n) > most {
+			return 0, fmt.Errorf("want a number of bits from %d to %d (one address)", least, most)
+		}
+		return int(n), nil
+	}
+}
+
 // ParseDuration reads a time of hours, minutes and seconds, such as 30s, 10m, 8h or 1h30m.
 func ParseDuration(s string) (time.Duration, error) {
 	odd := func(r rune) bool { return !strings.ContainsRune("0123456789hms", r) }

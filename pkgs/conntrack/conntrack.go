@@ -34,14 +34,14 @@ func (Table) Check() error {
 	return explain(c.Ask(message(getStats, unix.NLM_F_DUMP, unix.AF_UNSPEC, nil), ignore))
 }
 
-// End ends the sessions that came from an address, or from any if it is not valid, and that which
+// End ends the sessions that came from a network, or from anywhere if it is not valid, and that which
 // says yes to; it is asked once for each. It returns how many those were that were not over by themselves.
 //
 // A TCP session is not forgotten: its packets would be taken for those of a new one, and the first
 // that the server sends (nothing forbids it) would let the others back in. It is put back to where
 // nothing but a SYN was seen, which makes every further packet of the client invalid, and kept so
 // for a day. Sessions of other protocols, and those that the flow offload has taken over, are deleted.
-func (Table) End(from netip.Addr, which func(door.Session) bool) (n int, err error) {
+func (Table) End(from netip.Prefix, which func(door.Session) bool) (n int, err error) {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {
 		return 0, explain(err)
@@ -51,7 +51,7 @@ func (Table) End(from netip.Addr, which func(door.Session) bool) (n int, err err
 	if err != nil {
 		return 0, err
 	}
-	for _, family := range families(from) {
+	for _, family := range families(from.Addr()) {
 		for more := true; more && err == nil; {
 			var some int
 			some, more, err = endSome(c, family, from, func(s door.Session) bool {
@@ -65,14 +65,14 @@ func (Table) End(from netip.Addr, which func(door.Session) bool) (n int, err err
 }
 
 // endSome ends up to most sessions of one family, and tells whether there are more.
-func endSome(c *netlink.Conn, family uint8, from netip.Addr, which func(door.Session) bool) (n int, more bool, err error) {
+func endSome(c *netlink.Conn, family uint8, from netip.Prefix, which func(door.Session) bool) (n int, more bool, err error) {
 	var found []entry
 	err = c.Ask(message(get, unix.NLM_F_DUMP, family, only(from)), func(m netlink.Message) error {
 		e, err := parse(m)
 		switch {
 		case err != nil:
 			return err
-		case e.ended() || from.IsValid() && e.session.From.Addr() != from:
+		case e.ended() || from.IsValid() && !from.Contains(e.session.From.Addr()):
 		case len(found) == most:
 			more = true // perhaps; which is asked for it then
 		case which(e.session):

@@ -51,19 +51,22 @@ type way struct {
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
+// alone is the network of an address alone.
+func alone(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
+
 var ways = []way{
 	{"DNAT", "tcp", router + ":2222", "nas", ":22", phone, neighbour, "latchkey1_nas_4", "latchkey1_web_4",
-		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 6, First: 2222, Last: 2222, Server: 22}}, Server: addr(nas)}},
+		door.Flow{From: alone(addr(phone)), Ports: []door.Ports{{Proto: 6, First: 2222, Last: 2222, Server: 22}}, Server: addr(nas)}},
 	{"pinhole", "tcp", "[" + nas6 + "]:22", "nas", ":22", phone6, neighbour6, "latchkey1_nas_6", "latchkey1_web_6",
-		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 6, First: 22, Last: 22, Server: 22}}, Server: addr("::22")}},
+		door.Flow{From: alone(addr(phone6)), Ports: []door.Ports{{Proto: 6, First: 22, Last: 22, Server: 22}}, Server: addr("::22")}},
 	{"router", "tcp", router + ":8443", "router", ":8443", phone, neighbour, "latchkey1_web_4", "latchkey1_nas_4",
-		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}, {Proto: 17, First: 8443, Last: 8443, Server: 8443}}}},
+		door.Flow{From: alone(addr(phone)), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}, {Proto: 17, First: 8443, Last: 8443, Server: 8443}}}},
 	{"router_IPv6", "tcp", "[" + router6 + "]:8443", "router", ":8443", phone6, neighbour6, "latchkey1_web_6", "latchkey1_nas_6",
-		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}}}},
+		door.Flow{From: alone(addr(phone6)), Ports: []door.Ports{{Proto: 6, First: 8443, Last: 8443, Server: 8443}}}},
 	{"router_UDP", "udp", router + ":51820", "router", ":51820", phone, neighbour, "latchkey1_vpn_4", "latchkey1_web_4",
-		door.Flow{From: addr(phone), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
+		door.Flow{From: alone(addr(phone)), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
 	{"router_UDP_IPv6", "udp", "[" + router6 + "]:51820", "router", ":51820", phone6, neighbour6, "latchkey1_vpn_6", "latchkey1_web_6",
-		door.Flow{From: addr(phone6), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
+		door.Flow{From: alone(addr(phone6)), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
 }
 
 // start loads the firewall anew, and lets addresses into sets.
@@ -73,7 +76,7 @@ func start(t *testing.T, elements ...string) {
 	lab.Run(t, "router", "nft", "flush ruleset")
 	lab.Script(t, "firewall")
 	lab.In(t, "router", func() error { // what is left of tests before
-		_, err := conntrack.Table{}.End(netip.Addr{}, func(door.Session) bool { return true })
+		_, err := conntrack.Table{}.End(netip.Prefix{}, func(door.Session) bool { return true })
 		return err
 	})
 	for _, e := range elements {
@@ -195,6 +198,44 @@ func TestEnd(t *testing.T) {
 				t.Error("opened again, the door does not answer")
 			}
 		})
+	}
+}
+
+// Who has an address of the network has no session any more, and who has another keeps his.
+func TestEnd_of_a_network(t *testing.T) {
+	for _, w := range ways {
+		for _, tt := range []struct {
+			four, six int // bits: the neighbour's address is another from the 26th or 122nd on
+			want      int
+		}{{24, 64, 2}, {28, 124, 1}} {
+			bits := tt.four
+			if w.flow.From.Addr().Is6() {
+				bits = tt.six
+			}
+			f := w.flow
+			f.From = netip.PrefixFrom(f.From.Addr(), bits).Masked()
+			t.Run(w.name+"_"+f.From.String(), func(t *testing.T) {
+				start(t, w.set+" "+w.client, w.set+" "+w.other)
+				serve(t, w.network, w.host, w.listen)
+				sessions := []net.Conn{dial(t, "phone", w.network, w.to), dial(t, "neighbour", w.network, w.to)}
+				for _, c := range sessions {
+					if !answers(t, c, 5*time.Second) {
+						t.Fatal("the door is open, but does not answer")
+					}
+				}
+				nft(t, "delete", w.set+" "+w.client)
+				nft(t, "delete", w.set+" "+w.other)
+				if n := end(t, f); n != tt.want {
+					t.Errorf("%d sessions ended, want %d", n, tt.want)
+				}
+				if answers(t, sessions[0], patience) {
+					t.Error("the phone's session goes on")
+				}
+				if tt.want == 1 && !answers(t, sessions[1], 5*time.Second) {
+					t.Error("the neighbour's session ended, too")
+				}
+			})
+		}
 	}
 }
 

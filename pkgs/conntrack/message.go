@@ -113,16 +113,16 @@ func message(kind int, flags uint16, family uint8, attributes []byte) netlink.Me
 	return netlink.Netfilter(unix.NFNL_SUBSYS_CTNETLINK, kind, flags, family, attributes)
 }
 
-// only asks the kernel for the sessions that came from an address of IPv4: it is a matter of speed,
+// only asks the kernel for the sessions that came from one address of IPv4: it is a matter of speed,
 // and kernels before 5.8 do not know it. For IPv6 (seen with 6.18) the kernel gives those that did
 // not come from the address, so that is not asked for.
-func only(from netip.Addr) []byte {
-	if !from.Is4() {
+func only(from netip.Prefix) []byte {
+	if !from.Addr().Is4() || !from.IsSingleIP() {
 		return nil
 	}
 	return netlink.Encode(func(a *netlink.Encoder) {
 		a.Nest(ctaOrig, func() {
-			a.Nest(ctaTupleIP, func() { a.Bytes(ctaIPv4Source, from.AsSlice()) })
+			a.Nest(ctaTupleIP, func() { a.Bytes(ctaIPv4Source, from.Addr().AsSlice()) })
 		})
 		a.Nest(ctaFilter, func() {
 			a.Bytes(ctaFilterOrig, binary.NativeEndian.AppendUint32(nil, filterByAddress)) // in the machine's order

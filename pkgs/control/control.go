@@ -8,7 +8,7 @@ import "time"
 type Request struct {
 	Method  string `json:"method"`            // status, open, close, events, radar, check, forget
 	Door    string `json:"door,omitempty"`    // open, close
-	Address string `json:"address,omitempty"` // open; close: "" is every address
+	Address string `json:"address,omitempty"` // or a network, as in Grant. open; close: "" is every address
 	Cut     bool   `json:"cut,omitempty"`     // close: end the sessions, too
 	For     string `json:"for,omitempty"`     // open: a duration, "" is the door's own
 	Client  string `json:"client,omitempty"`  // forget
@@ -80,9 +80,9 @@ type Door struct {
 	Grants  []Grant `json:"grants"`
 }
 
-// Grant is one address's use of a door.
+// Grant is the use of a door by one address, or by those of one network where the door is that wide.
 type Grant struct {
-	Address  string     `json:"address"`
+	Address  string     `json:"address"`         // "203.0.113.7", or "203.0.113.0/24"
 	Since    *time.Time `json:"since,omitempty"` // when it was opened first
 	Until    time.Time  `json:"until"`
 	Left     int        `json:"left"` // seconds
@@ -164,7 +164,7 @@ type Event struct {
 	Kind     string     `json:"kind"` // opened, extended, closed, expired, refused, inside, scan, pending, ready, broken, link, reload, started, trouble
 	Door     string     `json:"door,omitempty"`
 	Client   string     `json:"client,omitempty"`
-	Address  string     `json:"address,omitempty"`
+	Address  string     `json:"address,omitempty"` // of a grant as in Grant, else the sender
 	Until    *time.Time `json:"until,omitempty"`
 	From     *time.Time `json:"from,omitempty"` // of closed and expired: when it was opened; none = nothing was open
 	Knock    string     `json:"knock,omitempty"`

@@ -166,14 +166,21 @@ func (d *Daemon) doors(now time.Time, r knock.Request, l leave) leave {
 	if !ok {
 		return refuse(l.client, knock.TooMany, "%s knocked more than %d times in a row", cmp.Or(l.name(), knockName(r)), knocks.Burst)
 	}
-	if d.sys.Home != nil { // behind the limit: it asks the kernel for all addresses
-		if whose := d.sys.Home(d.policy.cfg.Main.Devices, l.address.Unmap()); whose != "" {
-			return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
-		}
+	// Behind the limit: it asks the kernel for all addresses. Where it cannot, an honest knock must not be in vain.
+	if whose, _ := d.whose(l.address.Unmap()); whose != "" {
+		return refuse(l.client, knock.NotAllowed, "%s belongs to %s: no knock comes from there, and a door is for the outside", l.address, whose)
 	}
 	l.doors, l.share = open, share
 	l.reason = knock.OK
 	return l
+}
+
+// whose tells whose an address is if nobody outside can have it; "" = it may come from outside.
+func (d *Daemon) whose(a netip.Addr) (string, error) {
+	if d.sys.Home == nil {
+		return "", nil
+	}
+	return d.sys.Home(d.policy.cfg.Main.Devices, a)
 }
 
 // nobodyThere says why a door is not opened for an address that connects refuses.
@@ -308,7 +315,8 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	if d.stopped {
 		return door.Grant{}, errors.New("latchkeyd stops")
 	}
-	if why := d.broken(now, way{a.Door, !a.Address.Unmap().Is4()}); why != "" {
+	c := d.policy.doors[a.Door]
+	if why := d.broken(now, wayOf(c, !a.Address.Unmap().Is4())); why != "" {
 		return door.Grant{}, fmt.Errorf("door %q: %s", a.Door, why)
 	}
 	g, again, err := d.book.Open(now, a)
@@ -320,14 +328,14 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 		kind = extended
 	}
 	until := g.Until.Round(0)
-	e := control.Event{Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), Until: &until, Knock: g.Knock}
+	e := control.Event{Kind: kind, Door: g.Door, Client: g.Client, Address: door.Name(g.Network), Until: &until, Knock: g.Knock}
 	d.cameIn(g.Client, g.Door)
-	d.radar.friend(g.Address)
+	d.radar.friend(a.Address.Unmap())
 	if g.Pending {
 		e.Detail = "the firewall has no set for this door yet"
 	}
 	d.events.add(now, e)
-	if c := d.policy.doors[g.Door]; c.Wake != (wire.MAC{}) {
+	if c.Wake != (wire.MAC{}) {
 		if err := d.sys.Wake(c.Wake, c.DestIP); err != nil {
 			d.events.add(now, control.Event{Kind: trouble, Door: g.Door, Detail: "wake-on-lan: " + err.Error()})
 		}
@@ -344,12 +352,13 @@ func (d *Daemon) closeFor(now time.Time, name string, l leave, how string, again
 	}
 	e := control.Event{Kind: closed, Door: name, Client: l.name(), Address: l.address.Unmap().String(), Knock: how, Detail: "closed by a knock"}
 	if ended {
+		e.Address = door.Name(g.Network)
 		counts, _ := d.endSessions(now, []door.Grant{g}, d.byOption) // the error was told
 		e.Sessions, e.From = counts[0], since(now, g)
 	}
 	switch {
 	case ended && still != "":
-		e.Knock, e.Detail = g.Knock, "closed by a knock; it stays open to this address for "+still
+		e.Knock, e.Detail = g.Knock, "closed by a knock; it stays open to "+e.Address+" for "+still
 	case ended:
 		e.Knock = g.Knock
 	case still != "":

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -74,9 +75,9 @@ func Check(text string, now time.Time, reader Reader) []control.Problem {
 }
 
 func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
-	a, err := netip.ParseAddr(r.Address)
+	a, err := whom(r, "such as 203.0.113.7 or 2001:db8::7")
 	if err != nil {
-		return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "such as 203.0.113.7 or 2001:db8::7"}
+		return err
 	}
 	if !connects(a) {
 		return &control.Error{Text: fmt.Sprintf("address %s is not that of a host: %s", a, nobodyThere), Hint: "such as 203.0.113.7 or 2001:db8::7"}
@@ -87,28 +88,38 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 			return &control.Error{Text: fmt.Sprintf("time %q: %v", r.For, err), Hint: "such as 30s, 10m or 8h"}
 		}
 	}
-	g, err := d.openFor(r.Door, a, wish)
+	g, err := d.openFor(r, a, wish)
 	if err != nil {
 		return err
 	}
 	return reply(g)
 }
 
+// whom reads whom a request is about: an address or, of a network, the first one, see known.
+func whom(r control.Request, hint string) (netip.Addr, error) {
+	text, _, _ := strings.Cut(r.Address, "/")
+	a, err := netip.ParseAddr(text)
+	if err != nil {
+		return a, &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: hint}
+	}
+	return a.Unmap().WithZone(""), nil
+}
+
 // openFor opens a door because the owner says so.
-func (d *Daemon) openFor(name string, a netip.Addr, wish time.Duration) (control.Grant, error) {
+func (d *Daemon) openFor(r control.Request, a netip.Addr, wish time.Duration) (control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.known(name); err != nil {
+	if err := d.known(r, a); err != nil {
 		return control.Grant{}, err
 	}
-	if !d.policy.doors[name].Serves(a) {
+	if !d.policy.doors[r.Door].Serves(a) {
 		return control.Grant{}, &control.Error{
-			Text: fmt.Sprintf("door %q leads nowhere for %s", name, a),
+			Text: fmt.Sprintf("door %q leads nowhere for %s", r.Door, a),
 			Hint: "its LAN host has no address of that family: see options 'dest_ip' and 'dest_ip6'",
 		}
 	}
 	now := d.sys.Now()
-	g, err := d.openDoor(now, door.Ask{Door: name, Address: a, For: wish, Knock: "control"})
+	g, err := d.openDoor(now, door.Ask{Door: r.Door, Address: a, For: wish, Knock: "control"})
 	return tellGrant(now, g), err
 }
 
@@ -116,11 +127,11 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 	var a netip.Addr
 	if r.Address != "" {
 		var err error
-		if a, err = netip.ParseAddr(r.Address); err != nil {
-			return &control.Error{Text: fmt.Sprintf("address %q is not an IP address", r.Address), Hint: "leave it out to close for everybody"}
+		if a, err = whom(r, "leave it out to close for everybody"); err != nil {
+			return err
 		}
 	}
-	closed, err := d.closeAll(r.Door, a, r.Cut)
+	closed, err := d.closeAll(r, a)
 	if err != nil {
 		return err
 	}
@@ -128,18 +139,18 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 }
 
 // closeAll closes a door because the owner says so; an invalid address stands for all. With cut it
-// ends their sessions, too, whatever the door's option says, and those of an address whose grant is
-// over already.
-func (d *Daemon) closeAll(name string, a netip.Addr, cut bool) ([]control.Grant, error) {
+// ends their sessions, too, whatever the door's option says, and those of a network, or of a single address, whose
+// grant is over already.
+func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.known(name); err != nil {
+	if err := d.known(r, a); err != nil {
 		return nil, err
 	}
 	now := d.sys.Now()
-	grants, err := d.book.Close(now, name, a)
+	grants, err := d.book.Close(now, r.Door, a)
 	which := d.byOption
-	if cut {
+	if r.Cut {
 		which = d.always
 	}
 	counts, cutErr := d.tellEnded(now, closed, grants, "closed at the router", which)
@@ -149,31 +160,42 @@ func (d *Daemon) closeAll(name string, a netip.Addr, cut bool) ([]control.Grant,
 		t.Sessions = counts[i]
 		list = append(list, t)
 	}
-	if cut && err == nil && len(grants) == 0 && a.IsValid() {
-		over := []door.Grant{{Door: name, Address: a.Unmap().WithZone(""), Until: now, Knock: "control"}}
+	if r.Cut && err == nil && len(grants) == 0 && a.IsValid() {
+		n := netip.PrefixFrom(a, a.BitLen())
+		if strings.Contains(r.Address, "/") {
+			n = grantsOf(d.policy.doors[r.Door]).Network(a)
+		}
+		over := []door.Grant{{Door: r.Door, Network: n, Until: now, Knock: "control"}}
 		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
 			t := tellGrant(now, over[0])
 			t.Sessions = counts[0]
 			list = append(list, t)
 			d.events.add(now, control.Event{
-				Kind: closed, Door: name, Address: t.Address, Knock: t.Knock, Sessions: t.Sessions, Detail: "sessions ended at the router",
+				Kind: closed, Door: r.Door, Address: t.Address, Knock: t.Knock, Sessions: t.Sessions, Detail: "sessions ended at the router",
 			})
 		}
 	}
-	if cut && err == nil && cutErr != nil {
+	if r.Cut && err == nil && cutErr != nil {
 		err = &control.Error{Text: "the door is closed, but sessions that are open go on: " + cutErr.Error()}
 	}
 	return list, err
 }
 
-// known refuses a door that the owner named wrongly or switched off.
-func (d *Daemon) known(name string) error {
-	c := d.policy.doors[name]
+// known refuses a door that the owner named wrongly or switched off, and a network that is not the door's around the
+// address a, as a status names it.
+func (d *Daemon) known(r control.Request, a netip.Addr) error {
+	c := d.policy.doors[r.Door]
 	if c == nil {
-		return &control.Error{Text: fmt.Sprintf("no door %q", name), Hint: "latchkeyd status lists the doors"}
+		return &control.Error{Text: fmt.Sprintf("no door %q", r.Door), Hint: "latchkeyd status lists the doors"}
 	}
 	if !c.Enabled {
-		return &control.Error{Text: fmt.Sprintf("door %q is switched off", name), Hint: "set its option 'enabled' to '1'"}
+		return &control.Error{Text: fmt.Sprintf("door %q is switched off", r.Door), Hint: "set its option 'enabled' to '1'"}
+	}
+	if n := door.Name(grantsOf(c).Network(a)); strings.Contains(r.Address, "/") && r.Address != n {
+		return &control.Error{
+			Text: fmt.Sprintf("door %q opens to %s, not to %s", r.Door, n, r.Address),
+			Hint: "options 'width4' and 'width6' say how much around an address is let in",
+		}
 	}
 	return nil
 }
@@ -298,7 +320,7 @@ func since(now time.Time, g door.Grant) *time.Time {
 func tellGrant(now time.Time, g door.Grant) control.Grant {
 	left := g.Until.Sub(now)
 	return control.Grant{
-		Address: g.Address.String(), Since: since(now, g), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
+		Address: door.Name(g.Network), Since: since(now, g), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
 		Client: g.Client, Knock: g.Knock, Pending: g.Pending,
 	}
 }

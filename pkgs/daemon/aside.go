@@ -69,7 +69,7 @@ func (p *Paper) explain(now time.Time, device string) (events []control.Event) {
 		f.Name = s.Name
 		e := control.Event{Kind: attempt, Time: now.Round(0), Address: f.From.String(), Client: s.Client, Knock: knockName(f.Request)}
 		due, _ := s.Due(d.sys.Memory.Used)
-		opened := func(g door.Grant) bool { return g.Address == f.From && g.Knock == e.Knock }
+		opened := func(g door.Grant) bool { return g.Network.Contains(f.From.Unmap()) && g.Knock == e.Knock }
 		switch {
 		case device != "":
 			e.Kind = inside

@@ -24,17 +24,20 @@ const (
 
 // way is a door for one family of addresses.
 type way struct {
-	door string
-	six  bool
+	door      string
+	six, wide bool
 }
+
+// wayOf is the way by which a network gets to a door.
+func wayOf(c *config.Door, six bool) way { return way{c.Name, six, c.Wide(six)} }
 
 // served is what the daemon knows of how the firewall serves the doors.
 type served struct {
-	refers  func(door string, six bool) bool // whether a rule leads there; nil = not known
-	read    time.Time                        // when the rules were read
-	stale   bool                             // they may have changed since
-	lacking map[way]time.Time                // since when something is missing; at most two for each door
-	told    map[string]string                // by door, why it is broken
+	refers  func(door string, six, wide bool) bool // whether a rule leads there; nil = not known
+	read    time.Time                              // when the rules were read
+	stale   bool                                   // they may have changed since
+	lacking map[way]time.Time                      // since when something is missing; at most two for each door
+	told    map[string]string                      // by door, why it is broken
 }
 
 func newServed() served { return served{lacking: map[way]time.Time{}, told: map[string]string{}} }
@@ -43,7 +46,7 @@ func newServed() served { return served{lacking: map[way]time.Time{}, told: map[
 func ways(c *config.Door) (list []way) {
 	for _, six := range []bool{false, true} {
 		if c.ServesFamily(six) {
-			list = append(list, way{c.Name, six})
+			list = append(list, wayOf(c, six))
 		}
 	}
 	return list
@@ -89,7 +92,7 @@ func (d *Daemon) lack(w way) string {
 		return "the firewall has no set for it"
 	case why != nil:
 		return why.Error()
-	case d.served.refers == nil || d.served.refers(w.door, w.six):
+	case d.served.refers == nil || d.served.refers(w.door, w.six, w.wide):
 		return ""
 	case w.six:
 		return "no rule of the firewall leads there over IPv6"

@@ -142,9 +142,9 @@ func TestDoorWithoutARule(t *testing.T) {
 	changed := make(chan struct{})
 	sys := r.system()
 	sys.FirewallChanged = changed
-	sys.Rules = func() (func(string, bool) bool, error) {
+	sys.Rules = func() (func(string, bool, bool) bool, error) {
 		reads++
-		return func(door string, six bool) bool {
+		return func(door string, six, _ bool) bool {
 			return rules[door+map[bool]string{false: " 4", true: " 6"}[six]]
 		}, nil
 	}
@@ -187,12 +187,12 @@ func TestRulesThatCannotBeReadAreReadAgain(t *testing.T) {
 	failing := errors.New("no buffer space available")
 	reads := 0
 	sys := r.system()
-	sys.Rules = func() (func(string, bool) bool, error) {
+	sys.Rules = func() (func(string, bool, bool) bool, error) {
 		reads++
 		if failing != nil {
 			return nil, failing
 		}
-		return func(string, bool) bool { return false }, nil
+		return func(string, bool, bool) bool { return false }, nil
 	}
 	d, err := daemon.New(sys)
 	if err != nil {

@@ -34,12 +34,13 @@ type System struct {
 	FirewallChanged <-chan struct{} // tells that somebody changed the firewall; nil = never
 	Sessions        Sessions
 	// Rules reads the firewall's rules, and returns what tells whether one leads to a door over IPv6 or
-	// IPv4. nil = it is not known, and no door is called broken for want of one.
-	Rules   func() (func(door string, six bool) bool, error)
+	// IPv4, for networks (wide) or single addresses. nil = it is not known, and no door is called broken for want of one.
+	Rules   func() (func(door string, six, wide bool) bool, error)
 	Capture Capture
 	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
-	// "the router", "the network at lan"; "" = it may come from outside. nil = that is never known.
-	Home        func(devices []string, a netip.Addr) string
+	// "the router", "the network at lan"; "" = it may come from outside. An error says that it is not known now.
+	// nil = nobody is ever known to be inside.
+	Home        func(devices []string, a netip.Addr) (string, error)
 	Inside      Capture   // of the devices inside; nil = knocks from there are not recognised
 	Strangers   Strangers // nil = there is no radar
 	Memory      Memory
@@ -277,7 +278,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.tellFailing(now, "attempts in the log", p.unfollowed)
 	gone, err := d.book.SetDoors(now, p.open)
 	d.tellFailing(now, "firewall", err)
-	d.tellEnded(now, closed, gone, "the door was taken out of the configuration", cut)
+	d.tellGone(now, gone, cut)
 	d.clockRight = d.sys.ClockSynced()
 	d.endOldKeys(now, was, cut)
 	d.endRevoked(now, cut)
@@ -318,10 +319,10 @@ func (d *Daemon) Tick() {
 func (d *Daemon) passTime(now time.Time) (changed bool) {
 	over := d.book.Expire(now)
 	for _, g := range over {
-		lasts := func(o door.Grant) bool { return o.Door == g.Door && o.Address == g.Address }
-		if d.byOption(g.Door) != nil && !slices.ContainsFunc(d.book.Grants(now), lasts) {
+		lasts := func(o door.Grant) bool { return o.Door == g.Door && o.Network == g.Network }
+		if c := d.byOption(g.Door); c != nil && !slices.ContainsFunc(d.book.Grants(now), lasts) {
 			// The kernel's end comes up to a tick later, in which a session could begin anew.
-			if err := d.sys.Firewall.Close(g.Door, g.Address); err != nil {
+			if err := d.sys.Firewall.Close(grantsOf(c), g.Network); err != nil {
 				d.tellFailing(now, "firewall", err)
 			}
 		}

@@ -35,7 +35,7 @@ func TestWhoseGrant(t *testing.T) {
 		press(c, a, phone, seal.Body{})
 		press(c, b, neighbour, seal.Body{Address: phone, Minutes: 30})
 		press(c, a, phone, seal.Body{Close: true})
-		if e := c.newest(); e.Kind != "closed" || e.Client != "phone" || !strings.Contains(e.Detail, "it stays open to this address for lost") {
+		if e := c.newest(); e.Kind != "closed" || e.Client != "phone" || !strings.Contains(e.Detail, "it stays open to 203.0.113.7 for lost") {
 			t.Errorf("event %+v", e)
 		}
 		if got := c.open("nas"); got != "203.0.113.7 29m59s" {

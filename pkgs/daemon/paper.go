@@ -136,11 +136,11 @@ type noFirewall struct{}
 
 var _ door.Firewall = noFirewall{}
 
-func (noFirewall) Sync(time.Time, []string, []door.Grant) ([]door.Unserved, error) {
+func (noFirewall) Sync(time.Time, []door.Door, []door.Grant) ([]door.Unserved, error) {
 	return nil, nil
 }
-func (noFirewall) Open(time.Time, door.Grant) error { return nil }
-func (noFirewall) Close(string, netip.Addr) error   { return nil }
+func (noFirewall) Open(time.Time, door.Door, door.Grant) error { return nil }
+func (noFirewall) Close(door.Door, netip.Prefix) error         { return nil }
 
 // noCapture reads from nowhere.
 type noCapture struct{}

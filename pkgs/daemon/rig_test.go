@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/door/doortest"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -86,7 +87,8 @@ type rig struct {
 	fw       *doortest.Fake
 	memory   *memory
 	sessions sessions
-	text     string // of the configuration
+	home     func(devices []string, a netip.Addr) (string, error) // nil = nobody's is known
+	text     string                                               // of the configuration
 	now      time.Time
 	synced   bool
 	filter   wire.Filter
@@ -139,6 +141,7 @@ func (r *rig) system() daemon.System {
 		Config:      func() (string, error) { return r.text, nil },
 		Firewall:    r.fw,
 		Sessions:    &r.sessions,
+		Home:        r.home,
 		Capture:     r,
 		Inside:      &r.inside,
 		History:     r.history,
@@ -252,13 +255,13 @@ func key(first byte) seal.Key {
 }
 
 // open tells what is left of a door's grants, rounded to seconds: "203.0.113.7 10m0s".
-func (r *rig) open(door string) string {
+func (r *rig) open(name string) string {
 	var list []string
-	for a, left := range r.fw.Elements(r.now, door) {
-		list = append(list, a.String()+" "+left.Round(time.Second).String())
+	for n, left := range r.fw.Elements(r.now, name) {
+		list = append(list, door.Name(n)+" "+left.Round(time.Second).String())
 	}
 	if len(list) > 1 {
-		r.t.Fatalf("door %s has grants %v, the test expects one at the most", door, list)
+		r.t.Fatalf("door %s has grants %v, the test expects one at the most", name, list)
 	}
 	return strings.Join(list, "")
 }

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -16,9 +17,9 @@ import (
 type Sessions interface {
 	// Check tells why sessions cannot be ended; nil = they can.
 	Check() error
-	// End ends the sessions from an address, or from any if it is not valid, that which says yes to.
+	// End ends the sessions from a network, or from anywhere if it is not valid, that which says yes to.
 	// It asks once for each. It returns how many there were that were not over by themselves.
-	End(from netip.Addr, which func(door.Session) bool) (n int, err error)
+	End(from netip.Prefix, which func(door.Session) bool) (n int, err error)
 }
 
 // cutter returns the door, as it was, whose sessions are to end with a grant; nil = they go on.
@@ -51,53 +52,64 @@ func (p *policy) after(was *policy) cutter {
 func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (counts []int, err error) {
 	counts = make([]int, len(grants))
 	flows := make([]door.Flow, len(grants))
-	var from []netip.Addr
+	var from netip.Prefix // of all of them, if they have the same
+	some, alike := false, true
 	for i, g := range grants {
 		if c := cut(g.Door); c != nil {
-			flows[i] = flowOf(c, g.Address)
-			from = append(from, g.Address)
+			flows[i] = flowOf(c, g.Network)
+			alike = alike && (!some || g.Network == from)
+			from, some = g.Network, true
 		}
 	}
-	if len(from) == 0 {
+	if !some {
 		return counts, nil
 	}
 	var others []door.Flow
 	for _, g := range d.book.Grants(now) {
 		if !g.Pending {
-			others = append(others, flowOf(d.policy.doors[g.Door], g.Address))
+			others = append(others, flowOf(d.policy.doors[g.Door], g.Network))
 		}
 	}
-	one := from[0]
-	if slices.ContainsFunc(from, func(a netip.Addr) bool { return a != one }) {
-		one = netip.Addr{}
+	if !alike {
+		from = netip.Prefix{}
 	}
-	_, err = d.sys.Sessions.End(one, func(s door.Session) bool {
+	var unknown error // why some were spared
+	_, err = d.sys.Sessions.End(from, func(s door.Session) bool {
 		has := func(f door.Flow) bool { return f.Has(s) }
 		i := slices.IndexFunc(flows, has)
 		if i < 0 || slices.ContainsFunc(others, has) {
 			return false
+		}
+		if !flows[i].From.IsSingleIP() {
+			// Somebody inside may have an address of that network; he came by no door.
+			if whose, err := d.whose(s.From.Addr()); whose != "" || err != nil {
+				unknown = cmp.Or(unknown, err)
+				return false
+			}
 		}
 		if !s.Over {
 			counts[i]++
 		}
 		return true
 	})
+	if err != nil {
+		clear(counts)
+	}
+	err = cmp.Or(err, unknown)
 	d.tellFailing(now, "cut", err)
+	d.uncut = ""
 	if err != nil {
 		d.uncut = err.Error()
-		clear(counts)
-	} else {
-		d.uncut = ""
 	}
 	return counts, err
 }
 
-// flowOf says how sessions look that an address has through a door.
-func flowOf(c *config.Door, a netip.Addr) door.Flow {
-	f := door.Flow{From: a}
+// flowOf says how sessions look that the addresses of a network have through a door.
+func flowOf(c *config.Door, n netip.Prefix) door.Flow {
+	f := door.Flow{From: n}
 	switch {
 	case c.Dest == "":
-	case a.Is4():
+	case n.Addr().Is4():
 		f.Server = c.DestIP
 	default:
 		f.Server = c.DestIP6
@@ -122,18 +134,31 @@ func (d *Daemon) tellEnded(now time.Time, kind string, grants []door.Grant, why 
 	counts, err := d.endSessions(now, grants, cut)
 	for i, g := range grants {
 		d.events.add(now, control.Event{
-			Kind: kind, Door: g.Door, Client: g.Client, Address: g.Address.String(), From: since(now, g), Knock: g.Knock, Detail: why,
+			Kind: kind, Door: g.Door, Client: g.Client, Address: door.Name(g.Network), From: since(now, g), Knock: g.Knock, Detail: why,
 			Sessions: counts[i],
 		})
 	}
 	return counts, err
 }
 
+// tellGone tells of grants that the doors, as they are now, do not give any more.
+func (d *Daemon) tellGone(now time.Time, grants []door.Grant, cut cutter) {
+	out := 0 // those of doors that are gone come first
+	for i := range grants {
+		if c := d.policy.doors[grants[i].Door]; c == nil || !c.Enabled {
+			grants[out], grants[i] = grants[i], grants[out]
+			out++
+		}
+	}
+	d.tellEnded(now, closed, grants[:out], "the door was taken out of the configuration", cut)
+	d.tellEnded(now, closed, grants[out:], "the door was given another width", cut)
+}
+
 // endMoved ends the sessions of grants whose door leads to another service than before.
 func (d *Daemon) endMoved(now time.Time, cut cutter) {
 	var moved []door.Grant
 	for _, g := range d.book.Grants(now) {
-		if old := cut(g.Door); old != nil && !sameService(flowOf(old, g.Address), flowOf(d.policy.doors[g.Door], g.Address)) {
+		if old := cut(g.Door); old != nil && !sameService(flowOf(old, g.Network), flowOf(d.policy.doors[g.Door], g.Network)) {
 			moved = append(moved, g)
 		}
 	}
@@ -141,7 +166,7 @@ func (d *Daemon) endMoved(now time.Time, cut cutter) {
 	for i, g := range moved {
 		if counts[i] > 0 {
 			d.events.add(now, control.Event{
-				Kind: reload, Door: g.Door, Client: g.Client, Address: g.Address.String(), Sessions: counts[i], Detail: "the door leads elsewhere now",
+				Kind: reload, Door: g.Door, Client: g.Client, Address: door.Name(g.Network), Sessions: counts[i], Detail: "the door leads elsewhere now",
 			})
 		}
 	}
@@ -162,5 +187,5 @@ func (d *Daemon) checkSessions(now time.Time) {
 // noSessions has none.
 type noSessions struct{}
 
-func (noSessions) Check() error                                         { return nil }
-func (noSessions) End(netip.Addr, func(door.Session) bool) (int, error) { return 0, nil }
+func (noSessions) Check() error                                           { return nil }
+func (noSessions) End(netip.Prefix, func(door.Session) bool) (int, error) { return 0, nil }

@@ -20,14 +20,14 @@ import (
 // cmd/latchkeyd both together.
 type sessions struct {
 	list  []door.Session
-	asked []netip.Addr // whose sessions End was to end
+	asked []netip.Prefix // whose sessions End was to end
 	fail  error
 	half  error // what End fails with after it has begun
 }
 
 func (s *sessions) Check() error { return s.fail }
 
-func (s *sessions) End(from netip.Addr, which func(door.Session) bool) (n int, err error) {
+func (s *sessions) End(from netip.Prefix, which func(door.Session) bool) (n int, err error) {
 	s.asked = append(s.asked, from)
 	if s.fail != nil {
 		return 0, s.fail
@@ -40,7 +40,7 @@ func (s *sessions) End(from netip.Addr, which func(door.Session) bool) (n int, e
 	}
 	before := len(s.list)
 	s.list = slices.DeleteFunc(s.list, func(x door.Session) bool {
-		return (!from.IsValid() || x.From.Addr() == from) && which(x)
+		return (!from.IsValid() || from.Contains(x.From.Addr())) && which(x)
 	})
 	return before - len(s.list), nil
 }
@@ -181,9 +181,12 @@ func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
 
 // The kernel is asked for all sessions only if those of more than one address are to end.
 func TestSessionsOfOneAddressAreAskedForByIt(t *testing.T) {
-	for name, tt := range map[string]struct{ from, want []netip.Addr }{
-		"one":  {[]netip.Addr{phone}, []netip.Addr{phone}},
-		"more": {[]netip.Addr{phone, neighbour}, []netip.Addr{{}}},
+	for name, tt := range map[string]struct {
+		from []netip.Addr
+		want []netip.Prefix
+	}{
+		"one":  {[]netip.Addr{phone}, []netip.Prefix{netip.PrefixFrom(phone, 32)}},
+		"more": {[]netip.Addr{phone, neighbour}, []netip.Prefix{{}}},
 	} {
 		r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
 		for _, a := range tt.from {

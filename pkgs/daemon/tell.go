@@ -115,7 +115,7 @@ const closing = "firewall, closing"
 
 // closeGrant ends one grant before its time, tells why, and ends its sessions if cut says so.
 func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string, cut cutter) {
-	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Address, g.Holder()); err != nil {
+	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Network.Addr(), g.Holder()); err != nil {
 		d.tellFailing(now, closing, err)
 	} else if ended {
 		d.tellFailing(now, closing, nil)

@@ -96,12 +96,12 @@ func TestNobodyComesFromHome(t *testing.T) {
 	r := newRig(t, home)
 	sys := r.system()
 	asked := 0
-	sys.Home = func(devices []string, a netip.Addr) string {
+	sys.Home = func(devices []string, a netip.Addr) (string, error) {
 		asked++
 		if len(devices) != 1 || devices[0] != "wan" {
 			t.Errorf("asked by devices %q, want wan", devices)
 		}
-		return homes[a]
+		return homes[a], nil
 	}
 	d, err := daemon.New(sys)
 	if err != nil {

@@ -35,7 +35,7 @@ type Limits struct {
 // Ask is a wish for a grant that was already authorised.
 type Ask struct {
 	Door    string
-	Address netip.Addr
+	Address netip.Addr    // who asks; Door.Network says who else is let in
 	For     time.Duration // 0 or less is the door's own OpenFor; more than MaxOpen is MaxOpen
 	Client  string
 	Knock   string
@@ -56,16 +56,17 @@ type Book struct {
 	reasons map[string]error // by door: why the firewall cannot serve it, nil if it can; none = not known yet
 }
 
-// use is what a grant is unique in: two clients may each have a grant of a door for one address. The
-// address is let in as long as one of them lasts.
+// use is what a grant is unique in: two clients may each have a grant of a door for one network. The
+// network is let in as long as one of them lasts. Those of a door are all as Door.Network says, so that two of
+// them are the same or have no address in common.
 type use struct {
 	door    string
-	address netip.Addr
+	network netip.Prefix
 	holder  string
 }
 
 // useOf returns whose use of which door a grant is.
-func useOf(g *Grant) use { return use{g.Door, g.Address, g.Holder()} }
+func useOf(g *Grant) use { return use{g.Door, g.Network, g.Holder()} }
 
 // NewBook returns an empty book without doors.
 func NewBook(fw Firewall, l Limits) *Book {
@@ -79,8 +80,8 @@ func NewBook(fw Firewall, l Limits) *Book {
 }
 
 // SetDoors replaces the doors. Grants of doors that remain are kept, shortened where the door's new
-// MaxOpen demands it; those of doors that are gone are closed and returned. New doors count as
-// pending until the next Sync, which the caller owes.
+// MaxOpen demands it; those of doors that are gone, and those for networks of another width than the door's
+// new one, are closed and returned. New doors count as pending until the next Sync, which the caller owes.
 //
 // An error says what the firewall refused; the book has the new doors nevertheless, and what was
 // not closed ends with its timeout in the kernel.
@@ -93,15 +94,16 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 			reasons[d.Name] = why
 		}
 	}
+	was := b.doors
 	b.doors, b.reasons = next, reasons
 
 	var errs []error
 	for at, g := range b.grants {
 		d, stays := b.doors[at.door]
-		if !stays {
+		if !stays || d.Network(at.network.Addr()) != at.network {
 			delete(b.grants, at)
 			closed = append(closed, *g)
-			errs = append(errs, b.fw.Close(at.door, at.address))
+			errs = append(errs, b.fw.Close(was[at.door], at.network))
 			continue
 		}
 		errs = append(errs, b.shorten(now, g, now.Add(d.MaxOpen)))
@@ -110,10 +112,10 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 	return closed, errors.Join(errs...)
 }
 
-// Open opens a door to an address. It asks the firewall first: a grant is in the book only when it
-// is in force, or pending because the firewall has no set for the door yet.
+// Open opens a door to the network of an address. It asks the firewall first: a grant is in the book only
+// when it is in force, or pending because the firewall has no set for the door yet.
 //
-// A knock at a door that is open to the address already (extended is true) sets its end to the
+// A knock at a door that is open to the network already (extended is true) sets its end to the
 // later one of the two; a shorter wish never shortens a grant, for that there is Close.
 //
 // Open wraps ErrNoDoor, ErrNoAddress, ErrTooMany or the firewall's error, and grants nothing then.
@@ -131,7 +133,7 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	}
 	g = Grant{
 		Door:    a.Door,
-		Address: plain(a.Address),
+		Network: d.Network(a.Address),
 		Until:   now.Add(min(length, d.MaxOpen)),
 		Client:  a.Client,
 		Knock:   a.Knock,
@@ -147,10 +149,10 @@ func (b *Book) Open(now time.Time, a Ask) (g Grant, extended bool, err error) {
 	}
 	g.Share = a.Share
 	if err := b.room(now, at, a.Share); err != nil {
-		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
+		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, Name(g.Network), err)
 	}
 	if err := b.place(now, &g); err != nil {
-		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, g.Address, err)
+		return Grant{}, false, fmt.Errorf("door %q to %s: %w", g.Door, Name(g.Network), err)
 	}
 	b.grants[at] = &g
 	return g, extended, nil
@@ -178,17 +180,22 @@ func (b *Book) room(now time.Time, fresh use, share string) error {
 	return nil
 }
 
-// place puts a grant into the firewall and notes whether it, and its door, is pending. The address
+// place puts a grant into the firewall and notes whether it, and its door, is pending. The network
 // stays in for as long as the longest of its grants.
 func (b *Book) place(now time.Time, g *Grant) error {
 	element := *g
 	if longest := b.longest(now, useOf(g)); longest != nil && longest.Until.After(g.Until) {
 		element.Until = longest.Until
 	}
-	switch err := b.fw.Open(now, element); {
+	switch err := b.fw.Open(now, b.doors[g.Door], element); {
 	case errors.Is(err, ErrPending):
 		g.Pending = true
-		b.reasons[g.Door] = err
+		if !errors.Is(err, ErrWidth) { // else it serves those of the other family
+			b.reasons[g.Door] = err
+		}
+		return nil
+	case errors.Is(err, ErrFamily) && !g.Since.IsZero(): // its set went away, and may come back
+		g.Pending = true
 		return nil
 	case err != nil:
 		return err // what was pending still is
@@ -200,11 +207,11 @@ func (b *Book) place(now time.Time, g *Grant) error {
 	return nil
 }
 
-// longest returns the longest of the other grants by which an address may use a door, nil if there is
+// longest returns the longest of the other grants by which a network may use a door, nil if there is
 // none.
 func (b *Book) longest(now time.Time, but use) (longest *Grant) {
 	for at, g := range b.grants {
-		if at.door == but.door && at.address == but.address && at.holder != but.holder && now.Before(g.Until) &&
+		if at.door == but.door && at.network == but.network && at.holder != but.holder && now.Before(g.Until) &&
 			(longest == nil || g.Until.After(longest.Until)) {
 			longest = g
 		}
@@ -228,21 +235,22 @@ func (b *Book) shorten(now time.Time, g *Grant, end time.Time) error {
 	return b.place(now, g)
 }
 
-// Close ends the grants of a door before their time: those for one address, or all of them if address
+// Close ends the grants of a door before their time: those that let an address in, or all of them if it
 // is not valid. It returns those that were closed, and wraps ErrNoDoor or the firewall's errors; a
 // grant that the firewall did not close stays in the book.
 func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []Grant, err error) {
-	if _, ok := b.doors[door]; !ok {
+	d, ok := b.doors[door]
+	if !ok {
 		return nil, fmt.Errorf("door %q: %w", door, ErrNoDoor)
 	}
-	address = plain(address)
+	n := d.Network(address)
 	var errs []error
 	for at, g := range b.grants {
-		if at.door != door || address.IsValid() && at.address != address {
+		if at.door != door || address.IsValid() && at.network != n {
 			continue
 		}
-		if err := b.fw.Close(at.door, at.address); err != nil {
-			errs = append(errs, fmt.Errorf("door %q to %s: %w", at.door, at.address, err))
+		if err := b.fw.Close(d, at.network); err != nil {
+			errs = append(errs, fmt.Errorf("door %q to %s: %w", at.door, Name(at.network), err))
 			continue
 		}
 		delete(b.grants, at)
@@ -254,10 +262,11 @@ func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []G
 	return closed, errors.Join(errs...)
 }
 
-// CloseOwn ends one holder's grant of a door for an address. The address stays in as long as another
+// CloseOwn ends one holder's grant of a door that lets an address in. Its network stays in as long as another
 // holder's grant lasts: still is that one's holder then. closed is false if there was no such grant.
 func (b *Book) CloseOwn(now time.Time, door string, address netip.Addr, holder string) (g Grant, closed bool, still string, err error) {
-	at := use{door, plain(address), holder}
+	d := b.doors[door]
+	at := use{door, d.Network(address), holder}
 	own := b.grants[at]
 	longest := b.longest(now, at)
 	if longest != nil {
@@ -267,12 +276,12 @@ func (b *Book) CloseOwn(now time.Time, door string, address netip.Addr, holder s
 		return Grant{}, false, still, nil
 	}
 	if longest != nil {
-		err = b.fw.Open(now, *longest)
+		err = b.fw.Open(now, d, *longest)
 	} else {
-		err = b.fw.Close(at.door, at.address)
+		err = b.fw.Close(d, at.network)
 	}
-	if err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrWrongSet) {
-		return Grant{}, false, still, fmt.Errorf("door %q to %s: %w", at.door, at.address, err)
+	if err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrFamily) && !errors.Is(err, ErrWrongSet) {
+		return Grant{}, false, still, fmt.Errorf("door %q to %s: %w", at.door, Name(at.network), err)
 	}
 	delete(b.grants, at)
 	return *own, true, still, nil
@@ -311,12 +320,21 @@ func sortNames(names []string) {
 // returns the doors whose state is new: those that the firewall can serve now, and those that it
 // cannot, or cannot for another reason than before.
 func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err error) {
-	doors := slices.Collect(maps.Keys(b.doors))
-	sortNames(doors)
+	names := slices.Collect(maps.Keys(b.doors))
+	sortNames(names)
+	doors := make([]Door, len(names))
+	for i, name := range names {
+		doors[i] = b.doors[name]
+	}
 	all, err := b.fw.Sync(now, doors, b.elements(now))
 	errs := []error{err}
 	reasons := make(map[string]error, len(b.doors))
+	lacks := map[string]int{} // by door: the one family for which there is no set
 	for _, u := range all {
+		if u.Family != 0 {
+			lacks[u.Door] = u.Family
+			continue
+		}
 		reasons[u.Door] = u.Reason
 	}
 	for name := range b.doors {
@@ -325,15 +343,15 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 		switch b.reasons[name] = is; {
 		case known && alike(is, was):
 		case is != nil:
-			unserved = append(unserved, Unserved{name, is})
+			unserved = append(unserved, Unserved{Door: name, Reason: is})
 		default:
 			ready = append(ready, name)
 		}
 	}
 	for at, g := range b.grants {
 		switch {
-		case b.reasons[at.door] != nil:
-			g.Pending = true
+		case b.reasons[at.door] != nil, lacks[at.door] == family(at.network) && !g.Since.IsZero():
+			g.Pending = true // what was in force once is again when its set is there
 		case g.Pending && now.Before(g.Until):
 			// It may be of the family for which the door turns out to have no set.
 			if err := b.place(now, g); errors.Is(err, ErrFamily) {
@@ -357,11 +375,11 @@ func alike(a, b error) bool {
 	return errors.Is(a, ErrPending) && errors.Is(b, ErrPending) || a.Error() == b.Error()
 }
 
-// elements returns for each door and address that has a grant the one that lasts longest.
+// elements returns for each door and network that has a grant the one that lasts longest.
 func (b *Book) elements(now time.Time) []Grant {
 	var list []Grant
 	for _, g := range b.Grants(now) {
-		if last := len(list) - 1; last >= 0 && list[last].Door == g.Door && list[last].Address == g.Address {
+		if last := len(list) - 1; last >= 0 && list[last].Door == g.Door && list[last].Network == g.Network {
 			if g.Until.After(list[last].Until) {
 				list[last] = g
 			}
@@ -372,7 +390,7 @@ func (b *Book) elements(now time.Time) []Grant {
 	return list
 }
 
-// Grants returns the grants that are not over, by door, address and holder.
+// Grants returns the grants that are not over, by door, network and holder.
 func (b *Book) Grants(now time.Time) []Grant {
 	var grants []Grant
 	for _, g := range b.grants {
@@ -394,11 +412,19 @@ func (b *Book) Unserved() []Unserved {
 			why = ErrPending
 		}
 		if why != nil {
-			list = append(list, Unserved{name, why})
+			list = append(list, Unserved{Door: name, Reason: why})
 		}
 	}
 	arrangeUnserved(list)
 	return list
+}
+
+// family returns of which family a network is: 4 or 6.
+func family(n netip.Prefix) int {
+	if n.Addr().Is4() {
+		return 4
+	}
+	return 6
 }
 
 // plain returns the form of an address that the sets are keyed by: no IPv4 in IPv6, no zone.
@@ -408,7 +434,7 @@ func arrangeUnserved(list []Unserved) {
 	sort.Slice(list, func(i, j int) bool { return list[i].Door < list[j].Door })
 }
 
-// arrange sorts grants by door, address and holder. Package sort has one code for all types, package
+// arrange sorts grants by door, network and holder. Package sort has one code for all types, package
 // slices one for each: the router's program must stay small.
 func arrange(grants []Grant) {
 	sort.SliceStable(grants, func(i, j int) bool {
@@ -416,8 +442,8 @@ func arrange(grants []Grant) {
 		switch {
 		case a.Door != b.Door:
 			return a.Door < b.Door
-		case a.Address != b.Address:
-			return a.Address.Less(b.Address)
+		case a.Network != b.Network:
+			return a.Network.Addr().Less(b.Network.Addr())
 		}
 		return a.Holder() < b.Holder()
 	})

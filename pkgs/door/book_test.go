@@ -25,7 +25,7 @@ var (
 	nas = door.Door{Name: "nas", OpenFor: 10 * time.Minute, MaxOpen: time.Hour}
 	web = door.Door{Name: "web", OpenFor: time.Minute, MaxOpen: time.Minute}
 
-	anyOrder = []cmp.Option{cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty(),
+	anyOrder = []cmp.Option{cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty(),
 		cmpopts.IgnoreFields(door.Grant{}, "Since")} // see TestSince
 )
 
@@ -122,14 +122,14 @@ func TestOpen_again(t *testing.T) {
 	if err != nil || !extended {
 		t.Fatalf("extended %v, error %v", extended, err)
 	}
-	want := door.Grant{Door: "nas", Address: four, Until: at(30 * time.Minute), Client: "phone", Knock: "message stun"}
+	want := door.Grant{Door: "nas", Network: alone(four), Until: at(30 * time.Minute), Client: "phone", Knock: "message stun"}
 	same(t, "a shorter wish changes nothing", want, g)
 
 	g, extended, err = b.Open(at(20*time.Minute), door.Ask{Door: "nas", Address: four, For: time.Hour, Client: "phone", Knock: "message ports"})
 	if err != nil || !extended {
 		t.Fatalf("extended %v, error %v", extended, err)
 	}
-	want = door.Grant{Door: "nas", Address: four, Until: at(80 * time.Minute), Client: "phone", Knock: "message ports"}
+	want = door.Grant{Door: "nas", Network: alone(four), Until: at(80 * time.Minute), Client: "phone", Knock: "message ports"}
 	same(t, "a longer wish extends", want, g)
 	same(t, "there is one grant", []door.Grant{want}, b.Grants(at(20*time.Minute)))
 	same(t, "calls", []string{"open nas 192.0.2.1 30m0s", "open nas 192.0.2.1 29m0s", "open nas 192.0.2.1 1h0m0s"}, fw.Calls())
@@ -331,7 +331,7 @@ func TestClose(t *testing.T) {
 			}
 			var got []netip.Addr
 			for _, g := range closed {
-				got = append(got, g.Address)
+				got = append(got, g.Network.Addr())
 			}
 			same(t, "closed", test.want, got)
 			if got, want := len(fw.Elements(noon, "nas")), len(addresses)-len(test.want); got != want {
@@ -399,8 +399,8 @@ func TestSetDoors(t *testing.T) {
 		t.Errorf("a door that went: error %v, want ErrNoDoor", err)
 	}
 	same(t, "web in the firewall", nil, fw.Elements(noon, "web"))
-	same(t, "nas in the firewall", map[netip.Addr]time.Duration{
-		four: 10 * time.Minute, six: 20*time.Minute + time.Second,
+	same(t, "nas in the firewall", map[netip.Prefix]time.Duration{
+		alone(four): 10 * time.Minute, alone(six): 20*time.Minute + time.Second,
 	}, fw.Elements(noon, "nas"))
 }
 

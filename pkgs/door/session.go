@@ -14,9 +14,9 @@ type Session struct {
 	Over   bool           // both or one side ended it; the kernel remembers it for a while
 }
 
-// Flow is the sessions that one address can have through one door.
+// Flow is the sessions that the addresses of one network can have through one door.
 type Flow struct {
-	From  netip.Addr
+	From  netip.Prefix
 	Ports []Ports // where they may go to
 	// Server is who answers: behind DNAT if it is of IPv4, behind a pinhole if it is of IPv6, where it
 	// may be the last 64 bits only, such as ::22. This machine if it is not valid.
@@ -43,7 +43,7 @@ func (f *Flow) to(s Session) (server uint16, is bool) {
 // Has tells whether a session is one of the flow's.
 func (f Flow) Has(s Session) bool {
 	port, is := f.to(s)
-	if !is || s.From.Addr() != f.From {
+	if !is || !f.From.Contains(s.From.Addr()) {
 		return false
 	}
 	translated := s.To != s.Server

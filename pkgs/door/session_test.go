@@ -12,14 +12,16 @@ import (
 func TestFlow(t *testing.T) {
 	const tcp, udp = 6, 17
 	ap := netip.MustParseAddrPort
-	dnat := door.Flow{From: four, Ports: []door.Ports{{tcp, 2222, 2222, 22}}, Server: netip.MustParseAddr("192.168.1.22")}
-	pinhole := door.Flow{From: six, Ports: []door.Ports{{tcp, 22, 22, 22}}, Server: netip.MustParseAddr("2001:db8:2::22")}
+	dnat := door.Flow{From: alone(four), Ports: []door.Ports{{tcp, 2222, 2222, 22}}, Server: netip.MustParseAddr("192.168.1.22")}
+	pinhole := door.Flow{From: alone(six), Ports: []door.Ports{{tcp, 22, 22, 22}}, Server: netip.MustParseAddr("2001:db8:2::22")}
 	suffix := pinhole
 	suffix.Server = netip.MustParseAddr("::22")
-	own := door.Flow{From: four, Ports: []door.Ports{{tcp, 8443, 8443, 8443}, {udp, 8443, 8443, 8443}, {udp, 60000, 60010, 60000}}}
-	moved := door.Flow{From: four, Ports: []door.Ports{{tcp, 2222, 2222, 22}, {tcp, 7000, 7010, 9000}}, Server: netip.MustParseAddr("192.168.1.22")}
+	own := door.Flow{From: alone(four), Ports: []door.Ports{{tcp, 8443, 8443, 8443}, {udp, 8443, 8443, 8443}, {udp, 60000, 60010, 60000}}}
+	moved := door.Flow{From: alone(four), Ports: []door.Ports{{tcp, 2222, 2222, 22}, {tcp, 7000, 7010, 9000}}, Server: netip.MustParseAddr("192.168.1.22")}
+	wide := dnat
+	wide.From = netip.MustParsePrefix("192.0.2.0/24")
 	own6 := own
-	own6.From = six
+	own6.From = alone(six)
 
 	through := door.Session{Proto: tcp, From: ap("192.0.2.1:50000"), To: ap("203.0.113.1:2222"), Server: ap("192.168.1.22:22"), Local: true}
 	toHost := door.Session{Proto: tcp, From: ap("[2001:db8::1]:50000"), To: ap("[2001:db8:2::22]:22"), Server: ap("[2001:db8:2::22]:22")}
@@ -36,6 +38,8 @@ func TestFlow(t *testing.T) {
 	}{
 		{"behind_DNAT", dnat, through, true},
 		{"of_another_address", dnat, with(through, func(s *door.Session) { s.From = ap("192.0.2.2:50000") }), false},
+		{"of_another_address_of_the_network", wide, with(through, func(s *door.Session) { s.From = ap("192.0.2.255:50000") }), true},
+		{"of_an_address_beside_the_network", wide, with(through, func(s *door.Session) { s.From = ap("192.0.3.0:50000") }), false},
 		{"of_another_protocol", dnat, with(through, func(s *door.Session) { s.Proto = udp }), false},
 		{"by_another_door_to_the_same_host", dnat, with(through, func(s *door.Session) { s.To = ap("203.0.113.1:2223") }), false},
 		{"by_the_same_port_to_another_host", dnat, with(through, server("192.168.1.23:22")), false},

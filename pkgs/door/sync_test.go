@@ -29,6 +29,7 @@ func TestCloseOwn_of_a_door_that_the_firewall_cannot_serve(t *testing.T) {
 	for name, spoil := range map[string]func(*doortest.Fake){
 		"without a set":   func(fw *doortest.Fake) { fw.DropSets("nas") },
 		"of a wrong kind": func(fw *doortest.Fake) { fw.Spoil("nas", false) },
+		"of one family":   func(fw *doortest.Fake) { fw.DropFamily("nas", false) },
 	} {
 		b, fw := start(t, door.Limits{})
 		mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, Client: "phone"})
@@ -53,8 +54,8 @@ func TestSync_has_one_element_for_two_grants_of_an_address(t *testing.T) {
 	if _, _, err := b.Sync(noon); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the longer is the first", map[netip.Addr]time.Duration{four: 30 * time.Minute}, fw.Elements(noon, "nas"))
-	same(t, "the longer is the second", map[netip.Addr]time.Duration{four: 50 * time.Second}, fw.Elements(noon, "web"))
+	same(t, "the longer is the first", map[netip.Prefix]time.Duration{alone(four): 30 * time.Minute}, fw.Elements(noon, "nas"))
+	same(t, "the longer is the second", map[netip.Prefix]time.Duration{alone(four): 50 * time.Second}, fw.Elements(noon, "web"))
 	same(t, "calls", []string{"sync 2 doors 2 grants"}, fw.Calls())
 }
 
@@ -78,8 +79,8 @@ func TestOpen_without_a_set_is_pending(t *testing.T) {
 		t.Fatalf("unserved %v, error %v", unserved, err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "grants", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(now))
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 6 * time.Minute}, fw.Elements(now, "nas"))
+	same(t, "grants", []door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute)}}, b.Grants(now))
+	same(t, "what is left is in force", map[netip.Prefix]time.Duration{alone(four): 6 * time.Minute}, fw.Elements(now, "nas"))
 }
 
 func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
@@ -96,7 +97,7 @@ func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
 	}
 	same(t, "unserved", why, tell(unserved))
 	same(t, "the grant is not in force, and says so",
-		[]door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
+		[]door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute), Pending: true}}, b.Grants(noon))
 	if _, unserved, _ := b.Sync(noon); len(unserved) > 0 {
 		t.Errorf("told twice: %v", unserved)
 	}
@@ -119,7 +120,7 @@ func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what is left is in force", map[netip.Addr]time.Duration{four: 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
+	same(t, "what is left is in force", map[netip.Prefix]time.Duration{alone(four): 9 * time.Minute}, fw.Elements(at(time.Minute), "nas"))
 }
 
 // scripted is a firewall that says what a test wants.
@@ -129,15 +130,15 @@ type scripted struct {
 	broken   error           // said by Open
 }
 
-func (s *scripted) Sync(time.Time, []string, []door.Grant) ([]door.Unserved, error) {
+func (s *scripted) Sync(time.Time, []door.Door, []door.Grant) ([]door.Unserved, error) {
 	return s.unserved, nil
 }
 
-func (s *scripted) Open(now time.Time, g door.Grant) error {
+func (s *scripted) Open(now time.Time, d door.Door, g door.Grant) error {
 	if s.broken != nil {
 		return s.broken
 	}
-	return s.Fake.Open(now, g)
+	return s.Fake.Open(now, d, g)
 }
 
 // startScripted returns a book with the door nas, ready.
@@ -238,7 +239,7 @@ func TestOpen_of_a_door_for_one_family(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "ready", []string{"nas"}, ready)
-	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Address: four, Until: at(10 * time.Minute)}}, b.Grants(noon))
+	same(t, "what cannot be is dropped", []door.Grant{{Door: "nas", Network: alone(four), Until: at(10 * time.Minute)}}, b.Grants(noon))
 }
 
 func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
@@ -252,6 +253,42 @@ func TestSync_restores_what_a_firewall_restart_lost(t *testing.T) {
 	if len(ready)+len(unserved) > 0 || err != nil {
 		t.Errorf("ready %q, unserved %v, error %v", ready, unserved, err)
 	}
-	same(t, "nas", map[netip.Addr]time.Duration{four: 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
-	same(t, "web", map[netip.Addr]time.Duration{six: 20 * time.Second}, fw.Elements(now, "web"))
+	same(t, "nas", map[netip.Prefix]time.Duration{alone(four): 9*time.Minute + 20*time.Second}, fw.Elements(now, "nas"))
+	same(t, "web", map[netip.Prefix]time.Duration{alone(six): 20 * time.Second}, fw.Elements(now, "web"))
+}
+
+// A grant is in force as long as the firewall has a set for its family; the other family's is no matter of it.
+func TestSync_of_a_grant_whose_set_goes_away(t *testing.T) {
+	for _, a := range []netip.Addr{four, six} {
+		b, fw := start(t, door.Limits{})
+		g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a})
+		kept := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: map[netip.Addr]netip.Addr{four: six, six: four}[a]})
+		for _, gone := range []bool{true, false, true, false} {
+			if gone {
+				fw.DropFamily("nas", a.Is6())
+			} else {
+				fw.MakeSets("nas")
+			}
+			for range 2 {
+				ready, unserved, err := b.Sync(noon)
+				if len(ready)+len(unserved)+len(b.Unserved()) > 0 || err != nil {
+					t.Errorf("%s gone %v: ready %q, unserved %v, %v, error %v", a, gone, ready, unserved, b.Unserved(), err)
+				}
+				for _, has := range b.Grants(noon) {
+					if want := gone && has.Network == g.Network; has.Pending != want || !has.Since.Equal(kept.Since) {
+						t.Errorf("%s gone %v: grant %+v, want pending %v", a, gone, has, want)
+					}
+				}
+			}
+			want := map[netip.Prefix]time.Duration{g.Network: 10 * time.Minute, kept.Network: 10 * time.Minute}
+			if gone {
+				delete(want, g.Network)
+				// Who knocks again meanwhile waits, too.
+				if again, extended, err := b.Open(noon, door.Ask{Door: "nas", Address: a}); err != nil || !extended || !again.Pending {
+					t.Errorf("knock at %s: %+v, extended %v, error %v", a, again, extended, err)
+				}
+			}
+			same(t, "in force", want, fw.Elements(noon, "nas"))
+		}
+	}
 }

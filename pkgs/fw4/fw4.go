@@ -52,14 +52,20 @@ func Objects(c *config.Config) []Object {
 	return list
 }
 
-// set is where the daemon puts addresses. Each brings its own timeout, so the set's is 0; without
+// set is where the daemon puts addresses, or networks. Each brings its own timeout, so the set's is 0; without
 // that option firewall4 would make a set that knows no timeouts.
 func set(d *config.Door, six bool) Object {
+	match := "src_ip"
+	if d.Wide(six) {
+		match = "src_net"
+	}
 	return Object{
-		{"type", "ipset"}, {"name", nft.SetName(d.Name, six)}, {"family", family(six)},
-		{"match", "src_ip"}, {"timeout", "0"},
+		{"type", "ipset"}, {"name", setName(d, six)}, {"family", family(six)},
+		{"match", match}, {"timeout", "0"},
 	}
 }
+
+func setName(d *config.Door, six bool) string { return nft.SetName(d.Name, six, d.Wide(six)) }
 
 // parts are what takes one rule each. For DNAT to a range the kernel takes the port that was asked for, if it
 // is in that range, else its first port for everybody: so a range that leads to other ports is taken apart.
@@ -82,7 +88,7 @@ func pass(d *config.Door, six bool, ports config.Opening) Object {
 		kind, target, outside = "redirect", "DNAT", "src_dport"
 	}
 	o := Object{
-		{"type", kind}, {"ipset", nft.SetName(d.Name, six)}, {"family", family(six)},
+		{"type", kind}, {"ipset", setName(d, six)}, {"family", family(six)},
 		{"src", d.Src}, {"proto", ports.Proto.String()},
 	}
 	switch {

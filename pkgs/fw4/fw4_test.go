@@ -28,6 +28,30 @@ config door 'web'
 			set("web", "6"),
 			"type=rule ipset=latchkey1_web_6 family=ipv6 src=wan proto=tcp dest_port=8443 target=ACCEPT",
 		}},
+		"networks_of_one_family_in_a_set_of_another_kind": {`
+config door 'web'
+	option port '8443'
+	option width6 '64'
+`, []string{
+			set("web", "4"),
+			"type=rule ipset=latchkey1_web_4 family=ipv4 src=wan proto=tcp dest_port=8443 target=ACCEPT",
+			"type=ipset name=latchkey2_web_6 family=ipv6 match=src_net timeout=0",
+			"type=rule ipset=latchkey2_web_6 family=ipv6 src=wan proto=tcp dest_port=8443 target=ACCEPT",
+		}},
+		"networks_of_both_families": {`
+config door 'nas'
+	option port '2222'
+	option dest 'lan'
+	option dest_ip '192.168.1.22'
+	option dest_ip6 '::22'
+	option width4 '24'
+	option width6 '48'
+`, []string{
+			"type=ipset name=latchkey2_nas_4 family=ipv4 match=src_net timeout=0",
+			"type=redirect ipset=latchkey2_nas_4 family=ipv4 src=wan proto=tcp dest=lan src_dport=2222 dest_ip=192.168.1.22 dest_port=2222 reflection=1 target=DNAT",
+			"type=ipset name=latchkey2_nas_6 family=ipv6 match=src_net timeout=0",
+			"type=rule ipset=latchkey2_nas_6 family=ipv6 src=wan proto=tcp dest=lan dest_ip=::22/-64 dest_port=2222 target=ACCEPT",
+		}},
 		"a_rule_for_each_protocol_from_another_zone": {`
 config door 'dns'
 	option src 'guest'

@@ -26,6 +26,16 @@ var usual = []struct {
 	{"openvpn", true, []uint16{1194}},
 }
 
+// UsualPorts returns the ports at which a service is meant nearly always; nil of a service that has none.
+func UsualPorts(service string) []uint16 {
+	for _, u := range usual {
+		if u.service == service {
+			return u.ports
+		}
+	}
+	return nil
+}
+
 // UsualService returns the word for what most likely listens at a port inside; "" if nobody knows.
 func UsualService(tcp, udp bool, port uint16) string {
 	for _, u := range usual {

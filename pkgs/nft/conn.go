@@ -22,7 +22,7 @@ type conn struct {
 	// sure says that no transaction was under way when the generation was that: what is found since
 	// then is true, or the generation is another, and every change is refused.
 	sure  bool
-	known map[string]doorSets // by door: what was found since then, if it can be served; see Sync
+	known map[string]bool // by set: whether there is one, as found since then; none of the wrong kind; see Sync
 }
 
 // open connects to nftables.
@@ -38,7 +38,7 @@ func open(table string) (*conn, error) {
 // begin asks for the generation, waits until no transaction is under way, and forgets what was found
 // before.
 func (c *conn) begin() (err error) {
-	c.sure, c.known = false, map[string]doorSets{}
+	c.sure, c.known = false, map[string]bool{}
 	if c.generation, err = c.askGeneration(); err != nil {
 		return err
 	}
@@ -49,49 +49,68 @@ func (c *conn) begin() (err error) {
 
 // doorSets is what a door has in the firewall.
 type doorSets struct {
-	has    [2]bool // by family: there is a set, of the right kind
-	reason error   // why the door cannot be served, or nil
+	lacks  [2]error // by family: why there is no set of the right kind, or nil; door.ErrFamily or door.ErrWidth
+	reason error    // why the door cannot be served, or nil
 }
 
 // look tells which sets of a door there are, and whether they are of the right kind.
-func (c *conn) look(name string) (s doorSets, err error) {
-	if s, is := c.known[name]; is {
-		return s, nil
-	}
-	var there [2]bool
+func (c *conn) look(d door.Door) (s doorSets, err error) {
+	none := true
 	for _, six := range []bool{false, true} {
-		set := SetName(name, six)
-		var info setInfo
-		err := c.Ask(askSet(unix.NFT_MSG_GETSET, 0, c.table, set), func(m netlink.Message) (err error) {
-			info, err = parseSet(m)
-			return err
-		})
-		if errors.Is(err, unix.ENOENT) {
-			continue
-		}
+		is, wrong, err := c.find(d.Name, six, d.Wide(six))
 		if err != nil {
 			return s, err
 		}
-		there[family(six)] = true
-		wrong := fit(c.table, set, six, info)
-		s.has[family(six)] = wrong == nil
 		s.reason = cmp.Or(s.reason, wrong)
+		if is {
+			none = false
+			continue
+		}
+		s.lacks[family(six)] = door.ErrFamily
+		if is, _, err = c.find(d.Name, six, !d.Wide(six)); err != nil {
+			return s, err
+		} else if is {
+			s.lacks[family(six)] = door.ErrWidth
+		}
 	}
-	if there == [2]bool{} {
+	if none {
 		s.reason = fmt.Errorf("table inet %s: %w", c.table, door.ErrPending)
-	}
-	if c.sure && s.reason == nil {
-		c.known[name] = s
 	}
 	return s, nil
 }
 
-// elements reads a set.
-func (c *conn) elements(set string) (list []element, err error) {
+// find tells whether there is a set, and what is wrong with it.
+func (c *conn) find(name string, six, wide bool) (is bool, wrong, err error) {
+	set := SetName(name, six, wide)
+	if is, known := c.known[set]; known {
+		return is, nil, nil
+	}
+	var info setInfo
+	err = c.Ask(askSet(unix.NFT_MSG_GETSET, 0, c.table, set), func(m netlink.Message) (err error) {
+		info, err = parseSet(m)
+		return err
+	})
+	switch {
+	case err == nil:
+		is, wrong = true, fit(c.table, set, six, wide, info)
+	case !errors.Is(err, unix.ENOENT):
+		return false, nil, err
+	}
+	if c.sure && wrong == nil {
+		c.known[set] = is
+	}
+	return is, wrong, nil
+}
+
+// elements reads a set, of networks (wide) or of addresses.
+func (c *conn) elements(set string, wide bool) (list []element, err error) {
 	err = c.Ask(askSet(unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, c.table, set), func(m netlink.Message) (err error) {
 		list, err = appendElements(list, m)
 		return err
 	})
+	if wide {
+		list = joined(list)
+	}
 	return list, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 	script, f := enter(t, right)
 	looks := 0
 	open := func(c *conn) error {
-		sets, err := c.look("nas")
+		sets, err := c.look(theDoor)
 		if err != nil {
 			return err
 		}
@@ -58,7 +59,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 			return sets.reason
 		}
 		script("delete set inet fw4 latchkey1_nas_4\nadd set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags interval, timeout; }\n")
-		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+		return c.commit([]change{{set: SetName("nas", false, false), fresh: []element{{first: netip.MustParseAddr("192.0.2.1"), left: time.Minute}}}})
 	}
 	if err := f.try(open, false); !errors.Is(err, unix.ERESTART) {
 		t.Errorf("error %v, want ERESTART", err)
@@ -77,7 +78,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 	err := f.steadily("nas", func(c *conn) error {
 		looks++
 		script(fmt.Sprintf("add table inet another%d\n", looks))
-		return c.commit([]change{{set: SetName("nas", false), fresh: []element{{netip.MustParseAddr("192.0.2.1"), time.Minute}}}})
+		return c.commit([]change{{set: SetName("nas", false, false), fresh: []element{{first: netip.MustParseAddr("192.0.2.1"), left: time.Minute}}}})
 	})
 	if !errors.Is(err, unix.ERESTART) || looks != tries {
 		t.Errorf("with somebody who never rests: error %v after %d tries, want ERESTART after %d", err, looks, tries)
@@ -109,12 +110,12 @@ func TestOpen_looks_again_at_what_somebody_changed(t *testing.T) {
 			script(step.change)
 		}
 		for _, again := range []bool{false, true} {
-			if err := f.Open(time.Now(), minute(n)); !errors.Is(err, step.want) {
+			if err := f.Open(time.Now(), theDoor, minute(n)); !errors.Is(err, step.want) {
 				t.Errorf("after %q, again %v: error %v, want %v", step.change, again, err, step.want)
 			}
 		}
 		if step.want == nil {
-			if err := f.Close("nas", minute(n).Address); err != nil {
+			if err := f.Close(theDoor, minute(n).Network); err != nil {
 				t.Errorf("after %q: close: %v", step.change, err)
 			}
 		}
@@ -130,7 +131,7 @@ func TestOpen_keeps_its_connection_when_somebody_else_was_quicker(t *testing.T) 
 	script, f := enter(t, nas)
 	was := f.conn
 	for n := range 3 {
-		if err := f.Open(time.Now(), minute(n)); err != nil {
+		if err := f.Open(time.Now(), theDoor, minute(n)); err != nil {
 			t.Fatal(err)
 		}
 		script("add table inet another\ndelete table inet another\n")
@@ -144,12 +145,12 @@ func TestOpen_keeps_its_connection_when_somebody_else_was_quicker(t *testing.T) 
 func TestConn_counts_generations_as_the_kernel_does(t *testing.T) {
 	_, f := enter(t, nas)
 	for what, do := range map[string]func() error{
-		"a grant":         func() error { return f.Open(time.Now(), minute(1)) },
-		"the same again":  func() error { return f.Open(time.Now(), minute(1)) },
-		"its end":         func() error { return f.Close("nas", minute(1).Address) },
-		"one that is not": func() error { return f.Close("nas", minute(2).Address) },
+		"a grant":         func() error { return f.Open(time.Now(), theDoor, minute(1)) },
+		"the same again":  func() error { return f.Open(time.Now(), theDoor, minute(1)) },
+		"its end":         func() error { return f.Close(theDoor, minute(1).Network) },
+		"one that is not": func() error { return f.Close(theDoor, minute(2).Network) },
 		"a sync": func() error {
-			_, err := f.Sync(time.Now(), []string{"nas"}, []door.Grant{minute(3), minute(4)})
+			_, err := f.Sync(time.Now(), []door.Door{theDoor}, []door.Grant{minute(3), minute(4)})
 			return err
 		},
 	} {
@@ -198,13 +199,13 @@ func TestMissing_is_believed_when_nothing_changes(t *testing.T) {
 // TestFit_refuses_flags_that_it_does_not_know: what a newer kernel has may mean anything.
 func TestFit_refuses_flags_that_it_does_not_know(t *testing.T) {
 	right := setInfo{keyType: 7, keyLen: 4, flags: unix.NFT_SET_TIMEOUT}
-	if err := fit("fw4", "latchkey1_nas_4", false, right); err != nil {
+	if err := fit("fw4", "latchkey1_nas_4", false, false, right); err != nil {
 		t.Error(err)
 	}
 	for bit := range 32 {
 		s := right
 		s.flags |= 1 << bit
-		if err := fit("fw4", "latchkey1_nas_4", false, s); (err != nil) != (s.flags&^allowed != 0) {
+		if err := fit("fw4", "latchkey1_nas_4", false, false, s); (err != nil) != (s.flags&^allowed != 0) {
 			t.Errorf("flags %#x: error %v", s.flags, err)
 		}
 	}
@@ -213,32 +214,43 @@ func TestFit_refuses_flags_that_it_does_not_know(t *testing.T) {
 // TestTransaction_on_an_old_kernel plays the messages on a set as it was before Linux 6.12: adding an
 // element that is there changes nothing, and deleting one that is not there is an error.
 func TestTransaction_on_an_old_kernel(t *testing.T) {
-	gone, kept, fresh := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("192.0.2.3")
-	messages := transaction(1, "fw4", []change{{
-		set:  "latchkey1_nas_4",
-		gone: []element{{gone, 0}}, fresh: []element{{kept, 5 * time.Minute}, {fresh, time.Minute}},
-	}})
-	for _, test := range []struct {
-		name string
-		set  map[netip.Addr]time.Duration
-	}{
-		{"all_there", map[netip.Addr]time.Duration{gone: time.Second, kept: time.Second, fresh: time.Hour}},
-		{"some_expired_meanwhile", map[netip.Addr]time.Duration{kept: time.Hour}},
-		{"none_there", map[netip.Addr]time.Duration{}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			for _, m := range messages {
-				play(t, test.set, m)
-			}
-			if len(test.set) != 2 || test.set[kept] != 5*time.Minute || test.set[fresh] != time.Minute {
-				t.Errorf("the set holds %v", test.set)
-			}
-		})
+	for kind, wide := range map[string]bool{"addresses": false, "networks": true} {
+		e := func(n string, left time.Duration) element {
+			e := newElement(netip.MustParsePrefix(n), wide)
+			e.left = left
+			return e
+		}
+		gone, kept, fresh := e("192.0.2.0/32", 0), e("192.0.2.2/32", 5*time.Minute), e("192.0.2.4/32", time.Minute)
+		messages := transaction(1, "fw4", []change{{"latchkey1_nas_4", []element{gone}, []element{kept, fresh}}})
+		for _, test := range []struct {
+			name string
+			set  []element
+		}{
+			{"all_there", []element{e("192.0.2.0/32", time.Second), e("192.0.2.2/32", time.Second), e("192.0.2.4/32", time.Hour)}},
+			{"some_expired_meanwhile", []element{e("192.0.2.2/32", time.Hour)}},
+			{"none_there", nil},
+		} {
+			t.Run(kind+"/"+test.name, func(t *testing.T) {
+				set := map[element]time.Duration{}
+				play(t, set, elementsMessage(unix.NFT_MSG_NEWSETELEM, "fw4", "latchkey1_nas_4", test.set))
+				for _, m := range messages {
+					play(t, set, m)
+				}
+				var list []element
+				for e, left := range set {
+					e.left = left
+					list = append(list, e)
+				}
+				if got := joined(list); !slices.Equal(got, []element{kept, fresh}) {
+					t.Errorf("the set holds %v", got)
+				}
+			})
+		}
 	}
 }
 
-// play does to a set what an old kernel does with a message.
-func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
+// play does to a set, whose elements have no times of their own, what an old kernel does with a message.
+func play(t *testing.T, set map[element]time.Duration, m netlink.Message) {
 	t.Helper()
 	kind := int(m.Type) & 0xff
 	if m.Type == unix.NFNL_MSG_BATCH_BEGIN || m.Type == unix.NFNL_MSG_BATCH_END {
@@ -250,25 +262,20 @@ func play(t *testing.T, set map[netip.Addr]time.Duration, m netlink.Message) {
 			continue
 		}
 		for each := d.Inside(); each.Next(); {
-			var e element
+			e, left := parseElement(each.Inside()), time.Duration(0)
 			for in := each.Inside(); in.Next(); {
-				switch in.Type() {
-				case unix.NFTA_SET_ELEM_KEY:
-					for key := in.Inside(); key.Next(); {
-						e.address, _ = netip.AddrFromSlice(key.Bytes())
-					}
-				case unix.NFTA_SET_ELEM_TIMEOUT:
-					e.left = time.Duration(in.Uint64()) * time.Millisecond
+				if in.Type() == unix.NFTA_SET_ELEM_TIMEOUT {
+					left = time.Duration(in.Uint64()) * time.Millisecond
 				}
 			}
-			_, there := set[e.address]
+			_, there := set[e]
 			switch {
 			case kind == unix.NFT_MSG_NEWSETELEM && !there:
-				set[e.address] = e.left
+				set[e] = left
 			case kind == unix.NFT_MSG_DELSETELEM && there:
-				delete(set, e.address)
+				delete(set, e)
 			case kind == unix.NFT_MSG_DELSETELEM:
-				t.Errorf("%s is deleted, but not there: the whole transaction fails", e.address)
+				t.Errorf("%+v is deleted, but not there: the whole transaction fails", e)
 			}
 		}
 	}

@@ -25,16 +25,18 @@ import (
 const nas = "add set inet fw4 latchkey1_nas_4 { type ipv4_addr; flags timeout; }\n" +
 	"add set inet fw4 latchkey1_nas_6 { type ipv6_addr; flags timeout; }\n"
 
+var theDoor = door.Door{Name: "nas"}
+
 // minute is a grant of door nas to the nth address, for a minute.
 func minute(n int) door.Grant {
 	a := netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
-	return door.Grant{Door: "nas", Address: a, Until: time.Now().Add(time.Minute)}
+	return door.Grant{Door: "nas", Network: alone(a), Until: time.Now().Add(time.Minute)}
 }
 
 // addresses returns how many of minute's addresses are in the kernel's set. strace lets go of nft.
 func addresses(t *testing.T) int {
 	t.Helper()
-	out, err := exec.Command("nft", "list", "set", "inet", "fw4", SetName("nas", false)).CombinedOutput()
+	out, err := exec.Command("nft", "list", "set", "inet", "fw4", SetName("nas", false, false)).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -52,7 +54,7 @@ func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
 			if _, err := f.Sync(time.Now(), nil, nil); err != nil { // forgets what is known
 				t.Fatal(err)
 			}
-			if err := f.Open(time.Now(), minute(n)); err != nil {
+			if err := f.Open(time.Now(), theDoor, minute(n)); err != nil {
 				t.Fatalf("open %d: %v", n, err)
 			}
 		}
@@ -101,7 +103,7 @@ func TestOpen_holds_up_nobody_while_somebody_else_has_the_firewall(t *testing.T)
 				turns.Add(1)
 			}
 		}()
-		if err := f.Open(time.Now(), minute(1)); err != nil {
+		if err := f.Open(time.Now(), theDoor, minute(1)); err != nil {
 			t.Fatal(err)
 		}
 		if n := turns.Load(); n < 20 {
@@ -119,11 +121,11 @@ func TestOpen_is_one_message_while_nothing_changes(t *testing.T) {
 	if os.Getenv(child) != "" {
 		runtime.LockOSThread()
 		_, f := enter(t, nas)
-		if _, err := f.Sync(time.Now(), []string{"nas"}, nil); err != nil {
+		if _, err := f.Sync(time.Now(), []door.Door{theDoor}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for n := range opens {
-			if err := f.Open(time.Now(), minute(n)); err != nil {
+			if err := f.Open(time.Now(), theDoor, minute(n)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -136,7 +138,7 @@ func TestOpen_is_one_message_while_nothing_changes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const look = 3 + 4 // a Sync waits for others, and asks for each set and for what is in it
+	const look = 3 + 6 // a Sync waits for others, asks for each set that a door can have, and for what is in both of this one
 	if n := strings.Count(string(text), "sendto("); n != look+opens {
 		t.Errorf("%d messages for a Sync and %d grants, want %d", n, opens, look+opens)
 	}
@@ -148,7 +150,7 @@ func TestOpen_whose_answer_is_lost_for_good(t *testing.T) {
 	if os.Getenv(child) != "" {
 		runtime.LockOSThread()
 		_, f := enter(t, nas)
-		err := f.Open(time.Now(), minute(1))
+		err := f.Open(time.Now(), theDoor, minute(1))
 		if !errors.Is(err, unix.ENOBUFS) || addresses(t) != 1 {
 			t.Fatalf("error %v, %d addresses are in, want ENOBUFS and an address that is in", err, addresses(t))
 		}
@@ -157,7 +159,7 @@ func TestOpen_whose_answer_is_lost_for_good(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("nobody is told to look")
 		}
-		if _, err := f.Sync(time.Now(), []string{"nas"}, nil); err != nil {
+		if _, err := f.Sync(time.Now(), []door.Door{theDoor}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if addresses(t) != 0 {
@@ -187,7 +189,7 @@ func TestChanged_when_more_changes_come_than_the_socket_holds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 50 {
-		if err := f.Open(time.Now(), minute(n)); err != nil {
+		if err := f.Open(time.Now(), theDoor, minute(n)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,11 +24,12 @@ const (
 	allowed = needed | unix.NFT_SET_EVAL | setExpr
 )
 
-// fit refuses a set in which an element of ours would not be one address for its time. It wraps
-// door.ErrWrongSet and says what is wrong with the set, and how it must be.
+// fit refuses a set in which an element of ours would not be one address, or one network of a wide set, for
+// its time. It wraps door.ErrWrongSet and says what is wrong with the set, and how it must be.
 //
-// With the flag interval, for one, an address would stand for itself and every one above it.
-func fit(table, name string, six bool, s setInfo) error {
+// With the flag interval, for one, an address would stand for itself and every one above it; without it, a
+// network for its first address.
+func fit(table, name string, six, wide bool, s setInfo) error {
 	// The numbers of nft's types are fixed: the kernel gives them back to whoever lists the set.
 	wanted, keyType, keyLen := "ipv4_addr", uint32(7), uint32(4)
 	if six {
@@ -40,6 +41,14 @@ func fit(table, name string, six bool, s setInfo) error {
 	}
 	if s.flags&needed == 0 {
 		wrong = append(wrong, "has no flag timeout")
+	}
+	flags := "timeout"
+	if wide {
+		flags = "interval, timeout"
+		if s.flags&unix.NFT_SET_INTERVAL == 0 {
+			wrong = append(wrong, "has no flag interval")
+		}
+		s.flags &^= unix.NFT_SET_INTERVAL
 	}
 	for _, f := range []struct {
 		flag uint32
@@ -60,6 +69,6 @@ func fit(table, name string, six bool, s setInfo) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s of table inet %s %s; it must be { type %s; flags timeout; }",
-		door.ErrWrongSet, name, table, strings.Join(wrong, " and "), wanted)
+	return fmt.Errorf("%w: %s of table inet %s %s; it must be { type %s; flags %s; }",
+		door.ErrWrongSet, name, table, strings.Join(wrong, " and "), wanted, flags)
 }

@@ -5,6 +5,7 @@ package nft_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
@@ -56,8 +57,8 @@ func TestOpen_looks_at_the_kind_of_a_set(t *testing.T) {
 			before := listed(t, kind)
 
 			g := grant(four, time.Minute)
-			err := fw.Open(time.Now(), g)
-			unserved, syncErr := fw.Sync(time.Now(), []string{"nas"}, []door.Grant{g})
+			err := fw.Open(time.Now(), nas, g)
+			unserved, syncErr := fw.Sync(time.Now(), []door.Door{nas}, []door.Grant{g})
 			if syncErr != nil {
 				t.Errorf("sync: %v", syncErr)
 			}
@@ -76,11 +77,36 @@ func TestOpen_looks_at_the_kind_of_a_set(t *testing.T) {
 			if len(unserved) != 1 || unserved[0].Reason.Error() != err.Error() {
 				t.Errorf("sync says %v, open said %v", unserved, err)
 			}
-			if err := fw.Close("nas", four); err != nil {
+			if err := fw.Close(nas, alone(four)); err != nil {
 				t.Errorf("close: %v", err)
 			}
 			if after := listed(t, kind); after != before {
 				t.Errorf("it was changed:\n%s\nto\n%s", before, after)
+			}
+		})
+	}
+	const wideMust = "; it must be { type ipv6_addr; flags interval, timeout; }"
+	door6 := door.Door{Name: "nas", Width6: 64}
+	for name, tt := range map[string]struct{ set, want string }{
+		"networks_as_fw4_makes_them": {"type ipv6_addr; auto-merge; flags interval,timeout;", ""},
+		"networks_without_interval":  {"type ipv6_addr; flags timeout;", "has no flag interval"},
+		"networks_without_timeout":   {"type ipv6_addr; flags interval;", "has no flag timeout"},
+		"networks_of_IPv4":           {"type ipv4_addr; flags interval, timeout;", "is not of type ipv6_addr"},
+		"networks_with_ports":        {"type ipv6_addr . inet_service; flags interval, timeout;", "is not of type ipv6_addr and is a concatenation"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fw := start(t)
+			script(t, fmt.Sprintf("add set inet fw4 latchkey2_nas_6 { %s }\n", tt.set))
+			err := fw.Open(time.Now(), door6, door.Grant{Door: "nas", Network: netip.MustParsePrefix("2001:db8::/64"), Until: time.Now().Add(time.Minute)})
+			out, _ := exec.Command("nft", "list", "set", "inet", "fw4", "latchkey2_nas_6").CombinedOutput()
+			if tt.want == "" {
+				if err != nil || !strings.Contains(string(out), "2001:db8::/64") || !strings.Contains(string(out), "expires") {
+					t.Errorf("error %v, the set is\n%s", err, out)
+				}
+				return
+			}
+			if !errors.Is(err, door.ErrWrongSet) || !strings.Contains(err.Error(), "latchkey2_nas_6 of table inet fw4 "+tt.want+wideMust) || strings.Contains(string(out), "elements") {
+				t.Errorf("error %v, want one that says %q; the set is\n%s", err, tt.want+wideMust, out)
 			}
 		})
 	}
@@ -107,7 +133,7 @@ func TestOpen_does_not_take_a_set_of_another_family(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fw.Shutdown()
-	if err := fw.Open(time.Now(), grant(four, time.Minute)); !errors.Is(err, door.ErrPending) {
+	if err := fw.Open(time.Now(), nas, grant(four, time.Minute)); !errors.Is(err, door.ErrPending) {
 		t.Errorf("error %v, want ErrPending", err)
 	}
 }
@@ -125,7 +151,7 @@ func TestOpen_beside_somebody_who_replaces_the_set(t *testing.T) {
 				return
 			default:
 			}
-			switch err := fw.Open(time.Now(), grant(four, time.Minute)); {
+			switch err := fw.Open(time.Now(), nas, grant(four, time.Minute)); {
 			case err == nil:
 				opened++
 			case errors.Is(err, door.ErrWrongSet):

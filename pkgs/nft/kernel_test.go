@@ -3,10 +3,8 @@
 package nft_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -26,160 +24,18 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
-// needKernel skips a test that cannot have a network namespace or nft.
-func needKernel(t testing.TB) {
-	t.Helper()
-	lab.Enter(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIP: " + err.Error())
-	}
-}
-
-// script runs nft on a script.
-func script(t testing.TB, text string) {
-	t.Helper()
-	c := exec.Command("nft", "-f", "-")
-	c.Stdin = strings.NewReader(text)
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("nft: %v\n%s\n%s", err, text, out)
-	}
-}
-
-// sets is the script that makes the sets of doors, as fw4 renders them.
-func sets(doors ...string) string {
-	var b strings.Builder
-	b.WriteString("add table inet fw4\n")
-	for _, d := range doors {
-		fmt.Fprintf(&b, "add set inet fw4 latchkey1_%s_4 { type ipv4_addr; flags timeout; }\n", d)
-		fmt.Fprintf(&b, "add set inet fw4 latchkey1_%s_6 { type ipv6_addr; flags timeout; }\n", d)
-	}
-	return b.String()
-}
-
-// kernel is doortest.Env on nftables, looked at with Debian's nft.
-type kernel struct{ *nft.Firewall }
-
-// start returns a firewall on a fresh ruleset with the sets of the doors nas and web.
-func start(t testing.TB) kernel {
-	t.Helper()
-	needKernel(t)
-	script(t, "flush ruleset\n"+sets("nas", "web"))
-	fw, err := nft.Open(nft.Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := fw.Shutdown(); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-	})
-	return kernel{fw}
-}
-
-func (kernel) Now() time.Time       { return time.Now() }
-func (kernel) Pass(d time.Duration) { time.Sleep(d) } // what is tested is the kernel's clock
-
-func (kernel) MakeSets(t *testing.T, doors ...string) { script(t, sets(doors...)) }
-
-func (kernel) DropSets(t *testing.T, doors ...string) {
-	for _, d := range doors {
-		script(t, fmt.Sprintf("delete set inet fw4 latchkey1_%s_4\ndelete set inet fw4 latchkey1_%s_6\n", d, d))
-	}
-}
-
-func (kernel) DropFamily(t *testing.T, name string, six bool) {
-	family := 4
-	if six {
-		family = 6
-	}
-	script(t, fmt.Sprintf("delete set inet fw4 latchkey1_%s_%d\n", name, family))
-}
-
-func (kernel) Spoil(t *testing.T, name string, six bool) {
-	kind, set := "ipv4_addr", "latchkey1_"+name+"_4"
-	if six {
-		kind, set = "ipv6_addr", "latchkey1_"+name+"_6"
-	}
-	script(t, fmt.Sprintf("delete set inet fw4 %[1]s\nadd set inet fw4 %[1]s { type %[2]s; flags interval, timeout; }\n", set, kind))
-}
-
-func (kernel) Plant(t *testing.T, name string, a netip.Addr, left time.Duration) {
-	if left == 0 {
-		script(t, fmt.Sprintf("add element inet fw4 %s { %s }\n", setOf(name, a), a))
-		return
-	}
-	script(t, fmt.Sprintf("add element inet fw4 %s { %s timeout %ds }\n", setOf(name, a), a, int(left.Seconds())))
-}
-
-func setOf(name string, a netip.Addr) string {
-	if a.Is6() {
-		return "latchkey1_" + name + "_6"
-	}
-	return "latchkey1_" + name + "_4"
-}
-
-func (kernel) Left(t *testing.T, name string) map[netip.Addr]time.Duration {
-	left := map[netip.Addr]time.Duration{}
-	for _, family := range []string{"4", "6"} {
-		set := "latchkey1_" + name + "_" + family
-		if exec.Command("nft", "list", "set", "inet", "fw4", set).Run() != nil {
-			continue // there is none
-		}
-		for a, d := range list(t, set) {
-			left[a] = d
-		}
-	}
-	return left
-}
-
-// list returns what is left of each element of a set, by nft's word. It knows whole seconds only.
-func list(t testing.TB, set string) map[netip.Addr]time.Duration {
-	t.Helper()
-	var answer struct {
-		Nftables []struct {
-			Set struct {
-				Elem []json.RawMessage
-			}
-		}
-	}
-	text, err := exec.Command("nft", "-j", "list", "set", "inet", "fw4", set).CombinedOutput()
-	if err != nil {
-		t.Fatalf("nft list set %s: %v\n%s", set, err, text)
-	}
-	if err := json.Unmarshal(text, &answer); err != nil {
-		t.Fatalf("%v in %s", err, text)
-	}
-	left := map[netip.Addr]time.Duration{}
-	for _, object := range answer.Nftables {
-		for _, raw := range object.Set.Elem {
-			var e struct {
-				Elem struct {
-					Val     netip.Addr
-					Expires int
-				}
-			}
-			if json.Unmarshal(raw, &e.Elem.Val) == nil { // without an end
-				left[e.Elem.Val] = math.MaxInt64
-				continue
-			}
-			if err := json.Unmarshal(raw, &e); err != nil {
-				t.Fatalf("%v in %s", err, raw)
-			}
-			left[e.Elem.Val] = time.Duration(e.Elem.Expires) * time.Second
-		}
-	}
-	return left
-}
-
 func TestFirewall(t *testing.T) {
-	doortest.Conformance(t, func(t *testing.T) doortest.Env { return start(t) })
+	doortest.Conformance(t, func(t *testing.T, wide bool) doortest.Env { return startOf(t, wide) })
 }
 
-var four = netip.MustParseAddr("192.0.2.1")
+var (
+	four     = netip.MustParseAddr("192.0.2.1")
+	nas, web = door.Door{Name: "nas"}, door.Door{Name: "web"}
+)
 
 // grant returns a grant of door nas for a while from now on.
 func grant(a netip.Addr, left time.Duration) door.Grant {
-	return door.Grant{Door: "nas", Address: a, Until: time.Now().Add(left)}
+	return door.Grant{Door: "nas", Network: alone(a), Until: time.Now().Add(left)}
 }
 
 // TestOpen_of_a_grant_that_is_over leaves nothing, least of all an element without end.
@@ -187,7 +43,7 @@ func TestOpen_of_a_grant_that_is_over(t *testing.T) {
 	fw := start(t)
 	now := time.Now()
 	for _, until := range []time.Time{now, now.Add(-time.Hour), now.Add(999 * time.Microsecond)} {
-		if err := fw.Open(now, door.Grant{Door: "nas", Address: four, Until: until}); err != nil {
+		if err := fw.Open(now, nas, door.Grant{Door: "nas", Network: alone(four), Until: until}); err != nil {
 			t.Fatal(err)
 		}
 		if left := list(t, "latchkey1_nas_4"); len(left) != 0 {
@@ -199,7 +55,7 @@ func TestOpen_of_a_grant_that_is_over(t *testing.T) {
 func TestOpen_of_a_family_without_a_set_says_which(t *testing.T) {
 	fw := start(t)
 	fw.DropFamily(t, "nas", true)
-	err := fw.Open(time.Now(), grant(netip.MustParseAddr("2001:db8::1"), time.Minute))
+	err := fw.Open(time.Now(), nas, grant(netip.MustParseAddr("2001:db8::1"), time.Minute))
 	if want := "no set latchkey1_nas_6: " + door.ErrFamily.Error(); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -213,7 +69,7 @@ func TestOpen_in_another_table(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer fw.Shutdown()
-	if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+	if err := fw.Open(time.Now(), nas, grant(four, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.Command("nft", "list", "table", "inet", "other").CombinedOutput()
@@ -240,7 +96,7 @@ func TestShutdown_leaves_nothing_open(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300)}, nil); err == nil {
+		if _, err := fw.Sync(time.Now(), []door.Door{{Name: strings.Repeat("x", 300)}}, nil); err == nil {
 			t.Error("a name that is too long is taken")
 		}
 		if err := fw.Shutdown(); err != nil {
@@ -274,7 +130,7 @@ func TestSync_changes_nothing_where_nothing_differs(t *testing.T) {
 	fw := start(t)
 	g := grant(four, time.Minute)
 	sync := func() {
-		if _, err := fw.Sync(time.Now(), []string{"nas", "web"}, []door.Grant{g}); err != nil {
+		if _, err := fw.Sync(time.Now(), []door.Door{nas, web}, []door.Grant{g}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -285,16 +141,16 @@ func TestSync_changes_nothing_where_nothing_differs(t *testing.T) {
 	}
 	defer other.Shutdown()
 	sync()
-	expectQuiet(t, kernel{other}, "the same once more")
+	expectQuiet(t, kernel{Firewall: other}, "the same once more")
 	g.Until = g.Until.Add(time.Minute)
 	sync()
-	awaitChange(t, kernel{other}, "a later end")
+	awaitChange(t, kernel{Firewall: other}, "a later end")
 }
 
 // TestSync_goes_on_where_one_door_fails has a name that is too long for the kernel.
 func TestSync_goes_on_where_one_door_fails(t *testing.T) {
 	fw := start(t)
-	_, err := fw.Sync(time.Now(), []string{strings.Repeat("x", 300), "nas"}, []door.Grant{grant(four, time.Minute)})
+	_, err := fw.Sync(time.Now(), []door.Door{{Name: strings.Repeat("x", 300)}, nas}, []door.Grant{grant(four, time.Minute)})
 	if err == nil || !strings.HasPrefix(err.Error(), `nftables: sets of door "xxx`) || !strings.Contains(err.Error(), `x" in table inet fw4: `) {
 		t.Errorf("error %v, want one that names the door and the table", err)
 	}
@@ -313,7 +169,7 @@ func TestOpen_needs_no_more_than_one_capability(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+		if err := fw.Open(time.Now(), nas, grant(four, time.Minute)); err != nil {
 			t.Error(err)
 		}
 		if err := fw.Shutdown(); err != nil {
@@ -358,7 +214,7 @@ func TestOpen_never_gives_more_time_than_granted(t *testing.T) {
 	fw := start(t)
 	for _, want := range []time.Duration{1500 * time.Microsecond, 999 * time.Millisecond, 90 * time.Second, 8 * time.Hour} {
 		end := time.Now().Add(want)
-		if err := fw.Open(time.Now(), door.Grant{Door: "nas", Address: four, Until: end}); err != nil {
+		if err := fw.Open(time.Now(), nas, door.Grant{Door: "nas", Network: alone(four), Until: end}); err != nil {
 			t.Fatal(err)
 		}
 		out, err := exec.Command("nft", "list", "set", "inet", "fw4", "latchkey1_nas_4").CombinedOutput()
@@ -402,7 +258,7 @@ func expectQuiet(t *testing.T, fw kernel, what string) {
 
 func TestChanged(t *testing.T) {
 	fw := start(t)
-	doors, grants := []string{"nas", "web"}, []door.Grant{grant(four, time.Minute)}
+	doors, grants := []door.Door{nas, web}, []door.Grant{grant(four, time.Minute)}
 	sync := func(wantMissing int) {
 		t.Helper()
 		unserved, err := fw.Sync(time.Now(), doors, grants)
@@ -436,6 +292,80 @@ func TestChanged(t *testing.T) {
 			t.Errorf("%s: the grant was not put back", change.what)
 		}
 		expectQuiet(t, fw, change.what+", after the sync")
+	}
+}
+
+// firewall4 gives sets of networks the property auto-merge: who adds a neighbour with nft makes one range of both,
+// with one time. A Sync takes it apart again.
+func TestSync_takes_apart_what_nft_merged(t *testing.T) {
+	fw := startOf(t, true)
+	d := door.Door{Name: "nas", Width4: 24, Width6: 64}
+	first, second := netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("192.0.3.0/24")
+	grants := []door.Grant{
+		{Door: "nas", Network: first, Until: time.Now().Add(time.Hour)},
+		{Door: "nas", Network: second, Until: time.Now().Add(2 * time.Hour)},
+	}
+	if err := fw.Open(time.Now(), d, grants[0]); err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []string{"192.0.3.0/24 timeout 1m", "192.0.0.0-192.0.1.7 timeout 1m", "192.0.2.128-192.0.5.255", "0.0.0.0/1 timeout 1m", "192.0.3.0/24 timeout 1m, 192.0.4.0/24 timeout 1m"} {
+		if out, err := exec.Command("nft", "add element inet fw4 latchkey2_nas_4 { "+by+" }").CombinedOutput(); err != nil {
+			t.Fatalf("nft: %v\n%s", err, out)
+		}
+		awaitChange(t, fw, by)
+		for range 2 {
+			if unserved, err := fw.Sync(time.Now(), []door.Door{d}, grants); err != nil || len(unserved) > 0 {
+				t.Fatalf("after %s: unserved %v, error %v", by, unserved, err)
+			}
+			left := list(t, "latchkey2_nas_4")
+			if len(left) != 2 || left[first] < 50*time.Minute || left[first] > time.Hour || left[second] < 110*time.Minute {
+				t.Errorf("after %s: %v", by, left)
+			}
+		}
+		expectQuiet(t, fw, "after the sync")
+	}
+	lab.Withstood(t, "firewall", "networks added by hand to a door's set, which nft merges with those of grants",
+		"they are taken out and apart again at once")
+}
+
+// An owner's close is done even where nft has made one range of a grant and others, whose grants a Sync puts back.
+func TestClose_of_what_nft_merged(t *testing.T) {
+	d := door.Door{Name: "nas", Width4: 24, Width6: 64}
+	type step struct{ n, beside, by string }
+	for _, s := range []step{
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.3.0/24 timeout 1m"},
+		{"192.0.3.0/24", "192.0.2.0/24", "192.0.2.0/24 timeout 1m"},
+		{"192.0.3.0/24", "192.0.2.0/24", "192.0.0.0/22 timeout 1m"},
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.2.128-192.0.5.255"},
+		{"192.0.2.0/24", "192.0.3.0/24", "192.0.1.0-192.0.2.7 timeout 1m"},
+		{"192.0.2.0/24", "203.0.113.0/24", "192.0.1.0/24 timeout 1m, 192.0.3.0/24 timeout 1m"},
+		{"255.255.255.0/24", "192.0.3.0/24", "128.0.0.0/1 timeout 1m"},
+		{"2001:db8:0:1::/64", "2001:db8:0:2::/64", "2001:db8:0:2::/64 timeout 1m, 2001:db8::/64 timeout 1m"},
+	} {
+		fw := startOf(t, true)
+		n, beside := netip.MustParsePrefix(s.n), netip.MustParsePrefix(s.beside)
+		set := nft.SetName("nas", n.Addr().Is6(), true)
+		both := []door.Grant{{Door: "nas", Network: n, Until: time.Now().Add(time.Hour)}, {Door: "nas", Network: beside, Until: time.Now().Add(time.Hour)}}
+		if _, err := fw.Sync(time.Now(), []door.Door{d}, both); err != nil {
+			t.Fatal(err)
+		}
+		script(t, "add element inet fw4 "+set+" { "+s.by+" }\n")
+		awaitChange(t, fw, s.by)
+		if err := fw.Close(d, n); err != nil {
+			t.Errorf("close of %s merged with %s: %v", n, s.by, err)
+		}
+		out, _ := exec.Command("nft", "get", "element", "inet", "fw4", set, "{ "+n.Addr().Next().String()+" }").CombinedOutput()
+		if strings.Contains(string(out), "elements") {
+			t.Errorf("%s merged with %s is still let in:\n%s", n, s.by, out)
+		}
+		awaitChange(t, fw, "a close that took out others, too")
+		if _, err := fw.Sync(time.Now(), []door.Door{d}, both[1:]); err != nil {
+			t.Fatal(err)
+		}
+		if left := list(t, set); len(left) != 1 || left[beside] < 50*time.Minute {
+			t.Errorf("%s merged with %s: left are %v", n, s.by, left)
+		}
+		expectQuiet(t, fw, "after the sync")
 	}
 }
 
@@ -476,7 +406,7 @@ func BenchmarkOpen(b *testing.B) {
 	fw := start(b)
 	for i := 0; b.Loop(); i++ {
 		a := netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)})
-		if err := fw.Open(time.Now(), grant(a, time.Minute)); err != nil {
+		if err := fw.Open(time.Now(), nas, grant(a, time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -489,7 +419,7 @@ func BenchmarkSync_of_1000_that_are_right(b *testing.B) {
 		grants = append(grants, grant(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), time.Hour))
 	}
 	for b.Loop() {
-		if _, err := fw.Sync(time.Now(), []string{"nas", "web"}, grants); err != nil {
+		if _, err := fw.Sync(time.Now(), []door.Door{nas, web}, grants); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -4,6 +4,7 @@ package nft
 
 import (
 	"net/netip"
+	"sort"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,10 +18,20 @@ import (
 // A library would send them, too, but none says for which generation of the ruleset a transaction is
 // meant (NFNL_BATCH_GENID), and without that a set can be replaced between the look at it and its use.
 
-// element is an address in a set.
+// element is an address in a set or, in a set of networks, all addresses from one on.
 type element struct {
-	address netip.Addr
-	left    time.Duration // whole milliseconds, 0 = without end
+	first netip.Addr
+	// behind is the first address that is none of them any more. Where it is not valid, the kernel was told
+	// of no end: in a set of addresses always, in one of networks at the highest address, or where the next
+	// element begins. The kernel keeps it apart: see joined.
+	behind netip.Addr
+	left   time.Duration // whole milliseconds, 0 = without end
+}
+
+// meets tells whether two networks have addresses in common, as far as is known where they end.
+func (e *element) meets(other element) bool {
+	before := func(a, end netip.Addr) bool { return !end.IsValid() || a.Less(end) }
+	return before(e.first, other.behind) && before(other.first, e.behind)
 }
 
 // setInfo is what a set is.
@@ -65,15 +76,24 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 	return message(kind, flags, netlink.Encode(func(e *netlink.Encoder) {
 		ofSet(e, table, set)
 		e.Nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS, func() {
-			for _, x := range list {
+			add := func(key netip.Addr, ends bool, left time.Duration) {
 				e.Nest(unix.NFTA_LIST_ELEM, func() {
 					e.Nest(unix.NFTA_SET_ELEM_KEY, func() {
-						e.Bytes(unix.NFTA_DATA_VALUE, x.address.AsSlice())
+						e.Bytes(unix.NFTA_DATA_VALUE, key.AsSlice())
 					})
-					if x.left > 0 && kind == unix.NFT_MSG_NEWSETELEM {
-						e.Uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(x.left.Milliseconds()))
+					if ends {
+						e.Uint32(unix.NFTA_SET_ELEM_FLAGS, unix.NFT_SET_ELEM_INTERVAL_END)
+					}
+					if left > 0 && kind == unix.NFT_MSG_NEWSETELEM {
+						e.Uint64(unix.NFTA_SET_ELEM_TIMEOUT, uint64(left.Milliseconds()))
 					}
 				})
+			}
+			for _, x := range list {
+				add(x.first, false, x.left)
+				if x.behind.IsValid() {
+					add(x.behind, true, 0)
+				}
 			}
 		})
 	}))
@@ -138,7 +158,8 @@ func parseSet(m netlink.Message) (s setInfo, err error) {
 	return s, d.Err()
 }
 
-// appendElements appends those of one of the answers to NFT_MSG_GETSETELEM.
+// appendElements appends those of one of the answers to NFT_MSG_GETSETELEM. Where a network ends is an element of
+// its own in there, without a first address.
 func appendElements(list []element, m netlink.Message) ([]element, error) {
 	d := netlink.Decode(m)
 	for d.Next() {
@@ -154,17 +175,54 @@ func appendElements(list []element, m netlink.Message) ([]element, error) {
 
 // parseElement reads the attributes of an element.
 func parseElement(d netlink.Decoder) (e element) {
+	ends := false
 	for d.Next() {
 		switch d.Type() {
 		case unix.NFTA_SET_ELEM_KEY:
 			for key := d.Inside(); key.Next(); {
 				if key.Type() == unix.NFTA_DATA_VALUE {
-					e.address, _ = netip.AddrFromSlice(key.Bytes())
+					e.first, _ = netip.AddrFromSlice(key.Bytes())
 				}
 			}
+		case unix.NFTA_SET_ELEM_FLAGS:
+			ends = d.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		case unix.NFTA_SET_ELEM_EXPIRATION:
 			e.left = time.Duration(d.Uint64()) * time.Millisecond
 		}
 	}
+	if ends {
+		return element{behind: e.first}
+	}
 	return e
+}
+
+// joined puts together where networks begin and end, in place; the kernel tells of both in any order. An end
+// without a beginning is left over of a network whose time is over, or stands for what is below the first one.
+func joined(list []element) []element {
+	sort.Slice(list, func(i, j int) bool {
+		a, b := &list[i], &list[j]
+		x, y := a.key(), b.key()
+		if x != y {
+			return x.Less(y)
+		}
+		return !a.first.IsValid() && b.first.IsValid() // one may end where the next begins
+	})
+	networks := list[:0]
+	for _, e := range list {
+		switch last := len(networks) - 1; {
+		case e.first.IsValid():
+			networks = append(networks, e)
+		case last >= 0 && !networks[last].behind.IsValid():
+			networks[last].behind = e.behind
+		}
+	}
+	return networks
+}
+
+// key is what the kernel has an element, as it was read, under.
+func (e *element) key() netip.Addr {
+	if e.first.IsValid() {
+		return e.first
+	}
+	return e.behind
 }

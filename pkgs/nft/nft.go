@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,16 +20,16 @@ import (
 // DefaultTable is the name of OpenWrt's firewall table.
 const DefaultTable = "fw4"
 
-// prefix begins the names of our sets. Its number changes with the type of the sets, since fw4
-// cannot reload a set whose type changed.
-const prefix = "latchkey1_"
+// The names of our sets begin with one word and a number, which stands for the type of the set, since fw4
+// cannot reload a set whose type changed: 1 is addresses, 2 is networks.
+const beginning = "latchkey"
 
 // tolerance is by how much the kernel's idea of what is left of a grant may differ from ours
 // before Sync corrects it.
 const tolerance = time.Second
 
 // chunk is how many elements are changed by one transaction: the attribute that holds them has a
-// 16-bit length, an element takes up to 44 bytes, and three times that must fit into the socket's buffer.
+// 16-bit length, an element takes up to 80 bytes, and three times that must fit into the socket's buffer.
 const chunk = 500
 
 // tries is how often a change is begun again after an error that may pass, see passes. It takes less
@@ -43,7 +44,8 @@ type Config struct {
 
 // Firewall keeps grants as elements of nftables sets. Each door has two, latchkey1_NAME_4 of type
 // ipv4_addr and latchkey1_NAME_6 of type ipv6_addr, both with the flag timeout, which somebody
-// else makes and refers to in rules. Before it changes a set, a Firewall looks whether it is
+// else makes and refers to in rules. Where the door is wide, the set is latchkey2_NAME_4 or
+// latchkey2_NAME_6, with the flag interval, too. Before it changes a set, a Firewall looks whether it is
 // of that kind, and makes the kernel refuse the change if anything happened since. The kernel ends each grant by itself.
 //
 // It takes CAP_NET_ADMIN in the user namespace that owns the network namespace.
@@ -90,34 +92,60 @@ func (f *Firewall) Shutdown() error {
 }
 
 // Open is door.Firewall's.
-func (f *Firewall) Open(now time.Time, g door.Grant) error {
-	return f.change(g.Door, func(c *conn) error {
-		sets, err := c.look(g.Door)
+func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
+	return f.change(d.Name, func(c *conn) error {
+		sets, err := c.look(d)
 		if err = cmp.Or(err, sets.reason); err != nil {
 			return err
 		}
-		six := g.Address.Is6()
-		if !sets.has[family(six)] {
-			return fmt.Errorf("no set %s: %w", SetName(g.Door, six), door.ErrFamily)
+		six := g.Network.Addr().Is6()
+		wide := d.Wide(six)
+		set := SetName(d.Name, six, wide)
+		if why := sets.lacks[family(six)]; why != nil {
+			return fmt.Errorf("no set %s: %w", set, why)
 		}
-		list := []element{grantElement(now, g)}
+		list := []element{grantElement(now, &g, wide)}
 		if list[0].left <= 0 {
-			return c.commit([]change{{set: SetName(g.Door, six), gone: list}})
+			return c.commit([]change{{set: set, gone: list}})
 		}
-		return c.commit([]change{{set: SetName(g.Door, six), fresh: list}})
+		return c.commit([]change{{set: set, fresh: list}})
 	})
 }
 
 // Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
-func (f *Firewall) Close(name string, address netip.Addr) error {
-	return f.change(name, func(c *conn) error {
-		six := address.Is6()
-		sets, err := c.look(name)
-		if err != nil || !sets.has[family(six)] {
+//
+// Where somebody else put ranges into the set that have addresses in common with the network, such as one that nft
+// merged with it, Close takes them out. What else they let in, a Sync has to put back: Changed tells.
+func (f *Firewall) Close(d door.Door, n netip.Prefix) (err error) {
+	six := n.Addr().Is6()
+	wide := d.Wide(six)
+	set, e := SetName(d.Name, six, wide), newElement(n, wide)
+	for more, ranges := true, false; more; {
+		err = f.change(d.Name, func(c *conn) error {
+			more = false
+			is, wrong, err := c.find(d.Name, six, wide)
+			if err != nil || !is || wrong != nil {
+				return err
+			}
+			gone := []element{e}
+			if ranges {
+				if gone, err = c.elements(set, wide); err != nil {
+					return err
+				}
+				gone = slices.DeleteFunc(gone, func(x element) bool { return !x.meets(e) })
+			}
+			var changes []change
+			changes, more = cut([]change{{set: set, gone: gone}})
+			return c.commit(changes)
+		})
+		switch {
+		case errors.Is(err, unix.EEXIST) && wide && !ranges: // what the kernel says of ranges that overlap
+			more, ranges = true, true
+		case err != nil:
 			return err
 		}
-		return c.commit([]change{{set: SetName(name, six), gone: []element{{address: address}}}})
-	})
+	}
+	return err
 }
 
 // change is steadily for one grant. An error may hide that the kernel did what it was asked for, when
@@ -134,58 +162,72 @@ func (f *Firewall) change(name string, do func(c *conn) error) error {
 
 // Sync is door.Firewall's. It changes nothing where nothing differs. Of a door with one set of the
 // wrong kind it empties the other.
-func (f *Firewall) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
+func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conn != nil {
 		f.conn.sure = false // whatever is known, it is time to look
 	}
 	var errs []error
-	for _, name := range doors {
-		reason, err := f.syncDoor(now, name, grants)
+	for _, d := range doors {
+		u, err := f.syncDoor(now, d, grants)
 		if err != nil {
 			errs = append(errs, err) // one door's trouble must not keep the others from being right
-		} else if reason != nil {
-			unserved = append(unserved, door.Unserved{Door: name, Reason: reason})
+		} else if u.Reason != nil {
+			unserved = append(unserved, u)
 		}
 	}
 	return unserved, errors.Join(errs...)
 }
 
-// syncDoor makes the sets of a door hold what they should. The reason is why they cannot.
-func (f *Firewall) syncDoor(now time.Time, name string, grants []door.Grant) (reason, err error) {
+// syncDoor makes the sets of a door hold what they should. What it returns has a reason if they cannot.
+func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (u door.Unserved, err error) {
 	for more := true; more && err == nil; {
-		err = f.steadily(name, func(c *conn) error {
-			sets, err := c.look(name)
+		err = f.steadily(d.Name, func(c *conn) error {
+			sets, err := c.look(d)
 			if err != nil {
 				return err
 			}
-			wanted := grants
-			if sets.reason != nil {
-				wanted = nil
-			}
 			var changes []change
-			for _, six := range []bool{false, true} {
-				if !sets.has[family(six)] {
-					continue
+			u = door.Unserved{Door: d.Name}
+			why := sets.reason
+			for i, six := range []bool{false, true} {
+				wanted := elementsFor(now, d.Name, six, d.Wide(six), grants)
+				if lacks := sets.lacks[i]; lacks != nil && why == nil && len(wanted) > 0 { // the other family has a set
+					why, u.Family = lacks, 4+2*i
 				}
-				have, err := c.elements(SetName(name, six))
-				if err != nil {
-					return err
+				for _, wide := range []bool{false, true} {
+					is, wrong, err := c.find(d.Name, six, wide)
+					if err != nil {
+						return err
+					}
+					if !is || wrong != nil {
+						continue
+					}
+					set := SetName(d.Name, six, wide)
+					have, err := c.elements(set, wide)
+					if err != nil {
+						return err
+					}
+					var want []element
+					if sets.reason == nil && wide == d.Wide(six) { // else the door was, or was not, wide before
+						want = wanted
+					}
+					gone, fresh := difference(have, want)
+					changes = append(changes, change{set, gone, fresh})
 				}
-				changes = append(changes, difference(now, name, six, have, wanted))
 			}
 			changes, more = cut(changes)
 			if err := c.commit(changes); err != nil {
 				return err
 			}
-			return sets.reason
+			return why
 		})
 		if isReason(err) {
-			reason, err = err, nil
+			u.Reason, err = err, nil
 		}
 	}
-	return reason, err
+	return u, err
 }
 
 // change is what is to be different in a set.
@@ -194,33 +236,43 @@ type change struct {
 	gone, fresh []element
 }
 
-// difference is what makes a set that has elements hold the grants of its door and family.
-func difference(now time.Time, name string, six bool, have []element, grants []door.Grant) change {
-	want := map[netip.Addr]element{}
-	for _, g := range grants {
-		if g.Door == name && g.Address.Is6() == six {
-			if e := grantElement(now, g); e.left > 0 {
-				want[g.Address] = e
+// elementsFor is what the set of a door for a family, of networks (wide) or of addresses, is to hold.
+func elementsFor(now time.Time, name string, six, wide bool, grants []door.Grant) (list []element) {
+	for i := range grants {
+		g := &grants[i]
+		if g.Door == name && g.Network.Addr().Is6() == six {
+			if e := grantElement(now, g, wide); e.left > 0 {
+				list = append(list, e)
 			}
 		}
 	}
-	c := change{set: SetName(name, six)}
+	return list
+}
+
+// difference is what makes a set that has elements hold those that are wanted.
+func difference(have, wanted []element) (gone, fresh []element) {
+	want := make(map[netip.Addr]element, len(wanted)) // no two begin with one address
+	for _, e := range wanted {
+		want[e.first] = e
+	}
 	for _, e := range have {
-		w, ok := want[e.address]
+		w, ok := want[e.first]
 		switch {
-		case !ok:
-			c.gone = append(c.gone, e)
+		case !ok || w.behind != e.behind:
+			gone = append(gone, e)
 		case e.left != 0 && (w.left-e.left).Abs() <= tolerance:
-			delete(want, e.address) // it is right already
+			delete(want, e.first) // it is right already
 		}
 	}
 	for _, e := range want {
-		c.fresh = append(c.fresh, e)
+		fresh = append(fresh, e)
 	}
-	return c
+	return gone, fresh
 }
 
-// cut leaves so much of changes as fits into one transaction, and tells whether there is more.
+// cut leaves so much of changes as one transaction can do, and tells whether there is more: no more than fits into
+// one, and nothing new in a set out of which something goes. For where networks overlap, the kernel does not find the
+// one to delete after it deleted the other (seen with 6.18).
 func cut(changes []change) (first []change, more bool) {
 	room := chunk
 	take := func(list []element) []element {
@@ -230,6 +282,10 @@ func cut(changes []change) (first []change, more bool) {
 		return list[:n]
 	}
 	for _, c := range changes {
+		if len(c.gone) > 0 {
+			more = more || len(c.fresh) > 0
+			c.fresh = nil
+		}
 		if c = (change{c.set, take(c.gone), take(c.fresh)}); len(c.gone)+len(c.fresh) > 0 {
 			first = append(first, c)
 		}
@@ -238,9 +294,33 @@ func cut(changes []change) (first []change, more bool) {
 }
 
 // grantElement returns what a grant is in a set. If the grant is over, nothing is left.
-func grantElement(now time.Time, g door.Grant) element {
+func grantElement(now time.Time, g *door.Grant, wide bool) element {
+	e := newElement(g.Network, wide)
 	// Whole milliseconds rounded down; the kernel rounds up to its tick, 10 ms at the most.
-	return element{g.Address, max(g.Until.Sub(now).Truncate(time.Millisecond), 0)}
+	e.left = max(g.Until.Sub(now).Truncate(time.Millisecond), 0)
+	return e
+}
+
+// newElement returns what a network is in a set for networks, or one address in a set for addresses.
+func newElement(n netip.Prefix, wide bool) element {
+	e := element{first: n.Addr()}
+	if wide {
+		e.behind = behind(n)
+	}
+	return e
+}
+
+// behind returns the first address above a network; it is not valid if there is none.
+func behind(n netip.Prefix) netip.Addr {
+	address := n.Addr().AsSlice()
+	for i := n.Bits() - 1; i >= 0; i-- { // adds one to its leading bits
+		bit := byte(0x80) >> (i % 8)
+		if address[i/8] ^= bit; address[i/8]&bit != 0 {
+			a, _ := netip.AddrFromSlice(address)
+			return a
+		}
+	}
+	return netip.Addr{}
 }
 
 // family is an index for a family of addresses.
@@ -251,9 +331,14 @@ func family(six bool) int {
 	return 0
 }
 
-// SetName returns the name of a door's set for one family.
-func SetName(name string, six bool) string {
-	return prefix + name + [2]string{"_4", "_6"}[family(six)]
+// SetName returns the name of a door's set for IPv6 (six) or IPv4: that for networks (wide), or that for
+// single addresses.
+func SetName(name string, six, wide bool) string {
+	kind := "1_"
+	if wide {
+		kind = "2_"
+	}
+	return beginning + kind + name + [2]string{"_4", "_6"}[family(six)]
 }
 
 // steadily lets do look at the sets of a door and change them, again after an error that may pass,

@@ -12,13 +12,13 @@ import (
 	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
-// Rules reads the table's rules, and returns what tells whether any of them refers to a door's set for
-// IPv6 (six) or IPv4. Without one, whoever is in the set gets nowhere. No table is no rules.
+// Rules reads the table's rules, and returns what tells whether any of them refers to a door's set, as
+// SetName names it. Without one, whoever is in the set gets nowhere. No table is no rules.
 //
 // It looks for the sets' names in the rules as they are, decodes none, and takes one buffer for all of
 // them: there may be thousands of others.
-func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) {
-	named := map[string]bool{} // at most as many as there are sets of ours
+func (f *Firewall) Rules() (refers func(door string, six, wide bool) bool, err error) {
+	named := map[string]bool{} // at most as many as there are sets and chains that begin so
 	for n := 0; n == 0 || n < tries && passes(err); n++ {
 		clear(named)
 		err = f.readRules(named)
@@ -26,7 +26,7 @@ func (f *Firewall) Rules() (refers func(door string, six bool) bool, err error) 
 	if err != nil {
 		return nil, f.explain(fmt.Errorf("read rules: %w", err))
 	}
-	return func(door string, six bool) bool { return named[SetName(door, six)] }, nil
+	return func(door string, six, wide bool) bool { return named[SetName(door, six, wide)] }, nil
 }
 
 func (f *Firewall) readRules(named map[string]bool) error {
@@ -49,7 +49,7 @@ func (f *Firewall) readRules(named map[string]bool) error {
 func addNames(named map[string]bool, rule []byte) {
 	const header = 4
 	for at := 0; ; at++ {
-		i := bytes.Index(rule[at:], []byte(prefix))
+		i := bytes.Index(rule[at:], []byte(beginning))
 		if i < 0 {
 			return
 		}

@@ -16,6 +16,8 @@ func TestRules(t *testing.T) {
 add chain inet fw4 input_wan
 add rule inet fw4 input_wan meta nfproto ipv4 tcp dport 22 ip saddr @latchkey1_nas_4 counter accept comment "!fw4: ubus:latchkey[main] rule 1"
 add rule inet fw4 input_wan meta nfproto ipv6 tcp dport 22 ip6 saddr @latchkey1_a_latchkey1_web_6 counter accept comment "latchkey1_nas_6"
+add set inet fw4 latchkey2_nas_6 { type ipv6_addr; flags interval,timeout; }
+add rule inet fw4 input_wan meta nfproto ipv6 tcp dport 22 ip6 saddr @latchkey2_nas_6 counter accept
 add table inet other
 add set inet other latchkey1_web_4 { type ipv4_addr; }
 add chain inet other input
@@ -31,12 +33,15 @@ add rule inet other input ip saddr @latchkey1_web_4 accept
 		"web":             {false, false}, // a rule of another table, and the end of another name
 		"nobody":          {false, false},
 	} {
-		if got := [2]bool{refers(name, false), refers(name, true)}; got != want {
+		if got := [2]bool{refers(name, false, false), refers(name, true, false)}; got != want {
 			t.Errorf("%s: rules for IPv4 and IPv6: %v, want %v", name, got, want)
 		}
 	}
+	if got := [2]bool{refers("nas", false, true), refers("nas", true, true)}; got != [2]bool{false, true} {
+		t.Errorf("nas: rules for networks of IPv4 and IPv6: %v", got)
+	}
 	script(t, "delete table inet fw4")
-	if refers, err = fw.Rules(); err != nil || refers("nas", false) {
+	if refers, err = fw.Rules(); err != nil || refers("nas", false, false) {
 		t.Errorf("without the table: %v", err)
 	}
 }
@@ -57,14 +62,14 @@ func TestRules_beside_10000_others(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !refers("nas", false) || !refers("web", true) || refers("web", false) {
+	if !refers("nas", false, false) || !refers("web", true, false) || refers("web", false, false) {
 		t.Error("the doors' rules are not found among the others")
 	}
 	const most = 256 << 10
 	if took := after.TotalAlloc - before.TotalAlloc; took > most {
 		t.Errorf("%d kB to read %d rules, want at most %d kB however many there are", took>>10, many, most>>10)
 	}
-	if err := fw.Open(time.Now(), grant(four, time.Minute)); err != nil {
+	if err := fw.Open(time.Now(), nas, grant(four, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if left := list(t, "latchkey1_nas_4"); len(left) != 1 {

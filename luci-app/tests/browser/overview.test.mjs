@@ -182,6 +182,20 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.equal(await page.locator('.lk-event').count(), 6);
 	}));
 
+	test('addresses seen lately are offered to open for, and no networks', () => on('quiet', {}, async (page, made) => {
+		const number = made.events.at(-1).number;
+
+		for (const [ i, address ] of [ '203.0.113.0/24', '2001:db8:1::/64', '198.51.100.90' ].entries())
+			made.events.push({ number: number + 1 + i, time: made.status.now, kind: 'opened', door: 'nas_ssh', client: 'ben', address });
+		await poll(page);
+		await page.getByRole('button', { name: /^Open for an address…/ }).first().click();
+
+		const offered = await page.locator('#lk-open-known option').evaluateAll(all => all.map(o => o.value));
+
+		assert.equal(offered[0], '198.51.100.90');
+		assert.deepEqual(offered.filter(a => a.includes('/')), []);
+	}));
+
 	test('what was unfolded stays so when news come', () => on('quiet', { view: 'events' }, async (page, made) => {
 		await page.locator('.lk-fold summary').first().click();
 		await page.waitForFunction(() => document.querySelector('.lk-fold details').open);

@@ -139,6 +139,12 @@ describe('settings on ' + (REAL ? 'LuCI’s own files' : 'the stand-in for LuCI'
 		assert.equal(await page.getByText('The firewall has no zone gone. Choose another one in the door’s advanced settings.').count(), 1);
 	}));
 
+	test('a door says who gets in besides the address that knocked', () => on('doors', {}, async page => {
+		await page.getByRole('button', { name: 'Edit', exact: true }).first().click();
+		for (const words of [ 'Only the address that knocked (32)', 'All 256 addresses around it (24)', 'Only the address that knocked (128)', 'Its network (64)', 'whoever has them', 'usually one phone or household' ])
+			assert.equal(await page.getByText(words).count(), 1, words);
+	}));
+
 	for (const [ what, status, word ] of [ [ 'off', { running: false, enabled: false, doors: [] }, 'closed' ], [ 'hung', { error: 'latchkeyd did not answer' }, 'not known' ] ])
 		test('the list of doors while the daemon is ' + what, () => on('doors', { status }, async page =>
 			assert.deepEqual(new Set(await page.locator('[data-state-of]').allTextContents()), new Set([ word ]))));

@@ -63,6 +63,11 @@ test('keys', () => {
 	check(valid.fwknopHmac, [ of(64).toString('base64'), of(136).toString('base64') ], [ '', of(140).toString('base64'), '!' ]);
 });
 
+test('widths of networks', () => {
+	check(valid.width4, [ '24', '28', '32' ], [ '', '23', '33', '024', '24.0', '/24', '2e1', ' 24', 'all' ]);
+	check(valid.width6, [ '48', '64', '128' ], [ '', '47', '129', '064', '6 4', '-64' ]);
+});
+
 test('days and times of expiry', () => {
 	check(valid.expires, [ '2027-01-31', '2028-02-29', '2027-01-31T18:00:00+01:00', '2027-01-31T18:00:00Z' ],
 		[ '2027-02-29', '31.1.2027', '2027-1-31', '2027-01-31 18:00', '2027-01-31T24:00:00Z', '2027-02-29T18:00:00Z' ]);
@@ -90,6 +95,8 @@ test('limits and defaults are those of the daemon', t => {
 	assert.equal(valid.LIMITS.name, number('MaxName'));
 	assert.equal(valid.LIMITS.title, number('MaxTitle'));
 	assert.deepEqual(valid.LIMITS.openFor, [ seconds('MinOpenFor'), seconds('MaxOpenFor') ]);
+	for (const family of [ '4', '6' ])
+		assert.deepEqual(valid.LIMITS['width' + family], [ number('MinWidth' + family), number('MaxWidth' + family) ]);
 	assert.deepEqual(valid.LIMITS.skew, [ seconds('MinSkew'), seconds('MaxSkew') ]);
 	assert.deepEqual(valid.LIMITS.within, [ seconds('MinWithin'), seconds('MaxWithin') ]);
 	assert.equal(valid.LIMITS.stunPorts, +daemonPackage('pkgs/link').match(/MaxSTUNPorts\s+= (\d+)/)[1]);

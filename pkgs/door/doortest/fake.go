@@ -4,6 +4,7 @@ package doortest
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -23,12 +24,17 @@ type Fake struct {
 
 // set names a set of a door.
 type set struct {
-	door string
-	six  bool
+	door      string
+	six, wide bool
 }
 
-// elements are addresses and when they end.
-type elements map[netip.Addr]time.Time
+// all are those that a door may have.
+func all(name string) []set {
+	return []set{{name, false, false}, {name, true, false}, {name, false, true}, {name, true, true}}
+}
+
+// elements are networks and when they end.
+type elements map[netip.Prefix]time.Time
 
 var _ door.Firewall = (*Fake)(nil)
 
@@ -39,12 +45,17 @@ func NewFake(doors ...string) *Fake {
 	return f
 }
 
-// MakeSets makes the sets of doors, empty, where they are missing.
-func (f *Fake) MakeSets(doors ...string) {
+// MakeSets makes the sets of doors that open to single addresses, empty, where they are missing.
+func (f *Fake) MakeSets(doors ...string) { f.makeSets(false, doors) }
+
+// MakeWideSets makes the sets of doors that open to networks, empty, where they are missing.
+func (f *Fake) MakeWideSets(doors ...string) { f.makeSets(true, doors) }
+
+func (f *Fake) makeSets(wide bool, doors []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range doors {
-		for _, s := range []set{{d, false}, {d, true}} {
+		for _, s := range []set{{d, false, wide}, {d, true, wide}} {
 			if f.sets[s] == nil {
 				f.sets[s] = elements{}
 			}
@@ -57,40 +68,57 @@ func (f *Fake) DropSets(doors ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, d := range doors {
-		for _, s := range []set{{d, false}, {d, true}} {
+		for _, s := range all(d) {
 			delete(f.sets, s)
 			delete(f.wrong, s)
 		}
 	}
 }
 
-// DropFamily removes one of a door's sets with all that is in it.
+// DropFamily removes a door's sets of one family with all that is in them.
 func (f *Fake) DropFamily(name string, six bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.sets, set{name, six})
+	delete(f.sets, set{name, six, false})
+	delete(f.sets, set{name, six, true})
 }
 
-// Spoil puts a set of the wrong kind, empty, in the place of one of a door's sets.
+// Spoil puts sets of the wrong kind, empty, in the place of a door's sets of one family.
 func (f *Fake) Spoil(name string, six bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sets[set{name, six}] = elements{}
-	f.wrong[set{name, six}] = true
+	for _, wide := range []bool{false, true} {
+		f.sets[set{name, six, wide}] = elements{}
+		f.wrong[set{name, six, wide}] = true
+	}
+}
+
+// of names the set of a door for a network.
+func of(d door.Door, n netip.Prefix) set {
+	six := n.Addr().Is6()
+	return set{d.Name, six, d.Wide(six)}
 }
 
 // refusal is why a door cannot be served at all, or nil.
-func (f *Fake) refusal(name string) error {
-	four, six := set{name, false}, set{name, true}
+func (f *Fake) refusal(d door.Door) error {
+	four, six := set{d.Name, false, d.Wide(false)}, set{d.Name, true, d.Wide(true)}
 	switch {
 	case f.wrong[four]:
-		return fmt.Errorf("set %s_4: %w", name, door.ErrWrongSet)
+		return fmt.Errorf("set %s_4: %w", d.Name, door.ErrWrongSet)
 	case f.wrong[six]:
-		return fmt.Errorf("set %s_6: %w", name, door.ErrWrongSet)
+		return fmt.Errorf("set %s_6: %w", d.Name, door.ErrWrongSet)
 	case f.sets[four] == nil && f.sets[six] == nil:
-		return fmt.Errorf("door %s: %w", name, door.ErrPending)
+		return fmt.Errorf("door %s: %w", d.Name, door.ErrPending)
 	}
 	return nil
+}
+
+// lack is why a set of a door that can be served is not there.
+func (f *Fake) lack(s set) error {
+	if f.sets[set{s.door, s.six, !s.wide}] != nil {
+		return fmt.Errorf("door %s: %w", s.door, door.ErrWidth)
+	}
+	return fmt.Errorf("door %s: %w", s.door, door.ErrFamily)
 }
 
 // Fail makes every call from now on fail with err; nil ends that.
@@ -110,28 +138,39 @@ func (f *Fake) Calls() []string {
 	return calls
 }
 
-// Plant puts an element into a door's set behind the back of everybody.
-func (f *Fake) Plant(name string, address netip.Addr, until time.Time) {
+// Plant puts an element into a door's set, which there is, behind the back of everybody.
+func (f *Fake) Plant(name string, n netip.Prefix, until time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sets[set{name, address.Is6()}][address] = until
+	six := n.Addr().Is6()
+	s := set{name, six, false}
+	if f.sets[s] == nil {
+		s.wide = true
+	}
+	f.sets[s][n] = until
 }
 
 // Elements returns what is left of each element in a door's sets, nil if it has none.
-func (f *Fake) Elements(now time.Time, name string) map[netip.Addr]time.Duration {
+func (f *Fake) Elements(now time.Time, name string) map[netip.Prefix]time.Duration {
+	return f.left(now, all(name))
+}
+
+// ElementsOf is Elements of the sets for networks, or of those for single addresses.
+func (f *Fake) ElementsOf(now time.Time, name string, wide bool) map[netip.Prefix]time.Duration {
+	return f.left(now, []set{{name, false, wide}, {name, true, wide}})
+}
+
+func (f *Fake) left(now time.Time, sets []set) map[netip.Prefix]time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var left map[netip.Addr]time.Duration
-	for s, all := range f.sets {
-		if s.door != name {
-			continue
+	var left map[netip.Prefix]time.Duration
+	for _, s := range sets {
+		if f.sets[s] != nil && left == nil {
+			left = map[netip.Prefix]time.Duration{}
 		}
-		if left == nil {
-			left = map[netip.Addr]time.Duration{}
-		}
-		for a, until := range all {
+		for n, until := range f.sets[s] {
 			if now.Before(until) {
-				left[a] = until.Sub(now)
+				left[n] = until.Sub(now)
 			}
 		}
 	}
@@ -139,58 +178,78 @@ func (f *Fake) Elements(now time.Time, name string) map[netip.Addr]time.Duration
 }
 
 // Sync is door.Firewall's.
-func (f *Fake) Sync(now time.Time, doors []string, grants []door.Grant) (unserved []door.Unserved, err error) {
+func (f *Fake) Sync(now time.Time, doors []door.Door, grants []door.Grant) (unserved []door.Unserved, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, fmt.Sprintf("sync %d doors %d grants", len(doors), len(grants)))
 	if f.fail != nil {
 		return nil, f.fail
 	}
-	for _, name := range doors {
-		for _, s := range []set{{name, false}, {name, true}} {
+	for _, d := range doors {
+		for _, s := range all(d.Name) {
 			if !f.wrong[s] {
 				clear(f.sets[s])
 			}
 		}
-		if why := f.refusal(name); why != nil {
-			unserved = append(unserved, door.Unserved{Door: name, Reason: why})
+		why := f.refusal(d)
+		var lacks *door.Unserved
+		if why != nil {
+			unserved = append(unserved, door.Unserved{Door: d.Name, Reason: why})
 		}
-	}
-	for _, g := range grants {
-		if all := f.sets[set{g.Door, g.Address.Is6()}]; all != nil && f.refusal(g.Door) == nil && now.Before(g.Until) {
-			all[g.Address] = g.Until
+		for _, g := range grants {
+			if g.Door != d.Name || why != nil || !now.Before(g.Until) {
+				continue
+			}
+			s := of(d, g.Network)
+			if has := f.sets[s]; has != nil {
+				has[g.Network] = g.Until
+			} else {
+				lacks = &door.Unserved{Door: d.Name, Reason: f.lack(s), Family: 4}
+				if s.six {
+					lacks.Family = 6
+				}
+			}
+		}
+		if lacks != nil {
+			unserved = append(unserved, *lacks)
 		}
 	}
 	return unserved, nil
 }
 
 // Open is door.Firewall's.
-func (f *Fake) Open(now time.Time, g door.Grant) error {
+func (f *Fake) Open(now time.Time, d door.Door, g door.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = append(f.calls, fmt.Sprintf("open %s %s %s", g.Door, g.Address, g.Until.Sub(now)))
+	f.calls = append(f.calls, fmt.Sprintf("open %s %s %s", g.Door, door.Name(g.Network), g.Until.Sub(now)))
 	if f.fail != nil {
 		return f.fail
 	}
-	if why := f.refusal(g.Door); why != nil {
+	if why := f.refusal(d); why != nil {
 		return why
 	}
-	all := f.sets[set{g.Door, g.Address.Is6()}]
-	if all == nil {
-		return fmt.Errorf("door %s: %w", g.Door, door.ErrFamily)
+	s := of(d, g.Network)
+	has := f.sets[s]
+	if has == nil {
+		return f.lack(s)
 	}
-	all[g.Address] = g.Until
+	for n, until := range has {
+		if n != g.Network && n.Overlaps(g.Network) && now.Before(until) {
+			return fmt.Errorf("door %s: %s overlaps with %s", g.Door, g.Network, n)
+		}
+	}
+	has[g.Network] = g.Until
 	return nil
 }
 
 // Close is door.Firewall's.
-func (f *Fake) Close(name string, address netip.Addr) error {
+func (f *Fake) Close(d door.Door, n netip.Prefix) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = append(f.calls, fmt.Sprintf("close %s %s", name, address))
+	f.calls = append(f.calls, fmt.Sprintf("close %s %s", d.Name, door.Name(n)))
 	if f.fail != nil {
 		return f.fail
 	}
-	delete(f.sets[set{name, address.Is6()}], address)
+	maps.DeleteFunc(f.sets[of(d, n)], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
 	return nil
 }

@@ -30,12 +30,16 @@ func Firewall4(t testing.TB, objects []fw4.Object, wan ...netip.Addr) string {
 		"ubus/network.interface~dump.json":            map[string]any{"interface": interfaces(wan)},
 		"uci/helpers.json":                            map[string]any{}, // of protocols whose modules are not everywhere
 		"ubus/network.device~status.json":             map[string]any{},
+		"fs/open~_proc_version.txt":                   "Linux version 5.10.0", // the oldest with firewall4; before 5.6 there are no sets of networks
 		"fs/opendir~_usr_share_nftables_d.json":       []string{},
 		"fs/opendir~_usr_share_nftables_d_chain.json": []string{},
 	} {
 		text, err := json.Marshal(content)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if plain, is := content.(string); is {
+			text = []byte(plain)
 		}
 		file := filepath.Join(mocks, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

@@ -64,7 +64,7 @@ func Render(objects []fw4.Object, wan ...netip.Addr) string {
 func kindOf(option map[string]string) string {
 	kind := "type " + option["family"] + "_addr; flags timeout;"
 	if option["match"] == "src_net" {
-		kind = "type " + option["family"] + "_addr; flags interval, timeout; auto-merge;"
+		kind = "type " + option["family"] + "_addr; auto-merge; flags interval,timeout;"
 	}
 	return kind
 }

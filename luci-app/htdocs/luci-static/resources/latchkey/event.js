@@ -256,6 +256,7 @@ function closings() {
 		'closed by a knock': _('By a knock of the client.'),
 		'latchkeyd stops': _('Latchkey was stopped.'),
 		'the door was taken out of the configuration': _('The door was taken out of the configuration.'),
+		'the door was given another width': _('The door lets in more or fewer addresses than before: knock again.'),
 		'sessions ended at the router': _('It was closed already; what was still open was ended by hand at the router.')
 	};
 }

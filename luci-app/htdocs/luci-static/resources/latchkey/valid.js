@@ -13,6 +13,8 @@ const LIMITS = {
 	page: 1024,                   // bytes of a page's address
 	openFor: [ 1, 86400 ],        // seconds, of open_for and max_open
 	within: [ 1, 300 ],           // seconds
+	width4: [ 24, 32 ],           // bits
+	width6: [ 48, 128 ],          // bits
 	skew: [ 1, 3600 ],            // seconds, of max_skew
 	steps: 16,
 	slots: 24 * 256,              // ports in the span of carrier ports
@@ -70,6 +72,19 @@ function maxOpen(value, openForValue) {
 		return _('Must not be shorter than the usual time.');
 
 	return true;
+}
+
+function bitsIn(value, limits) {
+	return ((/^[1-9]\d*$/).test(value) && +value >= limits[0] && +value <= limits[1])
+		|| text.say(_('Must be from {least} to {most}.'), { least: limits[0], most: limits[1] });
+}
+
+function width4(value) {
+	return bitsIn(value, LIMITS.width4);
+}
+
+function width6(value) {
+	return bitsIn(value, LIMITS.width6);
 }
 
 function within(value) {
@@ -376,6 +391,8 @@ return baseclass.extend({
 	stunPorts: stunPorts,
 	doorPorts: doorPorts,
 	insidePorts: insidePorts,
+	width4: width4,
+	width6: width6,
 	doorPort: doorPort,
 	step: step,
 	steps: steps,

@@ -78,10 +78,10 @@ function timeChoices(d) {
 	});
 }
 
-// Addresses seen lately, to choose from.
+// Addresses seen lately, to choose from: of a network that was let in, nobody knows which.
 function knownAddresses(data) {
 	return data.events.map(function(e) { return e.address; }).filter(function(a, i, all) {
-		return a && all.indexOf(a) == i;
+		return a && a.indexOf('/') < 0 && all.indexOf(a) == i;
 	}).reverse().slice(0, 10);
 }
 
