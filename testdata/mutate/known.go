@@ -22,7 +22,7 @@ var known = map[string]string{
 	"pkgs/daemon/replay.go: one more than 1 | return seal.Window{First: max(s.at(now.Add(-skew)), 1), Last: s.at(now.Add(skew))}":              "the first stamp of 1970",
 	"pkgs/daemon/policy.go: swap texts and s.Once | texts = append(texts, s.Once...)":                                                          "the same texts in another order",
 	"pkgs/daemon/sessions.go: swap flowOf(old, g.Network) and flowOf(d.policy.doors[g.Door], g.Network) | if old := cut(g.Door); old != nil && !sameService(flowOf(old, g.Network), flowOf(d.policy.doors[g.Door], g.Network)) {": "who is the same as whom does not matter",
-	"pkgs/daemon/sessions.go: one more than 0 | func (noSessions) End(netip.Prefix, func(door.Session) bool) (int, error) { return 0, nil }":                                                                                        "the daemon counts them itself",
+	"pkgs/daemon/sessions.go: one more than 0 | func (noSessions) End(netip.Prefix, func(door.Session) bool) (int, error) { return 0, nil }":                                                                                      "the daemon counts them itself",
 	"pkgs/door/book.go: swap is and was | case known && alike(is, was):":                                                                          "who is like whom does not matter",
 	"pkgs/door/book.go: <= for < in list[i].Door < list[j].Door | sort.Slice(list, func(i, j int) bool { return list[i].Door < list[j].Door })":   "each door is there once",
 	"pkgs/door/book.go: <= for < in a.Door < b.Door | return a.Door < b.Door":                                                                     "they differ here",
