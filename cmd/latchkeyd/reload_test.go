@@ -156,7 +156,7 @@ func TestSetsOfADoorThatOthersSpoil(t *testing.T) {
 			"pending", "", "door and grants are shown as pending; they are back with the sets"},
 		{"set_of_a_family_gone", "set of one family of an open door deleted",
 			func(t *testing.T) { load(t, again, set4, "", rule4, "") },
-			"pending", "not for this family", "the door is shown as pending, knocks of that family are refused; the grant is back with the set"},
+			"pending", "", "door and grant are shown as pending, and a knock extends it; it is back with the set"},
 		{"set_emptied", "set of an open door emptied, or filled with strangers, by somebody else",
 			func(t *testing.T) {
 				lab.Run(t, "router", "nft", "flush set inet fw4 latchkey1_web_4; add element inet fw4 latchkey1_web_4 { "+neighbour+" timeout 1h }")
