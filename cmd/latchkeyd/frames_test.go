@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ type knocker struct {
 	spa  []string        // keys of fwknop
 	home string          // of fwknop
 	same []byte          // message of every knock, nil = each has its own
-	made map[string]bool // fwknop's packets so far, also those of copies of this knocker
+	made map[string]bool // marks of fwknop's packets so far, also of those of copies of this knocker
 }
 
 func newKnocker(t *testing.T) *knocker {
@@ -172,32 +173,38 @@ func (k *knocker) ports(from netip.Addr) (list [][]byte) {
 }
 
 // payload is a packet that Debian's fwknop has made, for whoever sends it, and another one each time. On s390x, of 64 bits
-// and big endian, its random number is always the same (libfko reads four bytes into a long), so that only its time differs.
+// and big endian, its random number is always the same (libfko reads four bytes into a long), so that only its time differs,
+// whatever it is encrypted to.
 func (k *knocker) payload() []byte {
 	k.t.Helper()
-	var b []byte
-	lab.Wait(k.t, "another packet of fwknop", func() bool {
-		b = k.spaPacket()
-		return !k.made[string(b)]
-	})
-	k.made[string(b)] = true
+	b, mark := k.spaPacket()
+	for k.made[mark] {
+		second := time.Now().Unix()
+		lab.Wait(k.t, "another second", func() bool { return time.Now().Unix() > second })
+		b, mark = k.spaPacket()
+	}
+	k.made[mark] = true
 	return b
 }
 
-func (k *knocker) spaPacket() []byte {
+// What fwknop -T says of a packet, by which latchkeyd tells it from others.
+var spaNumber, spaMoment = regexp.MustCompile("Random Value: [0-9]+"), regexp.MustCompile("Timestamp: [0-9]+")
+
+// spaPacket has fwknop make a packet, and returns with it what tells it from others.
+func (k *knocker) spaPacket() (b []byte, mark string) {
 	k.t.Helper()
 	file := filepath.Join(k.home, "packet")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		k.t.Fatal(err)
 	}
 	port := map[string]string{"web": "tcp/8443", "nas": "tcp/2222"}[k.door]
-	lab.Run(k.t, "phone", "env", "HOME="+k.home, "fwknop", "--no-save-args", "-T", "-B", file, "-D", router, "-A", port, "-s",
+	said := lab.Run(k.t, "phone", "env", "HOME="+k.home, "fwknop", "--no-save-args", "-T", "-B", file, "-D", router, "-A", port, "-s",
 		"--use-hmac", "--key-base64-rijndael", k.spa[0], "--key-base64-hmac", k.spa[1])
-	b := bytes.TrimSpace(must(os.ReadFile(file)))
-	if len(b) == 0 {
-		k.t.Fatal("fwknop has made no packet")
+	number, moment := spaNumber.FindString(said), spaMoment.FindString(said)
+	if b = bytes.TrimSpace(must(os.ReadFile(file))); len(b) == 0 || number == "" || moment == "" {
+		k.t.Fatalf("fwknop has made no packet, or does not say what is in it: %s", said)
 	}
-	return b
+	return b, number + moment
 }
 
 func (k *knocker) fwknop(from netip.Addr) [][]byte {

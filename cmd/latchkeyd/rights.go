@@ -38,15 +38,30 @@ func ownerOf(folder string) (uid, gid int, err error) {
 	return int(s.Uid), int(s.Gid), nil
 }
 
-// becomeOwner makes a process of root's one of the folder's owner, for good and without any right that
-// the owner has not.
+// becomeOwner makes the calling goroutine of root's one of the folder's owner, for good and without any right that the owner
+// has not. It stays on its thread, which is all that changes: Go would change every thread, but see sandbox's everyThread.
 func becomeOwner(folder string) error {
 	uid, gid, err := ownerOf(folder)
 	if err != nil || os.Geteuid() != 0 || uid == 0 {
 		return err
 	}
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setresgid(gid, gid, gid), syscall.Setresuid(uid, uid, uid)); err != nil {
+	runtime.LockOSThread() // and never unlocked
+	if err = unix.Setgroups(nil); err == nil {
+		err = setIDs(setresgid, gid)
+	}
+	if err == nil {
+		err = setIDs(setresuid, uid)
+	}
+	if err != nil {
 		return fmt.Errorf("become user %d, who owns %s: %w", uid, folder, err)
+	}
+	return nil
+}
+
+// setIDs makes the real, effective and saved id of this thread one and the same.
+func setIDs(call, id int) error {
+	if _, _, errno := unix.RawSyscall(uintptr(call), uintptr(id), uintptr(id), uintptr(id)); errno != 0 {
+		return errno
 	}
 	return nil
 }

@@ -91,8 +91,8 @@ func TestNothingComesBack(t *testing.T) {
 	d.knock("phone", router, "7431:tcp", "8812:tcp", "2951:udp")
 	d.knock("phone", router, "7431:tcp", "2951:udp", "8811:tcp", "8812:tcp")
 	d.knock("phone", router6, "1:tcp", "22:tcp", "53:udp", "443:tcp", "8443:tcp")
-	ping("phone", router)
-	ping("phone", router6)
+	ping(t, "phone", router)
+	ping(t, "phone", router6)
 	if lab.Reach(t, "phone", webDoor, closedFor) {
 		t.Fatal("a closed door answers")
 	}

@@ -5,7 +5,6 @@ package sandbox
 import (
 	"errors"
 	"path/filepath"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -81,12 +80,11 @@ func limitFiles(n Needs) error {
 		// What fails here is missed, and told, when the file is written.
 		_ = allow(int(fd), folder, writing&rules.Handled_access_fs)
 	}
-	_, _, errno = syscall.AllThreadsSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0, 0)
-	switch errno {
+	switch errno = everyThread(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0); errno {
 	case 0:
 		return nil
 	case unix.ENOTSUP:
-		return errors.New("this program was built with cgo")
+		return errors.New("this program cannot reach all of its threads")
 	}
 	return errno
 }

@@ -52,10 +52,10 @@ func Enter(n Needs) Limits {
 	return Limits{Files: limitFiles(n), Calls: limitCalls(n.Strict)} // in this order: the second forbids the first
 }
 
-// noNewRights keeps every thread from getting rights by a program that is begun. Where C code is in the
-// program, Go does not reach other threads: then it is this one, and limitCalls brings it to the others.
+// noNewRights keeps every thread from getting rights by a program that is begun. Where Go does not reach other threads it
+// is this one, and limitCalls brings it to the others.
 func noNewRights() error {
-	_, _, errno := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	errno := everyThread(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if errno == unix.ENOTSUP {
 		return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 	}
@@ -63,4 +63,16 @@ func noNewRights() error {
 		return errors.New("this kernel cannot forbid new rights")
 	}
 	return nil
+}
+
+// everyThread has each thread of this process make a system call. The error is ENOTSUP where Go cannot do that: with C code
+// in the program, and on 32-bit big-endian MIPS. There Go 1.26 writes the number of a thread that begins into the wrong half of
+// m.procid (clone in runtime/sys_linux_mipsx.s), so that for a moment it sends the signal that shall have the thread make the
+// call to number 0, and then waits for that thread for ever, with all goroutines stopped.
+func everyThread(call, first, second uintptr) unix.Errno {
+	if runtime.GOARCH == "mips" {
+		return unix.ENOTSUP
+	}
+	_, _, errno := syscall.AllThreadsSyscall6(call, first, second, 0, 0, 0, 0)
+	return errno
 }
