@@ -10,9 +10,7 @@
 // What first use writes into the configuration. Pure but for the dice.
 
 const SLOT_PORTS = 24 * 256;
-const FIRST_PORT = 10240; // browsers send to no "bad port" from here on
 const LAST_PORT = 60999;
-const WEB = 443;
 
 // The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay,
 // and who has one kind only wants the other off.
@@ -33,7 +31,7 @@ function main(existing, unknown, zone, around) {
 		const high = String(draw(1, udp.concat([ slots ]))[0]);
 
 		out.ports = slots.join('-');
-		out.stun_port = ports.isFree([ WEB, WEB ], udp) ? [ high, String(WEB) ] : [ high ];
+		out.stun_port = ports.isFree([ ports.WEB, ports.WEB ], udp) ? [ high, String(ports.WEB) ] : [ high ];
 	}
 
 	return out;
@@ -41,11 +39,11 @@ function main(existing, unknown, zone, around) {
 
 // The first and the last of so many ports that are free, from random ones on, or these if none are.
 function draw(count, occupied) {
-	const places = LAST_PORT - FIRST_PORT - count + 2;
+	const places = LAST_PORT - ports.FIRST_FREE - count + 2;
 	const drawn = random.below(places);
 
 	for (let i = 0; i <= places; i++) {
-		const first = FIRST_PORT + (drawn + i) % places;
+		const first = ports.FIRST_FREE + (drawn + i) % places;
 		const range = [ first, first + count - 1 ];
 
 		if (i == places || ports.isFree(range, occupied))

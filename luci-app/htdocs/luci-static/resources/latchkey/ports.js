@@ -8,7 +8,7 @@
 
 // The ports at which knocks arrive, and what else they would collide with. Pure: sections in, words out.
 
-const FIRST_FREE = 10240; // browsers refuse some ports below
+const FIRST_FREE = 10240; // browsers refuse some ports below (the "bad ports" of Fetch)
 const WEB = 443;          // but not the web's own, where the router has a public address
 
 const ALL = [ [ 1, 65535 ] ];
@@ -115,6 +115,8 @@ function taken(around) {
 }
 
 return baseclass.extend({
+	FIRST_FREE: FIRST_FREE,
+	WEB: WEB,
 	conflicts: conflicts,
 	occupied: occupied,
 	isFree: isFree,

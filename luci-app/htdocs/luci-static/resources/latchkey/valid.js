@@ -120,9 +120,14 @@ function port(value) {
 	return true;
 }
 
+// What option stun_port is set to, each port once.
+function stunWords(value) {
+	return value.split(/\s+/).filter(Boolean).filter(function(w, i, all) { return all.indexOf(w) == i; });
+}
+
 // The ports of UDP knocks; 0 alone switches them off.
 function stunPorts(value) {
-	const words = value.split(/\s+/).filter(Boolean).filter(function(w, i, all) { return all.indexOf(w) == i; });
+	const words = stunWords(value);
 	const wrong = words.join() == '0' ? null : words.map(port).find(function(ok) { return ok !== true; });
 
 	if (wrong)
@@ -389,6 +394,7 @@ return baseclass.extend({
 	title: title,
 	port: port,
 	stunPorts: stunPorts,
+	stunWords: stunWords,
 	doorPorts: doorPorts,
 	insidePorts: insidePorts,
 	width4: width4,

@@ -156,7 +156,7 @@ function addSTUN(s) {
 
 	o.cfgvalue = function(id) { return reach.words(uci.get('latchkey', id, 'stun_port')).join(' '); };
 	o.write = function(id, v) {
-		const words = reach.words(v).filter(function(w, i, all) { return all.indexOf(w) == i; });
+		const words = valid.stunWords(v);
 
 		uci.set('latchkey', id, 'stun_port', (words.length > 1) ? words : words[0]);
 	};
