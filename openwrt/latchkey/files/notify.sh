@@ -65,7 +65,7 @@ begin() {
 watch() {
 	local job
 	trap 'kill $!; exit' TERM
-	sleep 10 &
+	sleep 10 >/dev/null 2>&1 & # should its end be lost, nobody waits for what it could say
 	wait $!
 	for job in $jobs; do kill "${job%:*}" 2>/dev/null; done
 }
