@@ -109,8 +109,8 @@ type Daemon struct {
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
 	packet  wire.Packet
-	now     time.Time
-	waited  time.Duration // how long the packet was not read
+	now     time.Time     // when packet is read
+	waited  time.Duration // how long it was not
 	emit    func(knock.Finding)
 
 	inside     string // the device that packet came in at, if that is inside
@@ -396,25 +396,26 @@ func (d *Daemon) Packets(came time.Time, _ string, packets [][]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.packets += uint64(len(packets))
-	now := d.sys.Now()
+	d.now = d.sys.Now()
+	d.waited = d.now.Sub(came)
 	for _, b := range packets {
 		if d.packet.Decode(b) == nil {
-			d.observe(now, came, &d.packet)
+			d.observe(came, &d.packet)
 		}
 	}
 }
 
-func (d *Daemon) observe(now, came time.Time, p *wire.Packet) {
+// observe has a packet recognised that came then and is read at d.now.
+func (d *Daemon) observe(came time.Time, p *wire.Packet) {
 	if d.stopped {
 		return
 	}
-	d.now, d.waited = now, now.Sub(came)
 	policy := d.policy
 	for _, detector := range policy.detectors {
 		detector.Observe(came, p, d.emit)
 	}
 	if policy.outdated {
-		policy.renew(now, d.sys.Memory.Used)
+		policy.renew(d.now, d.sys.Memory.Used)
 		select {
 		case d.refit <- struct{}{}:
 		default: // it is known already

@@ -107,7 +107,8 @@ func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 	p.whole = false
 	explained := p.explain(now, device)
 	if device == "" {
-		d.observe(now, now, packet)
+		d.now, d.waited = now, 0
+		d.observe(now, packet)
 	} else {
 		p.inside++
 	}

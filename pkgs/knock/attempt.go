@@ -112,15 +112,15 @@ func (d *sequences) marksOf(e *entry[attempt]) []mark {
 }
 
 // lookUp returns what is left of a sender's attempt at this time; nil is nothing.
-func (d *sequences) lookUp(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[attempt] {
-	e := d.table.find(sequence, source)
+func (d *sequences) lookUp(clock time.Duration, from sender, emit func(Finding)) *entry[attempt] {
+	e := d.table.find(from)
 	if e == nil {
 		return nil
 	}
 	done, over := e.state.done(), clock > e.until
-	e.state.expire(d.marksOf(e), tickOf(clock), tickOf(d.list[sequence].Within))
+	e.state.expire(d.marksOf(e), tickOf(clock), tickOf(d.list[from.which].Within))
 	if over || e.state.walked == 0 {
-		d.giveUp(e, TooSlow, done, source, emit)
+		d.giveUp(e, TooSlow, done, emit)
 	}
 	if over {
 		e.drop()
@@ -130,20 +130,20 @@ func (d *sequences) lookUp(clock time.Duration, sequence uint16, source netip.Ad
 }
 
 // begin makes an attempt of a sender who has none.
-func (d *sequences) begin(clock time.Duration, sequence uint16, source netip.Addr) *entry[attempt] {
-	e := d.table.put(sequence, source, clock, clock+d.list[sequence].Within)
+func (d *sequences) begin(clock time.Duration, from sender) *entry[attempt] {
+	e := d.table.put(from, clock, clock+d.list[from.which].Within)
 	clear(d.marksOf(e))
 	return e
 }
 
 // resume makes an attempt of a sender of whom only the first step came before; nil is that it did not.
-func (d *sequences) resume(clock time.Duration, sequence uint16, source netip.Addr) *entry[attempt] {
+func (d *sequences) resume(clock time.Duration, from sender) *entry[attempt] {
 	now := tickOf(clock)
-	r, ok := d.firsts.take(sequence, source, now, tickOf(d.list[sequence].Within))
+	r, ok := d.firsts.take(from, now, tickOf(d.list[from.which].Within))
 	if !ok {
 		return nil
 	}
-	e := d.begin(clock, sequence, source)
+	e := d.begin(clock, from)
 	e.until -= r.came.age(now).duration()
 	e.state.walked = 1
 	d.marksOf(e)[0] = mark{began: r.came, print: r.print}
@@ -151,15 +151,15 @@ func (d *sequences) resume(clock time.Duration, sequence uint16, source netip.Ad
 }
 
 // trip ends the attempt of a sender who touched a trip wire, and locks him out of the sequence.
-func (d *sequences) trip(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) {
-	e := d.lookUp(clock, sequence, source, emit)
+func (d *sequences) trip(clock time.Duration, from sender, emit func(Finding)) {
+	e := d.lookUp(clock, from, emit)
 	if e == nil {
-		d.firsts.take(sequence, source, 0, 0) // so that he begins anew when the lock is over
-		e = d.begin(clock, sequence, source)
+		d.firsts.take(from, 0, 0) // so that he begins anew when the lock is over
+		e = d.begin(clock, from)
 	}
 	a := &e.state
-	d.giveUp(e, TripWire, a.done(), source, emit)
-	e.rank, e.since, e.until = 1, clock, clock+d.list[sequence].Within
+	d.giveUp(e, TripWire, a.done(), emit)
+	e.rank, e.since, e.until = 1, clock, clock+d.list[from.which].Within
 	a.walked, a.locked, a.lock, a.proved = 0, true, tickOf(e.until), a.proved/2
 }
 
@@ -172,24 +172,24 @@ type verdict struct {
 }
 
 // step takes a packet to the port of one or more steps of a sequence.
-func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) (v verdict) {
-	first := steps&1 != 0
-	e := d.lookUp(clock, sequence, p.Src, emit)
-	if e == nil && steps == 1 && len(d.list[sequence].Steps) > 1 {
+func (d *sequences) step(clock time.Duration, from sender, steps uint16, p *wire.Packet, emit func(Finding)) (v verdict) {
+	first, within := steps&1 != 0, d.list[from.which].Within
+	e := d.lookUp(clock, from, emit)
+	if e == nil && steps == 1 && len(d.list[from.which].Steps) > 1 {
 		print := uint16(0)
 		if p.Proto == wire.TCP {
 			print = d.print(p)
 		}
-		if d.firsts.put(sequence, p.Src, print, tickOf(clock), tickOf(d.list[sequence].Within)) {
+		if d.firsts.put(from, print, tickOf(clock), tickOf(within)) {
 			return verdict{again: true}
 		}
 		return verdict{done: 1}
 	}
 	if e == nil {
-		e = d.resume(clock, sequence, p.Src)
+		e = d.resume(clock, from)
 	}
 	if e == nil && first {
-		e = d.begin(clock, sequence, p.Src)
+		e = d.begin(clock, from)
 	}
 	if e == nil {
 		return verdict{}
@@ -203,7 +203,7 @@ func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Pa
 			a.walked = 0 // of another sequence, which is over
 		}
 		a.quiet, a.told = false, false
-		e.until = max(e.until, clock+d.list[sequence].Within)
+		e.until = max(e.until, clock+within)
 	}
 	v.done = a.walk(marks, steps, tickOf(clock))
 	if v.done > 0 {
@@ -213,9 +213,9 @@ func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Pa
 	last := uint16(1) << (len(marks) - 1)
 	switch {
 	case v.done == len(marks):
-		v.opens = d.whole(clock, e, marks[v.done-1].began, p.Src, emit)
+		v.opens = d.whole(clock, e, marks[v.done-1].began, emit)
 	case v.done == 0 && steps&last != 0:
-		d.giveUp(e, WrongOrder, a.done(), p.Src, emit)
+		d.giveUp(e, WrongOrder, a.done(), emit)
 	}
 	e.rank = uint16(max(1, a.done()))
 	return v
@@ -224,8 +224,8 @@ func (d *sequences) step(clock time.Duration, sequence, steps uint16, p *wire.Pa
 // whole is for a sender of whom the whole sequence came, with a first step at began. What is
 // remembered of it stays until its time is over, so that late retransmissions do not begin another.
 // It tells whether it opens.
-func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, source netip.Addr, emit func(Finding)) (opens bool) {
-	a, s := &e.state, &d.list[e.which]
+func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, emit func(Finding)) (opens bool) {
+	a, s, source := &e.state, &d.list[e.which], e.source.addr()
 	d.quieten(clock, source)
 	f := Finding{
 		Request: Request{Kind: KindSequence, Name: s.Name, From: source, Once: s.Once},
@@ -248,9 +248,10 @@ func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, so
 // come part of the way with it. They may go on, but that they do not end is no refused knock.
 func (d *sequences) quieten(clock time.Duration, source netip.Addr) {
 	for i := range d.list {
-		e := d.table.find(uint16(i), source)
+		from := d.table.of(uint16(i), source)
+		e := d.table.find(from)
 		if e == nil {
-			e = d.resume(clock, uint16(i), source)
+			e = d.resume(clock, from)
 		}
 		if e != nil {
 			e.state.quiet = true
@@ -260,18 +261,18 @@ func (d *sequences) quieten(clock time.Duration, source netip.Addr) {
 
 // print is a fingerprint that is never zero, which stands for "no packet yet".
 func (d *sequences) print(p *wire.Packet) uint16 {
-	return uint16(fingerprint(d.table.seed, p)) | 1
+	return uint16(d.table.keys.print(p)) | 1
 }
 
 // giveUp tells of an attempt that ended after so many right steps, once.
-func (d *sequences) giveUp(e *entry[attempt], why Reason, done int, source netip.Addr, emit func(Finding)) {
+func (d *sequences) giveUp(e *entry[attempt], why Reason, done int, emit func(Finding)) {
 	if done < toldFrom || e.state.quiet || e.state.told {
 		return
 	}
 	e.state.told = true
 	s := &d.list[e.which]
 	emit(Finding{
-		Request: Request{Kind: KindSequence, Name: s.Name, From: source, Once: s.Once},
+		Request: Request{Kind: KindSequence, Name: s.Name, From: e.source.addr(), Once: s.Once},
 		Reason:  why,
 		Step:    done,
 	})

@@ -35,9 +35,10 @@ func newBudget(now time.Time, perSecond, burst, largest int) *budget {
 // take tells whether a sender may have n units, and counts them if he may.
 func (b *budget) take(now time.Time, from netip.Addr, n int) bool {
 	clock := b.senders.clock(now)
-	e := b.senders.find(0, from)
+	sender := b.senders.of(0, from)
+	e := b.senders.find(sender)
 	if e == nil {
-		e = b.senders.put(0, from, clock, 0)
+		e = b.senders.put(sender, clock, 0)
 	}
 	e.until = clock + time.Duration(b.share.Burst)*b.share.Every
 	return e.state.Take(b.share, clock, n) && b.all.Take(b.most, clock, n)

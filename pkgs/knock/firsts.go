@@ -3,10 +3,7 @@
 package knock
 
 import (
-	"encoding/binary"
-	"hash/maphash"
 	"math"
-	"net/netip"
 	"time"
 )
 
@@ -27,7 +24,6 @@ const (
 // Of a sender it keeps 16 bits of a hash. Where a set is full of others, somebody is taken for one of them
 // once in 4096 times, and spared the first step; who fills it knows that step.
 type firsts struct {
-	seed maphash.Seed
 	sets [][firstWays]first
 	made []uint16 // by sequence: counted up to forget all of one
 
@@ -42,7 +38,7 @@ type first struct {
 }
 
 func newFirsts(sequences int) *firsts {
-	return &firsts{seed: maphash.MakeSeed(), sets: make([][firstWays]first, firstSets), made: make([]uint16, sequences)}
+	return &firsts{sets: make([][firstWays]first, firstSets), made: make([]uint16, sequences)}
 }
 
 // forgetEvery is longer than any sequence may take, and so short that no tick that is in the table can be taken
@@ -70,8 +66,8 @@ func (f *firsts) sweep(clock time.Duration) {
 
 // put notes a first step. It tells whether it is a retransmission of the sender's newest one; print is 0 of a
 // packet that is none.
-func (f *firsts) put(which uint16, from netip.Addr, print uint16, now, within tick) (again bool) {
-	set, who := f.set(which, from)
+func (f *firsts) put(from sender, print uint16, now, within tick) (again bool) {
+	set, who := f.set(from)
 	place, oldest := &set[0], int32(-1)
 	for i := range set {
 		r := &set[i]
@@ -95,8 +91,8 @@ func (f *firsts) put(which uint16, from netip.Addr, print uint16, now, within ti
 }
 
 // take forgets the first step of a sender, and returns it if it is not too long ago.
-func (f *firsts) take(which uint16, from netip.Addr, now, within tick) (r first, ok bool) {
-	set, who := f.set(which, from)
+func (f *firsts) take(from sender, now, within tick) (r first, ok bool) {
+	set, who := f.set(from)
 	for i := range set {
 		if set[i].who == who {
 			r, set[i] = set[i], first{}
@@ -110,11 +106,6 @@ func (f *firsts) take(which uint16, from netip.Addr, now, within tick) (r first,
 func (f *firsts) forget(which uint16) { f.made[which]++ }
 
 // set returns the set that a sender belongs into, and how he is called in it.
-func (f *firsts) set(which uint16, from netip.Addr) (set *[firstWays]first, who uint16) {
-	key, network := hashNetwork(f.seed, which, from)
-	var b [20]byte
-	n := copy(b[:], key[:])
-	binary.BigEndian.PutUint16(b[n:], which)
-	binary.BigEndian.PutUint16(b[n+2:], f.made[which])
-	return &f.sets[network%firstSets], max(1, uint16(maphash.Bytes(f.seed, b[:])))
+func (f *firsts) set(from sender) (set *[firstWays]first, who uint16) {
+	return &f.sets[from.network%firstSets], max(1, uint16(from.self)+f.made[from.which])
 }

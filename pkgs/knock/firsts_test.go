@@ -11,27 +11,28 @@ import (
 
 func TestFirsts(t *testing.T) {
 	const within = tick(1000)
+	keys := newKeys()
 	has := func(f *firsts, which uint16, from netip.Addr, now tick) bool {
-		r, ok := f.take(which, from, now, within)
+		r, ok := f.take(keys.sender(which, from), now, within)
 		if ok {
-			f.put(which, from, r.print, r.came, within)
+			f.put(keys.sender(which, from), r.print, r.came, within)
 		}
 		return ok
 	}
 	t.Run("who_came_is_remembered_for_the_time_window", func(t *testing.T) {
 		f := newFirsts(1)
-		f.put(0, phone, 7, 5000, within)
+		f.put(keys.sender(0, phone), 7, 5000, within)
 		if has(f, 0, cafe, 5000) {
 			t.Error("another one of the network is taken for the sender")
 		}
-		if r, ok := f.take(0, phone, 6000, within); !ok || r.came != 5000 || r.print != 7 {
+		if r, ok := f.take(keys.sender(0, phone), 6000, within); !ok || r.came != 5000 || r.print != 7 {
 			t.Errorf("%+v, %t", r, ok)
 		}
 		if has(f, 0, phone, 6000) {
 			t.Error("it is there a second time")
 		}
-		f.put(0, phone, 7, 5000, within)
-		if _, ok := f.take(0, phone, 6001, within); ok {
+		f.put(keys.sender(0, phone), 7, 5000, within)
+		if _, ok := f.take(keys.sender(0, phone), 6001, within); ok {
 			t.Error("it is there after its time")
 		}
 	})
@@ -43,19 +44,19 @@ func TestFirsts(t *testing.T) {
 			again bool
 			came  tick
 		}{{7, 100, false, 100}, {7, 200, true, 100}, {9, 300, false, 300}, {7, 400, false, 400}, {7, 1401, false, 1401}, {0, 1500, false, 1500}, {0, 1600, false, 1600}} {
-			if again := f.put(0, phone, tt.print, tt.now, within); again != tt.again {
+			if again := f.put(keys.sender(0, phone), tt.print, tt.now, within); again != tt.again {
 				t.Errorf("print %d at %d: again %t", tt.print, tt.now, again)
 			}
-			if r, _ := f.take(0, phone, tt.now, within); r.came != tt.came {
+			if r, _ := f.take(keys.sender(0, phone), tt.now, within); r.came != tt.came {
 				t.Errorf("print %d at %d: came at %d, want %d", tt.print, tt.now, r.came, tt.came)
 			}
-			f.put(0, phone, tt.print, tt.came, within)
+			f.put(keys.sender(0, phone), tt.print, tt.came, within)
 		}
 	})
 	t.Run("sequences_are_apart", func(t *testing.T) {
 		f := newFirsts(2)
-		f.put(0, phone, 1, 1, within)
-		f.put(1, cafe, 1, 1, within)
+		f.put(keys.sender(0, phone), 1, 1, within)
+		f.put(keys.sender(1, cafe), 1, 1, within)
 		if has(f, 1, phone, 1) || has(f, 0, cafe, 1) {
 			t.Error("one sequence has what belongs to the other")
 		}
@@ -67,14 +68,14 @@ func TestFirsts(t *testing.T) {
 	t.Run("the_oldest_of_a_network_goes", func(t *testing.T) {
 		f := newFirsts(1)
 		for i := range firstWays {
-			f.put(0, sender(i), 1, tick(100+i), within)
+			f.put(keys.sender(0, neighbour(i)), 1, tick(100+i), within)
 		}
-		f.put(0, sender(3), 3, 200, within) // it comes again
+		f.put(keys.sender(0, neighbour(3)), 3, 200, within) // it comes again
 		for i := range 5 {
-			f.put(0, sender(100+i), 1, tick(300+i), within)
+			f.put(keys.sender(0, neighbour(100+i)), 1, tick(300+i), within)
 		}
 		for i := range firstWays {
-			if got, want := has(f, 0, sender(i), 300), i > 5 || i == 3; got != want {
+			if got, want := has(f, 0, neighbour(i), 300), i > 5 || i == 3; got != want {
 				t.Errorf("sender %d: %t, want %t", i, got, want)
 			}
 		}
@@ -82,8 +83,8 @@ func TestFirsts(t *testing.T) {
 	t.Run("one_network_reaches_nobody_else", func(t *testing.T) {
 		f := newFirsts(1)
 		for i := range 256 {
-			f.put(0, sender(i), 1, 1, within)
-			f.put(0, netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 1, 2, 3, byte(i), 15: byte(i)}), 1, 1, within)
+			f.put(keys.sender(0, neighbour(i)), 1, 1, within)
+			f.put(keys.sender(0, netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 1, 2, 3, byte(i), 15: byte(i)})), 1, 1, within)
 		}
 		used := 0
 		for i := range f.sets {
@@ -105,7 +106,7 @@ func TestFirstStepsAreNothingAfterATripWire(t *testing.T) {
 	y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
 	d := y.detectors[0].(*sequences)
 	y.steps(phone, parseSteps(t, "7000/tcp 7001/tcp")...)
-	d.table.find(0, phone).drop()
+	d.table.find(d.table.of(0, phone)).drop()
 	y.steps(phone, parseSteps(t, "8000/udp 9000/tcp")...)
 	if got := y.ends(); got != "" {
 		t.Errorf("found %q, want nothing", got)
@@ -140,14 +141,14 @@ func TestFirstStepsOfAFloodOfLongAgoTakeNoRoom(t *testing.T) {
 	y := play(oneSequence(t, "7000/tcp 8000/udp 9000/tcp"))
 	first, rest := parseSteps(t, "7000/tcp"), parseSteps(t, "8000/udp 9000/tcp")
 	for i := range firstWays {
-		y.steps(sender(100+i), first...)
+		y.steps(neighbour(100+i), first...)
 	}
 	y.wait(12 * time.Hour)
 	for i := range firstWays {
-		y.steps(sender(i), first...)
+		y.steps(neighbour(i), first...)
 	}
 	for i := range firstWays {
-		y.steps(sender(i), rest...)
+		y.steps(neighbour(i), rest...)
 	}
 	if got := strings.Count(y.ends(), "s ok/3"); got != firstWays {
 		t.Errorf("%d of %d senders of a network came through", got, firstWays)

@@ -70,7 +70,8 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	clock := d.table.clock(now)
-	e := d.table.find(0, p.Src)
+	from := d.table.of(0, p.Src)
+	e := d.table.find(from)
 	if e != nil && clock > e.until {
 		e.drop()
 		e = nil
@@ -79,9 +80,9 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		if !d.begins(p.DstPort) {
 			return
 		}
-		e = d.table.put(0, p.Src, clock, clock+orderedTime)
+		e = d.table.put(from, clock, clock+orderedTime)
 	}
-	s, print := &e.state, fingerprint(d.table.seed, p)|1 // not 0, which is an empty place
+	s, print := &e.state, d.table.keys.print(p)|1 // not 0, which is an empty place
 	if slices.Contains(s.prints[:], print) {
 		return
 	}

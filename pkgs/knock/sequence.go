@@ -101,14 +101,15 @@ func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	d.firsts.sweep(clock)
 	d.roles.To(p, func(r Reaction) {
 		sequence := uint16(r.Sequence)
+		from := d.table.of(sequence, p.Src)
 		if r.Wires != 0 {
-			d.trip(clock, sequence, p.Src, emit)
+			d.trip(clock, from, emit)
 			if d.stories != nil {
 				d.stories.trip(clock, sequence, r.Wires, p, emit)
 			}
 			return
 		}
-		v := d.step(clock, sequence, r.Steps, p, emit)
+		v := d.step(clock, from, r.Steps, p, emit)
 		if d.stories != nil {
 			d.stories.step(clock, sequence, r.Steps, v, p, emit)
 		}

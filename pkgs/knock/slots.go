@@ -73,7 +73,7 @@ func (d *slots) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	s, clock := &e.state, d.expected.clock(now)
-	h := hitOf(clock, fingerprint(d.expected.seed, p), p)
+	h := hitOf(clock, d.expected.keys.print(p), p)
 	if !s.add(h) {
 		return
 	}
@@ -99,7 +99,7 @@ func (d *slots) entry(now time.Time, slot int, b byte, from netip.Addr) *entry[s
 	}
 	old := find(d.other, clock, from)
 	if d.opener.ring.Expects(slot, b) {
-		e := d.expected.put(0, from, clock, clock+slotTime)
+		e := d.expected.put(d.expected.of(0, from), clock, clock+slotTime)
 		if old != nil {
 			e.state = old.state
 			old.drop()
@@ -107,14 +107,14 @@ func (d *slots) entry(now time.Time, slot int, b byte, from netip.Addr) *entry[s
 		return e
 	}
 	if old == nil && slot < hintSlots {
-		old = d.other.put(0, from, clock, clock+slotTime)
+		old = d.other.put(d.other.of(0, from), clock, clock+slotTime)
 	}
 	return old
 }
 
 // find returns the state of a sender, nil if he has none that is not over.
 func find[S any](t *table[S], clock time.Duration, from netip.Addr) *entry[S] {
-	e := t.find(0, from)
+	e := t.find(t.of(0, from))
 	if e != nil && clock > e.until {
 		e.drop()
 		return nil

@@ -3,7 +3,6 @@
 package knock
 
 import (
-	"bytes"
 	"cmp"
 	"math/bits"
 	"net/netip"
@@ -114,7 +113,7 @@ func swapped(p wire.Proto) wire.Proto {
 
 // find returns the story of a sender that goes on, or nil. One whose time is over is told.
 func (s *stories) find(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[story] {
-	e := s.table.find(sequence, source)
+	e := s.table.find(s.table.of(sequence, source))
 	if e != nil && clock > e.until {
 		s.finish(e, Attempt{}, emit)
 		return nil
@@ -124,17 +123,18 @@ func (s *stories) find(clock time.Duration, sequence uint16, source netip.Addr, 
 
 // begin makes a story. If there is no place for it, the one that is least far makes room.
 func (s *stories) begin(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[story] {
-	_, set, _ := s.table.set(sequence, source)
-	least := &set[0]
-	for i := range set {
-		if e := &set[i]; e.rank < least.rank || e.rank == least.rank && e.since < least.since {
+	from := s.table.of(sequence, source)
+	_, set := s.table.set(from)
+	least := &set.entries[0]
+	for i := range set.entries {
+		if e := &set.entries[i]; e.rank < least.rank || e.rank == least.rank && e.since < least.since {
 			least = e
 		}
 	}
 	if least.rank != 0 {
 		s.finish(least, Attempt{Lost: clock <= least.until}, emit)
 	}
-	return s.table.put(sequence, source, clock, clock)
+	return s.table.put(from, clock, clock)
 }
 
 // touched notes that a packet of a story came.
@@ -238,7 +238,7 @@ func (s *stories) whole(e *entry[story], opens bool, source netip.Addr, emit fun
 	e.state.told = opens
 	s.tell(e, Attempt{}, emit)
 	for i := range s.list {
-		if other := s.table.find(uint16(i), source); other != nil {
+		if other := s.table.find(s.table.of(uint16(i), source)); other != nil {
 			other.state.told = true
 		}
 	}
@@ -264,7 +264,7 @@ func (s *stories) tell(e *entry[story], a Attempt, emit func(Finding)) {
 	}
 	a.End, a.Late = t.end.obstacle(), t.late
 	emit(Finding{
-		Request: Request{Kind: KindSequence, Name: q.Name, From: netip.AddrFrom16(e.source).Unmap()},
+		Request: Request{Kind: KindSequence, Name: q.Name, From: e.source.addr()},
 		Reason:  why,
 		Step:    a.Right,
 		Attempt: a,
@@ -286,8 +286,8 @@ func (s *stories) expire(now time.Time, all bool, emit func(Finding)) {
 	s.swept = clock
 	var over []*entry[story]
 	for i := range s.table.sets {
-		for j := range s.table.sets[i] {
-			if e := &s.table.sets[i][j]; e.rank != 0 && (all || clock > e.until) {
+		for j := range s.table.sets[i].entries {
+			if e := &s.table.sets[i].entries[j]; e.rank != 0 && (all || clock > e.until) {
 				over = insert(over, e)
 			}
 		}
@@ -315,7 +315,7 @@ func later(a, b *entry[story]) bool {
 	if a.which != b.which {
 		return a.which > b.which
 	}
-	return bytes.Compare(a.source[:], b.source[:]) > 0
+	return slices.Compare(a.source[:], b.source[:]) > 0
 }
 
 // addFilter adds the ports that are of interest only here.

@@ -167,7 +167,8 @@ func TestTheOldestAttemptIsLostFirst(t *testing.T) {
 	}
 	y.steps(senders[1], cfg.Sequences[0].Steps[0]) // not the first place in the set
 	y.steps(senders[0], cfg.Sequences[0].Steps[0])
-	y.detectors[0].(*sequences).stories.table.find(0, senders[1]).since += time.Second
+	table := y.detectors[0].(*sequences).stories.table
+	table.find(table.of(0, senders[1])).since += time.Second
 	for _, from := range senders[2:] {
 		y.steps(from, cfg.Sequences[0].Steps[0])
 	}

@@ -3,12 +3,8 @@
 package knock
 
 import (
-	"encoding/binary"
-	"hash/maphash"
 	"net/netip"
 	"time"
-
-	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
 // ways is how many senders of one prefix (a /24 of IPv4, a /56 of IPv6) can be on their way in
@@ -22,21 +18,28 @@ const ways = 8
 // Source addresses can be forged, so it is built to lose the forged ones:
 //   - The set is chosen by the prefix of the sender and not by its whole address: one network
 //     reaches one set for each knock, and cannot push out anybody outside of it.
-//   - The hash is keyed by a random seed, so nobody can compute which prefixes share a set.
+//   - The hash is keyed at random, so nobody can compute which prefixes share a set.
 //   - A full set gives up the sender of rank 1 of whom nothing came for longest. A sender that is further on,
 //     which a flood cannot fake without knowing the knock, stays.
 //   - But nobody who knows so much fills a set for good: where fewer than half of its places are left to
 //     rank 1, the one further on of whom nothing came for longest goes, for any packet that begins a knock.
 type table[S any] struct {
-	seed maphash.Seed
+	keys *keys
 	base time.Time
-	sets [][ways]entry[S] // as many as newTable was told; a power of two
+	sets []set[S] // as many as newTable was told
+}
+
+// set is where the senders of some networks are. Most who are looked for are not there, as a look at the tags
+// tells: in a flood only those are in the processor's cache.
+type set[S any] struct {
+	tags    [ways]uint16 // 16 bits of the hash of who has the place, or had it last
+	entries [ways]entry[S]
 }
 
 // entry is what is remembered about one sender in one knock.
 type entry[S any] struct {
 	standing
-	source [16]byte // IPv4 as IPv4-mapped
+	source address
 	state  S
 }
 
@@ -50,17 +53,23 @@ type standing struct {
 }
 
 func newTable[S any](now time.Time, sets int) *table[S] {
-	return &table[S]{seed: maphash.MakeSeed(), base: now, sets: make([][ways]entry[S], sets)}
+	return &table[S]{keys: newKeys(), base: now, sets: make([]set[S], sets)}
 }
 
 // clock turns a time into the table's own.
 func (t *table[S]) clock(now time.Time) time.Duration { return now.Sub(t.base) }
 
+// of returns a sender as this table knows him.
+func (t *table[S]) of(which uint16, source netip.Addr) sender { return t.keys.sender(which, source) }
+
 // find returns the entry of a sender, also one whose time is over, or nil.
-func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
-	_, set, key := t.set(which, source)
-	for i := range set {
-		if e := &set[i]; e.rank != 0 && e.which == which && e.source == key {
+func (t *table[S]) find(from sender) *entry[S] {
+	_, set := t.set(from)
+	for i := range set.tags {
+		if set.tags[i] != uint16(from.self) {
+			continue
+		}
+		if e := &set.entries[i]; e.rank != 0 && e.which == from.which && e.source == from.address {
 			return e
 		}
 	}
@@ -68,15 +77,16 @@ func (t *table[S]) find(which uint16, source netip.Addr) *entry[S] {
 }
 
 // put makes an entry of rank 1 with a zero state for a sender that has none.
-func (t *table[S]) put(which uint16, source netip.Addr, now, until time.Duration) *entry[S] {
-	number, set, key := t.set(which, source)
+func (t *table[S]) put(from sender, now, until time.Duration) *entry[S] {
+	number, set := t.set(from)
 	var all [ways]standing
-	for i := range set {
-		all[i] = set[i].standing
+	for i := range set.entries {
+		all[i] = set.entries[i].standing
 	}
 	way := weakest(&all, now)
-	set[way] = entry[S]{standing: standing{until, now, number*ways + uint32(way), which, 1}, source: key}
-	return &set[way]
+	set.tags[way] = uint16(from.self)
+	set.entries[way] = entry[S]{standing: standing{until, now, number*ways + uint32(way), from.which, 1}, source: from.address}
+	return &set.entries[way]
 }
 
 // weakest returns the place that a set gives up.
@@ -106,8 +116,8 @@ func weakest(set *[ways]standing, now time.Duration) int {
 // forget drops what is remembered of everybody in some knocks.
 func (t *table[S]) forget(which func(uint16) bool) {
 	for i := range t.sets {
-		for n := range t.sets[i] {
-			if e := &t.sets[i][n]; e.rank != 0 && which(e.which) {
+		for n := range t.sets[i].entries {
+			if e := &t.sets[i].entries[n]; e.rank != 0 && which(e.which) {
 				e.drop()
 			}
 		}
@@ -117,32 +127,8 @@ func (t *table[S]) forget(which func(uint16) bool) {
 // drop frees the place of an entry.
 func (e *entry[S]) drop() { e.rank = 0 }
 
-// set returns the number of the set that a sender belongs into, the set, and how he is called in it.
-func (t *table[S]) set(which uint16, source netip.Addr) (uint32, *[ways]entry[S], [16]byte) {
-	key, network := hashNetwork(t.seed, which, source)
-	number := uint32(network & uint64(len(t.sets)-1))
-	return number, &t.sets[number], key
-}
-
-// hashNetwork returns a sender's address in 16 bytes, and a hash of its network for a knock.
-func hashNetwork(seed maphash.Seed, which uint16, source netip.Addr) (key [16]byte, network uint64) {
-	key = source.As16()
-	prefix := 7 // /56: the smallest delegation that providers give to homes (RIPE-690)
-	if source.Is4() {
-		prefix = 15 // /24 behind the 12 bytes of ::ffff:0:0/96
-	}
-	var b [17]byte
-	n := copy(b[:], key[:prefix])
-	binary.BigEndian.PutUint16(b[n:], which)
-	return key, maphash.Bytes(seed, b[:n+2])
-}
-
-// fingerprint tells a TCP segment from every other one of the same sender, but not from its own
-// retransmissions, which repeat both ports and the sequence number (RFC 9293, section 3.4).
-func fingerprint(seed maphash.Seed, p *wire.Packet) uint32 {
-	var b [8]byte
-	binary.BigEndian.PutUint16(b[0:], p.SrcPort)
-	binary.BigEndian.PutUint16(b[2:], p.DstPort)
-	binary.BigEndian.PutUint32(b[4:], p.Seq)
-	return uint32(maphash.Bytes(seed, b[:]))
+// set returns the set that a sender belongs into, and its number.
+func (t *table[S]) set(from sender) (uint32, *set[S]) {
+	number := from.network % uint32(len(t.sets))
+	return number, &t.sets[number]
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package knock
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/latchkey/latchkey/pkgs/wire"
+)
+
+func TestSender(t *testing.T) {
+	k := newKeys()
+	of := func(which uint16, text string) sender { return k.sender(which, netip.MustParseAddr(text)) }
+	t.Run("an_address_comes_back", func(t *testing.T) {
+		for _, text := range []string{"0.0.0.0", "203.0.113.7", "255.255.255.255", "::", "2001:db8:1:2:3:4:5:6", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::fffe:203.0.113.7"} {
+			s := of(0, text)
+			if got := s.address.addr(); got.String() != netip.MustParseAddr(text).String() {
+				t.Errorf("%s comes back as %s", text, got)
+			}
+		}
+	})
+	t.Run("a_network_shares_one_hash_and_no_more", func(t *testing.T) {
+		for _, tt := range []struct {
+			a, b string
+			same bool
+		}{
+			{"203.0.113.0", "203.0.113.255", true},
+			{"203.0.113.0", "203.0.112.0", false},
+			{"2001:db8:1:200::", "2001:db8:1:2ff:ffff:ffff:ffff:ffff", true},
+			{"2001:db8:1:200::", "2001:db8:1:300::", false},
+			{"2001:db8:1:200::", "2001:db9:1:200::", false},
+			{"203.0.113.0", "2001:db8:1:200::", false},
+		} {
+			a, b := of(1, tt.a), of(1, tt.b)
+			if same := a.network == b.network; same != tt.same || a.self == b.self {
+				t.Errorf("%s and %s: one network %t, want %t; one sender %t", tt.a, tt.b, same, tt.same, a.self == b.self)
+			}
+		}
+	})
+	t.Run("knocks_and_keys_are_apart", func(t *testing.T) {
+		a, b, c := of(1, "203.0.113.7"), of(2, "203.0.113.7"), newKeys().sender(1, netip.MustParseAddr("203.0.113.7"))
+		if a.network == b.network || a.self == b.self || a.network == c.network || a.self == c.self {
+			t.Errorf("%+v, %+v, %+v share a hash", a, b, c)
+		}
+	})
+}
+
+// TestNetworksInARowAreSpread over the sets of a table, whatever the keys are: who has a row of networks would
+// reach one set with many of them where keys are bad for that row.
+func TestNetworksInARowAreSpread(t *testing.T) {
+	const sets, most = 4096, 16 // one each is to be expected; more than 16 of one come once in 10^14 sets
+	for range 1000 {
+		k := newKeys()
+		var loads [sets]int
+		for i := range uint32(sets) {
+			var b [4]byte
+			binary.BigEndian.PutUint32(b[:], 10<<24+i<<8)
+			s := k.sender(0, netip.AddrFrom4(b))
+			if loads[s.network%sets]++; loads[s.network%sets] > most {
+				t.Fatalf("%d of %d networks in a row share one of %d sets", most+1, sets, sets)
+			}
+		}
+	}
+}
+
+func TestPrint(t *testing.T) {
+	k := newKeys()
+	one := wire.Packet{Proto: wire.TCP, SrcPort: 40000, DstPort: 7000, Seq: 1}
+	again := one
+	if k.print(&one) != k.print(&again) {
+		t.Error("a retransmission has another print")
+	}
+	for _, other := range []wire.Packet{
+		{Proto: wire.TCP, SrcPort: 40001, DstPort: 7000, Seq: 1},
+		{Proto: wire.TCP, SrcPort: 40000, DstPort: 7001, Seq: 1},
+		{Proto: wire.TCP, SrcPort: 40000, DstPort: 7000, Seq: 2},
+	} {
+		if k.print(&one) == k.print(&other) {
+			t.Errorf("%+v has the print of %+v", other, one)
+		}
+	}
+}
