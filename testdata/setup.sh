@@ -16,7 +16,8 @@ test="$demo knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server openssl:ope
 	qemu-system-mipsel:qemu-system-mips depmod:kmod mke2fs:e2fsprogs mosh-server:mosh
 	lua5.1:lua5.1 promtool:prometheus mosquitto:mosquitto mosquitto_pub:mosquitto-clients curl:curl wget:wget"
 
-bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables"
+bench="$demo taskset:util-linux knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server iptables:iptables
+	qemu-mipsel:qemu-user cc:build-essential"
 soak="$demo fwknop:fwknop-client"
 guest='go:golang busybox:busybox-static depmod:kmod mke2fs:e2fsprogs unshare:util-linux
 	qemu-system-x86_64:qemu-system-x86 qemu-system-mipsel:qemu-system-mips qemu-system-arm:qemu-system-arm

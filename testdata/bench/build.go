@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -42,20 +43,25 @@ func build(want choice) error {
 	}
 	if want.rows.has(rowMicro) {
 		for _, p := range microPackages {
-			compile(host, microProgram(p), "test", "-c", "./pkgs/"+p)
+			compile(microProgram(p), benchmarks(host, p, microProgram(p)))
 		}
+		buildEmulated()
 	}
 	return nil
 }
 
-// compile compiles a program that one row needs. What went wrong stands in a file beside it for unbuilt.
-func compile(t target.Target, program, verb string, args ...string) {
-	progress("building " + args[len(args)-1])
-	out, err := t.Command(context.Background(), verb, append([]string{"-o", program}, args...)...).CombinedOutput()
-	if err != nil {
-		text := fmt.Sprintf("go %s %s: %v: %s", verb, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
+// compile runs the compiler of a program that one row needs. What went wrong stands in a file beside it for unbuilt.
+func compile(program string, compiler *exec.Cmd) {
+	progress("building " + filepath.Base(program))
+	if out, err := compiler.CombinedOutput(); err != nil {
+		text := fmt.Sprintf("%s: %v: %s", filepath.Base(compiler.Path), err, strings.TrimSpace(string(out)))
 		_ = os.WriteFile(program+".error", []byte(text), 0o644) // without it, the row says that there is no program
 	}
+}
+
+// benchmarks is the call of the compiler for those of a package.
+func benchmarks(t target.Target, pkg, program string) *exec.Cmd {
+	return t.Command(context.Background(), "test", "-o", program, "-c", "./pkgs/"+pkg)
 }
 
 // unbuilt says why a program could not be compiled.

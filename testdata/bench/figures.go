@@ -83,6 +83,8 @@ const (
 	whatPacked   = "compressed"    // bytes, gzip -9
 	whatMicro    = "time"          // s
 	whatAllocs   = "allocations"
+
+	whatInstructions = "instructions" // of a MIPS processor
 )
 
 // samples are measurements of one thing.

@@ -221,11 +221,15 @@ func (r *report) microTable(b *strings.Builder) {
 			continue
 		}
 		if !begun {
-			table(b, "**The way of a packet**: Reader waits for one packet and reads it, Packets takes a batch of 64, Open is one grant.", "benchmark", "time", "allocations")
+			table(b, "**The way of a packet**: Reader waits for one packet and reads it, Packets takes a batch of 64, Open is one grant. Instructions are those of a router without FPU, AES and 64 bits ("+emulatedArch+"), counted under QEMU.", "benchmark", "time", "allocations", "instructions")
 			begun = true
 		}
 		allocations, _ := r.find(f.of(whatAllocs))
-		row(b, f.Knock, show(f.Value), three(allocations.Value))
+		instructions := "–"
+		if n, ok := r.find(f.of(whatInstructions)); ok {
+			instructions = three(n.Value)
+		}
+		row(b, f.Knock, show(f.Value), three(allocations.Value), instructions)
 	}
 }
 

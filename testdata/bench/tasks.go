@@ -151,4 +151,5 @@ func (b *bench) planDaemon(p *plan, c *candidate) {
 		p.add(rowGrowth, rankGrowth, b.pricing(c)+2*time.Second+b.few()*oneKnock, func() error { return b.granting(c, grants) }, "%s, grants: %d", c.name, grants)
 	}
 	p.add(rowMicro, rankMicro, 25*time.Second, b.micro, "the way of a packet")
+	p.add(rowMicro, rankMicro, 50*time.Second, b.instructions, "the way of a packet on %s", emulatedArch)
 }
