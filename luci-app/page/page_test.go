@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -67,5 +68,31 @@ func TestThePolicyNamesScriptAndStyle(t *testing.T) {
 func TestThePageLoadsNothing(t *testing.T) {
 	if m := regexp.MustCompile(`(src|href)="[^d]|@import|url\(|\son\w+=|style="|innerHTML|document\.write|\beval\b`).Find(HTML(Variant{})); m != nil {
 		t.Errorf("the page has %q: it must load nothing, and insert settings only as text", m)
+	}
+}
+
+// TestEveryLanguageHasEveryText, of the page and of the app: what one lacks would be an error in the middle of a
+// knock.
+func TestEveryLanguageHasEveryText(t *testing.T) {
+	for file, least := range map[string]int{"words.js": 50, "../site/words.js": 10} {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := regexp.MustCompile(`'(?:[^'\\]|\\.)*'`).ReplaceAllString(string(source), "''")
+		texts := map[string][]string{}
+		for _, language := range regexp.MustCompile(`(?s)\n\t([a-z]{2}): \{(.*?)\n\t\}`).FindAllStringSubmatch(bare, -1) {
+			for _, m := range regexp.MustCompile(`(\w+): ''`).FindAllStringSubmatch(language[2], -1) {
+				texts[language[1]] = append(texts[language[1]], m[1])
+			}
+		}
+		if len(texts) != 3 || len(texts["en"]) < least {
+			t.Errorf("%s: %d languages were found, and %d texts in English", file, len(texts), len(texts["en"]))
+		}
+		for language, list := range texts {
+			if !slices.Equal(list, texts["en"]) {
+				t.Errorf("%s: the texts of %s are not those of en, in their order:\n%q\n%q", file, language, list, texts["en"])
+			}
+		}
 	}
 }

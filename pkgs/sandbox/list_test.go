@@ -123,17 +123,23 @@ func TestRuntimeCallsAreOnTheList(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(string(out[:len(out)-1]), "src", "runtime")
-	here := map[string]string{
-		"386": "list_386.go", "amd64": "list_amd64.go", "arm": "list_arm.go", "arm64": "list_arm64.go",
-		"mipsx": "list_mipsx.go", "riscv64": "list_riscv64.go", "s390x": "list_s390x.go",
+	here, err := filepath.Glob("list_*.go")
+	if err != nil {
+		t.Fatal(err)
 	}
-	common := names(t, "list.go")
-	for arch, file := range here {
+	common, seen := names(t, "list.go"), 0
+	for _, file := range here {
+		arch := strings.TrimSuffix(strings.TrimPrefix(file, "list_"), ".go")
+		assembly := filepath.Join(folder, "sys_linux_"+arch+".s")
+		if _, err := os.Stat(assembly); err != nil {
+			continue // it is a part of another list, and sys_linux_mipsx.s is of mips and mipsle
+		}
+		seen++
 		listed := append(names(t, file), common...)
 		if arch == "386" || arch == "s390x" {
 			listed = append(listed, "socketcall")
 		}
-		calls := used(t, filepath.Join(folder, "sys_linux_"+arch+".s"))
+		calls := used(t, assembly)
 		if len(calls) < 20 {
 			t.Errorf("%s: only %q were found", arch, calls)
 		}
@@ -142,6 +148,9 @@ func TestRuntimeCallsAreOnTheList(t *testing.T) {
 				t.Errorf("Go's runtime may make the system call %s on %s, which is not on the list", call, arch)
 			}
 		}
+	}
+	if seen < 7 {
+		t.Errorf("only %d lists were compared", seen)
 	}
 }
 
