@@ -84,6 +84,9 @@ func closeDoor(e env, args []string) error {
 	for _, g := range closed {
 		fmt.Fprintf(e.out, "door %s is closed to %s%s\n", words[0], g.Address, sessions(", ", g.Sessions, ""))
 	}
+	if len(closed) == control.MaxListed {
+		fmt.Fprintf(e.out, "door %s is closed to all others, too: %d are listed at most\n", words[0], control.MaxListed)
+	}
 	if len(closed) == 0 {
 		fmt.Fprintf(e.out, "door %s was not open\n", words[0])
 	}

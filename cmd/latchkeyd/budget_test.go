@@ -138,11 +138,17 @@ func TestMemoryBudget_of_each_door_and_client(t *testing.T) {
 // startPairs starts the program with so many doors, and a client for each, and returns its memory.
 func startPairs(t *testing.T, program string, n int) (d *latchkeydProcess, resident int) {
 	t.Helper()
+	return startMany(t, program, n, func(i int) string { return fmt.Sprintf("\tlist door 'door%d'\n", i) })
+}
+
+// startMany starts the program with so many doors, and as many clients, each with the doors that may says.
+func startMany(t *testing.T, program string, n int, may func(i int) string) (d *latchkeydProcess, resident int) {
+	t.Helper()
 	var config, sets strings.Builder
 	config.WriteString("config latchkey 'main'\n\toption enabled '1'\n\tlist device 'wan'\n\toption stun_port '41641'\n\toption ports '20480-26623'\n")
 	for i := range n {
-		key := seal.Key{byte(i + 1), 1}
-		fmt.Fprintf(&config, "config door 'door%d'\n\toption port '%d'\nconfig client 'phone%d'\n\toption key '%s'\n\tlist door 'door%d'\n", i, 10_000+i, i, key.Text(), i)
+		key := keyOf(i)
+		fmt.Fprintf(&config, "config door 'door%d'\n\toption port '%d'\nconfig client 'phone%d'\n\toption key '%s'\n%s", i, 10_000+i, i, key.Text(), may(i))
 		for _, six := range []bool{false, true} {
 			kind := map[bool]string{false: "ipv4_addr", true: "ipv6_addr"}[six]
 			fmt.Fprintf(&sets, "add set inet fw4 %s { type %s; flags timeout; }\n", nft.SetName(fmt.Sprintf("door%d", i), six, false), kind)
@@ -159,6 +165,9 @@ func startPairs(t *testing.T, program string, n int) (d *latchkeydProcess, resid
 	lab.Wait(t, "latchkeyd says that it started", func() bool { return d.happened("started") > 0 })
 	return d, memory(t, d.cmd.Process.Pid)
 }
+
+// keyOf is the key of a client of startMany.
+func keyOf(i int) seal.Key { return seal.Key{byte(i + 1), 1} }
 
 // happened returns how many events of a kind were told.
 func (d *latchkeydProcess) happened(kind string) (n int) {

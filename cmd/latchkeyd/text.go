@@ -44,10 +44,16 @@ func printStatus(w io.Writer, s control.Status) {
 	if s.Cut != "" && slices.ContainsFunc(s.Doors, func(d control.Door) bool { return d.Cut }) {
 		fmt.Fprintf(w, "\nsessions do not end with their grants: %s\n", s.Cut)
 	}
+	if s.Full {
+		fmt.Fprintf(w, "\n%d of %d grants are in use: when there are no more, knocks open nothing until one ends\n", s.Grants, s.Most)
+	}
 	for _, d := range s.Doors {
 		fmt.Fprintf(w, "\n%s\n", doorLine(d))
 		for _, g := range d.Grants {
 			fmt.Fprintf(w, "  to %s for %s more (%s)\n", g.Address, lasting(g.Left), by(g.Client, g.Knock))
+		}
+		if d.More > 0 {
+			fmt.Fprintf(w, "  and to %d more\n", d.More)
 		}
 	}
 	if len(s.Doors) == 0 {

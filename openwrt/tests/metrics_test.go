@@ -18,7 +18,7 @@ const answer = `{
 	"running": true, "version": "1.2.3", "since": "2026-02-28T23:30:12.5-01:00", "clock": "synchronised", "packets": 123456, "memory": 5300224,
 	"devices": [ { "name": "pppoe-wan", "state": "up", "dropped": 7 }, { "name": "wwan0", "state": "missing", "coarse": "without the hints" } ],
 	"doors": [
-		{ "name": "nas", "state": "ready", "grants": [ { "address": "203.0.113.7" }, { "address": "2001:db8::7" } ] },
+		{ "name": "nas", "state": "ready", "grants": [ { "address": "203.0.113.7" }, { "address": "2001:db8::7" } ], "more": 8 },
 		{ "name": "web", "state": "broken", "grants": [] }
 	],
 	"clients": [ { "name": "phone", "last": "2026-11-26T05:00:00Z" }, { "name": "tablet" } ],
@@ -42,7 +42,7 @@ var samples = []string{
 	`latchkey_events_total{door="nas",kind="opened"} 3`,
 	`latchkey_events_total{kind="refused",reason="stale"} 5000000000`,
 	`latchkey_events_total{kind="reload"} 1`,
-	`latchkey_grants{door="nas"} 2`,
+	`latchkey_grants{door="nas"} 10`,
 	`latchkey_grants{door="web"} 0`,
 	`latchkey_info{version="1.2.3"} 1`,
 	`latchkey_packets_total 123456`,

@@ -31,6 +31,7 @@ const (
 func (r *reader) advise() {
 	r.adviseMain()
 	r.adviseHost()
+	r.adviseRoom()
 	r.adviseDoors()
 	r.adviseClients()
 	others := r.othersKnocks()
@@ -70,6 +71,22 @@ func (r *reader) adviseHost() {
 	for _, host := range m.Hosts {
 		if link.ReachOf(host) != link.Public {
 			r.warn(r.main.at, "host", "has '%s', which is known in a network inside only: write the public name", host)
+		}
+	}
+}
+
+// NearlyFull tells whether so many of at most so many are there that their owner should know: four fifths.
+func NearlyFull(n, most int) bool { return 5*n >= 4*most }
+
+// adviseRoom tells of types of sections of which there can be few more.
+func (r *reader) adviseRoom() {
+	for _, t := range sectionTypes {
+		if n := r.count[t.name]; t.most > 1 && NearlyFull(n, t.most) && n <= t.most {
+			// The same words for each number of them: who has read them need not again.
+			r.add(Problem{
+				Line: r.last[t.name].Line, Section: t.name, Warning: true,
+				Reason: fmt.Sprintf("is there nearly as often as it can be, %d times: with more, the configuration is refused", t.most),
+			})
 		}
 	}
 }

@@ -19,7 +19,7 @@ func Parse(text string) (*Config, Problems) { return Check(text, time.Time{}) }
 // Check is Parse that also tells what is doubtful at a time: clients whose time is over.
 func Check(text string, now time.Time) (*Config, Problems) {
 	file, errs := uci.Parse(text)
-	r := reader{count: map[string]int{}, now: now}
+	r := reader{count: map[string]int{}, last: map[string]*uci.Section{}, now: now}
 	for _, e := range errs {
 		r.add(Problem{Line: e.Line, Reason: e.Reason})
 	}
@@ -52,7 +52,8 @@ type reader struct {
 	clients   []place[clientSection]
 	sequences []place[Sequence]
 	ports     place[portsSection]
-	count     map[string]int // sections of each known type
+	count     map[string]int          // sections of each known type
+	last      map[string]*uci.Section // of each known type
 	problems  Problems
 	now       time.Time
 	more      int // problems beyond MaxProblems
@@ -116,6 +117,7 @@ func (r *reader) admitSection(s *uci.Section) bool {
 			continue
 		}
 		r.count[t.name]++
+		r.last[t.name] = s
 		if n := r.count[t.name]; n > t.most {
 			if n == t.most+1 {
 				r.refuse(s, "", "is one too many: there can be %d of this type", t.most)

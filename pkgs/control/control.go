@@ -24,6 +24,15 @@ type Response struct {
 	Result Raw    `json:"result,omitempty"`
 }
 
+// How much there is room for in one answer: ubus takes none of more than 1 MiB (UBUS_MAX_MSGLEN).
+const (
+	// MaxListed is that of grants. Of more, in a status each door that is open to somebody lists its share; an answer
+	// to close lists the first ones.
+	MaxListed = 1024
+	// MaxMay is that of names of doors in the clients of a status. Of more, each client lists its share.
+	MaxMay = 4096
+)
+
 // Status is the answer to status.
 type Status struct {
 	Version string    `json:"version"`
@@ -39,6 +48,9 @@ type Status struct {
 	Devices []Device  `json:"devices"`
 	Doors   []Door    `json:"doors"`
 	Clients []Client  `json:"clients"`
+	Grants  int       `json:"grants"`           // how many there are
+	Most    int       `json:"max_grants"`       // how many there can be
+	Full    bool      `json:"nearly_full"`      // there is room for few more grants
 	Last    uint64    `json:"last"`             // number of the newest event
 	Counts  []Count   `json:"counts,omitempty"` // of attempts at log level debug only
 
@@ -78,6 +90,7 @@ type Door struct {
 	MaxOpen int     `json:"max_open"`         // seconds
 	Cut     bool    `json:"cut,omitempty"`    // sessions end with their grants
 	Grants  []Grant `json:"grants"`
+	More    int     `json:"more,omitempty"` // how many grants there are beside those that are listed
 }
 
 // Grant is the use of a door by one address, or by those of one network where the door is that wide.
@@ -99,6 +112,7 @@ type Client struct {
 	Kind    string     `json:"kind"`
 	State   string     `json:"state"` // "ready", "expired" or "disabled"
 	Doors   []string   `json:"doors"`
+	More    int        `json:"more_doors,omitempty"` // how many it may open beside those that are listed
 	Expires *time.Time `json:"expires,omitempty"`
 	Last    *time.Time `json:"last,omitempty"` // last accepted knock since the daemon started
 }

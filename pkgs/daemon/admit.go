@@ -319,6 +319,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	if why := d.broken(now, wayOf(c, !a.Address.Unmap().Is4())); why != "" {
 		return door.Grant{}, fmt.Errorf("door %q: %s", a.Door, why)
 	}
+	a.Doors = d.policy.doorsOf(a)
 	g, again, err := d.book.Open(now, a)
 	if err != nil {
 		return g, err
@@ -335,6 +336,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 		e.Detail = "the firewall has no set for this door yet"
 	}
 	d.events.add(now, e)
+	d.tellRoom(now)
 	if c.Wake != (wire.MAC{}) {
 		if err := d.sys.Wake(c.Wake, c.DestIP); err != nil {
 			d.events.add(now, control.Event{Kind: trouble, Door: g.Door, Detail: "wake-on-lan: " + err.Error()})

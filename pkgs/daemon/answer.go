@@ -154,8 +154,8 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 		which = d.always
 	}
 	counts, cutErr := d.tellEnded(now, closed, grants, "closed at the router", which)
-	list := make([]control.Grant, 0, len(grants))
-	for i, g := range grants {
+	list := make([]control.Grant, 0, min(len(grants), control.MaxListed))
+	for i, g := range grants[:cap(list)] {
 		t := tellGrant(now, g)
 		t.Sessions = counts[i]
 		list = append(list, t)
@@ -257,13 +257,20 @@ func (d *Daemon) Status() control.Status {
 	d.attempts.tell(&s)
 	d.events.tell(&s)
 	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
-	grants := d.book.Grants(now)
+	s.Grants, s.Most = d.book.Room()
+	s.Full = config.NearlyFull(s.Grants, s.Most)
+	all, listed := d.book.Grants(now), control.MaxListed // of each door
+	grants := door.ByDoor(all)
+	if len(all) > listed {
+		listed /= len(grants)
+	}
 	for _, c := range d.policy.cfg.Doors {
 		waits := slices.ContainsFunc(ways(&c), d.lacks)
-		s.Doors = append(s.Doors, tellDoor(now, c, grants, waits, d.brokenDoor(now, &c)))
+		s.Doors = append(s.Doors, tellDoor(now, c, grants[c.Name], listed, waits, d.brokenDoor(now, &c)))
 	}
+	may := d.policy.may()
 	for _, c := range d.policy.cfg.Clients {
-		s.Clients = append(s.Clients, d.tellClient(now, &c))
+		s.Clients = append(s.Clients, d.tellClient(now, &c, may))
 	}
 	return s
 }
@@ -285,8 +292,9 @@ func (d *Daemon) tellClock() (word, reason string, since *time.Time) {
 	return "free", reason, since
 }
 
-// tellDoor tells of a door that the firewall can serve, waits for, or cannot serve: then broken says why.
-func tellDoor(now time.Time, c config.Door, grants []door.Grant, waits bool, broken string) control.Door {
+// tellDoor tells of a door that the firewall can serve, waits for, or cannot serve: then broken says why. At most so
+// many of its grants are listed.
+func tellDoor(now time.Time, c config.Door, grants []*door.Grant, listed int, waits bool, broken string) control.Door {
 	t := control.Door{
 		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
@@ -300,11 +308,10 @@ func tellDoor(now time.Time, c config.Door, grants []door.Grant, waits bool, bro
 	case waits:
 		t.State = "pending"
 	}
-	for _, g := range grants {
-		if g.Door == c.Name {
-			t.Grants = append(t.Grants, tellGrant(now, g))
-		}
+	for _, g := range grants[:min(len(grants), listed)] {
+		t.Grants = append(t.Grants, tellGrant(now, *g))
 	}
+	t.More = len(grants) - len(t.Grants)
 	return t
 }
 
@@ -325,8 +332,21 @@ func tellGrant(now time.Time, g door.Grant) control.Grant {
 	}
 }
 
-func (d *Daemon) tellClient(now time.Time, c *config.Client) control.Client {
-	t := control.Client{Name: c.Name, Title: c.Title, Kind: c.KindWord(), State: "ready", Doors: c.Doors}
+// may is how many doors of each client have room in one status.
+func (p *policy) may() int {
+	all := 0
+	for _, c := range p.cfg.Clients {
+		all += len(c.Doors)
+	}
+	if all <= control.MaxMay {
+		return all
+	}
+	return control.MaxMay / len(p.cfg.Clients)
+}
+
+func (d *Daemon) tellClient(now time.Time, c *config.Client, may int) control.Client {
+	doors := c.Doors[:min(len(c.Doors), may)]
+	t := control.Client{Name: c.Name, Title: c.Title, Kind: c.KindWord(), State: "ready", Doors: doors, More: len(c.Doors) - len(doors)}
 	if !c.Expires.IsZero() {
 		t.Expires = &c.Expires
 	}

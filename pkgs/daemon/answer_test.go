@@ -28,7 +28,7 @@ func TestStatus(t *testing.T) {
 	last := start
 	until := start.Add(10 * time.Minute)
 	want := control.Status{
-		Version: "1.2.3", Running: true, Run: s.Run, Since: start, Now: r.now, Clock: "synchronised", Packets: 1, Last: 1,
+		Version: "1.2.3", Running: true, Run: s.Run, Since: start, Now: r.now, Clock: "synchronised", Packets: 1, Last: 1, Grants: 1, Most: 10240,
 		Devices: []control.Device{{Name: "wan", State: "up"}},
 		Doors: []control.Door{
 			{Name: "nas", State: "ready", OpenFor: 600, MaxOpen: 3600, Grants: []control.Grant{

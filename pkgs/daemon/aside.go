@@ -69,7 +69,7 @@ func (p *Paper) explain(now time.Time, device string) (events []control.Event) {
 		f.Name = s.Name
 		e := control.Event{Kind: attempt, Time: now.Round(0), Address: f.From.String(), Client: s.Client, Knock: knockName(f.Request)}
 		due, _ := s.Due(d.sys.Memory.Used)
-		opened := func(g door.Grant) bool { return g.Network.Contains(f.From.Unmap()) && g.Knock == e.Knock }
+		opened := func(g *door.Grant) bool { return g.Network.Contains(f.From.Unmap()) && g.Knock == e.Knock }
 		switch {
 		case device != "":
 			e.Kind = inside
@@ -80,7 +80,7 @@ func (p *Paper) explain(now time.Time, device string) (events []control.Event) {
 			e.Reason, e.Detail = string(knock.UsedUp), "all steps right, but this one-time sequence was used before"
 		case a.once != due.Once:
 			e.Reason, e.Detail = string(knock.WrongOrder), "all steps right, but it is not this one-time sequence's turn"
-		case slices.ContainsFunc(d.book.Grants(now), opened):
+		case len(d.book.Select(now, opened)) > 0:
 			continue // the rest of the connections that the knock was made with
 		default:
 			e.Reason, e.Detail = string(knock.WrongFlags), "all steps came in their order, but not with their TCP flags"

@@ -86,7 +86,7 @@ func (d *Daemon) look(now time.Time, just []string) {
 
 // lack says what the firewall does not have for a door in a family; "" = nothing.
 func (d *Daemon) lack(w way) string {
-	why := d.unserved(w.door)
+	why := d.book.Reason(w.door)
 	switch {
 	case errors.Is(why, door.ErrPending):
 		return "the firewall has no set for it"
@@ -100,16 +100,6 @@ func (d *Daemon) lack(w way) string {
 	return "no rule of the firewall leads there over IPv4"
 }
 
-// unserved says why the firewall cannot serve a door, by its sets; nil if it can.
-func (d *Daemon) unserved(name string) error {
-	for _, u := range d.book.Unserved() {
-		if u.Door == name {
-			return u.Reason
-		}
-	}
-	return nil
-}
-
 // lacks tells whether something was missing when the daemon last looked.
 func (d *Daemon) lacks(w way) bool {
 	_, is := d.served.lacking[w]
@@ -121,7 +111,7 @@ func (d *Daemon) broken(now time.Time, w way) string {
 	if why := d.policy.noZone(w.door); why != "" {
 		return why
 	}
-	if why := d.unserved(w.door); why != nil && !errors.Is(why, door.ErrPending) {
+	if why := d.book.Reason(w.door); why != nil && !errors.Is(why, door.ErrPending) {
 		return why.Error()
 	}
 	if since, lacks := d.served.lacking[w]; lacks && now.Sub(since) >= healing {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,6 +98,9 @@ type Daemon struct {
 	failing    map[string]string   // by what failed: the last complaint, told once
 	served     served
 	waiting    []held          // refusals to be told later, in the order of their times; at most mostHeld
+	toldFull   bool            // it was told that the book has little room left
+	grantBytes int             // what was added to the limit of memory for grants
+	retry      bool            // the firewall refused to end a grant before its time
 	uncut      string          // why sessions cannot be ended, "" = they can
 	unsaved    map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
 	saveAt     time.Time       // when that is due
@@ -191,16 +193,13 @@ func (d *Daemon) stop() error {
 	defer d.mu.Unlock()
 	d.stopped = true
 	now := d.sys.Now()
-	var errs []error
+	var unsaved error
 	if len(d.unsaved) > 0 {
-		errs = append(errs, d.save(now))
+		unsaved = d.save(now)
 	}
-	for _, c := range d.policy.open {
-		grants, err := d.book.Close(now, c.Name, netip.Addr{})
-		errs = append(errs, err)
-		d.tellClosed(now, grants, "latchkeyd stops")
-	}
-	return errors.Join(errs...)
+	grants, err := d.book.CloseThose(now, func(*door.Grant) bool { return true })
+	d.tellClosed(now, grants, "latchkeyd stops")
+	return errors.Join(unsaved, err)
 }
 
 // Reload reads the configuration again. A bad one changes nothing but what status says.
@@ -281,7 +280,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.tellGone(now, gone, cut)
 	d.clockRight = d.sys.ClockSynced()
 	d.endOldKeys(now, was, cut)
-	d.endRevoked(now, cut)
+	d.endRevoked(now, cut, true)
 	d.endMoved(now, cut)
 	ids := p.clientIDs()
 	d.keepDevices(ids)
@@ -318,21 +317,30 @@ func (d *Daemon) Tick() {
 // filter is out of date.
 func (d *Daemon) passTime(now time.Time) (changed bool) {
 	over := d.book.Expire(now)
-	for _, g := range over {
-		lasts := func(o door.Grant) bool { return o.Door == g.Door && o.Network == g.Network }
-		if c := d.byOption(g.Door); c != nil && !slices.ContainsFunc(d.book.Grants(now), lasts) {
-			// The kernel's end comes up to a tick later, in which a session could begin anew.
-			if err := d.sys.Firewall.Close(grantsOf(c), g.Network); err != nil {
-				d.tellFailing(now, "firewall", err)
+	for name, grants := range door.ByDoor(over) {
+		c := d.byOption(name)
+		if c == nil {
+			continue
+		}
+		var ended []netip.Prefix
+		for _, g := range grants {
+			before := len(ended) - 1
+			if !d.book.Lasts(now, name, g.Network) && (before < 0 || ended[before] != g.Network) {
+				ended = append(ended, g.Network)
 			}
+		}
+		// The kernel's end comes up to a tick later, in which a session could begin anew.
+		if err := d.sys.Firewall.Close(grantsOf(c), ended...); err != nil {
+			d.tellFailing(now, "firewall", err)
 		}
 	}
 	d.tellEnded(now, expired, over, "", d.byOption)
+	d.tellRoom(now)
 	d.tellHeld(now)
 	d.now = now
 	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
-	d.endRevoked(now, d.byOption)
+	d.endRevoked(now, d.byOption, false)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
 		d.tellFailing(now, "memory", d.save(now))
 	}

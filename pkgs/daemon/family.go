@@ -27,9 +27,9 @@ type held struct {
 
 // hold keeps a refusal back, unless the client is in by the other family already: then it is dropped.
 func (d *Daemon) hold(now time.Time, e control.Event, doors []string) {
-	isIn := slices.ContainsFunc(d.book.Grants(now), func(g door.Grant) bool {
+	isIn := len(d.book.Select(now, func(g *door.Grant) bool {
 		return g.Client == e.Client && slices.Contains(doors, g.Door)
-	})
+	})) > 0
 	switch {
 	case e.Client == "" || len(d.waiting) == mostHeld:
 		d.events.add(now, e)

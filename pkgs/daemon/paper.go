@@ -141,7 +141,7 @@ func (noFirewall) Sync(time.Time, []door.Door, []door.Grant) ([]door.Unserved, e
 	return nil, nil
 }
 func (noFirewall) Open(time.Time, door.Door, door.Grant) error { return nil }
-func (noFirewall) Close(door.Door, netip.Prefix) error         { return nil }
+func (noFirewall) Close(door.Door, ...netip.Prefix) error      { return nil }
 
 // noCapture reads from nowhere.
 type noCapture struct{}

@@ -22,6 +22,8 @@ type policy struct {
 	clients   map[string]*config.Client
 	sequences map[string]*config.Sequence
 
+	longest time.Duration // that any grant may last
+
 	doubts config.Problems // that do not keep the configuration from being used
 
 	ring      *seal.Ring     // nil = no client sends messages
@@ -49,6 +51,7 @@ func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
 		p.doors[c.Name] = c
 		if c.Enabled {
 			p.open = append(p.open, grantsOf(c))
+			p.longest = max(p.longest, c.MaxOpen)
 		}
 	}
 	for i := range cfg.Clients {
@@ -115,14 +118,14 @@ func (p *policy) clientIDs() []string {
 
 // revoked says why a grant that was given under a former configuration is not given under this one;
 // "" = it stays. What the owner opened himself stays as long as the door does.
-func (p *policy) revoked(g door.Grant) string {
-	doors := p.cfg.DoorNames()
+func (p *policy) revoked(g *door.Grant) string {
+	_, may := p.doors[g.Door]
 	if name, is := strings.CutPrefix(g.Knock, sequencePrefix); is {
 		s := p.sequences[name]
 		if s == nil || !s.Enabled {
 			return "the sequence was taken out of the configuration"
 		}
-		doors = s.Doors
+		may = slices.Contains(s.Doors, g.Door)
 	}
 	if g.Client != "" {
 		c := p.clients[g.Client]
@@ -132,12 +135,23 @@ func (p *policy) revoked(g door.Grant) string {
 		case !c.Enabled:
 			return "the client was switched off"
 		}
-		doors = c.Doors
+		may = slices.Contains(c.Doors, g.Door)
 	}
-	if !slices.Contains(doors, g.Door) {
+	if !may {
 		return "the door was taken from the client"
 	}
 	return ""
+}
+
+// doorsOf is how many doors the holder of a grant may open, which is asked for.
+func (p *policy) doorsOf(a door.Ask) int {
+	if c := p.clients[a.Client]; c != nil {
+		return len(c.Doors)
+	}
+	if name, is := strings.CutPrefix(a.Knock, sequencePrefix); is {
+		return len(p.sequences[name].Doors)
+	}
+	return len(p.open)
 }
 
 // advance brings the hints up to date, and tells whether the filter has to follow.

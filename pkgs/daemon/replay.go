@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
@@ -193,30 +194,58 @@ func (d *Daemon) saidBy(now time.Time, c *config.Client, r knock.Request) time.T
 }
 
 // endRevoked ends the grants that this configuration would not give, and those of clients whose time is
-// over; it shortens those that would outlast it. What the firewall refuses is tried again by Tick.
-func (d *Daemon) endRevoked(now time.Time, cut cutter) {
-	for _, g := range d.book.Grants(now) {
-		if why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door)); why != "" {
-			d.closeGrant(now, g, why, cut)
-		} else if c := d.policy.clients[g.Client]; c != nil && !c.Expires.IsZero() {
-			left := c.Expires.Sub(d.atLeast(now, c).Round(0))
-			if left <= 0 {
-				d.closeGrant(now, g, "the client has expired", cut)
-			} else if err := d.book.Shorten(now, g, now.Add(left)); err != nil {
+// over; it shortens those that would outlast it. Where the configuration did not change, it looks at the latter alone,
+// and at all where the firewall has refused to end one.
+func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
+	last := map[string]time.Time{} // until when a client's grants may last, for those whose time is over before a grant's can be
+	for name, c := range d.policy.clients {
+		if c.Expires.IsZero() {
+			continue
+		}
+		if left := c.Expires.Sub(d.atLeast(now, c).Round(0)); left < d.policy.longest {
+			last[name] = now.Add(left)
+		}
+	}
+	all := changed || d.retry
+	if !all && len(last) == 0 {
+		return
+	}
+	d.retry = false
+	outlasts := func(g *door.Grant) bool {
+		end, limited := last[g.Client]
+		return limited && end.Before(g.Until)
+	}
+	why := func(g *door.Grant) string {
+		why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door))
+		if why == "" && outlasts(g) && !now.Before(last[g.Client]) {
+			why = "the client has expired"
+		}
+		return why
+	}
+	var whys []string
+	for _, g := range d.book.Select(now, func(g *door.Grant) bool { return all || outlasts(g) }) {
+		if why := why(&g); why != "" {
+			if !slices.Contains(whys, why) {
+				whys = append(whys, why)
+			}
+		} else if outlasts(&g) {
+			if err := d.book.Shorten(now, g, last[g.Client]); err != nil {
+				d.retry = true
 				d.tellFailing(now, closing, err)
 			}
 		}
+	}
+	for _, each := range whys {
+		d.closeThose(now, func(g *door.Grant) bool { return why(g) == each }, each, cut)
 	}
 }
 
 // endOldKeys ends the grants of clients that have a new key: whoever has the old one is not the client.
 func (d *Daemon) endOldKeys(now time.Time, was *policy, cut cutter) {
-	for _, g := range d.book.Grants(now) {
+	d.closeThose(now, func(g *door.Grant) bool {
 		before, c := was.clients[g.Client], d.policy.clients[g.Client]
-		if before != nil && c != nil && before.ID() != c.ID() {
-			d.closeGrant(now, g, "the client has a new key", cut)
-		}
-	}
+		return before != nil && c != nil && before.ID() != c.ID()
+	}, "the client has a new key", cut)
 }
 
 // keepDevices drops what is remembered of devices that no client has any more and that is saved.

@@ -51,44 +51,51 @@ func (p *policy) after(was *policy) cutter {
 // another grant lets in, too, go on: two doors may lead to one service.
 func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (counts []int, err error) {
 	counts = make([]int, len(grants))
+	// Thousands may end at once: each session is compared with those only that were for its own network.
 	flows := make([]door.Flow, len(grants))
-	var from netip.Prefix // of all of them, if they have the same
-	some, alike := false, true
+	ended := map[netip.Prefix][]int{} // indexes of grants, by for whom they are …
+	var widths []int                  // … and how many bits of an address tell that
 	for i, g := range grants {
-		if c := cut(g.Door); c != nil {
-			flows[i] = flowOf(c, g.Network)
-			alike = alike && (!some || g.Network == from)
-			from, some = g.Network, true
+		c := cut(g.Door)
+		if c == nil {
+			continue
+		}
+		flows[i] = flowOf(c, g.Network)
+		ended[g.Network] = append(ended[g.Network], i)
+		if bits := g.Network.Bits(); !slices.Contains(widths, bits) {
+			widths = append(widths, bits)
 		}
 	}
-	if !some {
+	var from netip.Prefix // of all of them, if they have the same
+	switch len(ended) {
+	case 0:
 		return counts, nil
-	}
-	var others []door.Flow
-	for _, g := range d.book.Grants(now) {
-		if !g.Pending {
-			others = append(others, flowOf(d.policy.doors[g.Door], g.Network))
+	case 1:
+		for from = range ended {
 		}
-	}
-	if !alike {
-		from = netip.Prefix{}
 	}
 	var unknown error // why some were spared
 	_, err = d.sys.Sessions.End(from, func(s door.Session) bool {
-		has := func(f door.Flow) bool { return f.Has(s) }
-		i := slices.IndexFunc(flows, has)
-		if i < 0 || slices.ContainsFunc(others, has) {
+		first, a := len(grants), s.From.Addr()
+		for _, bits := range widths {
+			n, _ := a.Prefix(bits) // the error is of a width of the other family
+			has := func(i int) bool { return flows[i].Has(s) }
+			if i := slices.IndexFunc(ended[n], has); i >= 0 {
+				first = min(first, ended[n][i])
+			}
+		}
+		if first == len(grants) || d.letIn(now, s) {
 			return false
 		}
-		if !flows[i].From.IsSingleIP() {
+		if !grants[first].Network.IsSingleIP() {
 			// Somebody inside may have an address of that network; he came by no door.
-			if whose, err := d.whose(s.From.Addr()); whose != "" || err != nil {
+			if whose, err := d.whose(a); whose != "" || err != nil {
 				unknown = cmp.Or(unknown, err)
 				return false
 			}
 		}
 		if !s.Over {
-			counts[i]++
+			counts[first]++
 		}
 		return true
 	})
@@ -102,6 +109,17 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 		d.uncut = err.Error()
 	}
 	return counts, err
+}
+
+// letIn tells whether some door is open for a session.
+func (d *Daemon) letIn(now time.Time, s door.Session) bool {
+	for i := range d.policy.open {
+		x := &d.policy.open[i]
+		if n := x.Network(s.From.Addr()); d.book.Lasts(now, x.Name, n) && flowOf(d.policy.doors[x.Name], n).Has(s) {
+			return true
+		}
+	}
+	return false
 }
 
 // flowOf says how sessions look that the addresses of a network have through a door.

@@ -113,14 +113,14 @@ func tellTime(d time.Duration) string {
 // closing is what fails when the firewall ends or shortens no grant, though it may take others.
 const closing = "firewall, closing"
 
-// closeGrant ends one grant before its time, tells why, and ends its sessions if cut says so.
-func (d *Daemon) closeGrant(now time.Time, g door.Grant, why string, cut cutter) {
-	if _, ended, _, err := d.book.CloseOwn(now, g.Door, g.Network.Addr(), g.Holder()); err != nil {
+// closeThose ends the grants that are wanted before their time, tells why, and ends their sessions if cut says so.
+func (d *Daemon) closeThose(now time.Time, wanted func(*door.Grant) bool, why string, cut cutter) {
+	ended, err := d.book.CloseThose(now, wanted)
+	d.retry = d.retry || err != nil
+	if len(ended) > 0 || err != nil {
 		d.tellFailing(now, closing, err)
-	} else if ended {
-		d.tellFailing(now, closing, nil)
-		d.tellEnded(now, closed, []door.Grant{g}, why, cut)
 	}
+	d.tellEnded(now, closed, ended, why, cut)
 }
 
 // tellClosed tells of grants that were closed, and ends their sessions if their doors have the option cut.

@@ -94,6 +94,16 @@ type Unserved struct {
 	Family int   // 4 or 6, where that is the only one; 0 = the door
 }
 
+// ByDoor returns the grants of each door, in their order.
+func ByDoor(grants []Grant) map[string][]*Grant {
+	doors := map[string][]*Grant{}
+	for i := range grants {
+		g := &grants[i]
+		doors[g.Door] = append(doors[g.Door], g)
+	}
+	return doors
+}
+
 // Firewall stores grants where the kernel enforces and ends them. It never decides.
 type Firewall interface {
 	// Sync makes the firewall hold exactly these grants for exactly these doors, each for what
@@ -107,7 +117,8 @@ type Firewall interface {
 	// ErrFamily if it has one for the other family only, and ErrWrongSet if either is of the wrong kind.
 	// A network that has addresses in common with one that is there, and is not the same, is an error.
 	Open(now time.Time, d Door, g Grant) error
-	// Close ends a grant of a door, and takes out what somebody else put there that has addresses in common with
-	// its network, whole: a Sync is to follow then. Closing one that is not there is no error.
-	Close(d Door, n netip.Prefix) error
+	// Close ends the grants of a door for these networks, each once, and takes out what somebody else put there
+	// that has addresses in common with them, whole: a Sync is to follow then. Closing what is not there is no
+	// error. After an error some may be closed.
+	Close(d Door, networks ...netip.Prefix) error
 }

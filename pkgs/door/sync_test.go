@@ -127,11 +127,12 @@ func TestOpen_of_a_door_whose_set_is_wrong_is_refused(t *testing.T) {
 type scripted struct {
 	*doortest.Fake
 	unserved []door.Unserved // said by Sync
+	unsynced error           // said by Sync
 	broken   error           // said by Open
 }
 
 func (s *scripted) Sync(time.Time, []door.Door, []door.Grant) ([]door.Unserved, error) {
-	return s.unserved, nil
+	return s.unserved, s.unsynced
 }
 
 func (s *scripted) Open(now time.Time, d door.Door, g door.Grant) error {
@@ -170,11 +171,36 @@ func TestSync_says_what_the_firewall_refuses_when_a_set_came(t *testing.T) {
 	fw.DropSets("nas")
 	mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four})
 	fw.MakeSets("nas")
-	fw.broken = errors.New("netlink broke")
-	if _, _, err := b.Sync(noon); !errors.Is(err, fw.broken) {
-		t.Errorf("error %v, want %v", err, fw.broken)
+	fw.broken, fw.unsynced = errors.New("netlink broke"), errors.New("another door's set is busy")
+	if _, _, err := b.Sync(noon); !errors.Is(err, fw.broken) || !errors.Is(err, fw.unsynced) {
+		t.Errorf("error %v, want %v and %v", err, fw.broken, fw.unsynced)
 	}
 	same(t, "still pending", true, b.Grants(noon)[0].Pending)
+	fw.broken = nil
+	if _, _, err := b.Sync(noon); !errors.Is(err, fw.unsynced) {
+		t.Errorf("error %v, want %v", err, fw.unsynced)
+	}
+	same(t, "pending", false, b.Grants(noon)[0].Pending)
+}
+
+// What a Sync put into the firewall is not put there once more, grant by grant.
+func TestSync_opens_all_grants_of_sets_that_came_at_once(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	fw.DropSets("nas")
+	for _, a := range []netip.Addr{four, other, six} {
+		mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a, Client: "phone"})
+	}
+	fw.MakeSets("nas")
+	fw.Calls()
+	if _, _, err := b.Sync(at(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "calls", []string{"sync 2 doors 3 grants"}, fw.Calls())
+	for _, g := range b.Grants(at(time.Minute)) {
+		if g.Pending || !g.Since.Equal(at(time.Minute)) {
+			t.Errorf("pending %t, in force since %s: %s", g.Pending, g.Since, g.Network)
+		}
+	}
 }
 
 func TestSync_puts_nothing_in_force_that_is_over(t *testing.T) {

@@ -50,7 +50,7 @@ func TestDifference(t *testing.T) {
 		"less than a millisecond is over":       {nil, []door.Grant{until(one, time.Millisecond-1)}, nil, nil},
 		"of another door and of another family": {nil, []door.Grant{{Door: "web", Network: alone(one), Until: noon.Add(minute)}, until(six, minute)}, nil, nil},
 	} {
-		gone, fresh := difference(tt.have, elementsFor(noon, "nas", false, false, tt.grants))
+		gone, fresh := difference(tt.have, elementsFor(noon, false, false, door.ByDoor(tt.grants)["nas"]))
 		if !slices.Equal(gone, tt.gone) || !slices.Equal(fresh, tt.fresh) {
 			t.Errorf("%s: gone %v, fresh %v, want %v, %v", name, gone, fresh, tt.gone, tt.fresh)
 		}

@@ -369,6 +369,44 @@ func TestClose_of_what_nft_merged(t *testing.T) {
 	}
 }
 
+// Of several that end at once, some may be merged and others not.
+func TestClose_of_several_of_which_nft_merged_some(t *testing.T) {
+	d := door.Door{Name: "nas", Width4: 24}
+	fw := startOf(t, true)
+	var grants []door.Grant
+	var gone []netip.Prefix
+	for i := range 40 {
+		n := d.Network(netip.AddrFrom4([4]byte{10, 0, byte(4 * i), 0}))
+		grants = append(grants, door.Grant{Door: "nas", Network: n, Until: time.Now().Add(time.Hour)})
+		if i < 30 {
+			gone = append(gone, n)
+		}
+	}
+	if _, err := fw.Sync(time.Now(), []door.Door{d}, grants); err != nil {
+		t.Fatal(err)
+	}
+	set := nft.SetName("nas", false, true)
+	for _, by := range []string{"10.0.17.0/24", "10.0.30.0-10.0.32.7", "10.0.116.0/23 timeout 1m"} {
+		script(t, "add element inet fw4 "+set+" { "+by+" }\n")
+	}
+	if err := fw.Close(d, gone...); err != nil {
+		t.Fatal(err)
+	}
+	for n := range list(t, set) {
+		for _, g := range gone {
+			if n.Overlaps(g) {
+				t.Errorf("%s is still let in by %s", g, n)
+			}
+		}
+	}
+	if _, err := fw.Sync(time.Now(), []door.Door{d}, grants[30:]); err != nil {
+		t.Fatal(err)
+	}
+	if left := list(t, set); len(left) != 10 {
+		t.Errorf("after the sync are left %v", left)
+	}
+}
+
 // rules is a script of many rules, for a notification that is larger than a socket's buffer.
 func rules(n int) string {
 	var b strings.Builder

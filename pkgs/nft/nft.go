@@ -114,12 +114,26 @@ func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
 
 // Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
 //
-// Where somebody else put ranges into the set that have addresses in common with the network, such as one that nft
+// Where somebody else put ranges into the set that have addresses in common with a network, such as one that nft
 // merged with it, Close takes them out. What else they let in, a Sync has to put back: Changed tells.
-func (f *Firewall) Close(d door.Door, n netip.Prefix) (err error) {
-	six := n.Addr().Is6()
+func (f *Firewall) Close(d door.Door, networks ...netip.Prefix) error {
+	var errs door.Few
+	for len(networks) > 0 {
+		six := networks[0].Addr().Is6()
+		var gone []element
+		for len(networks) > 0 && len(gone) < chunk && networks[0].Addr().Is6() == six {
+			gone = append(gone, newElement(networks[0], d.Wide(six)))
+			networks = networks[1:]
+		}
+		errs.Add(f.closeSome(d, six, gone))
+	}
+	return errs.Join()
+}
+
+// closeSome takes elements out of the set of a door for a family: so many as fit into one transaction.
+func (f *Firewall) closeSome(d door.Door, six bool, list []element) (err error) {
 	wide := d.Wide(six)
-	set, e := SetName(d.Name, six, wide), newElement(n, wide)
+	set := SetName(d.Name, six, wide)
 	for more, ranges := true, false; more; {
 		err = f.change(d.Name, func(c *conn) error {
 			more = false
@@ -127,25 +141,29 @@ func (f *Firewall) Close(d door.Door, n netip.Prefix) (err error) {
 			if err != nil || !is || wrong != nil {
 				return err
 			}
-			gone := []element{e}
+			gone := list
 			if ranges {
 				if gone, err = c.elements(set, wide); err != nil {
 					return err
 				}
-				gone = slices.DeleteFunc(gone, func(x element) bool { return !x.meets(e) })
+				gone = slices.DeleteFunc(gone, func(x element) bool { return !x.meets(list[0]) })
 			}
 			var changes []change
 			changes, more = cut([]change{{set: set, gone: gone}})
 			return c.commit(changes)
 		})
+		half := len(list) / 2
 		switch {
-		case errors.Is(err, unix.EEXIST) && wide && !ranges: // what the kernel says of ranges that overlap
-			more, ranges = true, true
-		case err != nil:
+		case err == nil:
+		case !errors.Is(err, unix.EEXIST) || !wide || ranges:
 			return err
+		case half > 0: // only where they are merged it takes a look at the whole set
+			return errors.Join(f.closeSome(d, six, list[:half]), f.closeSome(d, six, list[half:]))
+		default: // this is what the kernel says of ranges that overlap
+			more, ranges = true, true
 		}
 	}
-	return err
+	return nil
 }
 
 // change is steadily for one grant. An error may hide that the kernel did what it was asked for, when
@@ -168,20 +186,21 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 	if f.conn != nil {
 		f.conn.sure = false // whatever is known, it is time to look
 	}
-	var errs []error
+	of := door.ByDoor(grants)
+	var errs door.Few
 	for _, d := range doors {
-		u, err := f.syncDoor(now, d, grants)
+		u, err := f.syncDoor(now, d, of[d.Name])
 		if err != nil {
-			errs = append(errs, err) // one door's trouble must not keep the others from being right
+			errs.Add(err) // one door's trouble must not keep the others from being right
 		} else if u.Reason != nil {
 			unserved = append(unserved, u)
 		}
 	}
-	return unserved, errors.Join(errs...)
+	return unserved, errs.Join()
 }
 
-// syncDoor makes the sets of a door hold what they should. What it returns has a reason if they cannot.
-func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (u door.Unserved, err error) {
+// syncDoor makes the sets of a door hold its grants. What it returns has a reason if they cannot.
+func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []*door.Grant) (u door.Unserved, err error) {
 	for more := true; more && err == nil; {
 		err = f.steadily(d.Name, func(c *conn) error {
 			sets, err := c.look(d)
@@ -192,7 +211,7 @@ func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []door.Grant) (u 
 			u = door.Unserved{Door: d.Name}
 			why := sets.reason
 			for i, six := range []bool{false, true} {
-				wanted := elementsFor(now, d.Name, six, d.Wide(six), grants)
+				wanted := elementsFor(now, six, d.Wide(six), grants)
 				if lacks := sets.lacks[i]; lacks != nil && why == nil && len(wanted) > 0 { // the other family has a set
 					why, u.Family = lacks, 4+2*i
 				}
@@ -236,11 +255,10 @@ type change struct {
 	gone, fresh []element
 }
 
-// elementsFor is what the set of a door for a family, of networks (wide) or of addresses, is to hold.
-func elementsFor(now time.Time, name string, six, wide bool, grants []door.Grant) (list []element) {
-	for i := range grants {
-		g := &grants[i]
-		if g.Door == name && g.Network.Addr().Is6() == six {
+// elementsFor is what a set for a family, of networks (wide) or of addresses, is to hold of the grants of its door.
+func elementsFor(now time.Time, six, wide bool, grants []*door.Grant) (list []element) {
+	for _, g := range grants {
+		if g.Network.Addr().Is6() == six {
 			if e := grantElement(now, g, wide); e.left > 0 {
 				list = append(list, e)
 			}

@@ -95,8 +95,8 @@ func (b *bench) granting(c *candidate, grants int) error {
 	})
 }
 
-// latchkeyd takes out of its own sets what it has not given, its book has room for 1024 grants, and its owner may
-// give 32 of them: all others are in another set of the same kind, of another rule of the door.
+// latchkeyd takes out of its own sets what it has not given, and its owner may give 32 grants by hand: all others are
+// in another set of the same kind, of another rule of the door.
 const (
 	bookGrants = 30
 	otherSet   = "bench_grants"

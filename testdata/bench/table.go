@@ -203,7 +203,7 @@ func (r *report) growthTable(b *strings.Builder) {
 			continue
 		}
 		if !begun {
-			table(b, "**Growth**: of 10 000 grants, nearly all are elements of one more set that the kernel's rules of the door ask, since latchkeyd's own book takes 1024.", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
+			table(b, "**Growth**: of 10 000 grants, nearly all are elements of one more set that the kernel's rules of the door ask, since its owner may open a door to 32 addresses by hand.", "candidate", "knock", "doors and clients", "grants", "what", "median", "10 % to 90 %")
 			begun = true
 		}
 		what := f.What

@@ -84,6 +84,101 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.match((await facts(page))[0], /^Running/);
 	}));
 
+	// What a page takes: nodes, calls of rpc, and the milliseconds of this machine, which are told and not judged.
+	const nodes = page => page.evaluate(() => document.querySelectorAll('#view *').length);
+	const timed = (page, body) => page.evaluate(async f => { const at = performance.now(); await eval(f)(); return Math.round(performance.now() - at); }, String(body));
+	const calls = page => {
+		const list = [];
+
+		page.on('request', r => { const q = r.postData() && JSON.parse(r.postData()); q && list.push(q.params[1] + ' ' + q.params[2]); });
+
+		return list;
+	};
+
+	test('of 200 doors with 10 000 grants the open ones come first, the rest is folded, one is found by its name, and a poll draws what changed', t => on('large', {}, async (page, made) => {
+		const title = page.locator('.lk-door h4'), find = page.getByLabel('Find a door');
+		const fresh = () => page.locator('.lk-door').evaluateAll(all => all.filter(n => !n.seen).length);
+		const asked = calls(page);
+
+		await page.locator('.lk-tl-name').first().waitFor(); // it is drawn when its place is known
+
+		const drawn = await nodes(page);
+
+		assert.ok((await facts(page)).includes('10000 of 10240 grants are in use.'));
+		assert.equal(await page.locator('.lk-door').count(), 12);
+		assert.equal(await title.first().textContent(), 'Door 100');
+		assert.ok(drawn < 3000, drawn + ' elements');
+		await screenshot(page, 'now-large-desktop-en-light');
+
+		assert.equal(await page.locator('.lk-tl-name').count(), 24);
+		assert.ok(await page.getByText('76 more doors are in the table only.').isVisible());
+		assert.equal(await page.locator('.lk-tl-legend li').count(), 25);
+
+		const first = page.locator('.lk-door').first();
+
+		assert.equal(await first.locator('.lk-grant').count(), 3);
+		assert.ok(await first.getByText('80 more addresses are not listed here.').isVisible());
+		await first.getByRole('button', { name: 'Show 20 addresses' }).click();
+		assert.equal(await first.locator('.lk-grant').count(), 20);
+
+		await page.locator('.lk-door').evaluateAll(all => all.forEach(n => { n.seen = true; }));
+		const quiet = await timed(page, () => Promise.all(globalThis.polls.map(p => p())));
+		assert.deepEqual(asked, [ 'latchkey status', 'latchkey events' ]);
+		assert.equal(await fresh(), 0);
+		made.status.doors[103].grants.pop();
+		const one = await timed(page, () => Promise.all(globalThis.polls.map(p => p())));
+		assert.equal(await fresh(), 1);
+		made.status.doors[100].grants.pop();
+		await poll(page);
+		assert.equal(await first.locator('.lk-grant').count(), 19, 'it is still unfolded');
+
+		await find.fill('door 15');
+		assert.deepEqual(await title.allTextContents(), [ ...Array.from({ length: 10 }, (_, i) => 'Door ' + (150 + i)), 'Door 15' ]);
+		made.status.doors[155].grants.pop();
+		await poll(page);
+		assert.equal(await title.count(), 11);
+		assert.equal(await find.evaluate(n => n == document.activeElement), true, 'who types goes on typing');
+		await find.fill('cellar');
+		assert.ok(await page.getByText('Nothing is called “cellar”.').isVisible());
+		await find.fill('');
+		const all = await timed(page, () => [ ...document.querySelectorAll('button') ].find(b => b.textContent == 'Show all 200 doors').click());
+		assert.equal(await title.count(), 200);
+		assert.equal(await title.nth(12).textContent(), await page.evaluate(() => document.activeElement.querySelector('h4').textContent));
+		assert.deepEqual(await accessibility(page, '.lk'), []);
+		t.diagnostic(`${drawn} elements at first; a poll without a change takes ${quiet} ms, with one ${one} ms, all doors ${all} ms`);
+	}));
+
+	test('the same on a phone fits', { skip: REAL ? 'the look is that of a theme' : false }, () => on('large', { size: 'small', language: 'de', dark: true }, async page => {
+		await screenshot(page, 'now-large-small-de-dark');
+		assert.ok(await overflow(page) <= 0, 'wider than the screen by ' + await overflow(page) + ' px');
+	}));
+
+	test('lists of 200 doors and of 200 clients name the first few, and ask the router once', async t => {
+		for (const [ view, cell ] of [ [ 'doors', 'Client 7 and 192 others' ], [ 'clients', 'Door 7 and 192 others' ] ])
+			await on('large', { view }, async page => {
+				const asked = calls(page), drawn = await nodes(page);
+
+				assert.ok(await page.getByText(cell).count() >= 199, await page.locator('#view table').innerText());
+				assert.ok(drawn < 12000, drawn + ' elements');
+				const quiet = await timed(page, () => Promise.all(globalThis.polls.map(p => p())));
+				assert.deepEqual(asked, view == 'doors' ? [ 'latchkey status' ] : []);
+				await screenshot(page, 'now-large-' + view);
+				t.diagnostic(`${view}: ${drawn} elements, a poll takes ${quiet} ms`);
+			});
+	});
+
+	test('an account that may only look has 12 cards of each, too', async () => {
+		for (const [ view, label, rest ] of [ [ 'doors', 'Find a door', 'Show all 200 doors' ], [ 'clients', 'Find a client', 'Show all 200 clients' ] ])
+			await on('large', { view, writer: false }, async page => {
+				assert.equal(await page.locator('.lk-door').count(), 12);
+				await page.getByLabel(label).fill('17');
+				assert.deepEqual((await page.locator('.lk-door h4').allTextContents()).filter(t => !/17/.test(t)), []);
+				await page.getByLabel(label).fill('');
+				await page.getByRole('button', { name: rest }).click();
+				assert.equal(await page.locator('.lk-door').count(), 200);
+			});
+	});
+
 	test('the picture says who was in when, of a day or of a week', () => on('quiet', {}, async page => {
 		const says = () => page.locator('.lk-tl-visit').evaluateAll(all => all.map(n => n.getAttribute('data-say')));
 

@@ -204,6 +204,29 @@ const RADARS = { quiet: () => radarOf(168, false), busy: () => radarOf(168, true
 
 const down = more => ({ status: { running: false, enabled: true, reason: '', devices: [], doors: [], clients: [], ...more } });
 
+// 200 doors and 200 clients that may open all of them; the second half of the doors is open, with 10 000 grants, of
+// which a status lists about 1024.
+function large() {
+	const h = new History();
+	const doors = Array.from({ length: 200 }, (_, i) => [ 'door' + i, 'Door ' + i, 600 ]);
+	const clients = Array.from({ length: 200 }, (_, i) => [ 'client' + i, 'Client ' + i ]);
+
+	starts(h, NOW - DAY);
+	for (let i = 0; i < 1000; i++)
+		h.visit('door' + (100 + i % 100), 'client' + i % 199, `198.18.${i >> 8}.${i & 255}`, NOW - HOUR - i * 100, NOW + HOUR);
+
+	const a = answerOf({ doors, clients, history: h, status: { grants: 10000, max_grants: 10240, nearly_full: true } });
+
+	a.status.clients.forEach(c => { c.doors = c.doors.slice(0, 20); c.more_doors = 180; });
+	a.status.doors.slice(100).forEach(d => { d.more = 90; });
+	Object.assign(a.status.doors[100], { grants: Array.from({ length: 20 }, (_, i) => ({ ...a.status.doors[100].grants[0], address: '203.0.113.' + i })), more: 80 });
+	a.uci = clients.map(([ name, title ]) => section('client', name, { title, key: 'A'.repeat(43) + '=', door: doors.map(d => d[0]) }));
+
+	return a;
+}
+
+const LARGE = { large }; // apart from the others, each of which is looked at in every form
+
 export const ROUTERS = {
 	quiet, busy, fresh, troubled, unset, hostile,
 	off: () => down({ enabled: false }),
@@ -266,7 +289,7 @@ config sequence 'openSSH'
 
 // A router's answers as ubus gives them; made is what it says, which a test may alter.
 export function routerOf(name) {
-	const made = ROUTERS[name]();
+	const made = (ROUTERS[name] || LARGE[name])();
 
 	made.radar = (RADARS[name] || RADARS.off)();
 	const uci = { ...UCI };
@@ -275,7 +298,7 @@ export function routerOf(name) {
 		uci.latchkey = Object.fromEntries([ section('latchkey', 'main', { enabled: '0' }) ]);
 	else
 		uci.latchkey = { ...UCI.latchkey, ...Object.fromEntries((made.status?.doors || []).map((d, i) => section('door', d.name, { ...(UCI.latchkey[d.name] ||
-			{ src: 'wan', proto: 'tcp', port: String(2100 + i), dest: 'lan', dest_ip: '192.168.1.' + (50 + i), dest_port: '22' }), title: d.title }))) };
+			{ src: 'wan', proto: 'tcp', port: String(2100 + i), dest: 'lan', dest_ip: '192.168.1.' + (50 + i), dest_port: '22' }), title: d.title }))), ...Object.fromEntries(made.uci || []) };
 
 	const answer = (object, method, args) => {
 		switch (object + ' ' + method) {

@@ -62,6 +62,22 @@ test('an end that nobody saw is the end that was set, or the next start', () => 
 	assert.deepEqual(read([ opened(NOW - MINUTE) ]).visits.map(v => v.to), [ NOW ], 'nothing is drawn of the future');
 });
 
+test('who may be among the grants that the status does not list is in until the time that was told', () => {
+	const s = { ...running, doors: [ { name: 'nas', grants: [], more: 3 }, { name: 'web', grants: [] } ] };
+	const list = [ opened(NOW - HOUR), opened(NOW - MINUTE, { address: '203.0.113.8' }), opened(NOW - MINUTE, { door: 'web' }) ];
+
+	assert.deepEqual(read(list, s).visits.map(v => [ v.door, v.to, v.end ]), [ [ 'nas', NOW - 50 * MINUTE, 'lost' ], [ 'nas', NOW, 'open' ], [ 'web', NOW, 'lost' ] ]);
+});
+
+test('of many doors as many are drawn as there is room for, beside refusals that name none', () => {
+	const doors = Array.from({ length: 30 }, (_, i) => ({ name: 'door' + i, grants: [] }));
+	const list = doors.map((d, i) => expired(NOW - HOUR, NOW - (30 - i) * MINUTE, { door: d.name })).concat(refused(NOW - MINUTE / 2));
+	const l = laid(list, day, 1000, { ...running, doors });
+
+	assert.deepEqual(l.rows.filter(r => r.id != '').map(r => r.id), doors.slice(6).map(d => d.name));
+	assert.deepEqual([ l.rows.filter(r => r.id == '').length, l.more ], [ 1, 6 ]);
+});
+
 test('a grant that the firewall never took is no visit, however it ended', () => {
 	for (const kind of [ 'closed', 'expired' ])
 		assert.deepEqual(read([ opened(NOW - HOUR), { ...expired(0, NOW - 50 * MINUTE), kind, from: undefined } ]).visits, [], kind);

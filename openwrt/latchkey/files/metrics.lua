@@ -66,7 +66,7 @@ local function scrape()
   local ready = family("gauge", "latchkey_door_ready")
   for _, d in ipairs(s.doors) do ready({ door = d.name }, flag(d.state == "ready")) end
   local grants = family("gauge", "latchkey_grants")
-  for _, d in ipairs(s.doors) do grants({ door = d.name }, #d.grants) end
+  for _, d in ipairs(s.doors) do grants({ door = d.name }, #d.grants + (d.more or 0)) end
   local last = family("gauge", "latchkey_client_last_knock_timestamp_seconds")
   for _, c in ipairs(s.clients) do
     if c.last then last({ client = c.name }, seconds(c.last)) end

@@ -49,7 +49,7 @@ for (let d in s.doors)
 	ready({ door: d.name }, d.state == "ready");
 const grants = gauge("latchkey_grants", "Addresses that the door is open to.");
 for (let d in s.doors)
-	grants({ door: d.name }, length(d.grants));
+	grants({ door: d.name }, length(d.grants) + (d.more ?? 0));
 const last = gauge("latchkey_client_last_knock_timestamp_seconds", "When a knock of the client was accepted last.");
 for (let c in s.clients)
 	if (c.last)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -89,6 +90,7 @@ func Conformance(t *testing.T, start func(t *testing.T, wide bool) Env) {
 		{"open/with_a_set_of_the_wrong_kind_is_refused", testWrongSet},
 		{"close/ends_one_grant", testClose},
 		{"close/of_what_is_not_there_is_no_error", testCloseAbsent},
+		{"close/ends_1100_grants_at_once", testCloseMany},
 		{"expiry/closes_on_time_without_anybody", testExpiry},
 		{"sync/adds_what_is_missing_and_removes_strangers", testSync},
 		{"sync/corrects_times", testSyncTimes},
@@ -381,6 +383,45 @@ func testSyncOver(t *testing.T, e *rig) {
 		t.Fatal(err)
 	}
 	expect(t, e, "nas", nil)
+}
+
+// More than one transaction of package nft takes, of both families, in no order, and some that are not there.
+func testCloseMany(t *testing.T, e *rig) {
+	const many, stay = 600, 50 // of each family
+	var grants []door.Grant
+	var gone []netip.Prefix
+	want := lefts{}
+	for i := range many {
+		for _, a := range []netip.Addr{
+			netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}),
+			netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 0, 0, byte(i >> 8), byte(i), 15: 1}),
+		} {
+			n := e.nas.Network(a)
+			grants = append(grants, grant(e, "nas", n, time.Hour))
+			if i%(many/stay) == 0 {
+				want[n] = time.Hour
+			} else {
+				gone = append(gone, n)
+			}
+		}
+	}
+	if _, err := e.Sync(e.Now(), []door.Door{e.nas, e.web}, append(grants, grant(e, "web", e.web.Network(e.four.Addr()), time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	if len(gone) != 1100 {
+		t.Fatalf("%d are to go", len(gone))
+	}
+	slices.Reverse(gone)
+	gone = append(gone, e.stranger, e.stranger6)
+	if err := e.Close(e.nas, gone...); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, e, "nas", want)
+	expect(t, e, "web", lefts{e.web.Network(e.four.Addr()): time.Hour})
+	if err := e.Close(e.nas); err != nil {
+		t.Errorf("close of none: %v", err)
+	}
+	expect(t, e, "nas", want)
 }
 
 func testSyncMany(t *testing.T, e *rig) {

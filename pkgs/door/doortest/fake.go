@@ -129,7 +129,7 @@ func (f *Fake) Fail(err error) {
 }
 
 // Calls returns what was asked of the firewall since the last Calls, as "open nas 192.0.2.1 10m0s",
-// "close nas 192.0.2.1" and "sync 2 doors 3 grants".
+// "close nas 192.0.2.1 192.0.2.2" and "sync 2 doors 3 grants".
 func (f *Fake) Calls() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -243,13 +243,19 @@ func (f *Fake) Open(now time.Time, d door.Door, g door.Grant) error {
 }
 
 // Close is door.Firewall's.
-func (f *Fake) Close(d door.Door, n netip.Prefix) error {
+func (f *Fake) Close(d door.Door, networks ...netip.Prefix) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.calls = append(f.calls, fmt.Sprintf("close %s %s", d.Name, door.Name(n)))
+	call := "close " + d.Name
+	for _, n := range networks {
+		call += " " + door.Name(n)
+	}
+	f.calls = append(f.calls, call)
 	if f.fail != nil {
 		return f.fail
 	}
-	maps.DeleteFunc(f.sets[of(d, n)], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
+	for _, n := range networks {
+		maps.DeleteFunc(f.sets[of(d, n)], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
+	}
 	return nil
 }

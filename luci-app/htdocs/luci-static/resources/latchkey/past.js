@@ -13,6 +13,7 @@
 const E = element.make;
 
 const STEPS = 700; // a picture is out of date when it would move by one of so many parts
+const QUIET = 8;   // names of doors at which nothing happened
 const HINT = 12;   // visits from which on a word on pointing at them helps
 
 function put(node, children) {
@@ -78,7 +79,8 @@ function panel() {
 		put(place, p.node);
 		element.say(detail, (plot.within(ctx.history, span).visits.length >= HINT) ? _('Point at a bar to see who it was.') : '');
 		put(below, [ plot.legend(ctx.history, span, ctx.colour),
-			p.quiet.length ? E('p', { 'class': 'lk-terms' }, [ text.say(N_(p.quiet.length, 'Nothing at {doors}.', 'Nothing at {doors}.'), { doors: text.list(p.quiet) }) ]) : '' ]);
+			p.quiet.length ? E('p', { 'class': 'lk-terms' }, [ text.say(N_(p.quiet.length, 'Nothing at {doors}.', 'Nothing at {doors}.'), { doors: text.some(p.quiet, QUIET, _('{n} others')) }) ]) : '',
+			p.more ? E('p', { 'class': 'lk-terms' }, [ text.say(N_(p.more, '{n} more door is in the table only.', '{n} more doors are in the table only.'), { n: p.more }) ]) : '' ]);
 		put(notes, plot.limits(ctx.history, span).map(function(n) { return E('p', [ n ]); }));
 		drawTable();
 	}

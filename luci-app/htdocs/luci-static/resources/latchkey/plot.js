@@ -13,6 +13,7 @@ const S = element.shape;
 
 const COLOURS = 8;  // as many as the style sheet has; those who come later share one
 const ROWS = 300;   // of the table at the most
+const LEGEND = 24;  // people in the legend
 const NAMES = 3;    // of people in the sentence above the picture
 
 // Whose visit it was, in one or a few words. known: as status.names makes it.
@@ -133,10 +134,9 @@ function within(history, span) {
 function summary(history, span) {
 	const w = within(history, span);
 	const all = people(w.visits), n = total(w.refusals);
-	const some = (all.length > NAMES + 1) ? all.slice(0, NAMES).concat(text.say(_('{n} others'), { n: all.length - NAMES })) : all;
 	const refused = n ? text.say(N_(n, '{n} knock was refused.', '{n} knocks were refused.'), { n: n }) : _('No knock was refused.');
 
-	return (w.visits.length ? text.say(N_(w.visits.length, '{n} visit, of {who}.', '{n} visits, of {who}.'), { n: w.visits.length, who: text.list(some) })
+	return (w.visits.length ? text.say(N_(w.visits.length, '{n} visit, of {who}.', '{n} visits, of {who}.'), { n: w.visits.length, who: text.some(all, NAMES, _('{n} others')) })
 		: _('Nobody was in.')) + ' ' + refused;
 }
 
@@ -240,6 +240,7 @@ function picture(ctx, span, width) {
 
 	return {
 		quiet: l.quiet,
+		more: l.more,
 		node: S('svg', { 'class': 'lk-tl', 'width': width, 'height': l.height, 'viewBox': '0 0 ' + width + ' ' + l.height, 'role': 'img', 'aria-label': ctx.label },
 			[ unknownNode(l) ].concat(grid(l, ctx.history, span), [ S('line', { 'class': 'lk-tl-axis', 'x1': l.left, 'x2': l.right, 'y1': l.axis, 'y2': l.axis }) ],
 				l.rows.map(function(r) { return rowNode(r, l, ctx); })))
@@ -247,11 +248,12 @@ function picture(ctx, span, width) {
 }
 
 function legend(history, span, colour) {
-	const w = within(history, span);
+	const w = within(history, span), all = people(w.visits);
+	const rest = all.length - LEGEND;
 
-	return E('ul', { 'class': 'lk-tl-legend' }, people(w.visits).map(function(name) {
+	return E('ul', { 'class': 'lk-tl-legend' }, all.slice(0, LEGEND).map(function(name) {
 		return E('li', [ E('i', { 'class': 'lk-c' + colour(name), 'aria-hidden': 'true' }), name ]);
-	}).concat(w.refusals.length ? E('li', [ E('i', { 'class': 'lk-tl-tick', 'aria-hidden': 'true' }), _('refused knock') ]) : []));
+	}).concat((rest > 0) ? E('li', [ text.say(N_(rest, 'and {n} more', 'and {n} more'), { n: rest }) ]) : [], w.refusals.length ? E('li', [ E('i', { 'class': 'lk-tl-tick', 'aria-hidden': 'true' }), _('refused knock') ]) : []));
 }
 
 function cells(list, tag) {

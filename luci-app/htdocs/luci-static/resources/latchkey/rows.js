@@ -7,10 +7,13 @@
 'require latchkey.sequence as sequence';
 'require latchkey.fields as fields';
 'require latchkey.element as element';
+'require latchkey.finder as finder';
 
 // The rows of the lists, which read as sentences. Sections in, nodes out; needs only the DOM.
 
 const E = element.make;
+
+const NAMED = 8; // of the names in a cell
 
 function words(value) {
 	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
@@ -18,6 +21,10 @@ function words(value) {
 
 function titled(section) {
 	return section.title || section['.name'];
+}
+
+function some(names, n) {
+	return text.some(names, NAMED, _('{n} others', 'in a cell of a table'), n);
 }
 
 function doorRow(section, namer, conflicts) {
@@ -32,10 +39,10 @@ function openersRow(clients, sequences) {
 	const lines = [];
 
 	if (clients.length)
-		lines.push(E('div', [ text.list(clients.map(titled)) ]));
+		lines.push(E('div', [ some(clients.map(titled)) ]));
 	if (sequences.length)
 		lines.push(E('small', [ text.say(N_(sequences.length, 'and by sequence {names}', 'and by sequences {names}'), {
-			names: text.list(sequences.map(titled)) }) ]));
+			names: some(sequences.map(titled)) }) ]));
 
 	return E('div', { 'class': 'lk lk-row' }, lines.length ? lines : [ E('em', [ _('nobody yet') ]) ]);
 }
@@ -66,14 +73,16 @@ function clientKind(section) {
 	]);
 }
 
-function doorList(value, doors) {
-	const titles = words(value).map(function(name) {
+// more: of doors beside those in value.
+function doorList(value, doors, more) {
+	const all = words(value);
+	const titles = all.slice(0, NAMED + 1).map(function(name) {
 		const d = doors.find(function(x) { return x['.name'] == name; });
 
 		return d ? titled(d) : text.say(_('“{name}”, which does not exist'), { name: name });
 	});
 
-	return E('div', { 'class': 'lk lk-row' }, [ titles.length ? text.list(titles) : E('em', [ _('no door yet') ]) ]);
+	return E('div', { 'class': 'lk lk-row' }, [ titles.length ? some(titles, all.length + (more || 0)) : E('em', [ _('no door yet') ]) ]);
 }
 
 // The last day of an expiry. The configuration names the day; the daemon says when it has ended.
@@ -138,15 +147,23 @@ function clientsLook(status, now) {
 	if (!(status.clients || []).length)
 		return E('p', { 'class': 'lk-empty' }, [ _('No client may knock yet.') ]);
 
-	return E('div', { 'class': 'lk-doors' }, status.clients.map(function(c) {
+	const list = finder.list(_('Find a client'), function(n) { return text.say(_('Show all {n} clients'), { n: n }); });
+
+	list.show(status.clients.map(function(c) {
+		return { words: (c.title || '') + ' ' + c.name, node: function() { return look(c); } };
+	}));
+
+	function look(c) {
 		return E('article', { 'class': 'lk-door', 'aria-label': c.title || c.name }, [
 			E('header', [ E('h4', [ c.title || c.name ]),
 				(c.state == 'ready') ? '' : E('span', { 'class': 'lk-badge lk-off' }, [
 					(c.state == 'expired') ? _('expired') : _('switched off', 'state of a client') ]) ]),
-			doorList(c.doors, titles),
+			doorList(c.doors, titles, c.more_doors),
 			clientState({ expires: c.expires }, c, now)
 		]);
-	}));
+	}
+
+	return list.node;
 }
 
 return baseclass.extend({

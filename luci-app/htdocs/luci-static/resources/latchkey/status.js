@@ -4,12 +4,15 @@
 'require latchkey.text as text';
 'require latchkey.event as event';
 'require latchkey.element as element';
+'require latchkey.finder as finder';
 
 // What the daemon says, as page elements. Needs only the DOM; what buttons do is handed in.
 
 const E = element.make;
 
-const PATIENCE = 20; // seconds that a slow router may take to start the daemon
+const SHOWN = 8;         // grants of a door that its card shows at first
+const SHOWN_OF_MANY = 3; // the same where there are many doors
+const PATIENCE = 20;     // seconds that a slow router may take to start the daemon
 
 function titles(list) {
 	return (list || []).reduce(function(all, item) {
@@ -135,6 +138,9 @@ function facts(status, waited) {
 		out.push({ level: 'bad', text: _('Running, but no network device is there to listen on.'),
 			todo: _('Check the interfaces under Network.') });
 	out.push(clockFact(status));
+	if (status.nearly_full)
+		out.push({ level: 'warn', text: text.say(_('{n} of {most} grants are in use.'), { n: status.grants, most: status.max_grants }),
+			todo: _('When there are no more, knocks open nothing until one ends.') });
 
 	return out.concat(deviceNotes(status).filter(function(note) { return up.length || note.level == 'bad'; }));
 }
@@ -244,7 +250,26 @@ function grantRow(door, grant, ctx) {
 	]);
 }
 
-// One door with its grants. ctx: { names, at, open(ev, door), close(ev, door, grant), about(door) };
+// The grants of a door: the first few and, where drawn remembers it, the others when they are asked for.
+function grantRows(door, ctx) {
+	const all = door.grants || [], drawn = ctx.drawn;
+	const few = (drawn && drawn.whole.has(door.name)) ? all.length : ctx.few || SHOWN;
+	const row = function(g) { return grantRow(door, g, ctx); };
+	const list = E('ul', { 'class': 'lk-grants', 'tabindex': '-1' }, all.slice(0, few).map(row));
+	const rest = (door.more || 0) + (drawn ? 0 : Math.max(0, all.length - few));
+
+	return E('div', [ list,
+		(drawn && all.length > few) ? E('button', { 'type': 'button', 'class': 'btn cbi-button', 'data-key': 'whole/' + door.name, 'click': function(ev) {
+			drawn.whole.add(door.name);
+			all.slice(few).forEach(function(g) { list.appendChild(row(g)); });
+			ev.currentTarget.remove();
+			list.focus();
+		} }, [ text.say(_('Show {n} addresses'), { n: all.length }) ]) : '',
+		rest ? E('p', { 'class': 'lk-terms' }, [
+			text.say(N_(rest, '{n} more address is not listed here.', '{n} more addresses are not listed here.'), { n: rest }) ]) : '' ]);
+}
+
+// One door with its grants. ctx: { names, at, open(ev, door), close(ev, door, grant), about(door), drawn };
 // without open and close there are no buttons.
 function doorCard(door, ctx) {
 	const state = stateOf(door);
@@ -256,7 +281,7 @@ function doorCard(door, ctx) {
 		about ? E('p', { 'class': 'lk-about' }, [ about ]) : '',
 		door.reason ? E('p', { 'class': 'lk-warn-text' }, [ problem(door.reason) ]) : '',
 		E('p', { 'class': 'lk-terms' }, [ terms(door) ]),
-		grants.length ? E('ul', { 'class': 'lk-grants' }, grants.map(function(g) { return grantRow(door, g, ctx); })) : '',
+		grants.length ? grantRows(door, ctx) : '',
 		(ctx.open && state.id != 'off' && state.id != 'broken' && door.state != 'stopped') ? E('div', { 'class': 'lk-foot' }, [
 			E('button', {
 				'class': 'btn cbi-button cbi-button-action',
@@ -285,13 +310,56 @@ function doorState(status, name, at) {
 		door.reason ? E('small', [ problem(door.reason) ]) : '' ]);
 }
 
+// What a page remembers of the cards that it has drawn: { cards, whole, list }, see ctx of doorCards.
+function drawn() {
+	return {
+		cards: new Map(), // by the doors' names
+		whole: new Set(), // names of doors of which all grants are shown
+		list: finder.list(_('Find a door'), function(n) { return text.say(_('Show all {n} doors'), { n: n }); })
+	};
+}
+
+// Where there are more doors than are shown at first, those come first of which there is something to see.
+const ORDER = [ 'open', 'broken', 'pending', 'closed', 'off' ];
+
+// The cards of all doors; ctx as in doorCard, with drawn where the page draws them again and again.
 function doorCards(status, ctx) {
-	const doors = status.doors || [];
+	const doors = status.doors || [], known = ctx.drawn || drawn();
+	const rank = function(d) { return ORDER.indexOf(stateOf(d).id); };
 
 	if (!doors.length)
 		return E('p', { 'class': 'lk-empty' }, [ _('There is no door yet.') ]);
 
-	return E('div', { 'class': 'lk-doors' }, doors.map(function(d) { return doorCard(d, ctx); }));
+	const isMany = doors.length > finder.FEW;
+	const own = Object.assign({}, ctx, { drawn: known, few: isMany ? SHOWN_OF_MANY : SHOWN });
+
+	known.list.show((isMany ? doors.slice().sort(function(a, b) { return rank(a) - rank(b); }) : doors).map(function(d) {
+		return { words: (d.title || '') + ' ' + d.name, node: function() { return keptCard(d, own); } };
+	}));
+
+	return known.list.node;
+}
+
+// The card of a door: one that is drawn already stays, if nothing changed but what is left of its time.
+function keptCard(door, ctx) {
+	const print = JSON.stringify([ doorPrint(door), ctx.about ? ctx.about(door) : '', (door.grants || []).map(function(g) { return ctx.names.clients[g.client]; }) ]);
+	const former = ctx.drawn.cards.get(door.name);
+
+	if (former && former.print == print)
+		return former.node;
+
+	const node = doorCard(door, ctx);
+
+	ctx.drawn.cards.set(door.name, { print: print, node: node });
+
+	return node;
+}
+
+// What of a door a person can see, without what only counts down.
+function doorPrint(d) {
+	return [ d.name, d.title, d.state, d.reason, d.open_for, d.max_open, d.cut, d.more, (d.grants || []).map(function(g) {
+		return [ g.address, g.until, g.client, g.knock, g.pending ];
+	}) ];
 }
 
 // The card on Status > Overview: open doors only, null if all are closed.
@@ -302,18 +370,19 @@ function openCard(status, at) {
 	if (!open.length)
 		return null;
 
-	return E('div', { 'class': 'lk-doors' }, open.map(function(d) {
+	const rest = open.length - finder.FEW;
+
+	return E('div', [ E('div', { 'class': 'lk-doors' }, open.slice(0, finder.FEW).map(function(d) {
 		return doorCard(d, { names: known, at: at });
-	}));
+	})), (rest > 0) ? E('p', { 'class': 'lk-terms' }, [ text.say(N_(rest, '{n} more door is open.', '{n} more doors are open.'), { n: rest }) ]) : '' ]);
 }
 
-// Puts nodes into root in place of what is there, and keeps the keyboard's focus on the same button.
+// Puts nodes into root in place of what is there, and keeps the keyboard's focus on the same button. A function that
+// returns the nodes may use some that are there.
 function replace(root, nodes) {
 	const focused = root.contains(document.activeElement) ? document.activeElement.getAttribute('data-key') : null;
 
-	while (root.firstChild)
-		root.removeChild(root.firstChild);
-	nodes.forEach(function(n) { root.appendChild(n); });
+	root.replaceChildren.apply(root, (typeof(nodes) == 'function') ? nodes() : nodes);
 
 	const again = focused ? Array.from(root.querySelectorAll('[data-key]')).find(function(n) {
 		return n.getAttribute('data-key') == focused;
@@ -326,11 +395,7 @@ function replace(root, nodes) {
 // What of a status a person can see, without what only counts down: if it is the same, nothing is drawn anew.
 function fingerprint(status, events, waited) {
 	return JSON.stringify([ phase(status, waited || 0), status.reason, status.problem, clockFact(status), status.cut, status.devices, status.clients,
-		(status.doors || []).map(function(d) {
-			return [ d.name, d.title, d.state, d.reason, d.open_for, d.max_open, d.cut, (d.grants || []).map(function(g) {
-				return [ g.address, g.until, g.client, g.knock, g.pending ];
-			}) ];
-		}), (events || []).map(function(e) { return [ e.number, e.count, e.hidden ]; }) ]);
+		status.nearly_full, (status.doors || []).map(doorPrint), (events || []).map(function(e) { return [ e.number, e.count, e.hidden ]; }) ]);
 }
 
 return baseclass.extend({
@@ -343,6 +408,7 @@ return baseclass.extend({
 	badge: badge,
 	doorCard: doorCard,
 	doorState: doorState,
+	drawn: drawn,
 	doorCards: doorCards,
 	openCard: openCard,
 	tick: tick,

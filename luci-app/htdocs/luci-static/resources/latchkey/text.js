@@ -163,6 +163,14 @@ function list(items) {
 	});
 }
 
+// The same of names of which there may be very many: at most so many, and how many there are beside, for which others
+// is the sentence. n is how many there are in all, if names has the first ones only.
+function some(names, most, others, n) {
+	const all = n || names.length;
+
+	return list((all > most + 1) ? names.slice(0, most).concat(say(others, { n: all - most })) : names);
+}
+
 return baseclass.extend({
 	say: say,
 	rich: rich,
@@ -174,5 +182,6 @@ return baseclass.extend({
 	isoDuration: isoDuration,
 	ago: ago,
 	locale: locale,
-	list: list
+	list: list,
+	some: some
 });

@@ -12,6 +12,7 @@ const LANES = 4;    // bars above each other in one row at the most; what is mor
 const LEAST = 3;    // no bar is narrower
 const NEAR = 2;     // bars of one client that are nearer become one
 const LABEL = 5;    // between a bar and its label
+const ROWS = 24;    // doors that are drawn: those at which something happened last
 const QUIET = 5;    // up to so many doors are drawn although nothing happened at them
 
 const HOUR = 3600000, DAY = 24 * HOUR;
@@ -187,7 +188,7 @@ function ticksOf(refusals, x) {
 // history: as visits.read makes it, with a name in each visit's who. rows: [{ id, name }], in order; an id
 // of '' is for refusals that name no door. measure(text) returns the width of a label.
 // Returns { width, height, left, right, axis, marks: [{ x, at }], unknown: x or null, rows: [{ id, name,
-// y, height, nameY, bars, ticks, ticksY, laneY }], quiet: [names] }.
+// y, height, nameY, bars, ticks, ticksY, laneY }], quiet: [names], more: how many doors too many }.
 function layout(history, rows, span, width, measure) {
 	const from = history.now - span, to = history.now;
 	const left = (width >= SIDE) ? GUTTER : 0, right = Math.max(left + 1, width - EDGE);
@@ -204,7 +205,11 @@ function layout(history, rows, span, width, measure) {
 	const all = within.filter(function(r) { return r.id != ''; }).length <= QUIET;
 	let y = 0;
 
-	const drawn = within.filter(function(r) { return busy(r) || all && r.id != ''; }).map(function(r) {
+	const latest = function(r) { return r.visits.concat(r.refusals).reduce(function(t, v) { return Math.max(t, v.to || v.at); }, 0); };
+	const wanted = within.filter(function(r) { return busy(r) || all && r.id != ''; });
+	const newest = wanted.filter(function(r) { return r.id != ''; }).sort(function(a, b) { return latest(b) - latest(a); }).slice(0, ROWS);
+
+	const drawn = wanted.filter(function(r) { return r.id == '' || newest.indexOf(r) >= 0; }).map(function(r) {
 		const a = arrange(barsOf(r.visits, x, right), text, left, width);
 		const ticks = ticksOf(r.refusals, x);
 		const name = left ? 0 : NAME;
@@ -234,6 +239,7 @@ function layout(history, rows, span, width, measure) {
 		marks: (history.unset ? marksBefore : marks)(from, to, span, width).map(function(t) { return { x: x(t), at: t }; }),
 		unknown: (known > from) ? x(known) : null, // NaN, nothing is known at all, gives null here, too
 		rows: drawn,
+		more: wanted.length - drawn.length,
 		quiet: within.filter(function(r) { return r.id != '' && !busy(r) && !all; }).map(function(r) { return r.name; }),
 		strip: STRIP - 2
 	};

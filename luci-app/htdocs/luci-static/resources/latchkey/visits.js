@@ -40,7 +40,7 @@ function open(answer, now) {
 }
 
 // Those whose end nobody told, because the daemon was killed: the kernel ended them on time, or the
-// daemon when it started again.
+// daemon when it started again. Of a door with more grants than status lists, they are open until their time.
 function lost(answer, events, now) {
 	const left = {};
 	const close = function(at) {
@@ -59,8 +59,13 @@ function lost(answer, events, now) {
 	});
 	open(answer, now).forEach(function(v) { delete left[holder(v)]; });
 
+	const unlisted = new Set((answer.doors || []).filter(function(d) { return d.more; }).map(function(d) { return d.name; }));
+
 	return Object.keys(left).map(function(k) { return left[k]; }).filter(function(v) { return v.to > v.from; }).map(function(v) {
-		v.to = Math.min(v.to, now);
+		if (v.to > now) {
+			v.to = now;
+			v.end = unlisted.has(v.door) ? 'open' : 'lost';
+		}
 
 		return v;
 	});

@@ -232,13 +232,32 @@ function addCut(s) {
 	o.default = '0';
 }
 
-function openers(name) {
-	const may = function(s) { return [].concat(s.door || []).join(' ').split(' ').indexOf(name) >= 0; };
+// What the rows of one drawing ask for each, which takes long where there are many: what doors may collide with, and
+// who opens which.
+let asked = null;
 
-	return {
-		clients: uci.sections('latchkey', 'client').filter(may),
-		sequences: uci.sections('latchkey', 'sequence').filter(may)
-	};
+function once() {
+	if (!asked) {
+		asked = { around: api.around(), openers: { client: openers('client'), sequence: openers('sequence') } };
+		window.setTimeout(function() { asked = null; });
+	}
+
+	return asked;
+}
+
+// Sections of a type that open doors, by the doors' names.
+function openers(type) {
+	const out = new Map();
+
+	uci.sections('latchkey', type).forEach(function(s) {
+		new Set([].concat(s.door || []).join(' ').split(' ')).forEach(function(name) {
+			if (!out.has(name))
+				out.set(name, []);
+			out.get(name).push(s);
+		});
+	});
+
+	return out;
 }
 
 // The cells that say whether doors are open, of all rows that are drawn now.
@@ -267,12 +286,12 @@ function addColumns(s, namer) {
 	grid.column(s, 'title', _('Name'), titleOf);
 	grid.column(s, '_state', _('State'), stateCell);
 	grid.column(s, '_what', _('Leads to'), function(id) {
-		return rows.doorRow(uci.get('latchkey', id), namer, door.conflicts(uci.get('latchkey', id), api.around()));
+		return rows.doorRow(uci.get('latchkey', id), namer, door.conflicts(uci.get('latchkey', id), once().around));
 	});
 	grid.column(s, '_who', _('For whom'), function(id) {
-		const who = openers(id);
+		const who = once().openers;
 
-		return rows.openersRow(who.clients, who.sequences);
+		return rows.openersRow(who.client.get(id) || [], who.sequence.get(id) || []);
 	});
 	grid.column(s, '_time', _('How long'), function(id) { return rows.timeRow(uci.get('latchkey', id)); });
 

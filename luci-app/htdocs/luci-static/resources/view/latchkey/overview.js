@@ -156,6 +156,8 @@ function closeDialog(data, d, grant) {
 }
 
 let hosts = [];
+let latest = null; // what the router said last: a card that stays was drawn with something older
+const drawn = status.drawn();
 
 function hostName(address) {
 	return (hosts.find(function(h) { return h.ip4 == address; }) || {}).name;
@@ -163,7 +165,7 @@ function hostName(address) {
 
 // What a door leads to, where the configuration may be read.
 function about(d) {
-	const section = uci.sections('latchkey', 'door').find(function(s) { return s['.name'] == d.name; });
+	const section = uci.get('latchkey', d.name);
 
 	return section ? door.sentence(section, hostName) : '';
 }
@@ -202,9 +204,10 @@ function body(data) {
 	const ctx = {
 		names: status.names(data.status),
 		at: data.at,
+		drawn: drawn,
 		about: about,
-		open: writer ? function(ev, d) { openDialog(data, d); } : null,
-		close: writer ? function(ev, d, grant) { closeDialog(data, d, grant); } : null
+		open: writer ? function(ev, d) { openDialog(latest, d); } : null,
+		close: writer ? function(ev, d, grant) { closeDialog(latest, d, grant); } : null
 	};
 
 	const answer = withDoors(data.status);
@@ -240,10 +243,12 @@ let root = null, tail = null, seen = null;
 
 // Draws what changed; what only counts down is moved by tick.
 function draw(data) {
+	latest = data;
+
 	const print = status.fingerprint(data.status, data.events, waited(data)) + new Date(data.status.now || data.at).toDateString();
 
 	if (print != seen) {
-		status.replace(root, body(data));
+		status.replace(root, function() { return body(data); });
 		status.replace(tail, lately(data));
 	}
 	seen = print;
