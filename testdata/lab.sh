@@ -18,7 +18,8 @@
 #   lab.sh wan                (again) give the router its wan device and addresses
 #   lab.sh firewall           load router.nft (again), as `fw4 reload` would
 #   lab.sh sshd               start an SSH server on the nas that lets the phone's key in as user "you"
-#   lab.sh ssh HOST ARGS...   ssh from HOST with that key: `lab.sh ssh phone -p 2222 203.0.113.1 hostname`
+#   lab.sh ssh HOST ARGS...   ssh from HOST with that key: `lab.sh ssh phone -p 2222 203.0.113.1 hostname`; it may take
+#                             the seconds WITHIN to get there, 60 unless told
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where Debian has ip, nft and sysctl, and an ordinary user does not look
 export PATH
@@ -174,7 +175,7 @@ sshd() {
 ssh_from() {
 	where=$1
 	shift
-	exec ip netns exec "$where" ssh -F none -l you -i /run/lab/phone_key -o BatchMode=yes -o ConnectTimeout=60 \
+	exec ip netns exec "$where" ssh -F none -l you -i /run/lab/phone_key -o BatchMode=yes -o ConnectTimeout="${WITHIN:-60}" \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$@"
 }
 

@@ -9,7 +9,7 @@ demo='go:golang ip:iproute2 nft:nftables nmap:nmap knock:knockd sshd:openssh-ser
 	sysctl:procps ping:iputils-ping'
 test="$demo knockd:knockd fwknop:fwknop-client fwknopd:fwknop-server openssl:openssl busybox:busybox-static shellcheck:shellcheck tcpdump:tcpdump strace:strace
 	qemu-mips-static:qemu-user-static readelf:binutils signify-openbsd:signify-openbsd iptables:iptables
-	node:nodejs npm:npm chromium:chromium firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc qrencode:qrencode
+	node:nodejs npm:npm chromium:chromium chromium-headless-shell:chromium-headless-shell firefox-esr:firefox-esr sqlite3:sqlite3 python3:python3 mandoc:mandoc qrencode:qrencode
 	WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb fail2ban-regex:fail2ban
 	rsyslogd:rsyslog logger:bsdutils dmesg:util-linux journalctl:systemd
 	/usr/lib/systemd/systemd-journal-remote:systemd-journal-remote

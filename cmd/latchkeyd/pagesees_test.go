@@ -65,7 +65,7 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 		t.Run(browser, func(t *testing.T) {
 			d := start(t, doorsOfPage, "--clock", "synchronised")
 			lab.SSHD(t)
-			p := newCards(t, browser)
+			p := newCards(t, d, browser)
 			for _, c := range []struct {
 				name string
 				play func(t *testing.T)
@@ -164,10 +164,11 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 
 // cards is the knock page in a browser on the phone.
 type cards struct {
-	t    *testing.T
-	in   io.Writer
-	out  *bufio.Scanner
-	said *lockedBuffer
+	t      *testing.T
+	router *latchkeydProcess
+	in     io.Writer
+	out    *bufio.Scanner
+	said   *lockedBuffer
 }
 
 // cardsReply is what a card said after a step, in order, and what has the focus.
@@ -183,9 +184,9 @@ type cardSays struct {
 	MS             int // since the press
 }
 
-func newCards(t *testing.T, browser string) *cards {
+func newCards(t *testing.T, router *latchkeydProcess, browser string) *cards {
 	t.Helper()
-	p := &cards{t: t, said: &lockedBuffer{}}
+	p := &cards{t: t, router: router, said: &lockedBuffer{}}
 	cmd := nodeOn(t, "phone", "../../testdata/browser/card.mjs", browser)
 	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 	// The browser is node's child: it must not go on knocking when the test is over.
@@ -220,16 +221,25 @@ func (p *cards) do(t *testing.T, step string) (r cardsReply) {
 	return r
 }
 
-// want does a step, after which the card must say this last, and be drawn open only if it is.
+// want does a step, after which the card must say this last, and be drawn open only if it is. Where an answer takes more
+// than 0.7 s, the page says rightly that it cannot see whether the door opened: a machine with much else to do is so slow
+// now and then, and the door is pressed again.
 func (p *cards) want(t *testing.T, step string, open bool, says string) (last cardSays, r cardsReply) {
 	t.Helper()
-	r = p.do(t, step)
-	if len(r.Said) == 0 {
-		t.Fatalf("%s: the card says nothing", step)
+	for tries := 1; ; tries++ {
+		r = p.do(t, step)
+		if len(r.Said) == 0 {
+			t.Fatalf("%s: the card says nothing", step)
+		}
+		last = r.Said[len(r.Said)-1]
+		if last.Open == open && strings.HasPrefix(last.Result, says) {
+			return last, r
+		}
+		if tries == 4 || says != saysOpen || !strings.HasPrefix(last.Result, saysKnocked) {
+			t.Errorf("%s: the card says %+v, want %q and open %v", step, last, says, open)
+			return last, r
+		}
+		t.Logf("%s: the card says %+v: again", step, last)
+		p.router.ask(closeRequest(strings.TrimPrefix(step, "press ")), nil)
 	}
-	last = r.Said[len(r.Said)-1]
-	if last.Open != open || !strings.HasPrefix(last.Result, says) {
-		t.Errorf("%s: the card says %+v, want %q and open %v", step, last, says, open)
-	}
-	return last, r
 }

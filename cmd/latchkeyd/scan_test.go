@@ -45,7 +45,7 @@ func TestFromTheScanToSSH(t *testing.T) {
 		if lab.Reach(t, "phone", nasDoor, closedFor) {
 			t.Fatal("the door is open before the press")
 		}
-		page := newCards(t, "chromium")
+		page := newCards(t, d, "chromium")
 		page.do(t, "open file://"+saved)
 		return page
 	}

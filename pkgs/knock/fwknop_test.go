@@ -380,8 +380,13 @@ func TestFwknopFlood(t *testing.T) {
 func randomBase64(random *rand.Rand, size int) []byte {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	b := make([]byte, size)
+	var bits uint64
 	for i := range b {
-		b[i] = alphabet[random.IntN(len(alphabet))]
+		if i%10 == 0 { // 10 letters of 6 bits
+			bits = random.Uint64()
+		}
+		b[i] = alphabet[bits%64]
+		bits >>= 6
 	}
 	return b
 }

@@ -41,33 +41,57 @@ func MainHosts(m *testing.M) int {
 				return 1
 			}
 		}
+		if word := os.Getenv(lastWord); word != "" {
+			return work(m, word)
+		}
 		return m.Run()
 	}
-	program, err := os.Executable()
+	code, err := runInside(m)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "lab: %v\n", err)
-		return 1
 	}
-	cmd := exec.Command(script(), append([]string{"enter", program}, os.Args[1:]...)...)
-	cmd.Env = append(os.Environ(), variable+"="+inside)
+	return code
+}
+
+// runInside runs this program again in a lab, or in several.
+func runInside(m *testing.M) (code int, err error) {
+	program, err := os.Executable()
+	if err != nil {
+		return 1, err
+	}
+	allowed := enter("true", nil).Run()
+	if exit, failed := errors.AsType[*exec.ExitError](allowed); failed && exit.ExitCode() == forbidden {
+		os.Setenv(variable, "no user namespaces on this machine")
+		return m.Run(), nil
+	}
+	names, err := queued(program)
+	if err != nil {
+		return 1, err
+	}
+	if names != nil {
+		return runQueue(program, names), nil
+	}
+	cmd := enter(program, os.Args[1:])
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// go test kills only us when the time is over; the signal comes when this thread ends.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	runtime.LockOSThread()
+	runtime.LockOSThread() // see enter
 	defer runtime.UnlockOSThread()
 	err = cmd.Run()
-	exit, failed := errors.AsType[*exec.ExitError](err)
-	switch {
-	case err == nil:
-		return 0
-	case failed && exit.ExitCode() == forbidden:
-		os.Setenv(variable, "no user namespaces on this machine")
-		return m.Run()
-	case failed:
-		return max(exit.ExitCode(), 1)
+	if exit, failed := errors.AsType[*exec.ExitError](err); failed {
+		return max(exit.ExitCode(), 1), nil
 	}
-	fmt.Fprintf(os.Stderr, "lab: %v\n", err)
-	return 1
+	if err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
+
+// enter returns a command that runs a program in a lab of its own. go test kills only us when the time is over: so it
+// is killed when the thread ends that started it.
+func enter(program string, args []string) *exec.Cmd {
+	cmd := exec.Command(script(), append([]string{"enter", program}, args...)...)
+	cmd.Env = append(os.Environ(), variable+"="+inside)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
 }
 
 // On returns a command that runs on a host.

@@ -36,18 +36,20 @@ export function translations(language) {
 	return { entries, plural: po.header['Plural-Forms'].match(/plural=([^;]+);/)[1] };
 }
 
+// A value as JavaScript that ends no script of HTML.
+const inScript = value => JSON.stringify(value).replaceAll('<', '\\u003c');
+
 // A page with the element root for a scene of scenes.js, whose script is to be added.
 export function scenePage(language, dark) {
 	const { entries, plural } = translations(language);
 	const sources = Object.fromEntries(PURE.map(n => [ n, source(n) ]));
-	const data = JSON.stringify({ entries, sources }).replaceAll('<', '\\u003c');
 
 	return `<!doctype html><html lang="${(language || 'en').replace('_', '-')}" data-darkmode="${!!dark}"><head><meta charset="utf-8">
 		<meta name="viewport" content="width=device-width, initial-scale=1"><title>Latchkey</title><link rel="icon" href="data:,">
 		<style>${THEME}</style><style>${readFileSync(join(app, 'htdocs/luci-static/resources/view/latchkey/latchkey.css'), 'utf8')}</style>
 		<script>${readFileSync(join(tests, 'shim.js'), 'utf8')}</script></head><body><main><h1>Router</h1><h2>Latchkey</h2><div id="root" class="lk"></div></main>
 		<script>
-			const data = ${data};
+			const data = ${inScript({ entries, sources })};
 			Object.assign(globalThis, Shim.translator(data.entries, n => ${plural}));
 			globalThis.need = Shim.loader(name => data.sources[name]);
 			globalThis.E = need('latchkey.element').make;
@@ -58,13 +60,15 @@ export function scenePage(language, dark) {
 
 const file = path => readFileSync(path, 'utf8');
 
+// All sources are in the page: to ask for each of them took most of the time of a test.
 function standIn(view, writer, language) {
 	const { entries, plural } = translations(language);
+	const sources = Object.fromEntries([ view, ...moduleNames() ].map(n => [ n, source(n) ]));
 
 	return `<script>${file(join(tests, 'shim.js'))}</script><script>globalThis.writer = ${writer};</script><script>${file(join(tests, 'luci.js'))}</script><script>
-		const read = name => { const r = new XMLHttpRequest(); r.open('GET', '/luci-static/resources/' + name.replaceAll('.', '/') + '.js', false); r.send(); return r.responseText; };
-		Object.assign(globalThis, Shim.translator(${JSON.stringify(entries).replaceAll('<', '\\u003c')}, n => ${plural}), { E: Luci.E, L: Luci.L });
-		const need = Shim.loader(read, Luci.modules);
+		const data = ${inScript({ entries, sources })};
+		Object.assign(globalThis, Shim.translator(data.entries, n => ${plural}), { E: Luci.E, L: Luci.L });
+		const need = Shim.loader(name => data.sources[name], Luci.modules);
 		const v = need(${JSON.stringify(view)});
 		${view.startsWith('view.status') ? 'v.load().then(d => v.render(d)).then(n => Luci.content(document.getElementById("view"), n))' : 'Luci.show(v)'}.then(() => document.body.classList.add('ready'));</script>`;
 }
