@@ -72,7 +72,7 @@ type fwknop struct {
 	tried   *budget                 // of the hash that each client uses, as far as that is known
 	other   [len(spaHashes)]*budget // of the others
 	reserve *reserve                // of clients where they were heard last
-	told    rate.Bucket
+	reports rate.Bucket
 	scratch struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
@@ -142,8 +142,8 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		}
 	}
 	f.Reason = reason
-	limit := rate.Limit{Every: toldEvery, Burst: toldBurst}
-	if reason == OK || reason != "" && d.told.Take(limit, now.Sub(d.base), 1) {
+	limit := rate.Limit{Every: reportEvery, Burst: reportBurst}
+	if reason == OK || reason != "" && d.reports.Take(limit, now.Sub(d.base), 1) {
 		emit(f)
 	}
 }

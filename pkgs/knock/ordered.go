@@ -143,7 +143,7 @@ func (d *ordered) advance(s *orderedState, port uint16) bool {
 }
 
 // try opens the message once it is whole. Without a footer a short message may be the beginning of
-// a long one, so nothing is told about it unless it opens.
+// a long one, so nothing is reported about it unless it opens.
 func (d *ordered) try(now time.Time, p *wire.Packet, s *orderedState, emit func(Finding)) {
 	if int(s.header) < len(d.Header) || int(s.footer) < len(d.Footer) {
 		return
@@ -163,7 +163,7 @@ func (d *ordered) try(now time.Time, p *wire.Packet, s *orderedState, emit func(
 	f, first := d.opener.open(now, CarrierPorts, p.Src, msg)
 	s.ended = last || f.Reason == OK
 	if first && s.ended {
-		d.opener.tell(now, f, emit)
+		d.opener.report(now, f, emit)
 	}
 }
 

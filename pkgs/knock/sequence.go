@@ -17,9 +17,9 @@ const MaxSteps = 16
 // steps when a flood has filled it all.
 const attemptSets = 512
 
-// toldFrom is how many right steps make an attempt worth telling the owner about when it fails.
+// reportFrom is how many right steps make an attempt worth a report when it fails.
 // With fewer it is most likely a stray packet or a scan.
-const toldFrom = 2
+const reportFrom = 2
 
 // sequences recognises knocks of ordered steps. Each (sequence, sender) is on its own: nothing that
 // one sender does changes another's progress.
