@@ -189,7 +189,7 @@ func TestLive_filters_as_Match_says(t *testing.T) {
 			b := randomPacket(rnd, f)
 			var p wire.Packet
 			if p.Decode(b) != nil || b[0]>>4 == 6 && b[6] != uint8(p.Proto) {
-				continue // Compile says what it does to these
+				continue // compile says what it does to these
 			}
 			port.send(b)
 			if !f.Match(&p) {
