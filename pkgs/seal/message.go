@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Epoch is how long a hint lives: two messages of one client can be linked within it only.
-const Epoch = time.Minute
+// epochLength is how long a hint lives: two messages of one client can be linked within it only.
+const epochLength = time.Minute
 
 // The layout of a message: hint, tag, box. The box is as long as the body.
 const (
@@ -25,7 +25,7 @@ const (
 	LongSize  = headSize + longBody
 )
 
-const epochMillis = uint64(Epoch / time.Millisecond)
+const epochMillis = uint64(epochLength / time.Millisecond)
 
 // Seal makes a message: 24 bytes, or 40 if b has an address. The same key and body always make
 // the same bytes. A stamp above MaxStamp is taken for MaxStamp.

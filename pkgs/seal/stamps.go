@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// PressReach is by how many milliseconds two stamps of one press of a button may differ; those of
+// pressReach is by how many milliseconds two stamps of one press of a button may differ; those of
 // two presses differ by more.
-const PressReach = 100
+const pressReach = 100
 
 // Counting is how stamps count time.
 type Counting struct {
@@ -20,7 +20,7 @@ type Counting struct {
 }
 
 // Millis is the counting of messages.
-var Millis = Counting{Second: 1000, Reach: PressReach}
+var Millis = Counting{Second: 1000, Reach: pressReach}
 
 // Limits of a client's replay state, and so of its memory: about 4 kB.
 const (
@@ -71,7 +71,7 @@ type Past struct {
 // Stamps is one client's replay state: which of its stamps are used up.
 //
 // A message is used up when it is received, whatever it is answered, and five seconds later so is the
-// whole press that it belongs to: all within PressReach of the press's first message. Once a press
+// whole press that it belongs to: all within pressReach of the press's first message. Once a press
 // was accepted, everything older is used up with it. See SPEC.md, "Once".
 //
 // For each message call Receive. If it is then accepted, call Accept, store Past durably, and only
