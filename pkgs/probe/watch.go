@@ -135,16 +135,6 @@ func (w *Watch) settle(ctx context.Context, i int) {
 	}
 }
 
-// Answered tells whether a service is known to have answered before the knock.
-func (w *Watch) Answered() bool {
-	for _, r := range w.first {
-		if r != nil && r.answer == accepted {
-			return true
-		}
-	}
-	return false
-}
-
 // Await tries after a knock until a service accepts, patient until ctx ends. It returns the
 // connection if there is one.
 func (w *Watch) Await(ctx context.Context) *net.TCPConn {
