@@ -46,7 +46,7 @@ var coarser = [...]struct {
 	{8, "without the hints of messages and with 8 ranges of ports at the most"},
 }
 
-// Check tells whether a program that leaves out no more than hints can be made for f. Whether a kernel
+// Check reports whether a program that leaves out no more than hints can be made for f. Whether a kernel
 // has room for it is another question, see Link.Coarse.
 func Check(f wire.Filter) error {
 	f.Normalize()

@@ -44,7 +44,7 @@ func read(lines []string, near func(string) bool) effects {
 	return e
 }
 
-// closesAll tells whether everything that is in opens is closed. What a command closes is not always known.
+// closesAll reports whether everything that is in opens is closed. What a command closes is not always known.
 func (e *effects) closesAll(opens []command.Opening) bool {
 	for _, o := range opens {
 		closed := false
@@ -206,7 +206,7 @@ func (t *translation) once(e *event) ([]string, error) {
 	return entries, nil
 }
 
-// open returns the doors for what an event opens. whole tells whether they stand for all that it does.
+// open returns the doors for what an event opens. whole reports whether they stand for all that it does.
 func (t *translation) open(e *event, start, stop effects) (doors []door, whole bool) {
 	told := map[string]bool{} // bounded by the notes of package command
 	tell := func(text string) {

@@ -104,7 +104,7 @@ func (x *spa) tell(d directive) {
 	}
 }
 
-// limits tells whether d limits who may knock, or how, in a way that has no counterpart.
+// limits reports whether d limits who may knock, or how, in a way that has no counterpart.
 func (d directive) limits() bool {
 	if d.name == "SPA_SERVER_PROTO" {
 		return !among(" udp udpraw ", lower(d.value))

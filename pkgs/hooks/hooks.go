@@ -29,7 +29,7 @@ const (
 // ofDoors are the kinds of events of what clients and the owner do with doors.
 var ofDoors = []string{"opened", "extended", "closed", "expired"}
 
-// IsOfDoor tells whether an event is of what clients and the owner do with doors. Others can come of strangers.
+// IsOfDoor reports whether an event is of what clients and the owner do with doors. Others can come of strangers.
 func IsOfDoor(e control.Event) bool { return slices.Contains(ofDoors, e.Kind) }
 
 // Run runs the scripts in folder for e, one after the other in the order of their names. They are shell

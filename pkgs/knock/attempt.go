@@ -51,7 +51,7 @@ func (t tick) age(now tick) tick {
 // duration is t in the units of others.
 func (t tick) duration() time.Duration { return time.Duration(t) << 14 }
 
-// over tells whether t is past; it must be less than 9 h away.
+// over reports whether t is past; it must be less than 9 h away.
 func (t tick) over(now tick) bool { return int32(t-now) < 0 }
 
 // done is the number of steps that came in their order.
@@ -89,7 +89,7 @@ func (a *attempt) walk(marks []mark, steps uint16, now tick) (done int) {
 	return done
 }
 
-// repeated tells if a TCP packet is a retransmission of one of the latest to its port, of which as
+// repeated reports whether a TCP packet is a retransmission of one of the latest to its port, of which as
 // many are remembered as there are steps with this port, and remembers it.
 func repeated(marks []mark, steps, print uint16) bool {
 	for i := range marks {
@@ -223,7 +223,7 @@ func (d *sequences) step(clock time.Duration, from sender, steps uint16, p *wire
 
 // whole is for a sender of whom the whole sequence came, with a first step at began. What is
 // remembered of it stays until its time is over, so that late retransmissions do not begin another.
-// It tells whether it opens.
+// It reports whether it opens.
 func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, emit func(Finding)) (opens bool) {
 	a, s, source := &e.state, &d.list[e.which], e.source.addr()
 	d.quieten(clock, source)

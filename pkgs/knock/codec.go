@@ -149,7 +149,7 @@ func divide(number []byte, radix uint32) (remainder uint32) {
 	return remainder
 }
 
-// multiplyAdd makes number*radix+digit of a big-endian number in place, and tells whether it fits.
+// multiplyAdd makes number*radix+digit of a big-endian number in place, and reports whether it fits.
 func multiplyAdd(number []byte, radix, digit uint32) bool {
 	carry := digit
 	for i := len(number) - 1; i >= 0; i-- {

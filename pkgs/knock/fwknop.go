@@ -220,7 +220,7 @@ func (d *fwknop) try(now time.Time, from netip.Addr, text []byte, at, kind int, 
 	return 0, UnknownKey
 }
 
-// fits tells whether the end of a text is a client's HMAC of the rest. It is compared as text, so
+// fits reports whether the end of a text is a client's HMAC of the rest. It is compared as text, so
 // that no other text that decodes to the same bytes is accepted.
 func (d *fwknop) fits(client, kind int, text []byte, at int) bool {
 	h := d.clients[client].macs[kind]

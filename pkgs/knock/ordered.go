@@ -100,13 +100,13 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	d.try(now, p, s, emit)
 }
 
-// knows tells whether a port means anything in this form.
+// knows reports whether a port means anything in this form.
 func (d *ordered) knows(port uint16) bool {
 	_, ok := d.digit(port)
 	return ok || slices.Contains(d.Header, port) || slices.Contains(d.Footer, port)
 }
 
-// begins tells whether a port can be the first one of a knock.
+// begins reports whether a port can be the first one of a knock.
 func (d *ordered) begins(port uint16) bool {
 	if len(d.Header) > 0 {
 		return port == d.Header[0]
@@ -121,7 +121,7 @@ func (s *orderedState) restart() {
 	s.number = [seal.LongSize]byte{}
 }
 
-// advance takes one port, and tells whether it was a right one.
+// advance takes one port, and reports whether it was a right one.
 func (d *ordered) advance(s *orderedState, port uint16) bool {
 	if int(s.header) < len(d.Header) {
 		if port != d.Header[s.header] {

@@ -68,7 +68,7 @@ func newSequences(cfg Config, now time.Time) Detector {
 	return d
 }
 
-// renew takes sequences in the place of others and forgets who was on the way in those. It tells whether
+// renew takes sequences in the place of others and forgets who was on the way in those. It reports whether
 // there is room for them: as many, and none longer.
 func (d *sequences) renew(list []Sequence) bool {
 	if len(list) != len(d.list) {
@@ -141,7 +141,7 @@ func (d *sequences) AddFilter(f *wire.Filter) {
 	}
 }
 
-// wantsSYN tells if every packet that a role fits is one of wire.Filter's SYN.
+// wantsSYN reports whether every packet that a role fits is one of wire.Filter's SYN.
 func (r role) wantsSYN() bool {
 	return r.mask&plainMask == plainMask && r.flags&plainMask == plainFlags
 }

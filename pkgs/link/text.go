@@ -35,7 +35,7 @@ func add(b []byte, key, value string) []byte {
 	return b
 }
 
-// isNameByte tells whether a name of a door may have c.
+// isNameByte reports whether a name of a door may have c.
 func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }

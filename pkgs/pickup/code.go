@@ -44,7 +44,7 @@ func (Code) String() string { return "(code)" }
 // Format hides the code from every verb of package fmt; %d would print its bytes else.
 func (c Code) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
 
-// IsName tells whether s can be the name of an offer.
+// IsName reports whether s can be the name of an offer.
 func IsName(s string) bool {
 	for _, c := range []byte(s) {
 		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {

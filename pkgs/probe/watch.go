@@ -203,7 +203,7 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 	}
 }
 
-// isPrompt tells whether a service that was slow to answer is so always. It is not if its first answer
+// isPrompt reports whether a service that was slow to answer is so always. It is not if its first answer
 // was to a SYN that the system had sent again, which it does after a second.
 func isPrompt(ctx context.Context, to netip.AddrPort) bool {
 	r := dial(ctx, to, prompt, func() {})

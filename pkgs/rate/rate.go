@@ -18,7 +18,7 @@ type Limit struct {
 // which needs to remember only one time: when the bucket will be full again.
 type Bucket struct{ full time.Duration }
 
-// Take tells whether n fit into the limit at now, and counts them if they do.
+// Take reports whether n fit into the limit at now, and counts them if they do.
 func (b *Bucket) Take(l Limit, now time.Duration, n int) bool {
 	whole := time.Duration(l.Burst) * l.Every
 	if b.full < now || b.full > now+whole { // more than whole: the clock went back

@@ -43,7 +43,7 @@ func OfSystem() *net.Resolver {
 	}}
 }
 
-// Missing tells whether this system names no name server.
+// Missing reports whether this system names no name server.
 func Missing() bool { return !known() && len(servers()) == 0 }
 
 func known() bool {

@@ -119,7 +119,7 @@ func (s *sealer) tagOf(hint, body []byte) []byte { return s.sum(s.tag, hint, bod
 // padFor returns what a body is XORed with; the next call on s overwrites it.
 func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }
 
-// open opens a message of a right length into body, which has room for it, and tells whether it
+// open opens a message of a right length into body, which has room for it, and reports whether it
 // was sealed with this key. It does not look at the hint's epoch.
 func (s *sealer) open(body, msg []byte) bool {
 	hint, tag, box := msg[:hintSize], msg[hintSize:headSize], msg[headSize:]

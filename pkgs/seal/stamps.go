@@ -102,7 +102,7 @@ func NewStamps(c Counting, p Past) *Stamps {
 	return &Stamps{count: c, floor: p.Floor, heard: slices.Clone(p.Spans)}
 }
 
-// Receive takes a message whose seal was right, and tells whether it counts. It is used up from then
+// Receive takes a message whose seal was right, and reports whether it counts. It is used up from then
 // on. now must have a monotonic clock reading, because the wall clock may jump by years.
 func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr) Verdict {
 	s.pass(now)
@@ -198,13 +198,13 @@ func (s *Stamps) Past() Past {
 	return p
 }
 
-// Equal tells whether two pasts are the same.
+// Equal reports whether two pasts are the same.
 func (p Past) Equal(q Past) bool { return p.Floor == q.Floor && slices.Equal(p.Spans, q.Spans) }
 
 // Newest returns the highest stamp that can have been accepted, 0 if none was.
 func (p Past) Newest() uint64 { return max(p.Floor, spans(p.Spans).accepted(math.MaxUint64)) }
 
-// dead tells whether a stamp was used up before now. As long as the clock is not known to be right, an
+// dead reports whether a stamp was used up before now. As long as the clock is not known to be right, an
 // accepted stamp from the future counts as much as any.
 func (s *Stamps) dead(w Window, stamp uint64) bool {
 	floor := s.floor

@@ -37,7 +37,7 @@ type windows [3]window
 
 func (w *windows) has(epoch uint64) bool { return w.before(len(w), epoch) }
 
-// before tells whether one of the first n windows has an epoch.
+// before reports whether one of the first n windows has an epoch.
 func (w *windows) before(n int, epoch uint64) bool {
 	for _, one := range w[:n] {
 		if one.has(epoch) {

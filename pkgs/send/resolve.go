@@ -24,7 +24,7 @@ const (
 	IPv6
 )
 
-// has tells whether an address is of the family.
+// has reports whether an address is of the family.
 func (f Family) has(a netip.Addr) bool {
 	return f == BothFamilies || (f == IPv4) == a.Is4()
 }

@@ -17,7 +17,7 @@ type goal struct {
 	Value   float64 `json:"value"`
 }
 
-// met tells whether it was reached.
+// met reports whether it was reached.
 func (g goal) met() bool {
 	if g.AtLeast {
 		return g.Value >= g.Limit
