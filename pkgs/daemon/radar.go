@@ -93,7 +93,7 @@ func (d *Daemon) seconds(now time.Time) uint32 { return uint32(now.Sub(d.start) 
 // meet tells the table for whom doors were opened. The lock is held.
 func (w *watch) meet(at uint32) {
 	for range len(w.friends) {
-		w.table.Friend(at, <-w.friends)
+		w.table.Ignore(at, <-w.friends)
 	}
 }
 

@@ -178,7 +178,7 @@ func (w *Watch) Await(ctx context.Context) *net.TCPConn {
 }
 
 // try tries one address until it accepts or ctx ends.
-func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
+func (w *Watch) try(ctx context.Context, i int, report func(reply)) {
 	all := limits()
 	for n := 0; ctx.Err() == nil; n++ {
 		limit := all[min(n, len(all)-1)]
@@ -189,7 +189,7 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 			r.answer = late
 		}
 		if ctx.Err() == nil || r.conn != nil {
-			tell(r) // else it was cut short, and says nothing
+			report(r) // else it was cut short, and says nothing
 		}
 		if r.conn != nil {
 			next.Stop()
