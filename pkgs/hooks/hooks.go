@@ -3,6 +3,8 @@
 // Package hooks runs the owner's scripts for events.
 //
 // It is the work of a process of its own, because scripts need rights that the daemon gave up.
+//
+// It is not meant for other programs.
 package hooks
 
 import (

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netlink asks the kernel by messages (netlink(7)), and hears what it tells by itself.
+// Package netlink exchanges messages with the kernel (netlink(7)): questions with their answers, and notices of changes.
+//
+// It is not meant for other programs.
 package netlink
 
 import (

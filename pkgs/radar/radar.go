@@ -7,6 +7,8 @@
 //
 // The tables are of fixed size and hold no pointers. Times are what has passed since any fixed moment, in seconds, so
 // a wall clock that is set does no harm. There are few functions, since the router's program must stay small.
+//
+// It is not meant for other programs.
 package radar
 
 import (

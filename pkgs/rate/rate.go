@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rate says whether something that strangers can cause happens too often.
+// Package rate limits how often something happens that strangers can cause.
 //
 // It reads no clock: times are what has passed since any fixed moment, so a wall clock that jumps
 // does no harm.
+//
+// It is not meant for other programs.
 package rate
 
 import "time"

@@ -2,6 +2,8 @@
 
 // Package linktest has what the tests share that compare readers of links: the program's, the page's and
 // knock.py's.
+//
+// It is not meant for other programs.
 package linktest
 
 import (
