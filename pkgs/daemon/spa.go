@@ -15,9 +15,9 @@ import (
 // admitSPA maps a fwknop packet onto configured doors: each port it names must be the outside port
 // of a door of its client. A target to forward to must be where that door leads anyway: the router
 // decides, and who asks for another machine must not believe that he got it.
-func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leave {
+func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) decision {
 	c := d.policy.clients[r.Name]
-	if no, barred := d.barred(d.saidBy(now, c, r), c); barred {
+	if no, blocked := d.blocked(d.saidBy(now, c, r), c); blocked {
 		return no
 	}
 	if r.From.Is6() {
@@ -27,7 +27,7 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 	if no, stands := d.fresh(now, c, r, was); !stands {
 		return no
 	}
-	yes := leave{client: c, address: r.From, wish: r.SPA.Timeout}
+	yes := decision{client: c, address: r.From, wish: r.SPA.Timeout}
 	if r.SPA.Allow.IsValid() {
 		yes.address = r.SPA.Allow
 	}
