@@ -24,7 +24,7 @@ type decision struct {
 	detail   string         // of a refusal, a sentence for a person
 	skew     time.Duration  // of a stale knock, by how much the client's clock is ahead
 	usual    bool           // of a refusal, whether good knocks bring it about, too
-	unserved []string       // of a refusal, doors that lead nowhere for the address: see hold
+	unserved []string       // of a refusal, doors that lead nowhere for the address: see deferRefusal
 	client   *config.Client // nil = nobody's in particular
 	doors    []string
 	address  netip.Addr
@@ -260,7 +260,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 	if dec.reason != knock.OK {
 		refusal.Reason, refusal.Detail, refusal.Skew, refusal.Usual = string(dec.reason), dec.detail, inSeconds(dec.skew), dec.usual
 		if dec.unserved != nil {
-			d.hold(now, refusal, dec.unserved)
+			d.deferRefusal(now, refusal, dec.unserved)
 		} else {
 			d.events.add(now, refusal)
 		}

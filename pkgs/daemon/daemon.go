@@ -97,7 +97,7 @@ type Daemon struct {
 	problem    string              // why the last reload was refused
 	failing    map[string]string   // by what failed: the last complaint, told once
 	served     served
-	waiting    []held          // refusals to be told later, in the order of their times; at most mostHeld
+	waiting    []deferred      // refusals to be reported later, in the order of their times; at most maxDeferred
 	toldFull   bool            // it was told that the book has little room left
 	grantBytes int             // what was added to the limit of memory for grants
 	retry      bool            // the firewall refused to end a grant before its time
@@ -336,7 +336,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 	}
 	d.tellEnded(now, expired, over, "", d.byOption)
 	d.tellRoom(now)
-	d.tellHeld(now)
+	d.reportDeferred(now)
 	d.now = now
 	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
