@@ -268,7 +268,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.policy = p
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
-	for _, problem := range p.doubts {
+	for _, problem := range p.warnings {
 		if problem.Advice {
 			continue
 		}
