@@ -70,7 +70,7 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) decision {
 		}
 	}
 	if d.waited > s.Within {
-		return refuse(c, knock.TooSlow, "it was heard %s late: latchkeyd had stood still", tellTime(d.waited))
+		return refuse(c, knock.TooSlow, "it was heard %s late: latchkeyd had stood still", formatTime(d.waited))
 	}
 	if r.Once != "" && d.sys.Memory.Used(r.Once) {
 		return refuse(c, knock.Replayed, "a one-time sequence that was used before")
@@ -128,7 +128,7 @@ func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was sea
 	}
 	if stamp, ok := stampOf(r); ok && d.clockRight {
 		if skew := seal.Skew(now, stamp.millis); skew.Abs() > d.policy.cfg.Main.MaxSkew {
-			no = refuse(c, knock.Stale, "%s", tellSkew(skew))
+			no = refuse(c, knock.Stale, "%s", explainSkew(skew))
 			no.skew = skew
 			return no, false
 		}
@@ -175,7 +175,7 @@ func (d *Daemon) doors(now time.Time, r knock.Request, dec decision) decision {
 	return dec
 }
 
-// whose tells whose an address is if nobody outside can have it; "" = it may come from outside.
+// whose says whose an address is if nobody outside can have it; "" = it may come from outside.
 func (d *Daemon) whose(a netip.Addr) (string, error) {
 	if d.sys.Home == nil {
 		return "", nil
@@ -186,7 +186,7 @@ func (d *Daemon) whose(a netip.Addr) (string, error) {
 // nobodyThere says why a door is not opened for an address that connects refuses.
 const nobodyThere = "nobody can connect from there"
 
-// connects tells whether somebody with an address can connect through a router. Nobody has one of "this
+// connects reports whether somebody with an address can connect through a router. Nobody has one of "this
 // network" (0.0.0.0/8), of a loopback or a group of hosts, one that is reserved (240.0.0.0/4), or the
 // broadcast address, by RFC 6890; one of a link is not routed (RFC 3927, RFC 4291); and ::/96 is not in
 // use (RFC 4291, section 2.5.5.1). An IPv4 address behind NAT64 (RFC 6052) counts as itself.
@@ -227,13 +227,13 @@ func (d *Daemon) mayKnock(now time.Time, r knock.Request, dec decision) (share s
 	return "", k.used.Take(knocks, now.Sub(d.start), 1)
 }
 
-// found takes what a detector found: it asks admit, and does and tells what follows.
+// found takes what a detector found: it asks admit, and does and reports what follows.
 func (d *Daemon) found(now time.Time, f knock.Finding) {
 	if f.Attempt.Steps != 0 {
-		d.tellAttempt(now, f)
+		d.reportAttempt(now, f)
 		return
 	}
-	dec := decision{reason: f.Reason, detail: tellGivenUp(f)}
+	dec := decision{reason: f.Reason, detail: explainGivenUp(f)}
 	if f.Kind != knock.KindSequence {
 		dec.client = d.policy.clients[f.Name]
 	}
@@ -243,7 +243,7 @@ func (d *Daemon) found(now time.Time, f knock.Finding) {
 		}
 		was := d.receive(now, f.Request)
 		if was == seal.Copy {
-			return // nothing is to do or to tell
+			return // nothing is to do or to report
 		}
 		dec = d.admit(now, f.Request, was)
 		if (was == seal.Overtaken || dec.reason == knock.Stale) && d.justIn(now, dec.client, f.From) {
@@ -310,7 +310,7 @@ func reasonOf(err error) knock.Reason {
 	return knock.Firewall
 }
 
-// openDoor asks the book for a grant and tells of it.
+// openDoor asks the book for a grant and reports it.
 func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	if d.stopped {
 		return door.Grant{}, errors.New("latchkeyd stops")
@@ -336,7 +336,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 		e.Detail = "the firewall has no set for this door yet"
 	}
 	d.events.add(now, e)
-	d.tellRoom(now)
+	d.reportRoom(now)
 	if c.Wake != (wire.MAC{}) {
 		if err := d.sys.Wake(c.Wake, c.DestIP); err != nil {
 			d.events.add(now, control.Event{Kind: trouble, Door: g.Door, Detail: "wake-on-lan: " + err.Error()})
@@ -346,7 +346,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 }
 
 // closeFor ends a client's own grant of a door for an address, and says what it did. One press of a
-// button is several messages: those that come again have nothing to tell.
+// button is several messages: those that come again have nothing to report.
 func (d *Daemon) closeFor(now time.Time, name string, dec decision, how string, again bool) error {
 	g, ended, still, err := d.book.CloseOwn(now, name, dec.address, cmp.Or(dec.name(), how))
 	if err != nil || !ended && again {
@@ -355,7 +355,7 @@ func (d *Daemon) closeFor(now time.Time, name string, dec decision, how string, 
 	e := control.Event{Kind: closed, Door: name, Client: dec.name(), Address: dec.address.Unmap().String(), Knock: how, Detail: "closed by a knock"}
 	if ended {
 		e.Address = door.Name(g.Network)
-		counts, _ := d.endSessions(now, []door.Grant{g}, d.byOption) // the error was told
+		counts, _ := d.endSessions(now, []door.Grant{g}, d.byOption) // the error was reported
 		e.Sessions, e.From = counts[0], since(now, g)
 	}
 	switch {

@@ -18,7 +18,7 @@ import (
 // anywhere is another network for each number.
 func anywhere(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, byte(i >> 8), byte(i), 9}) }
 
-// acceptedFrom knocks by the sequence shy, and tells whether it opens.
+// acceptedFrom knocks by the sequence shy, and reports whether it opens.
 func (r *rig) acceptedFrom(from netip.Addr) bool {
 	before := r.newest().Number
 	r.sequence(from, shy...)

@@ -154,7 +154,7 @@ func (p *policy) doorsOf(a door.Ask) int {
 	return len(p.open)
 }
 
-// advance brings the hints up to date, and tells whether the filter has to follow.
+// advance brings the hints up to date, and reports whether the filter has to follow.
 func (p *policy) advance(now time.Time, synced bool) bool {
 	return p.ring != nil && p.ring.Advance(now, synced)
 }

@@ -29,8 +29,8 @@ type Strangers interface {
 // mostFriends is how many addresses may wait to be told to the radar.
 const mostFriends = 64
 
-// toldScans limits what strangers can put into log and events by scans.
-var toldScans = rate.Limit{Every: 10 * time.Minute, Burst: 12}
+// scanReports limits what strangers can put into log and events by scans.
+var scanReports = rate.Limit{Every: 10 * time.Minute, Burst: 12}
 
 // watch is the radar. It decides nothing, and has a lock of its own, for which no knock waits.
 //
@@ -46,7 +46,7 @@ type watch struct {
 	knocks  []uint16     // UDP ports where knocks arrive: they are ours, and what comes there is no attempt
 	problem string
 	bucket  rate.Bucket
-	hidden  int // scans that were not told since the last one that was
+	hidden  int // scans that were not reported since the last one that was
 }
 
 // setRadar switches the radar on or off, as the configuration says.
@@ -97,7 +97,7 @@ func (w *watch) meet(at uint32) {
 	}
 }
 
-// reportStrangers tells what was counted until now.
+// reportStrangers reports what was counted until now.
 func (d *Daemon) reportStrangers() (r control.Radar, err error) {
 	w := &d.radar
 	w.mu.Lock()
@@ -133,11 +133,11 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 		w.problem = failed.Error()
 	}
 	for s, is := w.table.Scan(at, now); is; s, is = w.table.Scan(at, now) {
-		if !w.bucket.Take(toldScans, now.Sub(d.start), 1) {
+		if !w.bucket.Take(scanReports, now.Sub(d.start), 1) {
 			w.hidden++
 			continue
 		}
-		// No port is told, and nothing is done to the address, which can be anybody's.
+		// No port is reported, and nothing is done to the address, which can be anybody's.
 		d.events.add(now, control.Event{
 			Kind: scan, Address: s.Address, Ports: s.Ports, Hidden: w.hidden,
 			Detail: "closed ports were tried: nothing was done about it, as a sender can be forged",
