@@ -132,7 +132,7 @@ func New(sys System) (*Daemon, error) {
 		unsaved:  map[string]bool{},
 		served:   newServed(),
 		refit:    make(chan struct{}, 1),
-		radar:    watch{changed: make(chan struct{}, 1), friends: make(chan netip.Addr, mostFriends)},
+		radar:    watch{changed: make(chan struct{}, 1), ignored: make(chan netip.Addr, maxIgnored)},
 	}
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
