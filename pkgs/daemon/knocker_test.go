@@ -78,8 +78,8 @@ func TestOneNetworkThatKnowsASequence(t *testing.T) {
 	for range 100 {
 		r.sequence(phone, shy...)
 	}
-	if !slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Reason == "too-many" }) {
-		t.Errorf("100 knocks in 15 s: %+v", r.told())
+	if !slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Reason == "too-many" }) {
+		t.Errorf("100 knocks in 15 s: %+v", r.reported())
 	}
 	if !r.acceptedFrom(neighbour) {
 		t.Errorf("somebody else: %+v", r.newest())
