@@ -98,7 +98,7 @@ func TestTheTableOfFuzzTargetsIsTrue(t *testing.T) {
 	}
 }
 
-// takesText tells whether the first parameter is text, bytes or a reader.
+// takesText reports whether the first parameter is text, bytes or a reader.
 func takesText(f *ast.FuncDecl) bool {
 	if f.Type.Params.NumFields() == 0 {
 		return false

@@ -33,12 +33,12 @@ func chapter(t *testing.T, heading string) string {
 // TestEveryPackageIsOnTheMap: CONTRIBUTING.md says what each package knows, and of no other.
 func TestEveryPackageIsOnTheMap(t *testing.T) {
 	table, _, _ := strings.Cut(chapter(t, "Where things are"), "\n\nA new")
-	told := regexp.MustCompile("`((?:pkgs|cmd|luci-app)/[a-z0-9/]+)`").FindAllStringSubmatch(table, -1)
+	mapped := regexp.MustCompile("`((?:pkgs|cmd|luci-app)/[a-z0-9/]+)`").FindAllStringSubmatch(table, -1)
 	var rows []string
-	for _, m := range told {
+	for _, m := range mapped {
 		rows = append(rows, m[1])
 		if _, err := os.Stat("../" + m[1]); err != nil {
-			t.Errorf("CONTRIBUTING.md tells of %s, which is not there", m[1])
+			t.Errorf("CONTRIBUTING.md has %s, which is not there", m[1])
 		}
 	}
 	for _, top := range []string{"pkgs", "cmd"} {
@@ -56,6 +56,61 @@ func TestEveryPackageIsOnTheMap(t *testing.T) {
 
 // widest is how many columns a picture may have: those of a terminal.
 const widest = 80
+
+// TestPackagesSayWhetherTheyAreForOthers: README.md names those that other programs may import, and each of the rest
+// says that it is not meant for that.
+func TestPackagesSayWhetherTheyAreForOthers(t *testing.T) {
+	_, promise, found := strings.Cut(read(t, "../README.md"), "\nOther programs may import ")
+	promise, _, _ = strings.Cut(promise, "\n")
+	var forOthers []string
+	for _, m := range regexp.MustCompile("`pkgs/([a-z0-9]+)`").FindAllStringSubmatch(promise, -1) {
+		forOthers = append(forOthers, m[1])
+		if !isFolder(m[1]) {
+			t.Errorf("README.md promises package %s, which is not there", m[1])
+		}
+	}
+	if !found || len(forOthers) == 0 {
+		t.Fatal("README.md does not say which packages other programs may import")
+	}
+	err := filepath.WalkDir(".", func(folder string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || folder == "." {
+			return err
+		}
+		doc, isPackage := packageDoc(t, folder)
+		says := strings.HasSuffix(doc, "\nIt is not meant for other programs.\n")
+		switch promised := slices.Contains(forOthers, folder); {
+		case says && promised:
+			t.Errorf("package %s says that it is not meant for other programs, README.md that they may import it", folder)
+		case isPackage && !says && !promised:
+			t.Errorf("the doc of package %s does not end with \"It is not meant for other programs.\", and README.md does not let them import it", folder)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// packageDoc returns the doc of the package in a folder, if there is one.
+func packageDoc(t *testing.T, folder string) (doc string, isPackage bool) {
+	t.Helper()
+	files, err := filepath.Glob(folder + "/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments|parser.PackageClauseOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc += f.Doc.Text()
+		isPackage = true
+	}
+	return doc, isPackage
+}
 
 // TestThePicturesNameWhatThereIs: functions, methods, types and commands in the pictures of CONTRIBUTING.md are
 // in the code.

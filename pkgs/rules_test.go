@@ -71,8 +71,8 @@ var only = []struct {
 	{"github.com/mdlayher/netlink", nil, "pkgs/netlink is a third of it, and is compared with it"},
 }
 
-// barred lists what must not be in a program, and why.
-var barred = []struct{ program, imported, why string }{
+// forbidden lists what must not be in a program, and why.
+var forbidden = []struct{ program, imported, why string }{
 	{"cmd/latchkeyd", "net/http", "it more than doubles the binary on a router with 16 MB of flash"},
 	{"cmd/latchkeyd", "os/exec", "the daemon runs no programs"},
 	{"cmd/latchkeyd", "text/template", "it keeps every exported method in the binary"},
@@ -143,7 +143,7 @@ func TestImports(t *testing.T) {
 			}
 		}
 	}
-	for _, rule := range barred {
+	for _, rule := range forbidden {
 		p, ok := pkgs[rule.program]
 		if !ok {
 			t.Errorf("no program %s", rule.program)
@@ -182,7 +182,7 @@ func TestPurePackagesReadNoClockAndStartNoGoroutine(t *testing.T) {
 }
 
 // starters are the names by which a program could be run, or a socket of a network be listened at, and
-// who may use them. os/exec and net/http are in the table barred.
+// who may use them. os/exec and net/http are in the table forbidden.
 var starters = []struct {
 	names []string
 	by    []string // files

@@ -75,7 +75,7 @@ func paste(t *testing.T, keys string) (code int, out, said, shown string) {
 	return code, o.String(), rest.String(), screen.String()
 }
 
-// echoes tells whether a terminal shows what is typed.
+// echoes reports whether a terminal shows what is typed.
 func echoes(t *testing.T, terminal *os.File) bool {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(terminal.Fd()), unix.TCGETS)

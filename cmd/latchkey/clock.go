@@ -11,7 +11,7 @@ import (
 
 // written returns when a file of the folder was written last, the zero time if there is none.
 func (h home) written() (last time.Time) {
-	entries, _ := os.ReadDir(string(h)) // what cannot be read is told by who needs it
+	entries, _ := os.ReadDir(string(h)) // who needs what cannot be read reports it
 	for _, entry := range entries {
 		info, err := os.Stat(filepath.Join(string(h), entry.Name()))
 		if err == nil && info.ModTime().After(last) {
@@ -21,9 +21,9 @@ func (h home) written() (last time.Time) {
 	return last
 }
 
-// doubtClock says why this machine's clock seems to be wrong, "" if nothing speaks against it. A
+// warnOfClock says why this machine's clock seems to be wrong, "" if nothing speaks against it. A
 // router takes no message whose time differs from its own clock by more than 90 s.
-func doubtClock(now, written time.Time) string {
+func warnOfClock(now, written time.Time) string {
 	const (
 		slack   = time.Minute // file systems of other machines
 		longAgo = 5 * 365 * 24 * time.Hour

@@ -38,7 +38,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// listens tells whether the daemon at a socket reads from its first device.
+// listens reports whether the daemon at a socket reads from its first device.
 func listens(socket string) bool {
 	c, err := control.Dial(socket)
 	if err != nil {

@@ -72,7 +72,7 @@ func hasOption(options []*flag.Flag, name string) bool {
 	return false
 }
 
-// completes tells whether a line of a script that is about a command has an option.
+// completes reports whether a line of a script that is about a command has an option.
 func completes(shell, script, command, option string) bool {
 	for line := range strings.Lines(script) {
 		switch {

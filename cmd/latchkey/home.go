@@ -109,7 +109,7 @@ func (h home) known(l link.Link) (name string, ok bool) {
 	return "", false
 }
 
-// samePlace tells whether two links lead to the same router, at ports that may have become more or fewer, or none.
+// samePlace reports whether two links lead to the same router, at ports that may have become more or fewer, or none.
 func samePlace(a, b link.Link) bool {
 	shared := a.Host != "" && a.Host == b.Host
 	for _, address := range a.Addresses {
@@ -118,7 +118,7 @@ func samePlace(a, b link.Link) bool {
 	return shared && shareOne(a.STUNPorts, b.STUNPorts) && a.Ports == b.Ports
 }
 
-// shareOne tells whether there is a port in both lists, or none in one of them.
+// shareOne reports whether there is a port in both lists, or none in one of them.
 func shareOne(a, b []uint16) bool {
 	return len(a) == 0 || len(b) == 0 || slices.ContainsFunc(a, func(port uint16) bool { return slices.Contains(b, port) })
 }

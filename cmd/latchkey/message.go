@@ -198,7 +198,7 @@ type knocker struct {
 	body     seal.Body
 	carriers []knock.Carrier
 	to       []netip.Addr
-	doubted  bool // the clock; that was told
+	warned   bool // of the clock
 }
 
 // prepare looks up everything that a wish at a router needs, and completes it.
@@ -228,9 +228,9 @@ func prepare(ctx context.Context, e env, name string, w *wish) (*knocker, error)
 	if k.carriers, err = send.Carriers(k.link, w.carrier, w.address.IsValid()); err != nil {
 		return nil, err
 	}
-	if doubt := doubtClock(time.Now(), h.written()); doubt != "" {
-		k.doubted = true
-		fmt.Fprintf(e.err, "latchkey: hint: %s\n", doubt)
+	if warning := warnOfClock(time.Now(), h.written()); warning != "" {
+		k.warned = true
+		fmt.Fprintf(e.err, "latchkey: hint: %s\n", warning)
 	}
 	if k.to, err = send.Resolve(ctx, k.link.Host, k.link.Addresses, w.family); err != nil {
 		return nil, err
@@ -249,8 +249,8 @@ func (k *knocker) send(ctx context.Context) ([]send.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if press.Ahead > time.Minute && !k.doubted {
-		k.doubted = true
+	if press.Ahead > time.Minute && !k.warned {
+		k.warned = true
 		fmt.Fprintf(k.e.err, "latchkey: hint: this machine's clock is %s behind its last knock; if it is wrong now, set it\n",
 			press.Ahead.Round(time.Second))
 	}

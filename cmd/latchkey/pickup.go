@@ -24,7 +24,7 @@ const (
 	maxReply       = 16 << 10         // bytes; a sealed link has at most 5483
 )
 
-// isPickup tells whether a text is meant as a pick-up address. A link has parts behind its #, each
+// isPickup reports whether a text is meant as a pick-up address. A link has parts behind its #, each
 // with a =; a code has none.
 func isPickup(text string) bool {
 	_, code, found := strings.Cut(strings.TrimSpace(text), "#")

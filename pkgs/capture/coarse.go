@@ -46,12 +46,12 @@ var coarser = [...]struct {
 	{8, "without the hints of messages and with 8 ranges of ports at the most"},
 }
 
-// Check tells whether a program that leaves out no more than hints can be made for f. Whether a kernel
+// Check reports whether a program that leaves out no more than hints can be made for f. Whether a kernel
 // has room for it is another question, see Link.Coarse.
 func Check(f wire.Filter) error {
 	f.Normalize()
 	f.Coarsen(coarser[1].most)
-	_, err := Compile(f)
+	_, err := compile(f)
 	return err
 }
 
@@ -78,8 +78,8 @@ func (p *programs) at(n int) (program compiled, ok bool, err error) {
 		if c.most > 0 {
 			p.filter.Coarsen(c.most)
 		}
-		code, err := Compile(p.filter)
-		if errors.Is(err, ErrFilterTooBig) {
+		code, err := compile(p.filter)
+		if errors.Is(err, errFilterTooBig) {
 			continue
 		}
 		raw, err := bpf.Assemble(append(plain(), code...))

@@ -169,7 +169,7 @@ func TestLive_has_hints_again_as_soon_as_there_is_room(t *testing.T) {
 	giveRoom(t, 131072)
 	set(t, l, hinted(1500))
 	hears(t, l, &r, "")
-	eventually(t, "each change is told once", func() bool {
+	eventually(t, "each change is reported once", func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return len(r.links) == 2 && r.links[0].Coarse != "" && r.links[1].Coarse == ""

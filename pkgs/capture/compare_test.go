@@ -27,7 +27,7 @@ type seen struct {
 }
 
 func readAll(file []byte) (list []seen, summary Summary, err error) {
-	summary, err = ReadPcap(bytes.NewReader(file), func(at Stamp, p *wire.Packet) {
+	summary, err = readPcap(bytes.NewReader(file), func(at Stamp, p *wire.Packet) {
 		packet := *p
 		packet.Payload = slices.Clone(p.Payload)
 		list = append(list, seen{at.Time, packet})

@@ -6,4 +6,6 @@
 //
 // [Live] listens on devices and hands over raw packets that passed a kernel filter. [ReadFile]
 // replays a file of packets (pcap, pcapng) or of log lines that the firewall wrote.
+//
+// It is not meant for other programs.
 package capture

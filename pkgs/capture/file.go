@@ -17,7 +17,7 @@ import (
 var errCut = errors.New("file is cut short")
 
 // ReadFile hands over the packets of r in the order of the file. It tells by the first bytes
-// whether r is a capture (see ReadPcap) or a log (see ReadLog, which cal is for). After an error
+// whether r is a capture (see readPcap) or a log (see readLog, which cal is for). After an error
 // the summary counts what came before it.
 func ReadFile(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {
 	b := bufio.NewReader(r)
@@ -26,14 +26,14 @@ func ReadFile(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary,
 		return Summary{}, err
 	}
 	if len(start) >= 4 && isPcap([4]byte(start)) {
-		return ReadPcap(b, fn)
+		return readPcap(b, fn)
 	}
 	for _, f := range foreign {
 		if bytes.HasPrefix(start, []byte(f.start)) {
 			return Summary{}, fmt.Errorf("it is %s", f.is)
 		}
 	}
-	return ReadLog(b, cal, fn)
+	return readLog(b, cal, fn)
 }
 
 // foreign is what people have at hand that is neither, the longest start first.

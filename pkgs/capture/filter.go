@@ -13,9 +13,9 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// ErrFilterTooBig means that no kernel takes a filter of this size. A coarser one may fit: fewer port
+// errFilterTooBig means that no kernel takes a filter of this size. A coarser one may fit: fewer port
 // ranges, or nil for the hints of a STUN filter.
-var ErrFilterTooBig = errors.New("filter is too big for the kernel")
+var errFilterTooBig = errors.New("filter is too big for the kernel")
 
 // maxInstructions is BPF_MAXINSNS of <linux/bpf_common.h>. Kernels before 6.8 may refuse less
 // than that, see attach.
@@ -52,7 +52,7 @@ const (
 	memEnd  = 1 // offset of the end of the UDP payload
 )
 
-// Compile translates f into a classic BPF program for a cooked AF_PACKET socket, where offset 0 is
+// compile translates f into a classic BPF program for a cooked AF_PACKET socket, where offset 0 is
 // the IP header. The program answers like wire.Filter.Match, with these exceptions:
 //
 //   - IPv6 packets with extension headers are dropped. No client of ours sends them, much of the
@@ -61,8 +61,8 @@ const (
 //
 // It returns how many bytes of the packet are of use: at least the headers, and of UDP 1600.
 // Ports, sizes and hints are found by binary search. A filter that no kernel takes, behind plain, is
-// refused with an error that is ErrFilterTooBig.
-func Compile(f wire.Filter) ([]bpf.Instruction, error) {
+// refused with an error that is errFilterTooBig.
+func compile(f wire.Filter) ([]bpf.Instruction, error) {
 	f.Normalize()
 	transport := slices.Concat(
 		when(bpf.JumpEqual, uint32(wire.TCP), then(tcpCode(f), drop)),
@@ -102,7 +102,7 @@ func Compile(f wire.Filter) ([]bpf.Instruction, error) {
 	)
 	if n := len(plain()) + len(program); n > maxInstructions {
 		return nil, fmt.Errorf("%w: it has %d instructions, at most %d (BPF_MAXINSNS) are allowed",
-			ErrFilterTooBig, n, maxInstructions)
+			errFilterTooBig, n, maxInstructions)
 	}
 	return program, nil
 }

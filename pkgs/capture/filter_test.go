@@ -20,7 +20,7 @@ func TestCompile_answers_like_Match(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0))
 			f := randomFilter(r)
-			vm := compile(t, f)
+			vm := machineOf(t, f)
 			for range 300 {
 				compare(t, vm, f, randomPacket(r, f))
 			}
@@ -35,7 +35,7 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, packet []byte) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		filter := randomFilter(r)
-		vm := compile(t, filter)
+		vm := machineOf(t, filter)
 		compare(t, vm, filter, packet)
 		for range 10 {
 			compare(t, vm, filter, randomPacket(r, filter))
@@ -72,7 +72,7 @@ func TestCompile_random_packets_are_of_use(t *testing.T) {
 
 func TestCompile_says_how_much_to_copy(t *testing.T) {
 	src, dst := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:5")
-	vm := compile(t, wire.Filter{
+	vm := machineOf(t, wire.Filter{
 		SYN: []wire.PortRange{{First: 5, Last: 5}},
 		UDP: []wire.PortRange{{First: 5, Last: 5}},
 	})
@@ -97,12 +97,12 @@ func TestCompile_refuses_what_the_kernel_does_not_take(t *testing.T) {
 		}
 		return f
 	}
-	_, err := Compile(scattered(4000))
-	if !errors.Is(err, ErrFilterTooBig) {
-		t.Errorf("error %v, want one that is ErrFilterTooBig", err)
+	_, err := compile(scattered(4000))
+	if !errors.Is(err, errFilterTooBig) {
+		t.Errorf("error %v, want one that is errFilterTooBig", err)
 	}
 	for _, n := range []int{0, 1, 100, 1000, 1600} {
-		program, err := Compile(scattered(n))
+		program, err := compile(scattered(n))
 		if err != nil {
 			t.Errorf("%d ranges: %v", n, err)
 		}
@@ -112,7 +112,7 @@ func TestCompile_refuses_what_the_kernel_does_not_take(t *testing.T) {
 		t.Logf("%d port ranges: %d instructions", n, len(program))
 	}
 	for _, n := range []int{1, 10, 100, 1000, 3000} {
-		program, err := Compile(wire.Filter{STUN: wire.STUNFilter{Ports: onePort(1), Hints: manyHints(n)}})
+		program, err := compile(wire.Filter{STUN: wire.STUNFilter{Ports: onePort(1), Hints: manyHints(n)}})
 		if err != nil {
 			t.Errorf("%d hints: %v", n, err)
 		}
@@ -125,7 +125,7 @@ func onePort(port uint16) []wire.PortRange { return []wire.PortRange{{First: por
 // More ports take more comparisons, and no more copies of the hints: those of many clients have room once only.
 func TestCompile_portsShareTheHints(t *testing.T) {
 	size := func(ports ...wire.PortRange) int {
-		program, err := Compile(wire.Filter{STUN: wire.STUNFilter{Ports: ports, Hints: manyHints(1000)}})
+		program, err := compile(wire.Filter{STUN: wire.STUNFilter{Ports: ports, Hints: manyHints(1000)}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,9 +151,10 @@ func manyHints(n int) [][4]byte {
 	return hints
 }
 
-func compile(t *testing.T, f wire.Filter) *bpf.VM {
+// machineOf returns a machine that runs a filter's program.
+func machineOf(t *testing.T, f wire.Filter) *bpf.VM {
 	t.Helper()
-	program, err := Compile(f)
+	program, err := compile(f)
 	if err != nil {
 		t.Fatal(err)
 	}

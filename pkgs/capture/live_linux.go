@@ -44,8 +44,8 @@ type Link struct {
 // net, so that a lost message cannot make us deaf for longer than a second.
 const pollEvery = time.Second
 
-// changes limits what is told of one device: one that goes up and down all the time must not fill the log.
-// How it is then is told as soon as the limit allows.
+// changes limits what is reported of one device: one that goes up and down all the time must not fill the log.
+// How it is then is reported as soon as the limit allows.
 var changes = rate.Limit{Every: 5 * time.Second, Burst: 12}
 
 // Live reads from network devices that come and go.
@@ -70,11 +70,11 @@ type Live struct {
 
 // device is one device that was asked for.
 type device struct {
-	link   Link
-	told   time.Time // Link.Since when notify was called last
-	news   rate.Bucket
-	socket *socket // nil while there is none
-	stale  bool    // the socket has not got the filter that it should have
+	link     Link
+	reported time.Time // Link.Since when notify was called last
+	news     rate.Bucket
+	socket   *socket // nil while there is none
+	stale    bool    // the socket has not got the filter that it should have
 }
 
 // Listen starts without any device; see Set. Notify is called with each change of a device's
@@ -225,7 +225,7 @@ func (l *Live) watch() {
 	}
 }
 
-// lookAtAll returns what has changed and is not told yet.
+// lookAtAll returns what has changed and is not reported yet.
 func (l *Live) lookAtAll() []Link {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -236,8 +236,8 @@ func (l *Live) lookAtAll() []Link {
 	var changed []Link
 	for _, d := range l.devices {
 		l.look(now, d)
-		if !d.link.Since.Equal(d.told) && d.news.Take(changes, now.Sub(l.start), 1) {
-			d.told = d.link.Since
+		if !d.link.Since.Equal(d.reported) && d.news.Take(changes, now.Sub(l.start), 1) {
+			d.reported = d.link.Since
 			changed = append(changed, d.link)
 		}
 	}

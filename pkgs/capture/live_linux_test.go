@@ -63,7 +63,7 @@ func TestLive_comes_back(t *testing.T) {
 			eventually(t, "the first packet is heard", func() bool { return r.count(syn(7000, 1)) == 1 })
 			happens(t)
 			heardAgain(t, &r)
-			eventually(t, "the device is told to be up", func() bool {
+			eventually(t, "the device is reported to be up", func() bool {
 				states := r.states("lk0")
 				return len(states) > 0 && states[len(states)-1] == Up
 			})
@@ -108,26 +108,26 @@ func TestLive_tells_what_happens_to_a_device(t *testing.T) {
 	if err := l.Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
 		t.Fatalf("a missing device is an error: %v", err)
 	}
-	told := func(want ...string) {
+	states := func(want ...string) {
 		t.Helper()
 		eventually(t, strings.Join(want, " "), func() bool { return slices.Equal(r.states("lk0"), want) })
 		if got := l.Links(); len(got) != 1 || got[0].Name != "lk0" || got[0].State != want[len(want)-1] || got[0].Err != nil || got[0].Since.IsZero() {
 			t.Errorf("links %+v, want lk0 %s", got, want[len(want)-1])
 		}
 	}
-	told(Missing)
+	states(Missing)
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", "lk0").Run() }) // where the test failed
 	ip(t, "link", "add", "lk0", "type", "veth", "peer", "name", "lk1")
-	told(Missing, Down)
+	states(Missing, Down)
 	ip(t, "link", "set", "lk1", "up")
 	ip(t, "link", "set", "lk0", "up")
-	told(Missing, Down, Up)
+	states(Missing, Down, Up)
 	openPort(t, "lk1").send(syn(7000, 1))
 	eventually(t, "a device that was missing is heard", func() bool { return r.count(syn(7000, 1)) == 1 })
 	ip(t, "link", "set", "lk1", "down")
-	told(Missing, Down, Up, Down)
+	states(Missing, Down, Up, Down)
 	ip(t, "link", "del", "lk0")
-	told(Missing, Down, Up, Down, Missing)
+	states(Missing, Down, Up, Down, Missing)
 }
 
 func TestLive_ignores_outgoing(t *testing.T) {
@@ -189,7 +189,7 @@ func TestLive_filters_as_Match_says(t *testing.T) {
 			b := randomPacket(rnd, f)
 			var p wire.Packet
 			if p.Decode(b) != nil || b[0]>>4 == 6 && b[6] != uint8(p.Proto) {
-				continue // Compile says what it does to these
+				continue // compile says what it does to these
 			}
 			port.send(b)
 			if !f.Match(&p) {

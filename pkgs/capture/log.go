@@ -16,7 +16,7 @@ import (
 // maxLine is the longest log line that is looked at, in bytes; netfilter's end at about 1000.
 const maxLine = 64 << 10
 
-// ReadLog hands over the packets of a firewall's log: the lines that Linux writes for nftables' log
+// readLog hands over the packets of a firewall's log: the lines that Linux writes for nftables' log
 // statement and iptables' LOG target (nf_log_syslog.c), and ulogd in their form,
 //
 //	Nov 22 04:33:24 router kernel: [123.45] drop wan: IN=wan OUT= MAC=... SRC=203.0.113.7 DST=...
@@ -28,7 +28,7 @@ const maxLine = 64 << 10
 // Times are the first that stands before the packet: of syslog (RFC 3164, also with a fraction or a
 // year; RFC 5424), ISO 8601 with and without a zone, OpenWrt's logread, Proxmox, dmesg (also with
 // -T, -x, -r, -d and --time-format=iso), and all of journalctl's but cat and json-pretty.
-func ReadLog(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {
+func readLog(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {
 	out := newSink(fn)
 	out.summary.Log = true
 	clock := logClock{Calendar: cal}

@@ -55,7 +55,7 @@ func TestReadLog_reads_packets(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []wire.Packet
-			_, err := ReadLog(strings.NewReader(tt.line), november, func(_ Stamp, p *wire.Packet) { got = append(got, *p) })
+			_, err := readLog(strings.NewReader(tt.line), november, func(_ Stamp, p *wire.Packet) { got = append(got, *p) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func TestReadLog_skips(t *testing.T) {
 			packets := 0
 			// A good line behind it: skipping must not lose the place.
 			text := strings.TrimSuffix(tt.line, "\n") + "\n" + logSYN
-			summary, err := ReadLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) { packets++ })
+			summary, err := readLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) { packets++ })
 			want := Summary{Log: true, Packets: 1, Untimed: 1}
 			want.Unread[tt.want] = 1
 			if err != nil || packets != 1 || summary != want {
@@ -125,7 +125,7 @@ func FuzzReadLog(f *testing.F) {
 	f.Add("__REALTIME_TIMESTAMP=1795323975826616\nMESSAGE=drop " + logSYN)
 	f.Fuzz(func(t *testing.T, text string) {
 		n := 0
-		summary, err := ReadLog(strings.NewReader(text), november, func(at Stamp, p *wire.Packet) {
+		summary, err := readLog(strings.NewReader(text), november, func(at Stamp, p *wire.Packet) {
 			n++
 			if at.Time.Year() < 1970 || at.Time.Year() > 2286 {
 				t.Errorf("time %v", at.Time)

@@ -219,7 +219,7 @@ func secondsTime(text string, bracket bool) (t logTime, ok bool) {
 // maxSeconds are what a time.Duration can be, with a fraction: until 2262.
 const maxSeconds = math.MaxInt64/int64(time.Second) - 1
 
-// valid tells whether a time can be: days of months are looked at when the year is known.
+// valid reports whether a time can be: days of months are looked at when the year is known.
 func (t logTime) valid() bool {
 	return (t.year == 0 || FirstYear <= t.year && t.year <= LastYear) && 1 <= t.day && t.day <= 31 && t.hour < 24 && t.minute < 60 && t.seconds <= 60
 }
@@ -280,7 +280,7 @@ func (s *scanner) spaces() bool {
 	return some
 }
 
-// ends tells whether a word ends here.
+// ends reports whether a word ends here.
 func (s *scanner) ends() bool { return s.rest == "" || strings.Contains(" ]:", s.rest[:1]) }
 
 func (s *scanner) monthNumber(to *time.Month) bool {

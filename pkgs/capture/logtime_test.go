@@ -112,7 +112,7 @@ func lastStamp(t *testing.T, now time.Time, year int, heads ...string) (last Sta
 	t.Helper()
 	text := strings.Join(heads, logSYN+"\n") + logSYN
 	cal := Calendar{Now: now, Zone: malta, Year: year}
-	summary, err := ReadLog(strings.NewReader(text), cal, func(at Stamp, _ *wire.Packet) { last = at })
+	summary, err := readLog(strings.NewReader(text), cal, func(at Stamp, _ *wire.Packet) { last = at })
 	if err != nil || summary.Packets != len(heads) {
 		t.Fatalf("summary %+v, error %v", summary, err)
 	}
@@ -157,7 +157,7 @@ func TestReadLog_says_where_a_packet_came_in(t *testing.T) {
 	for _, device := range []string{"wan", "br-lan"} {
 		var got []string
 		text := "Nov 25 05:06:15 r " + strings.Replace(logSYN, "IN=wan", "IN="+device, 1) + "\n" + logSYN // the second has no time
-		_, err := ReadLog(strings.NewReader(text), november, func(at Stamp, _ *wire.Packet) { got = append(got, at.Device) })
+		_, err := readLog(strings.NewReader(text), november, func(at Stamp, _ *wire.Packet) { got = append(got, at.Device) })
 		if err != nil || !slices.Equal(got, []string{device, "wan"}) {
 			t.Errorf("devices %q, error %v, want %s and wan", got, err, device)
 		}
@@ -167,7 +167,7 @@ func TestReadLog_says_where_a_packet_came_in(t *testing.T) {
 func TestReadLog_says_which_year_it_took(t *testing.T) {
 	for head, want := range map[string]int{"Nov 27 05:06:15 r ": 2025, "2026-11-22T05:06:15Z ": 0, "[ 1.5] ": 0, "": 0, "Feb 30 05:06:15 r ": 0} {
 		text := head + logSYN + "\n" + head + logSYN
-		summary, err := ReadLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) {})
+		summary, err := readLog(strings.NewReader(text), november, func(Stamp, *wire.Packet) {})
 		if err != nil || summary.Year != want {
 			t.Errorf("%q: year %d, error %v, want %d", head, summary.Year, err, want)
 		}
@@ -186,7 +186,7 @@ func TestReadLog_reads_records_of_a_journal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var last Stamp
-			_, err := ReadLog(strings.NewReader(tt.text), november, func(at Stamp, _ *wire.Packet) { last = at })
+			_, err := readLog(strings.NewReader(tt.text), november, func(at Stamp, _ *wire.Packet) { last = at })
 			if err != nil || !last.Time.Equal(tt.want.Time) || last.Worth != tt.want.Worth {
 				t.Errorf("time %v (%d), error %v, want %v (%d)", last.Time, last.Worth, err, tt.want.Time, tt.want.Worth)
 			}
@@ -222,7 +222,7 @@ func TestReadLog_stops_the_clock_at_a_line_without_a_time(t *testing.T) {
 			var got []Stamp
 			text := strings.Join(tt.heads, logSYN+"\n") + logSYN
 			cal := Calendar{Now: november.Now, Zone: malta}
-			summary, err := ReadLog(strings.NewReader(text), cal, func(at Stamp, _ *wire.Packet) { got = append(got, at) })
+			summary, err := readLog(strings.NewReader(text), cal, func(at Stamp, _ *wire.Packet) { got = append(got, at) })
 			if err != nil || summary.Untimed != tt.untimed || len(got) != len(tt.want) {
 				t.Fatalf("%d packets, summary %+v, error %v, want %d without a time", len(got), summary, err, tt.untimed)
 			}

@@ -19,7 +19,7 @@ type pace struct {
 	last  time.Time // when one was last given back
 }
 
-// wait is called when there is nothing left to read; busy tells whether anything was read since it
+// wait is called when there is nothing left to read; busy reports whether anything was read since it
 // was called before. It returns whether to wait for the next packet; else the reader shall rest
 // for paceRest, and look again.
 func (p *pace) wait(now time.Time, busy bool) bool {

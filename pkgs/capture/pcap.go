@@ -38,11 +38,11 @@ func variantOf(magic uint32) (v pcapVariant, ok bool) {
 	return pcapVariant{}, false
 }
 
-// ReadPcap hands over the packets of a pcap or pcapng file, with the times in it. Link types:
+// readPcap hands over the packets of a pcap or pcapng file, with the times in it. Link types:
 // Ethernet (VLANs and PPPoE too), raw IP, Linux cooked v1 and v2, PPP with and without direction,
 // the BSDs' loopback, NFLOG. Packets that the capturing machine sent are left out where the file
 // tells, as a Live does. What fn gets is reused after it returns.
-func ReadPcap(r io.Reader, fn func(Stamp, *wire.Packet)) (Summary, error) {
+func readPcap(r io.Reader, fn func(Stamp, *wire.Packet)) (Summary, error) {
 	c := capturer{r: bufio.NewReader(r), sink: newSink(fn)}
 	magic, err := c.r.Peek(4)
 	if err != nil {

@@ -170,7 +170,7 @@ func TestReadPcap_knows_variants_and_link_types(t *testing.T) {
 	check := func(t *testing.T, file []byte, want int) {
 		t.Helper()
 		n := 0
-		summary, err := ReadPcap(bytes.NewReader(file), func(at Stamp, p *wire.Packet) {
+		summary, err := readPcap(bytes.NewReader(file), func(at Stamp, p *wire.Packet) {
 			n++
 			if !at.Time.Equal(stamp) || at.Worth != Dated {
 				t.Errorf("time %v (%d), want %v", at.Time, at.Worth, stamp)
@@ -207,7 +207,7 @@ func TestReadPcap_knows_variants_and_link_types(t *testing.T) {
 func TestReadPcap_takes_no_time_0(t *testing.T) {
 	file := pcapFile(binary.BigEndian, false, linkRaw, anyPacket4)
 	clear(file[24:32])
-	summary, err := ReadPcap(bytes.NewReader(file), func(at Stamp, _ *wire.Packet) {
+	summary, err := readPcap(bytes.NewReader(file), func(at Stamp, _ *wire.Packet) {
 		if at.Worth != Unknown {
 			t.Errorf("time %v (%d), want none", at.Time, at.Worth)
 		}
@@ -262,7 +262,7 @@ func TestReadPcap_tells_why_it_leaves_out(t *testing.T) {
 		"bluetooth, pcapng":        {slices.Concat(section(big), interfaceBlock(big, 201, 0), packetBlock(big, 0, 1, anyPacket4)), "1 of link type 201, which is not supported"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			summary, err := ReadPcap(bytes.NewReader(tt.file), func(_ Stamp, p *wire.Packet) { t.Errorf("packet %+v", p) })
+			summary, err := readPcap(bytes.NewReader(tt.file), func(_ Stamp, p *wire.Packet) { t.Errorf("packet %+v", p) })
 			if err != nil || summary.Packets != 0 || summary.Reasons() != tt.want {
 				t.Errorf("summary %+v, error %v, not read: %s, want %s", summary, err, summary.Reasons(), tt.want)
 			}
@@ -294,7 +294,7 @@ func TestReadPcap_knows_blocks_and_their_times(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%v", name, order), func(t *testing.T) {
 				var got []Stamp
 				file := append(section(order), slices.Concat(tt.blocks...)...)
-				summary, err := ReadPcap(bytes.NewReader(file), func(at Stamp, _ *wire.Packet) { got = append(got, at) })
+				summary, err := readPcap(bytes.NewReader(file), func(at Stamp, _ *wire.Packet) { got = append(got, at) })
 				if err != nil || len(got) != 1 || summary.Packets != 1 || summary.Total() != 1 {
 					t.Fatalf("%d packets, summary %+v, error %v, want one", len(got), summary, err)
 				}
@@ -334,7 +334,7 @@ func TestReadPcap_refuses(t *testing.T) {
 		"a block of length 8": {append(slices.Clone(ng), 1, 0, 0, 0, 8, 0, 0, 0), "block of length 8", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			summary, err := ReadPcap(bytes.NewReader(tt.file), func(Stamp, *wire.Packet) {})
+			summary, err := readPcap(bytes.NewReader(tt.file), func(Stamp, *wire.Packet) {})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want one with %q", err, tt.want)
 			}
@@ -349,7 +349,7 @@ func TestReadPcap_passes_an_error_of_the_reader_on(t *testing.T) {
 	broken := errors.New("broken disk")
 	whole := pcapFile(binary.BigEndian, false, linkRaw, anyPacket4)
 	r := &failing{bytes.NewReader(whole[:50]), broken}
-	if _, err := ReadPcap(r, func(Stamp, *wire.Packet) {}); !errors.Is(err, broken) {
+	if _, err := readPcap(r, func(Stamp, *wire.Packet) {}); !errors.Is(err, broken) {
 		t.Errorf("error %v, want %v", err, broken)
 	}
 }
@@ -384,7 +384,7 @@ func FuzzReadPcap(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n := 0
-		summary, _ := ReadPcap(bytes.NewReader(b), func(at Stamp, p *wire.Packet) {
+		summary, _ := readPcap(bytes.NewReader(b), func(at Stamp, p *wire.Packet) {
 			n++
 			if at.Time.Year() < 1970 || at.Time.Year() > 2286 {
 				t.Errorf("time %v", at.Time)

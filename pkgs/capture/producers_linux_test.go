@@ -51,7 +51,7 @@ func output(t *testing.T, zone, stdin, name string, args ...string) string {
 // stamps reads the times of the packets in a log, which must be two of the same SYN.
 func stamps(t *testing.T, text string, cal Calendar) (list []Stamp) {
 	t.Helper()
-	summary, err := ReadLog(strings.NewReader(text), cal, func(at Stamp, p *wire.Packet) {
+	summary, err := readLog(strings.NewReader(text), cal, func(at Stamp, p *wire.Packet) {
 		list = append(list, at)
 		if p.DstPort != 7000 || !p.IsSYN() {
 			t.Errorf("packet %+v", p)

@@ -5,15 +5,15 @@ package capture
 import "golang.org/x/net/bpf"
 
 // What a Sampler looks at, besides connections that are asked for over TCP from outside (SYN), or granted from
-// here (SYN with ACK): UDP from strangers' ports from FarPorts on to ours below OurPorts, and the other way.
+// here (SYN with ACK): UDP from strangers' ports from farPorts on to ours below ourPorts, and the other way.
 const (
-	// FarPorts is where the ports begin that strangers ask from. Answers of services come from below: names
+	// farPorts is where the ports begin that strangers ask from. Answers of services come from below: names
 	// from 53, time from 123, QUIC from 443.
-	FarPorts = 1024
+	farPorts = 1024
 
-	// OurPorts is where the ports begin that systems take for their own questions (Linux 32768 to 60999, others
+	// ourPorts is where the ports begin that systems take for their own questions (Linux 32768 to 60999, others
 	// 49152 and up), which a NAT keeps: what comes to them are answers.
-	OurPorts = 32768
+	ourPorts = 32768
 )
 
 // snapSample is how much of a packet is handed over: IPv6 and TCP have 60 bytes.
@@ -37,7 +37,7 @@ var sampleProgram = [...]instruction{
 	{0x15, 0, 6, 0x6}, {0x50, 0, 0, 0xd}, {0x54, 0, 0, 0x17}, {0x61, 0, 0, 0x0}, {0x1d, 0, 1, 0x0}, {0x6, 0, 0, snapSample}, {0x6, 0, 0, 0x0}, // TCP: the flags
 	{0x15, 1, 0, 0x11}, {0x6, 0, 0, 0x0}, // UDP
 	{0x60, 0, 0, 0x0}, {0x15, 4, 0, 0x12}, {0x48, 0, 0, 0x0}, {0x2, 0, 0, 0x1}, {0x48, 0, 0, 0x2}, {0x5, 0, 0, 0x3}, {0x48, 0, 0, 0x2}, {0x2, 0, 0, 0x1}, {0x48, 0, 0, 0x0}, // A = the port of ours, M[1] = that of theirs
-	{0x7, 0, 0, 0x0}, {0x60, 0, 0, 0x1}, {0x35, 1, 0, FarPorts}, {0x6, 0, 0, 0x0}, {0x87, 0, 0, 0x0}, {0x35, 0, 1, OurPorts}, {0x6, 0, 0, 0x0}, // theirs from FarPorts on, ours below OurPorts
+	{0x7, 0, 0, 0x0}, {0x60, 0, 0, 0x1}, {0x35, 1, 0, farPorts}, {0x6, 0, 0, 0x0}, {0x87, 0, 0, 0x0}, {0x35, 0, 1, ourPorts}, {0x6, 0, 0, 0x0}, // theirs from farPorts on, ours below ourPorts
 }
 
 // sampleCode is that program: of what comes in it takes one packet of 1 << shift, at random, and no UDP to or

@@ -182,7 +182,7 @@ func (d *sample) filter(shift uint8) error {
 	return os.NewSyscallError("set SO_ATTACH_FILTER", setFilter(d.fd, sampleCode(d.but, shift)))
 }
 
-// read hands over what is in the queue, and tells whether that was anything. It chooses how much shall be there
+// read hands over what is in the queue, and reports whether that was anything. It chooses how much shall be there
 // the next time.
 func (s *Sampler) read(d *sample, look func(p *wire.Packet, of uint32) bool) (any bool, err error) {
 	all, err := s.drain(d, look)

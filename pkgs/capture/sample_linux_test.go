@@ -76,8 +76,8 @@ func TestSampler_looks_at_what_asks(t *testing.T) {
 		{"UDP", wire.AppendUDP(nil, far, to(5), []byte("x")), 1},
 		{"UDP of IPv6", wire.AppendUDP(nil, far6, netip.AddrPortFrom(us6, 6), []byte("x")), 1},
 		{"an answer of a name server", wire.AppendUDP(nil, named, to(7), []byte("x")), 0},
-		{"UDP to the last port that counts", wire.AppendUDP(nil, far, to(OurPorts-1), []byte("x")), 1},
-		{"UDP to a port that systems ask from", wire.AppendUDP(nil, far, to(OurPorts), []byte("x")), 0},
+		{"UDP to the last port that counts", wire.AppendUDP(nil, far, to(ourPorts-1), []byte("x")), 1},
+		{"UDP to a port that systems ask from", wire.AppendUDP(nil, far, to(ourPorts), []byte("x")), 0},
 	}
 	for _, p := range packets {
 		port.toRouter(p.packet)
@@ -285,7 +285,7 @@ func TestSampleProgramTakesAnyPacket(t *testing.T) {
 		if p.Decode(b) != nil || len(b) > 0 && b[0]>>4 == 6 && b[6] != byte(p.Proto) { // with extension headers
 			continue
 		}
-		want := p.IsSYN() || p.Proto == wire.UDP && p.SrcPort >= FarPorts && p.DstPort < OurPorts
+		want := p.IsSYN() || p.Proto == wire.UDP && p.SrcPort >= farPorts && p.DstPort < ourPorts
 		if want != (n > 0) {
 			t.Fatalf("%x: taken %v, want %v", b, n > 0, want)
 		}

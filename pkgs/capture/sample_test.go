@@ -66,10 +66,10 @@ func readableSample(but []uint16, shift uint8) []bpf.Instruction {
 		bpf.LoadIndirect{Off: srcPort, Size: 2},
 		bpf.TAX{}, // ours
 		bpf.LoadScratch{Dst: bpf.RegA, N: memTheirs},
-		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: FarPorts, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpGreaterOrEqual, Val: farPorts, SkipTrue: 1},
 		drop,
 		bpf.TXA{},
-		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: OurPorts, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: ourPorts, SkipTrue: 1},
 		drop,
 	}...)
 	for _, port := range but {

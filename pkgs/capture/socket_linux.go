@@ -61,7 +61,7 @@ func permission(err error) error {
 	return err
 }
 
-// mayListen tells whether this process may open packet sockets at all.
+// mayListen reports whether this process may open packet sockets at all.
 func mayListen() error {
 	fd, err := packetSocket()
 	if err != nil {
@@ -92,7 +92,7 @@ func bind(fd, index int) error {
 	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: index}))
 }
 
-// isBound tells whether the kernel still has a socket on the device with this index. A device that was
+// isBound reports whether the kernel still has a socket on the device with this index. A device that was
 // deleted leaves its sockets with index -1, also if a new one gets its old number.
 func isBound(fd, index int) bool {
 	address, err := unix.Getsockname(fd)

@@ -361,7 +361,7 @@ func bare(t testing.TB, source newSource, f wire.Filter) *socket {
 	return s
 }
 
-// readable tells whether a socket would wake who waits for it.
+// readable reports whether a socket would wake who waits for it.
 func readable(t testing.TB, s *socket) bool {
 	t.Helper()
 	list := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLIN}}

@@ -7,6 +7,8 @@
 // kernel how good it is, so the kernel goes on saying that its clock is not synchronised.
 //
 // The package reads no clock and no file: times and events are arguments.
+//
+// It is not meant for other programs.
 package clock
 
 import "time"

@@ -46,7 +46,7 @@ func NewEvent(action, stratum string, at Moment) (Event, error) {
 	return Event{action, n, at}, nil
 }
 
-// Replaces tells whether it is to be kept in the place of the last one, nil if there is none.
+// Replaces reports whether it is to be kept in the place of the last one, nil if there is none.
 //
 // BusyBox ntpd calls itself unsynchronised when it steps, and tells its stratum after the next
 // answer, so a step alone says nothing yet. And it does not wait for its script: "periodic" and
@@ -62,7 +62,7 @@ func (e Event) Replaces(last *Event) bool {
 	return age < 0 || age >= apart
 }
 
-// Right tells whether it says that the clock is right.
+// Right reports whether it says that the clock is right.
 func (e Event) Right() bool { return e.Action != Unsynced && e.Stratum < Unsynchronised }
 
 // Append adds the event to b as a record: one line, with the nanoseconds since the router's start

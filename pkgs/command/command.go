@@ -231,7 +231,7 @@ func joinForwards(pieces []Piece) {
 	}
 }
 
-// isForwarded tells whether a DNAT leads to what o lets through.
+// isForwarded reports whether a DNAT leads to what o lets through.
 func (o Opening) isForwarded(pieces []Piece) bool {
 	for _, p := range pieces {
 		for _, d := range p.Opens {
@@ -243,7 +243,7 @@ func (o Opening) isForwarded(pieces []Piece) bool {
 	return false
 }
 
-// IsBehind tells whether d, a port forward, leads to what o lets through.
+// IsBehind reports whether d, a port forward, leads to what o lets through.
 func (o Opening) IsBehind(d Opening) bool {
 	port := d.HostPort
 	if port == 0 {

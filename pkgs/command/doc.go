@@ -6,4 +6,6 @@
 // It runs nothing and reads no files. What it does not understand to the last word it does not
 // translate: a chain, a table, an address, a condition or a negation that was overlooked would open
 // more than the command did.
+//
+// It is not meant for other programs.
 package command

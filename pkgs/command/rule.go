@@ -64,7 +64,7 @@ func choose(table []choice, word string) byte {
 	return 0
 }
 
-// among tells whether a word is one of a row of words with spaces around each.
+// among reports whether a word is one of a row of words with spaces around each.
 func among(words, word string) bool {
 	return word != "" && strings.IndexByte(word, ' ') < 0 && strings.Contains(words, " "+word+" ")
 }

@@ -105,10 +105,10 @@ func (s *splitter) next() {
 	}
 }
 
-// at tells whether c comes next.
+// at reports whether c comes next.
 func (s *splitter) at(c byte) bool { return s.pos < len(s.line) && s.line[s.pos] == c }
 
-// substitutes tells whether a $ is more than a character. Outside of quotes, $ and a quote are one thing to some shells.
+// substitutes reports whether a $ is more than a character. Outside of quotes, $ and a quote are one thing to some shells.
 func (s *splitter) substitutes() bool {
 	plain := " \t/"
 	if s.quote != 0 {
@@ -304,7 +304,7 @@ func skipOptions(words []string, valued string) []string {
 	return words
 }
 
-// isAssignment tells whether a word is NAME=value.
+// isAssignment reports whether a word is NAME=value.
 func isAssignment(w string) bool {
 	name, _, ok := strings.Cut(w, "=")
 	return ok && name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") == ""

@@ -17,17 +17,17 @@ import (
 // What else comes to the ports of a sequence. Whether a packet means something to it is asked of the
 // detector's own rule, knock.Reactions.
 
-// visitor is what comes to some port besides the knocks of a sequence.
-type visitor struct {
+// source is what comes to some port besides the knocks of a sequence.
+type source struct {
 	where   string // the port's name
 	who     string // whose packets these are
 	mayMeet bool   // that it comes to the very port of a step is no mistake
 	packets []wire.Packet
 }
 
-// visit is what a visitor means to a step of a sequence.
-type visit struct {
-	visitor
+// conflict is where a source meets a step of a sequence.
+type conflict struct {
+	source
 	step           knock.Step
 	taken, tripped bool // it is taken for the step, it touches a trip wire beside its port
 }
@@ -92,8 +92,8 @@ func (r *reader) doorPorts() *doorPorts {
 	return p
 }
 
-// at lists who comes to a port because it is a door's.
-func (p *doorPorts) at(here endpoint) (visitors []visitor) {
+// at lists what comes to a port because it is a door's.
+func (p *doorPorts) at(here endpoint) (sources []source) {
 	if !p.of(here.proto).has(here.port) {
 		return nil
 	}
@@ -104,14 +104,14 @@ func (p *doorPorts) at(here endpoint) (visitors []visitor) {
 			if !d.isOne() {
 				where = "a port of door '"
 			}
-			visitors = append(visitors, visitor{
+			sources = append(sources, source{
 				where:   where + d.Name + "'",
 				who:     "who connects to that door",
 				packets: connection(here.proto, here.port),
 			})
 		}
 	}
-	return visitors
+	return sources
 }
 
 // step is one of a sequence.
@@ -150,7 +150,7 @@ func (q *Sequence) lists(yield func([]knock.Step) bool) {
 	}
 }
 
-// adviseTraffic tells what a sequence takes for its own steps, and what touches its trip wires, in the
+// adviseTraffic warns of what a sequence takes for its own steps, and what touches its trip wires, in the
 // traffic of doors, of messages and of other sequences. A step that two sequences have is no mistake.
 func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]step) {
 	q := &r.sequences[at]
@@ -159,7 +159,7 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 		option = "once"
 	}
 	receivers := r.receivers()
-	var visits []visit // bounded by the number of doors, sequences and receivers, and of steps outside of one-time lists
+	var conflicts []conflict // bounded by the number of doors, sequences and receivers, and of steps outside of one-time lists
 	for steps := range q.v.lists {
 		reactions := knock.ReactionsOf([]knock.Sequence{{Steps: steps}})
 		for _, proto := range [...]wire.Proto{wire.TCP, wire.UDP} {
@@ -168,12 +168,12 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 			for _, port := range ports {
 				here := endpoint{proto, port}
 				for _, v := range doors.at(here) {
-					visits = note(visits, v, steps, once, reactions)
+					conflicts = note(conflicts, v, steps, once, reactions)
 				}
 				for _, k := range receivers {
 					if k.proto == proto && inRanges(k.ranges, port) {
 						knocks := connection(proto, port)[:1] // nobody answers them
-						visits = note(visits, visitor{k.what, "who knocks there", false, knocks}, steps, once, reactions)
+						conflicts = note(conflicts, source{k.what, "who knocks there", false, knocks}, steps, once, reactions)
 					}
 				}
 				for _, o := range others[here] {
@@ -181,12 +181,12 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 						continue
 					}
 					name := "a step of sequence '" + r.sequences[o.sequence].v.Name + "'"
-					visits = note(visits, visitor{name, "who knocks that one", true, []wire.Packet{o.step.Packet()}}, steps, once, reactions)
+					conflicts = note(conflicts, source{name, "who knocks that one", true, []wire.Packet{o.step.Packet()}}, steps, once, reactions)
 				}
 			}
 		}
 	}
-	for _, v := range visits {
+	for _, v := range conflicts {
 		locked := fmt.Sprintf("%s is locked out of this sequence for %s", v.who, formatDuration(q.v.Within))
 		switch {
 		case v.taken && v.tripped:
@@ -199,24 +199,24 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 	}
 }
 
-// note adds what a visitor means to the steps of a sequence. Of a one-time list one step is enough.
-func note(visits []visit, from visitor, steps []knock.Step, once bool, reactions knock.Reactions) []visit {
+// note adds what a source means to the steps of a sequence. Of a one-time list one step is enough.
+func note(conflicts []conflict, from source, steps []knock.Step, once bool, reactions knock.Reactions) []conflict {
 	for p := range from.packets {
 		reactions.To(&from.packets[p], func(x knock.Reaction) {
 			if x.Wires == 0 && from.mayMeet {
 				return
 			}
 			step := steps[bits.TrailingZeros16(cmp.Or(x.Wires, x.Steps))]
-			i := slices.IndexFunc(visits, func(v visit) bool { return v.where == from.where && (once || v.step == step) })
+			i := slices.IndexFunc(conflicts, func(v conflict) bool { return v.where == from.where && (once || v.step == step) })
 			if i < 0 {
-				i = len(visits)
-				visits = append(visits, visit{visitor: from, step: step})
+				i = len(conflicts)
+				conflicts = append(conflicts, conflict{source: from, step: step})
 			}
-			visits[i].tripped = visits[i].tripped || x.Wires != 0
-			visits[i].taken = visits[i].taken || x.Wires == 0
+			conflicts[i].tripped = conflicts[i].tripped || x.Wires != 0
+			conflicts[i].taken = conflicts[i].taken || x.Wires == 0
 		})
 	}
-	return visits
+	return conflicts
 }
 
 // warnStep warns about one step of a sequence, where that stands.
@@ -228,7 +228,7 @@ func (r *reader) warnStep(s *uci.Section, option string, of knock.Step, format s
 	r.doubt(p)
 }
 
-// adviseContained tells which other sequences walk the whole of this one on their way. Entries of
+// adviseContained warns which other sequences walk the whole of this one on their way. Entries of
 // one-time lists are left out: they are drawn at random, and gone when they were used.
 func (r *reader) adviseContained(at int) {
 	q := &r.sequences[at]

@@ -22,7 +22,7 @@ import (
 // is a warning exactly where that traffic locks its sender out, is taken for a step, or opens.
 func TestParse_warns_of_what_the_detector_does(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	told := map[string]int{}
+	warned := map[string]int{}
 	for n := 0; n < 400; {
 		text := nearby(random)
 		cfg, problems := config.Parse(text)
@@ -30,7 +30,7 @@ func TestParse_warns_of_what_the_detector_does(t *testing.T) {
 			continue // two steps of one sequence are beside each other
 		}
 		n++
-		visitors := trafficOf(cfg)
+		sources := trafficOf(cfg)
 		for i := range cfg.Sequences {
 			s := &cfg.Sequences[i]
 			y := listen(s.Sequence)
@@ -46,18 +46,18 @@ func TestParse_warns_of_what_the_detector_does(t *testing.T) {
 					t.Fatalf("sequence %s: %q is %t, want %t, in\n%s\nof\n%s", s.Name, words, !want, want, warnings, text)
 				}
 				if want {
-					told[kind]++
+					warned[kind]++
 				}
 			}
 			if !y.opens(s.Steps) {
 				t.Fatalf("sequence %s does not open by itself:\n%s", s.Name, text)
 			}
-			for _, v := range visitors {
+			for _, v := range sources {
 				locks, taken := y.locksOut(s.Steps, v.packets), y.takes(s.Steps, v.packets)
 				expect("taken", ", which is "+v.where+" too", taken)
 				if !strings.Contains(warnings, ", which is "+v.where+" too: ") {
 					expect("locks", ", beside which is "+v.where+": ", locks)
-				} else if told["both"]++; !locks {
+				} else if warned["both"]++; !locks {
 					t.Fatalf("sequence %s: %s does not lock out, in\n%s\nof\n%s", s.Name, v.where, warnings, text)
 				}
 			}
@@ -78,11 +78,11 @@ func TestParse_warns_of_what_the_detector_does(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"locks", "taken", "both", "part", "same"} {
-		if told[kind] == 0 {
+		if warned[kind] == 0 {
 			t.Errorf("no warning of kind %q was right: the test looks at too little", kind)
 		}
 	}
-	t.Logf("warnings that were right: %v", told)
+	t.Logf("warnings that were right: %v", warned)
 }
 
 // nearby makes a configuration of a door, receivers of messages and three sequences, with ports from

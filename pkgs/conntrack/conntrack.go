@@ -64,7 +64,7 @@ func (Table) End(from netip.Prefix, which func(door.Session) bool) (n int, err e
 	return n, explain(err)
 }
 
-// endSome ends up to most sessions of one family, and tells whether there are more.
+// endSome ends up to most sessions of one family, and reports whether there are more.
 func endSome(c *netlink.Conn, family uint8, from netip.Prefix, which func(door.Session) bool) (n int, more bool, err error) {
 	var found []entry
 	err = c.Ask(message(get, unix.NLM_F_DUMP, family, only(from)), func(m netlink.Message) error {

@@ -128,7 +128,7 @@ func dial(t *testing.T, host, network, to string) net.Conn {
 	return c
 }
 
-// answers tells whether what is said comes back within a time.
+// answers reports whether what is said comes back within a time.
 func answers(t *testing.T, c net.Conn, within time.Duration) bool {
 	t.Helper()
 	text := []byte(fmt.Sprintf("%d.", time.Now().UnixNano()))

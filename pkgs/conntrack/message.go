@@ -78,7 +78,7 @@ func (e *entry) clone() entry {
 	return c
 }
 
-// ended tells whether End was here before, and nothing came since that changed the state again, as a
+// ended reports whether End was here before, and nothing came since that changed the state again, as a
 // reset of the client's does.
 func (e *entry) ended() bool { return e.status&fixedTimeout != 0 && e.tcpState == synSent }
 

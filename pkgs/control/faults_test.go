@@ -40,7 +40,7 @@ func connect(t *testing.T, path string) *net.UnixConn {
 	return c
 }
 
-// answered asks as `latchkeyd status` does, and tells whether there was an answer.
+// answered asks as `latchkeyd status` does, and reports whether there was an answer.
 func answered(path string) error {
 	c, err := control.Dial(path)
 	if err != nil {

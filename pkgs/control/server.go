@@ -69,7 +69,7 @@ func Serve(ctx context.Context, l *Listener, h Handler) error {
 	}
 }
 
-// noRoom tells whether the system has no room for a caller, which it may have later.
+// noRoom reports whether the system has no room for a caller, which it may have later.
 func noRoom(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.ENOMEM)
 }
@@ -109,7 +109,7 @@ func (c *caller) keepsWaiting() time.Duration {
 }
 
 // enter gives a caller a place, if need be that of the one who keeps us waiting longest: those who hang
-// keep nobody out. It tells whether there is one.
+// keep nobody out. It reports whether there is one.
 func (s *server) enter(c *caller) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,7 +146,7 @@ func (s *server) remove(c *caller) {
 	}
 }
 
-// begin notes that a caller was heard. It tells whether it may have an answer.
+// begin notes that a caller was heard. It reports whether it may have an answer.
 func (s *server) begin(c *caller, follow bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -58,7 +58,7 @@ const (
 	ForEverybody Reader = false
 )
 
-// Check tells what is wrong or doubtful in a configuration at a time.
+// Check returns what is wrong, or may be wrong, in a configuration at a time.
 func Check(text string, now time.Time, reader Reader) []control.Problem {
 	_, problems := config.Check(text, now)
 	list := make([]control.Problem, 0, len(problems))
@@ -120,7 +120,7 @@ func (d *Daemon) openFor(r control.Request, a netip.Addr, wish time.Duration) (c
 	}
 	now := d.sys.Now()
 	g, err := d.openDoor(now, door.Ask{Door: r.Door, Address: a, For: wish, Knock: "control"})
-	return tellGrant(now, g), err
+	return grantStatus(now, g), err
 }
 
 func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
@@ -153,10 +153,10 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 	if r.Cut {
 		which = d.always
 	}
-	counts, cutErr := d.tellEnded(now, closed, grants, "closed at the router", which)
+	counts, cutErr := d.reportEnded(now, closed, grants, "closed at the router", which)
 	list := make([]control.Grant, 0, min(len(grants), control.MaxListed))
 	for i, g := range grants[:cap(list)] {
-		t := tellGrant(now, g)
+		t := grantStatus(now, g)
 		t.Sessions = counts[i]
 		list = append(list, t)
 	}
@@ -167,7 +167,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 		}
 		over := []door.Grant{{Door: r.Door, Network: n, Until: now, Knock: "control"}}
 		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
-			t := tellGrant(now, over[0])
+			t := grantStatus(now, over[0])
 			t.Sessions = counts[0]
 			list = append(list, t)
 			d.events.add(now, control.Event{
@@ -231,7 +231,7 @@ func (d *Daemon) forget(name string) error {
 	return d.save(now)
 }
 
-// Status tells how everything is. It holds no secret.
+// Status returns how everything is. It holds no secret.
 func (d *Daemon) Status() control.Status {
 	devices := d.sys.Capture.Devices()
 	d.mu.Lock()
@@ -254,9 +254,9 @@ func (d *Daemon) Status() control.Status {
 
 		Isolation: d.sys.Isolation,
 	}
-	d.attempts.tell(&s)
-	d.events.tell(&s)
-	s.Clock, s.ClockReason, s.ClockSince = d.tellClock()
+	d.attempts.addTo(&s)
+	d.events.addTo(&s)
+	s.Clock, s.ClockReason, s.ClockSince = d.clockStatus()
 	s.Grants, s.Most = d.book.Room()
 	s.Full = config.NearlyFull(s.Grants, s.Most)
 	all, listed := d.book.Grants(now), control.MaxListed // of each door
@@ -266,18 +266,18 @@ func (d *Daemon) Status() control.Status {
 	}
 	for _, c := range d.policy.cfg.Doors {
 		waits := slices.ContainsFunc(ways(&c), d.lacks)
-		s.Doors = append(s.Doors, tellDoor(now, c, grants[c.Name], listed, waits, d.brokenDoor(now, &c)))
+		s.Doors = append(s.Doors, doorStatus(now, c, grants[c.Name], listed, waits, d.brokenDoor(now, &c)))
 	}
 	may := d.policy.may()
 	for _, c := range d.policy.cfg.Clients {
-		s.Clients = append(s.Clients, d.tellClient(now, &c, may))
+		s.Clients = append(s.Clients, d.clientStatus(now, &c, may))
 	}
 	return s
 }
 
-// tellClock says in the words of a status whether the clock is taken as right. The reason is told as
+// clockStatus is, in the words of a status, whether the clock is taken as right. The reason is reported as
 // soon as the daemon goes by it.
-func (d *Daemon) tellClock() (word, reason string, since *time.Time) {
+func (d *Daemon) clockStatus() (word, reason string, since *time.Time) {
 	if d.sys.Clock != nil {
 		if v := d.sys.Clock(); v.Right == d.clockRight {
 			reason = string(v.Reason)
@@ -292,9 +292,9 @@ func (d *Daemon) tellClock() (word, reason string, since *time.Time) {
 	return "free", reason, since
 }
 
-// tellDoor tells of a door that the firewall can serve, waits for, or cannot serve: then broken says why. At most so
+// doorStatus is that of a door that the firewall can serve, waits for, or cannot serve: then broken says why. At most so
 // many of its grants are listed.
-func tellDoor(now time.Time, c config.Door, grants []*door.Grant, listed int, waits bool, broken string) control.Door {
+func doorStatus(now time.Time, c config.Door, grants []*door.Grant, listed int, waits bool, broken string) control.Door {
 	t := control.Door{
 		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
@@ -309,13 +309,13 @@ func tellDoor(now time.Time, c config.Door, grants []*door.Grant, listed int, wa
 		t.State = "pending"
 	}
 	for _, g := range grants[:min(len(grants), listed)] {
-		t.Grants = append(t.Grants, tellGrant(now, *g))
+		t.Grants = append(t.Grants, grantStatus(now, *g))
 	}
 	t.More = len(grants) - len(t.Grants)
 	return t
 }
 
-// since tells when a grant began to let somebody in, by the wall clock as it is now; nil if it has not.
+// since is when a grant began to let somebody in, by the wall clock as it is now; nil if it has not.
 func since(now time.Time, g door.Grant) *time.Time {
 	if g.Since.IsZero() {
 		return nil
@@ -324,7 +324,7 @@ func since(now time.Time, g door.Grant) *time.Time {
 	return &t
 }
 
-func tellGrant(now time.Time, g door.Grant) control.Grant {
+func grantStatus(now time.Time, g door.Grant) control.Grant {
 	left := g.Until.Sub(now)
 	return control.Grant{
 		Address: door.Name(g.Network), Since: since(now, g), Until: now.Add(left).Round(0), Left: int((left + time.Second - 1) / time.Second),
@@ -344,7 +344,7 @@ func (p *policy) may() int {
 	return control.MaxMay / len(p.cfg.Clients)
 }
 
-func (d *Daemon) tellClient(now time.Time, c *config.Client, may int) control.Client {
+func (d *Daemon) clientStatus(now time.Time, c *config.Client, may int) control.Client {
 	doors := c.Doors[:min(len(c.Doors), may)]
 	t := control.Client{Name: c.Name, Title: c.Title, Kind: c.KindWord(), State: "ready", Doors: doors, More: len(c.Doors) - len(doors)}
 	if !c.Expires.IsZero() {

@@ -79,12 +79,12 @@ func TestStatus_tells_of_the_clock(t *testing.T) {
 		before := verdict
 		verdict = tt.verdict
 		if s := d.Status(); before.Right != verdict.Right && (s.Clock == tt.state || s.ClockReason != "" || s.ClockSince != nil) {
-			t.Errorf("%+v is told as %s, %s, %v before the daemon goes by it", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
+			t.Errorf("%+v is reported as %s, %s, %v before the daemon goes by it", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
 		}
 		d.Tick()
 		s := d.Status()
 		if s.Clock != tt.state || s.ClockReason != string(tt.verdict.Reason) || !cmp.Equal(s.ClockSince, tt.since) {
-			t.Errorf("%+v is told as %s, %s, %v", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
+			t.Errorf("%+v is reported as %s, %s, %v", tt.verdict, s.Clock, s.ClockReason, s.ClockSince)
 		}
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // attempt is the kind of an event that tells how somebody failed at a sequence, also of who got no
-// further than one step. It stands in the log at level debug and in what a Paper tells, never among
+// further than one step. It stands in the log at level debug and in what a Paper reports, never among
 // the events that everybody may read.
 const attempt = "attempt"
 
@@ -33,9 +33,9 @@ func (d *Daemon) follow(cfg *config.Config) int {
 	return 0
 }
 
-// tellAttempt tells of an attempt: a Paper with the ports, the log by the numbers of the steps, since
+// reportAttempt reports an attempt: a Paper with the ports, the log by the numbers of the steps, since
 // others than the owner may read it.
-func (d *Daemon) tellAttempt(now time.Time, f knock.Finding) {
+func (d *Daemon) reportAttempt(now time.Time, f knock.Finding) {
 	e := control.Event{
 		Kind: attempt, Time: f.Attempt.At.Round(0), Address: f.From.String(), Knock: knockName(f.Request), Reason: string(f.Reason),
 	}
@@ -104,7 +104,7 @@ func (a attemptText) ending() string {
 	return fmt.Sprintf(", then %s instead of step %d", a.name(t.End, ""), t.Right+1)
 }
 
-// silence tells of an attempt that nothing came in the way of.
+// silence reports an attempt that nothing came in the way of.
 func (a attemptText) silence() string {
 	switch t := a.Attempt; {
 	case t.Right == t.Steps && t.Until.IsZero():

@@ -42,9 +42,9 @@ func attempts(list []control.Event) (texts []string) {
 }
 
 // trace replays on paper what a rig has sent.
-func (r *rig) trace(t *testing.T, say func(time.Time) string) (told []control.Event) {
+func (r *rig) trace(t *testing.T, say func(time.Time) string) (reported []control.Event) {
 	t.Helper()
-	paper, err := daemon.OnPaper(r.text, func() bool { return true }, say, func(e control.Event) { told = append(told, e) })
+	paper, err := daemon.OnPaper(r.text, func() bool { return true }, say, func(e control.Event) { reported = append(reported, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func (r *rig) trace(t *testing.T, say func(time.Time) string) (told []control.Ev
 		paper.Replay(s.at, "", &p)
 	}
 	paper.End()
-	return told
+	return reported
 }
 
 // timeOfDay says times as the log does.
@@ -127,25 +127,25 @@ func TestDebugLogAndTraceSayTheSame(t *testing.T) {
 			if tt.log == nil {
 				tt.log = tt.trace
 			}
-			for _, told := range []struct {
+			for _, reported := range []struct {
 				by        string
 				want, got []string
 			}{
 				{"log", tt.log, attempts(r.logged())},
 				{"trace", tt.trace, attempts(r.trace(t, timeOfDay))},
 			} {
-				for i := range told.got {
-					told.got[i] = strings.TrimPrefix(told.got[i], "203.0.113.7 sequence shy ")
+				for i := range reported.got {
+					reported.got[i] = strings.TrimPrefix(reported.got[i], "203.0.113.7 sequence shy ")
 				}
-				if diff := cmp.Diff(told.want, told.got); diff != "" {
-					t.Errorf("%s differs (-want +got):\n%s", told.by, diff)
+				if diff := cmp.Diff(reported.want, reported.got); diff != "" {
+					t.Errorf("%s differs (-want +got):\n%s", reported.by, diff)
 				}
 			}
 		})
 	}
 }
 
-func TestTooLateIsToldWithHowLate(t *testing.T) {
+func TestTooLateIsReportedWithHowLate(t *testing.T) {
 	r := newRig(t, debug)
 	for _, step := range shy {
 		r.sequence(phone, step)
@@ -179,9 +179,9 @@ func TestAdviceOnTheConfigurationIsNoEventOfATrace(t *testing.T) {
 		t.Fatal("the configuration needs no advice")
 	}
 	r.sequence(phone, "7431/tcp", "7440/tcp", "8812/tcp")
-	told := r.trace(t, timeOfDay)
-	if len(told) != 1 || told[0].Kind != "opened" || told[0].Number != 1 {
-		t.Errorf("told %+v, want that it opened, as number 1", told)
+	reported := r.trace(t, timeOfDay)
+	if len(reported) != 1 || reported[0].Kind != "opened" || reported[0].Number != 1 {
+		t.Errorf("reported %+v, want that it opened, as number 1", reported)
 	}
 }
 
@@ -202,8 +202,8 @@ func TestAttemptsAreNotAmongTheEvents(t *testing.T) {
 		if n := len(attempts(r.Events(0))); n != 0 {
 			t.Errorf("%d attempts among the events", n)
 		}
-		if slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "refused" }) {
-			t.Errorf("events %+v, want no refusal: one step is no knock", r.told())
+		if slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Kind == "refused" }) {
+			t.Errorf("events %+v, want no refusal: one step is no knock", r.reported())
 		}
 	}
 }

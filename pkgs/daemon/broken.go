@@ -14,7 +14,7 @@ import (
 )
 
 // A door for which the firewall has no set or no rule yet is pending: it is being loaded. What time does
-// not heal makes the door broken: knocks at it are refused, and its owner is told why.
+// not heal makes the door broken: knocks at it are refused, and its owner learns why.
 const (
 	// healing is how long a door may be pending: fw4 takes up to some seconds on a slow router.
 	healing = 30 * time.Second
@@ -33,14 +33,14 @@ func wayOf(c *config.Door, six bool) way { return way{c.Name, six, c.Wide(six)} 
 
 // served is what the daemon knows of how the firewall serves the doors.
 type served struct {
-	refers  func(door string, six, wide bool) bool // whether a rule leads there; nil = not known
-	read    time.Time                              // when the rules were read
-	stale   bool                                   // they may have changed since
-	lacking map[way]time.Time                      // since when something is missing; at most two for each door
-	told    map[string]string                      // by door, why it is broken
+	refers   func(door string, six, wide bool) bool // whether a rule leads there; nil = not known
+	read     time.Time                              // when the rules were read
+	stale    bool                                   // they may have changed since
+	lacking  map[way]time.Time                      // since when something is missing; at most two for each door
+	reported map[string]string                      // by door, why it is broken
 }
 
-func newServed() served { return served{lacking: map[way]time.Time{}, told: map[string]string{}} }
+func newServed() served { return served{lacking: map[way]time.Time{}, reported: map[string]string{}} }
 
 // ways returns those in which a door leads anywhere.
 func ways(c *config.Door) (list []way) {
@@ -52,7 +52,7 @@ func ways(c *config.Door) (list []way) {
 	return list
 }
 
-// look finds out what the doors lack. just are the doors whose sets were told to be there again.
+// look finds out what the doors lack. just are the doors whose sets were reported to be there again.
 func (d *Daemon) look(now time.Time, just []string) {
 	s := &d.served
 	if s.stale && now.Sub(s.read) >= rulesEvery {
@@ -61,7 +61,7 @@ func (d *Daemon) look(now time.Time, just []string) {
 			var err error
 			s.refers, err = d.sys.Rules()
 			s.stale = err != nil // it is tried again
-			d.tellFailing(now, "firewall rules", err)
+			d.reportFailure(now, "firewall rules", err)
 		}
 	}
 	is := map[way]time.Time{}
@@ -81,7 +81,7 @@ func (d *Daemon) look(now time.Time, just []string) {
 		}
 	}
 	s.lacking = is
-	d.tellBroken(now, just)
+	d.reportBroken(now, just)
 }
 
 // lack says what the firewall does not have for a door in a family; "" = nothing.
@@ -100,7 +100,7 @@ func (d *Daemon) lack(w way) string {
 	return "no rule of the firewall leads there over IPv4"
 }
 
-// lacks tells whether something was missing when the daemon last looked.
+// lacks reports whether something was missing when the daemon last looked.
 func (d *Daemon) lacks(w way) bool {
 	_, is := d.served.lacking[w]
 	return is
@@ -142,8 +142,8 @@ func (d *Daemon) brokenDoor(now time.Time, c *config.Door) string {
 	return ""
 }
 
-// tellBroken tells of doors that broke or were mended.
-func (d *Daemon) tellBroken(now time.Time, just []string) {
+// reportBroken reports doors that broke or were mended.
+func (d *Daemon) reportBroken(now time.Time, just []string) {
 	is := map[string]string{}
 	for i := range d.policy.cfg.Doors {
 		c := &d.policy.cfg.Doors[i]
@@ -151,7 +151,7 @@ func (d *Daemon) tellBroken(now time.Time, just []string) {
 		if why != "" {
 			is[c.Name] = why
 		}
-		switch was := d.served.told[c.Name]; {
+		switch was := d.served.reported[c.Name]; {
 		case why == was:
 		case why != "":
 			d.events.add(now, control.Event{Kind: broken, Door: c.Name, Detail: why})
@@ -159,5 +159,5 @@ func (d *Daemon) tellBroken(now time.Time, just []string) {
 			d.events.add(now, control.Event{Kind: ready, Door: c.Name, Detail: "the firewall serves it"})
 		}
 	}
-	d.served.told = is
+	d.served.reported = is
 }

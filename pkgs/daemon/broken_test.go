@@ -66,12 +66,12 @@ func TestDoorWithoutItsZone(t *testing.T) {
 		if r.open("nas") != "" {
 			t.Errorf("still open for %q", r.open("nas"))
 		}
-		if got := kinds(r.told()); !strings.Contains(got, "closed nas") || !strings.Contains(got, "broken nas") || strings.Contains(got, "web") {
+		if got := kinds(r.reported()); !strings.Contains(got, "closed nas") || !strings.Contains(got, "broken nas") || strings.Contains(got, "web") {
 			t.Errorf("events %q", got)
 		}
 		r.text = home
 		r.Reload()
-		if got := kinds(r.told()); !strings.Contains(got, "ready nas") {
+		if got := kinds(r.reported()); !strings.Contains(got, "ready nas") {
 			t.Errorf("events %q", got)
 		}
 		r.now = r.now.Add(time.Second)
@@ -82,8 +82,8 @@ func TestDoorWithoutItsZone(t *testing.T) {
 	})
 	t.Run("of_a_door_that_is_off_is_no_news", func(t *testing.T) {
 		r := newRig(t, strings.Replace(missing("attic"), "option port '9999'", "option port '9999'\n\toption src 'attic'", 1))
-		if state, problem := r.state("old"); state != "disabled" || problem != "" || strings.Contains(kinds(r.told()), "broken") {
-			t.Errorf("state %q, problem %q, events %q", state, problem, kinds(r.told()))
+		if state, problem := r.state("old"); state != "disabled" || problem != "" || strings.Contains(kinds(r.reported()), "broken") {
+			t.Errorf("state %q, problem %q, events %q", state, problem, kinds(r.reported()))
 		}
 	})
 }
@@ -120,8 +120,8 @@ func TestDoorWithoutItsSet(t *testing.T) {
 	if state, problem := r.state("nas"); state != "broken" || !strings.HasPrefix(problem, "the firewall has no set for it") {
 		t.Errorf("after 35 s the state is %q, problem %q", state, problem)
 	}
-	if !strings.HasSuffix(kinds(r.told()), "broken nas") {
-		t.Errorf("events %q", kinds(r.told()))
+	if !strings.HasSuffix(kinds(r.reported()), "broken nas") {
+		t.Errorf("events %q", kinds(r.reported()))
 	}
 	r.knock()
 	if r.last() != "refused nas firewall phone" {

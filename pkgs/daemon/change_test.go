@@ -63,7 +63,7 @@ func TestReloadRevokes(t *testing.T) {
 	}
 }
 
-// The first reason is told, once, where there are more of them.
+// The first reason is reported, once, where there are more of them.
 func TestGrantThatIsRevokedForMoreThanOneReasonEndsOnce(t *testing.T) {
 	r := newRig(t, home)
 	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
@@ -73,14 +73,14 @@ func TestGrantThatIsRevokedForMoreThanOneReasonEndsOnce(t *testing.T) {
 	if p := r.Status().Problem; p != "" {
 		t.Fatal(p)
 	}
-	var told []string
-	for _, e := range r.told() {
+	var reported []string
+	for _, e := range r.reported() {
 		if e.Kind == "closed" {
-			told = append(told, e.Detail)
+			reported = append(reported, e.Detail)
 		}
 	}
-	if want := []string{"the client was switched off"}; !slices.Equal(told, want) {
-		t.Errorf("told %q, want %q", told, want)
+	if want := []string{"the client was switched off"}; !slices.Equal(reported, want) {
+		t.Errorf("reported %q, want %q", reported, want)
 	}
 }
 
@@ -90,10 +90,10 @@ func TestReloadKeepsWhatIsKnownOfDevices(t *testing.T) {
 		msg := r.sealAt(uint64(r.now.UnixMilli()))
 		r.message(phone, msg)
 		r.reloadWith("'8443'", "'8444'")
-		n := len(r.told())
+		n := len(r.reported())
 		r.message(phone, msg)
-		if len(r.told()) != n {
-			t.Errorf("the copy is told: %+v", r.newest())
+		if len(r.reported()) != n {
+			t.Errorf("the copy is reported: %+v", r.newest())
 		}
 	})
 	t.Run("of_a_client_that_went_until_it_is_saved", func(t *testing.T) {
@@ -244,16 +244,16 @@ func TestRun(t *testing.T) {
 	})
 }
 
-func TestUsedUpListIsTold(t *testing.T) {
+func TestUsedUpListIsReported(t *testing.T) {
 	r := newRig(t, home)
 	r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp")
 	r.sequence(phone, "5500/tcp", "4600/tcp", "6700/tcp")
 	found := false
-	for _, e := range r.told() {
+	for _, e := range r.reported() {
 		found = found || e.Kind == "trouble" && e.Reason == "used-up" && e.Knock == "sequence once"
 	}
 	if !found {
-		t.Errorf("events %+v", r.told())
+		t.Errorf("events %+v", r.reported())
 	}
 }
 

@@ -32,7 +32,7 @@ type System struct {
 	Firewall        door.Firewall
 	FirewallChanged <-chan struct{} // tells that somebody changed the firewall; nil = never
 	Sessions        Sessions
-	// Rules reads the firewall's rules, and returns what tells whether one leads to a door over IPv6 or
+	// Rules reads the firewall's rules, and returns what reports whether one leads to a door over IPv6 or
 	// IPv4, for networks (wide) or single addresses. nil = it is not known, and no door is called broken for want of one.
 	Rules   func() (func(door string, six, wide bool) bool, error)
 	Capture Capture
@@ -45,8 +45,8 @@ type System struct {
 	Memory      Memory
 	History     History              // nil = events are forgotten with the daemon
 	ClockSynced func() bool          // whether the clock is right
-	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is told
-	Isolation   *control.Isolation   // as status tells it; nil = nothing is told
+	Clock       func() clock.Verdict // the same with its reason, for status; nil = none is reported
+	Isolation   *control.Isolation   // as status shows it; nil = nothing is shown
 	Now         func() time.Time
 	Speed       int // of the processor, see knock.Config; 0 = that of the slowest router
 	Wake        func(card wire.MAC, host netip.Addr) error
@@ -56,7 +56,7 @@ type System struct {
 
 // Capture is where packets come from.
 type Capture interface {
-	// Check tells whether a filter can be used at all.
+	// Check reports whether a filter can be used at all.
 	Check(f wire.Filter) error
 	// Set says which devices to read from, and which packets. After an error it may be tried again.
 	Set(devices []string, f wire.Filter) error
@@ -71,7 +71,7 @@ type Memory interface {
 	Past(client string) seal.Past
 	// Remember replaces that of some clients, all at once.
 	Remember(pasts map[string]seal.Past) error
-	// Used tells whether a one-time sequence was used, under whatever name.
+	// Used reports whether a one-time sequence was used, under whatever name.
 	Used(text string) bool
 	Use(text string) error
 	// Keep says which one-time sequences and clients there are: of others less may be remembered where
@@ -88,25 +88,25 @@ type Daemon struct {
 	start    time.Time
 	radar    watch
 
-	mu         sync.Mutex
-	policy     *policy
-	book       *door.Book
-	devices    map[string]*device  // by config.Client.ID: kept over a reload, as many as clients
-	knockers   map[string]*knocker // by what they are called, see mayKnock; as many as clients and sequences
-	clockRight bool                // the wall clock is known to be right
-	problem    string              // why the last reload was refused
-	failing    map[string]string   // by what failed: the last complaint, told once
-	served     served
-	waiting    []held          // refusals to be told later, in the order of their times; at most mostHeld
-	toldFull   bool            // it was told that the book has little room left
-	grantBytes int             // what was added to the limit of memory for grants
-	retry      bool            // the firewall refused to end a grant before its time
-	uncut      string          // why sessions cannot be ended, "" = they can
-	unsaved    map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
-	saveAt     time.Time       // when that is due
-	onceUsed   int             // how many one-time sequences were used
-	stopped    bool            // nothing may open any more
-	refit      chan struct{}   // has a value when the capture's filter is out of date
+	mu           sync.Mutex
+	policy       *policy
+	book         *door.Book
+	devices      map[string]*device  // by config.Client.ID: kept over a reload, as many as clients
+	knockers     map[string]*knocker // by what they are called, see mayKnock; as many as clients and sequences
+	clockRight   bool                // the wall clock is known to be right
+	problem      string              // why the last reload was refused
+	failing      map[string]string   // by what failed: the last complaint, reported once
+	served       served
+	waiting      []deferred      // refusals to be reported later, in the order of their times; at most maxDeferred
+	reportedFull bool            // it was reported that the book has little room left
+	grantBytes   int             // what was added to the limit of memory for grants
+	retry        bool            // the firewall refused to end a grant before its time
+	uncut        string          // why sessions cannot be ended, "" = they can
+	unsaved      map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
+	saveAt       time.Time       // when that is due
+	onceUsed     int             // how many one-time sequences were used
+	stopped      bool            // nothing may open any more
+	refit        chan struct{}   // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -132,7 +132,7 @@ func New(sys System) (*Daemon, error) {
 		unsaved:  map[string]bool{},
 		served:   newServed(),
 		refit:    make(chan struct{}, 1),
-		radar:    watch{changed: make(chan struct{}, 1), friends: make(chan netip.Addr, mostFriends)},
+		radar:    watch{changed: make(chan struct{}, 1), ignored: make(chan netip.Addr, maxIgnored)},
 	}
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
@@ -198,7 +198,7 @@ func (d *Daemon) stop() error {
 		unsaved = d.save(now)
 	}
 	grants, err := d.book.CloseThose(now, func(*door.Grant) bool { return true })
-	d.tellClosed(now, grants, "latchkeyd stops")
+	d.reportClosed(now, grants, "latchkeyd stops")
 	return errors.Join(unsaved, err)
 }
 
@@ -258,7 +258,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 }
 
 // adopt makes a configuration the running one. It cannot fail: what the firewall refuses now is
-// told, and tried again. Grants stay where the new configuration would give them.
+// reported, and tried again. Grants stay where the new configuration would give them.
 func (d *Daemon) adopt(now time.Time, p *policy) {
 	was := d.policy
 	if was == nil {
@@ -268,16 +268,16 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.policy = p
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
-	for _, problem := range p.doubts {
+	for _, problem := range p.warnings {
 		if problem.Advice {
 			continue
 		}
 		d.events.add(now, control.Event{Kind: trouble, Detail: problem.Public()})
 	}
-	d.tellFailing(now, "attempts in the log", p.unfollowed)
+	d.reportFailure(now, "attempts in the log", p.unfollowed)
 	gone, err := d.book.SetDoors(now, p.open)
-	d.tellFailing(now, "firewall", err)
-	d.tellGone(now, gone, cut)
+	d.reportFailure(now, "firewall", err)
+	d.reportGone(now, gone, cut)
 	d.clockRight = d.sys.ClockSynced()
 	d.endOldKeys(now, was, cut)
 	d.endRevoked(now, cut, true)
@@ -288,11 +288,11 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	if p.onceUsed != d.onceUsed { // while it was prepared
 		p.renew(now, d.sys.Memory.Used)
 	}
-	d.tellUsedUp(now)
+	d.reportUsedUp(now)
 	d.keepKnockers()
 	found, unserved, err := d.book.Sync(now)
-	d.tellFailing(now, "firewall", err)
-	d.tellSets(now, nil, unserved) // that a new door has its sets is no news
+	d.reportFailure(now, "firewall", err)
+	d.reportSets(now, nil, unserved) // that a new door has its sets is no news
 	d.served.stale = true
 	d.look(now, found)
 }
@@ -313,7 +313,7 @@ func (d *Daemon) Tick() {
 	d.saveEvents(false)
 }
 
-// passTime ends grants and epochs, and notices a clock that was set. It tells whether the capture's
+// passTime ends grants and epochs, and notices a clock that was set. It reports whether the capture's
 // filter is out of date.
 func (d *Daemon) passTime(now time.Time) (changed bool) {
 	over := d.book.Expire(now)
@@ -331,18 +331,18 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 		}
 		// The kernel's end comes up to a tick later, in which a session could begin anew.
 		if err := d.sys.Firewall.Close(grantsOf(c), ended...); err != nil {
-			d.tellFailing(now, "firewall", err)
+			d.reportFailure(now, "firewall", err)
 		}
 	}
-	d.tellEnded(now, expired, over, "", d.byOption)
-	d.tellRoom(now)
-	d.tellHeld(now)
+	d.reportEnded(now, expired, over, "", d.byOption)
+	d.reportRoom(now)
+	d.reportDeferred(now)
 	d.now = now
 	knock.Expire(d.policy.detectors, now, d.emit)
 	d.clockRight = d.sys.ClockSynced()
 	d.endRevoked(now, d.byOption, false)
 	if len(d.unsaved) > 0 && !now.Before(d.saveAt) {
-		d.tellFailing(now, "memory", d.save(now))
+		d.reportFailure(now, "memory", d.save(now))
 	}
 	return d.policy.advance(now, d.clockRight)
 }
@@ -379,8 +379,8 @@ func (d *Daemon) capture() {
 	insideErr := d.captureInside(main.Inside, inside)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tellFailing(d.sys.Now(), "capture", err)
-	d.tellFailing(d.sys.Now(), "capture inside", insideErr)
+	d.reportFailure(d.sys.Now(), "capture", err)
+	d.reportFailure(d.sys.Now(), "capture inside", insideErr)
 }
 
 // syncFirewall puts back what is left of each grant after somebody changed the firewall.
@@ -393,8 +393,8 @@ func (d *Daemon) syncFirewall() {
 
 func (d *Daemon) sync(now time.Time) {
 	found, unserved, err := d.book.Sync(now)
-	d.tellFailing(now, "firewall", err)
-	d.tellSets(now, found, unserved)
+	d.reportFailure(now, "firewall", err)
+	d.reportSets(now, found, unserved)
 	d.look(now, found)
 }
 

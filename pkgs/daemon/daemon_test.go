@@ -222,8 +222,8 @@ func TestMessage(t *testing.T) {
 			r.message(phone, msg)
 			r.now = r.now.Add(62 * time.Millisecond)
 		}
-		if r.memory.writes != 1 || len(r.told()) != 1 {
-			t.Errorf("%d writes and events %v, want 1 of each", r.memory.writes, r.told())
+		if r.memory.writes != 1 || len(r.reported()) != 1 {
+			t.Errorf("%d writes and events %v, want 1 of each", r.memory.writes, r.reported())
 		}
 	})
 }

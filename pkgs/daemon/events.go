@@ -184,7 +184,7 @@ func partOf(e control.Event) (part byte, most int) {
 	return 'o', keepOthers
 }
 
-// adjust moves the times of all events if somebody has set the clock since it last looked: what was told
+// adjust moves the times of all events if somebody has set the clock since it last looked: what was reported
 // an hour ago is an hour old, also on a router that learns the time only after its start.
 func (l *events) adjust(now time.Time) {
 	set := now.Round(0).Sub(l.start.Round(0)) - now.Sub(l.start)
@@ -229,7 +229,7 @@ func said(e control.Event) control.Event {
 	return e
 }
 
-// samePress tells whether what opened a door and what extended it may be one press of a button.
+// samePress reports whether what opened a door and what extended it may be one press of a button.
 func samePress(old, e control.Event) bool {
 	return (old.Kind == opened || old.Kind == extended) && old.Door == e.Door && old.Client == e.Client &&
 		old.Address == e.Address && old.Detail == e.Detail && (old.Knock == e.Knock || isMessage(old) && isMessage(e))
@@ -245,9 +245,9 @@ func sameTime(e control.Event) time.Duration {
 
 func isMessage(e control.Event) bool { return strings.HasPrefix(e.Knock, messagePrefix) }
 
-// tell adds to a status what there is to know without the list. The number of the newest event is 0 if there
+// addTo adds to a status what there is to know without the list. The number of the newest event is 0 if there
 // was none.
-func (l *events) tell(s *control.Status) {
+func (l *events) addTo(s *control.Status) {
 	l.mu.Lock()
 	s.Last = l.last
 	s.Counts = append(s.Counts, l.counts...)

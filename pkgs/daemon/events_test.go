@@ -39,7 +39,7 @@ func TestFloodDoesNotHide(t *testing.T) {
 			r.flood(100)
 			r.now = r.now.Add(time.Minute)
 		}
-		if list := r.told(); len(list) == 0 || list[0].Kind != "opened" {
+		if list := r.reported(); len(list) == 0 || list[0].Kind != "opened" {
 			t.Errorf("the first of %d events is %+v", len(list), list[0])
 		}
 	})
@@ -54,13 +54,13 @@ func TestRefusalsAlikeAreCounted(t *testing.T) {
 	for range 5 {
 		stale()
 	}
-	if list := r.told(); len(list) != 1 || list[0].Count != 5 {
+	if list := r.reported(); len(list) != 1 || list[0].Count != 5 {
 		t.Fatalf("events %+v, want one that counts 5", list)
 	}
 	t.Run("but_not_when_time_has_passed", func(t *testing.T) {
 		r.now = r.now.Add(time.Minute)
 		stale()
-		if n := len(r.told()); n != 2 {
+		if n := len(r.reported()); n != 2 {
 			t.Errorf("%d events", n)
 		}
 	})

@@ -23,7 +23,7 @@ func Counted(list []control.Event) []control.Count {
 		l.add(l.start, e)
 	}
 	var s control.Status
-	l.tell(&s)
+	l.addTo(&s)
 	return s.Counts
 }
 

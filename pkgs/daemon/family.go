@@ -14,39 +14,39 @@ import (
 // only, the other knock must not look like a failure to the owner of a door that has opened.
 const (
 	otherFamily = 3 * time.Second // to wait for the knock that opens the door
-	mostHeld    = 16              // refusals that wait; more are told at once
+	maxDeferred = 16              // refusals that wait; more are reported at once
 )
 
-// held is the refusal of a knock over a family that its doors do not serve.
-type held struct {
+// deferred is the refusal of a knock over a family that its doors do not serve.
+type deferred struct {
 	due    time.Time
 	event  control.Event
 	client string
 	doors  []string
 }
 
-// hold keeps a refusal back, unless the client is in by the other family already: then it is dropped.
-func (d *Daemon) hold(now time.Time, e control.Event, doors []string) {
+// deferRefusal keeps a refusal back, unless the client is in by the other family already: then it is dropped.
+func (d *Daemon) deferRefusal(now time.Time, e control.Event, doors []string) {
 	isIn := len(d.book.Select(now, func(g *door.Grant) bool {
 		return g.Client == e.Client && slices.Contains(doors, g.Door)
 	})) > 0
 	switch {
-	case e.Client == "" || len(d.waiting) == mostHeld:
+	case e.Client == "" || len(d.waiting) == maxDeferred:
 		d.events.add(now, e)
 	case !isIn:
-		d.waiting = append(d.waiting, held{now.Add(otherFamily), e, e.Client, doors})
+		d.waiting = append(d.waiting, deferred{now.Add(otherFamily), e, e.Client, doors})
 	}
 }
 
-// cameIn drops the refusals that were held back for a client who is now in by the other family.
+// cameIn drops the refusals that were deferred for a client who is now in by the other family.
 func (d *Daemon) cameIn(client, door string) {
-	d.waiting = slices.DeleteFunc(d.waiting, func(h held) bool {
+	d.waiting = slices.DeleteFunc(d.waiting, func(h deferred) bool {
 		return h.client == client && slices.Contains(h.doors, door)
 	})
 }
 
-// tellHeld tells the refusals whose time is over.
-func (d *Daemon) tellHeld(now time.Time) {
+// reportDeferred reports the refusals whose time is over.
+func (d *Daemon) reportDeferred(now time.Time) {
 	for len(d.waiting) > 0 && !now.Before(d.waiting[0].due) {
 		d.events.add(now, d.waiting[0].event)
 		d.waiting = slices.Delete(d.waiting, 0, 1)

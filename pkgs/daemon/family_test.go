@@ -23,7 +23,7 @@ func TestRefusalOfAFamilyThatADoorHasNot(t *testing.T) {
 	}
 	refusals := func(r *rig) (n int) {
 		r.Tick()
-		for _, e := range r.told() {
+		for _, e := range r.reported() {
 			if e.Kind == "refused" {
 				n++
 			}
@@ -36,7 +36,7 @@ func TestRefusalOfAFamilyThatADoorHasNot(t *testing.T) {
 		knock(phone6, "nas")
 		r.now = at.Add(3*time.Second - 1)
 		if refusals(r) != 0 {
-			t.Error("it is told before the knock over the other family can have come")
+			t.Error("it is reported before the knock over the other family can have come")
 		}
 		r.now = at.Add(3 * time.Second)
 		if refusals(r) != 1 || r.last() != refusal {
@@ -47,12 +47,12 @@ func TestRefusalOfAFamilyThatADoorHasNot(t *testing.T) {
 		r, _ := begin(t)
 		for i := range 17 {
 			if refusals(r) != 0 {
-				t.Fatalf("with %d that wait it is told at once", i)
+				t.Fatalf("with %d that wait it is reported at once", i)
 			}
 			r.message(phone6, r.seal(seal.Body{Door: seal.Tag("nas"), Stamp: uint64(r.now.UnixMilli() + int64(i))}))
 		}
 		if refusals(r) != 1 {
-			t.Errorf("%d are told, want the seventeenth", refusals(r))
+			t.Errorf("%d are reported, want the seventeenth", refusals(r))
 		}
 	})
 	for name, tc := range map[string]struct {
@@ -89,7 +89,7 @@ func TestRefusalOfAFamilyThatADoorHasNot(t *testing.T) {
 			}
 			r.now = r.now.Add(3 * time.Second)
 			if got := refusals(r); got != tc.want {
-				t.Errorf("%d refusals told, want %d: %+v", got, tc.want, r.told())
+				t.Errorf("%d refusals reported, want %d: %+v", got, tc.want, r.reported())
 			}
 		})
 	}
@@ -97,7 +97,7 @@ func TestRefusalOfAFamilyThatADoorHasNot(t *testing.T) {
 		r, _ := begin(t)
 		r.sequence(phone6, shy...)
 		if got := refusals(r); got != 1 {
-			t.Errorf("%d refusals told, want 1", got)
+			t.Errorf("%d refusals reported, want 1", got)
 		}
 	})
 }

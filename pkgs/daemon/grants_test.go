@@ -58,16 +58,16 @@ func TestWhoseGrant(t *testing.T) {
 		press(c, a, phone, seal.Body{Close: true})
 		c.pass(time.Millisecond)
 		c.message(phone, seal.Seal(key(a), seal.Body{Stamp: uint64(c.wall.UnixMilli()), Door: seal.Tag("nas"), Close: true}))
-		told := c.told()
-		if len(told) != 1 || told[0].Kind != "closed" || told[0].Detail != "it was not open to this address" {
-			t.Errorf("events %+v", told)
+		reported := c.reported()
+		if len(reported) != 1 || reported[0].Kind != "closed" || reported[0].Detail != "it was not open to this address" {
+			t.Errorf("events %+v", reported)
 		}
 		for range 2 { // the next press begins five seconds later
 			c.pass(5 * time.Second)
 			c.message(phone, seal.Seal(key(a), seal.Body{Stamp: uint64(c.wall.UnixMilli()), Door: seal.Tag("nas"), Close: true}))
 		}
-		if told := c.told(); len(told) != 3 {
-			t.Errorf("after two more presses %d events, want 3: %+v", len(told), told)
+		if reported := c.reported(); len(reported) != 3 {
+			t.Errorf("after two more presses %d events, want 3: %+v", len(reported), reported)
 		}
 	})
 }
@@ -87,8 +87,8 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.text = until(start.Add(-time.Minute).Format(time.RFC3339))
 		c.Reload()
 		c.want("")
-		if !slices.ContainsFunc(c.told(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
-			t.Errorf("events %+v", c.told())
+		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
+			t.Errorf("events %+v", c.reported())
 		}
 	})
 	t.Run("that_a_reload_ends_to_the_nanosecond", func(t *testing.T) {
@@ -105,8 +105,8 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.pass(1)
 		c.text = until(start.Format(time.RFC3339))
 		c.Reload()
-		if !slices.ContainsFunc(c.told(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
-			t.Errorf("at the end: events %+v", c.told())
+		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has expired" }) {
+			t.Errorf("at the end: events %+v", c.reported())
 		}
 	})
 	t.Run("that_the_firewall_does_not_shorten_is_told", func(t *testing.T) {
@@ -115,10 +115,10 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.fw.Fail(errFull)
 		c.text = until(start.Add(2 * time.Minute).Format(time.RFC3339))
 		c.Reload()
-		if !slices.ContainsFunc(c.told(), func(e control.Event) bool {
+		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool {
 			return e.Kind == "trouble" && e.Detail == `firewall, closing: `+errFull.Error()
 		}) {
-			t.Errorf("events %+v", c.told())
+			t.Errorf("events %+v", c.reported())
 		}
 	})
 	t.Run("while_the_routers_clock_is_not_right", func(t *testing.T) {

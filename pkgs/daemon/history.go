@@ -12,7 +12,7 @@ type History interface {
 	Write(list []control.Event) error
 }
 
-// restoreEvents brings back what a former run of the daemon told.
+// restoreEvents brings back what a former run of the daemon reported.
 func (d *Daemon) restoreEvents() {
 	if d.sys.History == nil {
 		return
@@ -36,5 +36,5 @@ func (d *Daemon) saveEvents(end bool) {
 	err := d.sys.History.Write(list)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.tellFailing(now, "events", err)
+	d.reportFailure(now, "events", err)
 }

@@ -124,7 +124,7 @@ func TestDamagedHistoryIsToldAndReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRigThat(t, home, withHistory(w, start))
-	if list := r.told(); len(list) != 1 || list[0].Kind != "trouble" || !strings.Contains(list[0].Detail, "the events of before are lost") {
+	if list := r.reported(); len(list) != 1 || list[0].Kind != "trouble" || !strings.Contains(list[0].Detail, "the events of before are lost") {
 		t.Fatalf("events %+v", list)
 	}
 	r.end()
@@ -144,13 +144,13 @@ func TestHistoryThatCannotBeWrittenIsToldOnce(t *testing.T) {
 		r.Tick()
 	}
 	n := 0
-	for _, e := range r.told() {
+	for _, e := range r.reported() {
 		if e.Kind == "trouble" && strings.Contains(e.Detail, errFull.Error()) {
 			n++
 		}
 	}
 	if n != 1 {
-		t.Errorf("told %d times", n)
+		t.Errorf("reported %d times", n)
 	}
 	if _, err := os.Stat(string(w.File)); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
@@ -165,7 +165,7 @@ func TestNewsOfTheSystemDoesNotHideKnocks(t *testing.T) {
 	for range 400 {
 		r.DeviceChanged(control.Device{Name: "wan", State: "up"})
 	}
-	list := r.told()
+	list := r.reported()
 	if list[0].Kind != "opened" || len(list) != 1+64 {
 		t.Errorf("%d events, the first is %+v", len(list), list[0])
 	}

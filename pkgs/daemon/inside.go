@@ -14,7 +14,7 @@ import (
 // Who has set up a phone presses the door's button at once, at home in his Wi-Fi. That knock never
 // comes to the devices that knocks come in at: it opens nothing, and nothing else would explain that.
 
-// insideAgain is for how long no more is told of a client's knocks from inside.
+// insideAgain is for how long no more is reported of a client's knocks from inside.
 const insideAgain = 10 * time.Minute
 
 // fromInside is what is recognised of knocks from inside: what takes no table of senders, and no

@@ -21,7 +21,7 @@ var (
 // fromInside sends a packet that comes in at br-lan.
 func (r *rig) fromInside(b []byte) { r.FromInside(r.now, "br-lan", [][]byte{b}) }
 
-func TestKnockFromInsideIsTold(t *testing.T) {
+func TestKnockFromInsideIsReported(t *testing.T) {
 	r := newRig(t, atHome)
 	r.end() // Run has told the captures what to read
 	if !slices.Equal(r.inside.devices, []string{"br-lan"}) {
@@ -35,7 +35,7 @@ func TestKnockFromInsideIsTold(t *testing.T) {
 	r = newRig(t, atHome)
 	msg := r.sealAt(uint64(r.now.UnixMilli()))
 	r.fromInside(r.stun(laptop, msg))
-	list := r.told()
+	list := r.reported()
 	if len(list) != 1 {
 		t.Fatalf("events %+v, want one", list)
 	}
@@ -57,7 +57,7 @@ func TestKnockFromInsideIsTold(t *testing.T) {
 	t.Run("once_in_ten_minutes", func(t *testing.T) {
 		r := newRig(t, atHome)
 		inside := func() (n int) {
-			for _, e := range r.told() {
+			for _, e := range r.reported() {
 				if e.Kind == "inside" {
 					n++
 				}
@@ -69,19 +69,19 @@ func TestKnockFromInsideIsTold(t *testing.T) {
 			r.now = r.now.Add(time.Minute)
 		}
 		if n := inside(); n != 1 {
-			t.Errorf("told %d times", n)
+			t.Errorf("reported %d times", n)
 		}
 		r.now = r.now.Add(7 * time.Minute)
 		r.fromInside(r.stun(laptop, r.seal(seal.Body{})))
 		if n := inside(); n != 2 {
-			t.Errorf("told %d times after ten minutes", n)
+			t.Errorf("reported %d times after ten minutes", n)
 		}
 	})
 	t.Run("of_strangers_nothing_is_told", func(t *testing.T) {
 		r := newRig(t, atHome)
 		r.fromInside(r.stun(laptop, seal.Seal(key(99), seal.Body{Stamp: uint64(r.now.UnixMilli())})))
 		r.fromInside([]byte{0x45})
-		if list := r.told(); len(list) != 0 {
+		if list := r.reported(); len(list) != 0 {
 			t.Errorf("events %+v", list)
 		}
 	})

@@ -18,7 +18,7 @@ import (
 // anywhere is another network for each number.
 func anywhere(i int) netip.Addr { return netip.AddrFrom4([4]byte{198, byte(i >> 8), byte(i), 9}) }
 
-// acceptedFrom knocks by the sequence shy, and tells whether it opens.
+// acceptedFrom knocks by the sequence shy, and reports whether it opens.
 func (r *rig) acceptedFrom(from netip.Addr) bool {
 	before := r.newest().Number
 	r.sequence(from, shy...)
@@ -78,8 +78,8 @@ func TestOneNetworkThatKnowsASequence(t *testing.T) {
 	for range 100 {
 		r.sequence(phone, shy...)
 	}
-	if !slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Reason == "too-many" }) {
-		t.Errorf("100 knocks in 15 s: %+v", r.told())
+	if !slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Reason == "too-many" }) {
+		t.Errorf("100 knocks in 15 s: %+v", r.reported())
 	}
 	if !r.acceptedFrom(neighbour) {
 		t.Errorf("somebody else: %+v", r.newest())

@@ -59,41 +59,41 @@ func TestManyGrantsThatEndAtOnce(t *testing.T) {
 			if len(calls) > 2 || len(r.sessions.asked) != 1 {
 				t.Errorf("%d calls of the firewall, %d of the table of sessions", len(calls), len(r.sessions.asked))
 			}
-			told := 0
+			reported := 0
 			for _, c := range r.Status().Counts {
 				if c.Kind == tt.kind {
-					told += int(c.Count)
+					reported += int(c.Count)
 				}
 			}
-			if told != nas+web {
-				t.Errorf("%d are told as %s, want %d", told, tt.kind, nas+web)
+			if reported != nas+web {
+				t.Errorf("%d are reported as %s, want %d", reported, tt.kind, nas+web)
 			}
 		})
 	}
 }
 
-// What the firewall refuses to end is told once, in few words, and ended as soon as it can be.
+// What the firewall refuses to end is reported once, in few words, and ended as soon as it can be.
 func TestManyGrantsThatTheFirewallDoesNotEnd(t *testing.T) {
 	r := newRig(t, home)
 	daemon.Refill(r.Daemon, 2200, "phone", "message stun", map[string]int{"nas": 1500, "web": 700})
 	r.fw.Fail(errors.New("netlink broke"))
-	before := len(r.told())
+	before := len(r.reported())
 	r.reloadWith("client 'phone'", "client 'pixel'")
 	for range 3 {
 		r.now = r.now.Add(5 * time.Second)
 		r.Tick()
 	}
-	told := 0
-	for _, e := range r.told()[before:] {
+	reported := 0
+	for _, e := range r.reported()[before:] {
 		if strings.HasPrefix(e.Detail, "firewall, closing") {
-			told++
+			reported++
 			if want := `door "nas" to 2001:db8:ffff:ffff:ffff:ffff:ffff:0 and 1499 more: netlink broke`; !strings.Contains(e.Detail, want) || len(e.Detail) > 300 {
 				t.Errorf("it says %q, want %q in it", e.Detail, want)
 			}
 		}
 	}
-	if n := r.Status().Grants; told != 1 || n != 2200 {
-		t.Errorf("told %d times, %d grants are there", told, n)
+	if n := r.Status().Grants; reported != 1 || n != 2200 {
+		t.Errorf("reported %d times, %d grants are there", reported, n)
 	}
 	r.fw.Fail(nil)
 	r.Tick()

@@ -154,30 +154,30 @@ func TestSessionsFromInsideOutliveANetworksGrant(t *testing.T) {
 	r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)} // the latter from inside
 	r.knockNAS(phone, seal.Body{Close: true})
 	if got, want := r.left(), "203.0.113.99 at 203.0.113.1:2222"; got != want || r.newest().Sessions != 1 {
-		t.Errorf("left are %q, want %q; told %+v", got, want, r.newest())
+		t.Errorf("left are %q, want %q; reported %+v", got, want, r.newest())
 	}
 
-	// While it is not known who is inside, nobody's sessions end, and it is told.
+	// While it is not known who is inside, nobody's sessions end, and it is reported.
 	fails = errors.New("netlink broke")
 	r.knockNAS(phone, seal.Body{}) // counts all the same
 	r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain), toWeb(phone, "8443")}
 	r.now = r.now.Add(10 * time.Minute)
 	r.Tick()
-	trouble := slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: netlink broke" })
+	trouble := slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: netlink broke" })
 	if n := len(r.sessions.list); n != 3 || r.Status().Cut != fails.Error() || !trouble || r.open("nas") != "" {
-		t.Errorf("%d sessions go on, want 3; status says %q; told %+v", n, r.Status().Cut, r.told())
+		t.Errorf("%d sessions go on, want 3; status says %q; reported %+v", n, r.Status().Cut, r.reported())
 	}
 	fails = nil
 	r.knockNAS(phone, seal.Body{})
 	r.knockNAS(phone, seal.Body{Close: true})
 	if s := r.Status(); s.Cut != "" || r.newest().Sessions != 1 {
-		t.Errorf("status still says %q; told %+v", s.Cut, r.newest())
+		t.Errorf("status still says %q; reported %+v", s.Cut, r.newest())
 	}
 }
 
 // Who ends the sessions of an address at a door that is closed ends those of nobody else in its network.
 func TestCloseWithCutOfAnAddressWithoutAGrant(t *testing.T) {
-	for _, tt := range []struct{ address, told, left string }{
+	for _, tt := range []struct{ address, reported, left string }{
 		{"203.0.113.7", "203.0.113.7", "203.0.113.99 at 203.0.113.1:2222"},
 		{"::ffff:203.0.113.7", "203.0.113.7", "203.0.113.99 at 203.0.113.1:2222"},
 		{"203.0.113.0/24", "203.0.113.0/24", ""},
@@ -185,7 +185,7 @@ func TestCloseWithCutOfAnAddressWithoutAGrant(t *testing.T) {
 		r := newWideRig(t, home)
 		r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)}
 		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).([]control.Grant)
-		if len(list) != 1 || list[0].Address != tt.told || r.newest().Address != tt.told || r.left() != tt.left {
+		if len(list) != 1 || list[0].Address != tt.reported || r.newest().Address != tt.reported || r.left() != tt.left {
 			t.Errorf("%s: the answer is %+v, the event %+v, left are %q", tt.address, list, r.newest(), r.left())
 		}
 		// A grant is closed as a whole, and its sessions with it.
@@ -217,15 +217,15 @@ func TestReloadWithAnotherWidth(t *testing.T) {
 			r.read = r.newest().Number
 			r.text = strings.Replace(r.text, "width4 '"+tt.from+"'", "width4 '"+tt.to+"'", 1)
 			r.Reload()
-			var told []string
-			for _, e := range r.told() {
+			var reported []string
+			for _, e := range r.reported() {
 				if e.Kind == "closed" {
-					told = append(told, strings.TrimSpace(e.Address+" "+e.Client)+": "+e.Detail)
+					reported = append(reported, strings.TrimSpace(e.Address+" "+e.Client)+": "+e.Detail)
 				}
 			}
 			want := []string{tt.was + " phone: the door was given another width", tt.was + ": the door was given another width"}
-			if slices.Sort(told); !slices.Equal(told, want) {
-				t.Errorf("told %q, want %q", told, want)
+			if slices.Sort(reported); !slices.Equal(reported, want) {
+				t.Errorf("reported %q, want %q", reported, want)
 			}
 			if got := r.fw.Elements(r.now, "nas"); len(got) != 0 {
 				t.Errorf("the firewall has %v", got)

@@ -19,11 +19,11 @@ import (
 type Paper struct {
 	daemon   *Daemon
 	now      time.Time // of the newest packet
-	told     uint64    // number of the newest event that was told
+	reported uint64    // number of the newest event that was reported
 	first    uint64    // number of the last event before the first packet
-	tell     func(control.Event)
+	report   func(control.Event)
 	say      func(time.Time) string
-	attempts []control.Event // to be told
+	attempts []control.Event // to be reported
 	asides   asides
 	whole    bool // a whole sequence came with the newest packet
 	bodiless int
@@ -31,14 +31,14 @@ type Paper struct {
 }
 
 // followOnPaper is for how many senders at once attempts are followed, in sets of 8: 1.8 MB. They are
-// more than one network has in a time window; of still more it is told that they were lost sight of.
+// more than one network has in a time window; of still more it is reported that they were lost sight of.
 const followOnPaper = 2048
 
-// OnPaper returns a daemon on paper for the configuration text, which tells its events to tell, and
+// OnPaper returns a daemon on paper for the configuration text, which reports its events to report, and
 // each attempt at a sequence as an event without a number. say is how to say a time of day in their
 // texts, "" if it is not known.
-func OnPaper(text string, synced func() bool, say func(time.Time) string, tell func(control.Event)) (*Paper, error) {
-	p := &Paper{now: time.Unix(0, 0), tell: tell, say: say} // before every packet
+func OnPaper(text string, synced func() bool, say func(time.Time) string, report func(control.Event)) (*Paper, error) {
+	p := &Paper{now: time.Unix(0, 0), report: report, say: say} // before every packet
 	d, err := New(System{
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
@@ -62,29 +62,29 @@ func OnPaper(text string, synced func() bool, say func(time.Time) string, tell f
 	}
 	// What it says of the configuration is no event of the past: `check` says it.
 	for _, e := range d.Events(0) {
-		p.first, p.told = e.Number, e.Number
+		p.first, p.reported = e.Number, e.Number
 	}
 	return p, nil
 }
 
-func (p *Paper) tellNew() {
-	for _, e := range p.daemon.Events(p.told) {
-		p.told = e.Number
+func (p *Paper) reportNew() {
+	for _, e := range p.daemon.Events(p.reported) {
+		p.reported = e.Number
 		e.Number -= p.first
-		p.tell(e)
+		p.report(e)
 	}
 	for _, e := range p.attempts {
-		p.tell(e)
+		p.report(e)
 	}
 	p.attempts = p.attempts[:0]
 }
 
-// End tells of what was still going on at the last packet.
+// End reports what was still going on at the last packet.
 func (p *Paper) End() {
 	p.daemon.mu.Lock()
 	defer p.daemon.mu.Unlock()
 	knock.End(p.daemon.policy.detectors, p.now, p.daemon.emit)
-	p.tellNew()
+	p.reportNew()
 }
 
 // Replay takes a packet that was seen at now, if it is known on which device. Packets come in the order
@@ -115,13 +115,13 @@ func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 	if !p.whole {
 		p.attempts = append(p.attempts, explained...)
 	}
-	p.tellNew()
+	p.reportNew()
 	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (slices.Contains(main.STUNPorts, packet.DstPort) || packet.DstPort == main.SPAPort) {
 		p.bodiless++
 	}
 }
 
-// Off tells whether the configuration is switched off as a whole. On paper it is tried all the same: so
+// Off reports whether the configuration is switched off as a whole. On paper it is tried all the same: so
 // is what `import` writes before its owner has looked at it.
 func (p *Paper) Off() bool { return !p.daemon.policy.cfg.Main.Enabled }
 

@@ -24,7 +24,7 @@ type policy struct {
 
 	longest time.Duration // that any grant may last
 
-	doubts config.Problems // that do not keep the configuration from being used
+	warnings config.Problems // that do not keep the configuration from being used
 
 	ring      *seal.Ring     // nil = no client sends messages
 	members   []knock.Client // whose keys are in the ring
@@ -38,10 +38,10 @@ type policy struct {
 	unfollowed error // why attempts cannot be followed, nil if they can or nobody wants it
 }
 
-func newPolicy(cfg *config.Config, doubts config.Problems) *policy {
+func newPolicy(cfg *config.Config, warnings config.Problems) *policy {
 	p := &policy{
 		cfg:       cfg,
-		doubts:    doubts,
+		warnings:  warnings,
 		doors:     map[string]*config.Door{},
 		clients:   map[string]*config.Client{},
 		sequences: map[string]*config.Sequence{},
@@ -154,7 +154,7 @@ func (p *policy) doorsOf(a door.Ask) int {
 	return len(p.open)
 }
 
-// advance brings the hints up to date, and tells whether the filter has to follow.
+// advance brings the hints up to date, and reports whether the filter has to follow.
 func (p *policy) advance(now time.Time, synced bool) bool {
 	return p.ring != nil && p.ring.Advance(now, synced)
 }

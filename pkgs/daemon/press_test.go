@@ -40,23 +40,23 @@ func (r *rig) press(from netip.Addr) {
 func TestOnePressIsOneEvent(t *testing.T) {
 	r := newRig(t, twoWays)
 	r.press(phone)
-	told := r.told()
-	if len(told) != 1 {
-		t.Fatalf("events %+v, want one", told)
+	reported := r.reported()
+	if len(reported) != 1 {
+		t.Fatalf("events %+v, want one", reported)
 	}
-	if e := told[0]; e.Kind != "opened" || e.Knock != "message stun" || e.Also != "message ports" || e.Count != 2 {
+	if e := reported[0]; e.Kind != "opened" || e.Knock != "message stun" || e.Also != "message ports" || e.Count != 2 {
 		t.Errorf("event %+v", e)
 	}
-	first := *told[0].Until
+	first := *reported[0].Until
 
 	t.Run("the_next_press_is_another_one", func(t *testing.T) {
 		r.now = r.now.Add(6 * time.Second)
 		r.press(phone)
-		told := r.told()
-		if len(told) != 2 {
-			t.Fatalf("events %+v, want two", told)
+		reported := r.reported()
+		if len(reported) != 2 {
+			t.Fatalf("events %+v, want two", reported)
 		}
-		if e := told[1]; e.Kind != "extended" || e.Also != "message ports" || e.Count != 2 || !e.Until.After(first) {
+		if e := reported[1]; e.Kind != "extended" || e.Also != "message ports" || e.Count != 2 || !e.Until.After(first) {
 			t.Errorf("event %+v", e)
 		}
 	})
@@ -69,21 +69,21 @@ func TestOnePressIsOneEvent(t *testing.T) {
 		msg = r.sealAt(uint64(r.now.UnixMilli()))
 		r.message(phone6, msg)
 		r.message(phone, msg)
-		var told []string
-		for _, e := range r.told() {
-			told = append(told, e.Kind+" "+e.Address)
+		var reported []string
+		for _, e := range r.reported() {
+			reported = append(reported, e.Kind+" "+e.Address)
 		}
 		six, four := phone6.String(), phone.String()
-		if want := []string{"opened " + six, "opened " + four, "extended " + six, "extended " + four}; !slices.Equal(told, want) {
-			t.Errorf("events %q, want %q", told, want)
+		if want := []string{"opened " + six, "opened " + four, "extended " + six, "extended " + four}; !slices.Equal(reported, want) {
+			t.Errorf("events %q, want %q", reported, want)
 		}
 	})
 	t.Run("another_door_is_told_of_that_door", func(t *testing.T) {
 		r := newRig(t, twoWays)
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
 		r.message(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()) + 1, Door: seal.Tag("web")}))
-		if told := r.told(); len(told) != 2 || told[0].Door != "nas" || told[1].Door != "web" {
-			t.Errorf("events %+v", told)
+		if reported := r.reported(); len(reported) != 2 || reported[0].Door != "nas" || reported[1].Door != "web" {
+			t.Errorf("events %+v", reported)
 		}
 	})
 	t.Run("closing_tells_by_what_it_was_opened", func(t *testing.T) {
@@ -99,24 +99,24 @@ func TestOnePressIsOneEvent(t *testing.T) {
 		r := newRig(t, twoWays)
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("web")}))
 		r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp") // the same client's
-		if told := r.told(); len(told) != 2 || told[1].Knock != "sequence once" || told[1].Kind != "extended" {
-			t.Errorf("events %+v", told)
+		if reported := r.reported(); len(reported) != 2 || reported[1].Knock != "sequence once" || reported[1].Kind != "extended" {
+			t.Errorf("events %+v", reported)
 		}
 	})
 }
 
-// Two things that differ in a word of what is told are two events, however fast they follow.
+// Two things that differ in a word of what is reported are two events, however fast they follow.
 func TestRefusalsThatDifferAreNotCountedTogether(t *testing.T) {
 	r := newRig(t, home)
 	stamp := func(ahead time.Duration) seal.Body { return seal.Body{Stamp: uint64(r.now.Add(ahead).UnixMilli())} }
 	for _, b := range []seal.Body{stamp(-10 * time.Minute), stamp(-11 * time.Minute), stamp(10 * time.Minute), {Door: seal.Tag("attic")}} {
 		r.message(phone, r.seal(b))
 	}
-	told := r.told()
-	if len(told) != 4 {
-		t.Fatalf("%d events, want 4: %+v", len(told), told)
+	reported := r.reported()
+	if len(reported) != 4 {
+		t.Fatalf("%d events, want 4: %+v", len(reported), reported)
 	}
-	for _, e := range told {
+	for _, e := range reported {
 		if e.Count != 0 || e.Detail == "" {
 			t.Errorf("event %+v", e)
 		}

@@ -26,27 +26,27 @@ type Strangers interface {
 	Read(look func(p *wire.Packet, of uint32) (skip bool)) (again time.Duration, err error)
 }
 
-// mostFriends is how many addresses may wait to be told to the radar.
-const mostFriends = 64
+// maxIgnored is how many addresses may wait to be ignored by the radar.
+const maxIgnored = 64
 
-// toldScans limits what strangers can put into log and events by scans.
-var toldScans = rate.Limit{Every: 10 * time.Minute, Burst: 12}
+// scanReports limits what strangers can put into log and events by scans.
+var scanReports = rate.Limit{Every: 10 * time.Minute, Burst: 12}
 
 // watch is the radar. It decides nothing, and has a lock of its own, for which no knock waits.
 //
 // Its memory is 260 kB in all: 125 kB of radar.Table, 128 kB that the kernel may queue for capture.Sampler, 6 kB
-// of Sampler itself, 2 kB of friends. An answer takes up to 100 kB more while it is made.
+// of Sampler itself, 2 kB of addresses to ignore. An answer takes up to 100 kB more while it is made.
 type watch struct {
 	_       [0]func()       // nobody compares it
 	changed chan struct{}   // 1 deep: it was switched on or off
-	friends chan netip.Addr // for whom a door was opened since the last look: what came from there were knocks
+	ignored chan netip.Addr // for whom a door was opened since the last look: what came from there were knocks
 
 	mu      sync.Mutex
 	table   *radar.Table // nil = it is switched off
 	knocks  []uint16     // UDP ports where knocks arrive: they are ours, and what comes there is no attempt
 	problem string
 	bucket  rate.Bucket
-	hidden  int // scans that were not told since the last one that was
+	hidden  int // scans that were not reported since the last one that was
 }
 
 // setRadar switches the radar on or off, as the configuration says.
@@ -90,14 +90,14 @@ func (d *Daemon) WatchStrangers(ctx context.Context) {
 // seconds is a time as radar.Table has it.
 func (d *Daemon) seconds(now time.Time) uint32 { return uint32(now.Sub(d.start) / time.Second) }
 
-// meet tells the table for whom doors were opened. The lock is held.
-func (w *watch) meet(at uint32) {
-	for range len(w.friends) {
-		w.table.Friend(at, <-w.friends)
+// skip has the table ignore those for whom doors were opened. The lock is held.
+func (w *watch) skip(at uint32) {
+	for range len(w.ignored) {
+		w.table.Ignore(at, <-w.ignored)
 	}
 }
 
-// reportStrangers tells what was counted until now.
+// reportStrangers reports what was counted until now.
 func (d *Daemon) reportStrangers() (r control.Radar, err error) {
 	w := &d.radar
 	w.mu.Lock()
@@ -107,7 +107,7 @@ func (d *Daemon) reportStrangers() (r control.Radar, err error) {
 	}
 	now := d.sys.Now()
 	at := d.seconds(now)
-	w.meet(at)
+	w.skip(at)
 	r = w.table.Report(at, now)
 	r.Problem = w.problem
 	return r, nil
@@ -124,7 +124,7 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 	}
 	now := d.sys.Now()
 	at := d.seconds(now)
-	w.meet(at)
+	w.skip(at)
 	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool {
 		return p.Proto == wire.UDP && of > 0 && slices.Contains(w.knocks, p.DstPort) || w.table.Look(at, p, of)
 	})
@@ -133,11 +133,11 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 		w.problem = failed.Error()
 	}
 	for s, is := w.table.Scan(at, now); is; s, is = w.table.Scan(at, now) {
-		if !w.bucket.Take(toldScans, now.Sub(d.start), 1) {
+		if !w.bucket.Take(scanReports, now.Sub(d.start), 1) {
 			w.hidden++
 			continue
 		}
-		// No port is told, and nothing is done to the address, which can be anybody's.
+		// No port is reported, and nothing is done to the address, which can be anybody's.
 		d.events.add(now, control.Event{
 			Kind: scan, Address: s.Address, Ports: s.Ports, Hidden: w.hidden,
 			Detail: "closed ports were tried: nothing was done about it, as a sender can be forged",
@@ -147,10 +147,10 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 	return again, true
 }
 
-// friend says that a door was opened for an address.
-func (w *watch) friend(a netip.Addr) {
+// ignore says that a door was opened for an address.
+func (w *watch) ignore(a netip.Addr) {
 	select {
-	case w.friends <- a:
+	case w.ignored <- a:
 	default: // of more than fit, it counts what they send
 	}
 }

@@ -85,7 +85,7 @@ func (r *rig) scans() (list []control.Event) {
 	return list
 }
 
-func TestScansAreTold(t *testing.T) {
+func TestScansAreReported(t *testing.T) {
 	r, s := newRig(t, home), &strangers{}
 	watch(t, r, s, func() {
 		if !slices.Equal(s.devices, []string{"wan"}) {
@@ -95,7 +95,7 @@ func TestScansAreTold(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		list := r.scans()
 		if len(list) != 1 || list[0].Address != stranger.String() || list[0].Ports < 450 || list[0].Ports > 550 || !strings.Contains(list[0].Detail, "can be forged") {
-			t.Errorf("told: %+v", list)
+			t.Errorf("reported: %+v", list)
 		}
 		got, err := r.radar()
 		if err != nil || len(got.Senders) != 1 || got.Senders[0].Attempts != 500 || !got.Senders[0].Scan || got.Problem != "" {
@@ -105,7 +105,7 @@ func TestScansAreTold(t *testing.T) {
 }
 
 // Who scans in thousands of names fills neither log nor list.
-func TestFewScansAreTold(t *testing.T) {
+func TestFewScansAreReported(t *testing.T) {
 	r, s := newRig(t, home), &strangers{}
 	watch(t, r, s, func() {
 		for n := range 200 {
@@ -113,21 +113,21 @@ func TestFewScansAreTold(t *testing.T) {
 		}
 		time.Sleep(15 * time.Second)
 		if n := len(r.scans()); n != 12 {
-			t.Errorf("%d told", n)
+			t.Errorf("%d reported", n)
 		}
 		time.Sleep(20 * time.Minute)
 		s.scan(netip.MustParseAddr("203.0.113.201"), 50)
 		time.Sleep(15 * time.Second)
 		list := r.scans()
 		if last := list[len(list)-1]; len(list) != 13 || last.Address != "203.0.113.201" || last.Hidden == 0 {
-			t.Errorf("%d told, the last is %+v", len(list), last)
+			t.Errorf("%d reported, the last is %+v", len(list), last)
 		}
 		time.Sleep(20 * time.Minute)
 		s.scan(netip.MustParseAddr("203.0.113.202"), 50)
 		time.Sleep(15 * time.Second)
 		list = r.scans()
 		if last := list[len(list)-1]; len(list) != 14 || last.Hidden != 0 {
-			t.Errorf("%d told, the last, before which none was hidden, is %+v", len(list), last)
+			t.Errorf("%d reported, the last, before which none was hidden, is %+v", len(list), last)
 		}
 	})
 }
@@ -147,7 +147,7 @@ func TestWhoseKnockOpensIsNotInTheRadar(t *testing.T) {
 		s.scan(phone, 100)
 		time.Sleep(15 * time.Second)
 		if list := r.scans(); len(list) != 1 || list[0].Address != stranger.String() {
-			t.Errorf("told: %+v", list)
+			t.Errorf("reported: %+v", list)
 		}
 		if got, err := r.radar(); err != nil || len(got.Senders) != 1 || got.Senders[0].Address != stranger.String() {
 			t.Errorf("radar %+v: %v", got.Senders, err)

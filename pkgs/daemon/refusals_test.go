@@ -62,8 +62,8 @@ func TestRefusals(t *testing.T) {
 			r.Tick()
 		}
 		tooMany := func(e control.Event) bool { return e.Reason == "too-many" && e.Client == "phone" }
-		if !slices.ContainsFunc(r.told(), tooMany) {
-			t.Errorf("events %v", r.told())
+		if !slices.ContainsFunc(r.reported(), tooMany) {
+			t.Errorf("events %v", r.reported())
 		}
 		if r.memory.writes > 65 { // 40 and one for each second, and one a second for what is refused
 			t.Errorf("%d writes to flash", r.memory.writes)
@@ -73,7 +73,7 @@ func TestRefusals(t *testing.T) {
 		r := newRig(t, home)
 		stamp := uint64(r.now.UnixMilli())
 		refused := func() (n int) {
-			for _, e := range r.told() {
+			for _, e := range r.reported() {
 				if e.Reason == "too-many" {
 					n += max(e.Count, 1)
 				}
@@ -129,16 +129,16 @@ func TestFloodOfRefusalsIsLimited(t *testing.T) {
 		r.sequence(from, "7431/tcp", "2951/udp", "8811/tcp")
 		r.now = r.now.Add(-149 * time.Millisecond)
 	}
-	if len(r.told()) > 100 {
-		t.Errorf("%d lines in the log for one flood", len(r.told()))
+	if len(r.reported()) > 100 {
+		t.Errorf("%d lines in the log for one flood", len(r.reported()))
 	}
 	r.now = r.now.Add(time.Minute)
 	r.sequence(neighbour, "7431/tcp", "2951/udp", "8811/tcp")
-	told := 0
-	for _, e := range r.told() {
-		told += max(e.Count, 1) + e.Hidden
+	reported := 0
+	for _, e := range r.reported() {
+		reported += max(e.Count, 1) + e.Hidden
 	}
-	if told != 5001 {
-		t.Errorf("events tell of %d refusals, there were 5001", told)
+	if reported != 5001 {
+		t.Errorf("events tell of %d refusals, there were 5001", reported)
 	}
 }

@@ -25,7 +25,7 @@ type device struct {
 	last   time.Time // of the last accepted knock
 	from   netip.Addr
 	closed time.Time // of the last one that closed
-	inside time.Time // when a knock from inside was told last
+	inside time.Time // when a knock from inside was reported last
 }
 
 // device returns what is remembered of a client's device.
@@ -39,13 +39,13 @@ func (d *Daemon) device(c *config.Client) *device {
 	return dev
 }
 
-// justIn tells whether a knock of the same press was accepted, from the same address.
+// justIn reports whether a knock of the same press was accepted, from the same address.
 func (d *Daemon) justIn(now time.Time, c *config.Client, from netip.Addr) bool {
 	dev := d.device(c)
 	return dev.from == from && now.Sub(dev.last) < seal.PressWindow
 }
 
-// closedBefore notes that a client's knock closes, and tells whether one of the same press did.
+// closedBefore notes that a client's knock closes, and reports whether one of the same press did.
 func (d *Daemon) closedBefore(now time.Time, c *config.Client) bool {
 	if c == nil {
 		return false
@@ -132,7 +132,7 @@ func (d *Daemon) remember(now time.Time, r knock.Request, c *config.Client) erro
 		if err := d.sys.Memory.Use(r.Once); err != nil {
 			return err
 		}
-		d.tellUsedUp(now)
+		d.reportUsedUp(now)
 		return nil
 	}
 	if stamp, ok := stampOf(r); ok {
@@ -159,7 +159,7 @@ func (d *Daemon) save(now time.Time) error {
 	err := d.sys.Memory.Remember(pasts)
 	if err == nil {
 		clear(d.unsaved)
-		d.tellFailing(now, "memory", nil)
+		d.reportFailure(now, "memory", nil)
 	} else {
 		d.saveAt = now.Add(lookAgain)
 	}
@@ -231,7 +231,7 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
 		} else if outlasts(&g) {
 			if err := d.book.Shorten(now, g, last[g.Client]); err != nil {
 				d.retry = true
-				d.tellFailing(now, closing, err)
+				d.reportFailure(now, closing, err)
 			}
 		}
 	}

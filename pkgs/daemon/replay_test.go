@@ -122,8 +122,8 @@ func TestUsedUpWhenReceived(t *testing.T) {
 			c.message(phone, c.sealAt(stamp))
 			c.pass(time.Second)
 		}
-		if told := c.told(); len(starts) != 2 || len(told) != 1 || told[0].Kind != "opened" {
-			t.Errorf("stamps %v, events %+v", starts, told)
+		if reported := c.reported(); len(starts) != 2 || len(reported) != 1 || reported[0].Kind != "opened" {
+			t.Errorf("stamps %v, events %+v", starts, reported)
 		}
 	})
 	t.Run("the_copy_over_a_family_that_the_door_has_not_opens_for_no_neighbour", func(t *testing.T) {
@@ -295,14 +295,14 @@ func TestOneTimeSequenceOnce(t *testing.T) {
 	t.Run("counts_once_also_where_it_stands_in_two_lists", func(t *testing.T) {
 		r := newRig(t, home+"config sequence 'twin'\n\tlist once '"+strings.Join(first, " ")+"'\n\tlist door 'nas'\n")
 		r.sequence(phone, first...)
-		var told []string
-		for _, e := range r.told() {
+		var reported []string
+		for _, e := range r.reported() {
 			if e.Kind != "trouble" { // the list is used up
-				told = append(told, e.Kind+" "+e.Door+" "+e.Detail)
+				reported = append(reported, e.Kind+" "+e.Door+" "+e.Detail)
 			}
 		}
-		if want := []string{"opened web ", "refused  a one-time sequence that was used before"}; !slices.Equal(told, want) {
-			t.Errorf("events %q, want %q", told, want)
+		if want := []string{"opened web ", "refused  a one-time sequence that was used before"}; !slices.Equal(reported, want) {
+			t.Errorf("events %q, want %q", reported, want)
 		}
 		if r.open("nas") != "" {
 			t.Error("one use opened both doors")
@@ -369,17 +369,17 @@ func TestWhatCannotBeWrittenIsTriedAgainEveryFiveSeconds(t *testing.T) {
 	c.message(phone, made(c.wall.Add(-11*time.Minute)))
 	c.pass(2 * time.Second)
 	if got := c.newest().Detail; got != "memory: "+errFull.Error() {
-		t.Errorf("it is told %q", got)
+		t.Errorf("it is reported %q", got)
 	}
 	c.memory.full = false
 	before := c.newest().Number
 	c.message(phone, made(c.wall)) // saves the rest, too
-	var told []string
+	var reported []string
 	for _, e := range c.Events(before) {
-		told = append(told, e.Kind+" "+e.Detail)
+		reported = append(reported, e.Kind+" "+e.Detail)
 	}
-	if want := []string{"trouble memory: works again", "opened "}; !slices.Equal(told, want) {
-		t.Errorf("a knock when there is room: events %q, want %q", told, want)
+	if want := []string{"trouble memory: works again", "opened "}; !slices.Equal(reported, want) {
+		t.Errorf("a knock when there is room: events %q, want %q", reported, want)
 	}
 }
 

@@ -155,8 +155,8 @@ func (r *rig) system() daemon.System {
 	}
 }
 
-// told returns the events since the test last forgot them.
-func (r *rig) told() []control.Event { return r.Events(r.read) }
+// reported returns the events since the test last forgot them.
+func (r *rig) reported() []control.Event { return r.Events(r.read) }
 
 // Check, Set and Devices make the rig a daemon.Capture.
 func (r *rig) Check(f wire.Filter) error {
@@ -268,7 +268,7 @@ func (r *rig) open(name string) string {
 
 // newest returns the newest event, a zero one if there is none.
 func (r *rig) newest() (e control.Event) {
-	for _, e = range r.told() {
+	for _, e = range r.reported() {
 	}
 	return e
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/latchkey/latchkey/pkgs/control"
 )
 
-// tellRoom tells when the book has little room left: once, until half of it is free again.
-func (d *Daemon) tellRoom(now time.Time) {
+// reportRoom reports when the book has little room left: once, until half of it is free again.
+func (d *Daemon) reportRoom(now time.Time) {
 	d.limitMemory()
 	switch in, most := d.book.Room(); {
-	case d.toldFull:
-		d.toldFull = 2*in >= most
+	case d.reportedFull:
+		d.reportedFull = 2*in >= most
 	case config.NearlyFull(in, most):
-		d.toldFull = true
+		d.reportedFull = true
 		d.events.add(now, control.Event{
 			Kind: trouble, Detail: fmt.Sprintf("%d of %d grants are in use: when there are no more, knocks open nothing until one ends", in, most),
 		})

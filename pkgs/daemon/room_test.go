@@ -39,11 +39,11 @@ func TestCloseOfManyGrantsIsBounded(t *testing.T) {
 	const most = 2 * control.MaxListed
 	r := newRig(t, home)
 	daemon.Refill(r.Daemon, most, "", "control", map[string]int{"nas": most})
-	var told any
-	if err := r.Answer(t.Context(), control.Request{Method: "close", Door: "nas"}, func(v any) error { told = v; return nil }); err != nil {
+	var reported any
+	if err := r.Answer(t.Context(), control.Request{Method: "close", Door: "nas"}, func(v any) error { reported = v; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if list, ok := told.([]control.Grant); !ok || len(list) != control.MaxListed || r.Status().Grants != 0 {
+	if list, ok := reported.([]control.Grant); !ok || len(list) != control.MaxListed || r.Status().Grants != 0 {
 		t.Errorf("it tells of %d, and %d are left", len(list), r.Status().Grants)
 	}
 }
@@ -51,17 +51,17 @@ func TestCloseOfManyGrantsIsBounded(t *testing.T) {
 // The owner hears of it before there is no room: once, and again after half was free.
 func TestOwnerIsToldBeforeTheBookIsFull(t *testing.T) {
 	r := newRig(t, home)
-	for _, step := range []struct{ grants, told int }{{79, 0}, {80, 1}, {90, 1}, {50, 1}, {90, 1}, {49, 1}, {80, 2}} {
+	for _, step := range []struct{ grants, reported int }{{79, 0}, {80, 1}, {90, 1}, {50, 1}, {90, 1}, {49, 1}, {80, 2}} {
 		daemon.Refill(r.Daemon, 100, "", "control", map[string]int{"nas": step.grants})
 		r.Tick()
-		told := 0
+		reported := 0
 		for _, e := range r.Events(0) {
 			if e.Kind == "trouble" && strings.Contains(e.Detail, "of 100 grants are in use") {
-				told += max(e.Count, 1)
+				reported += max(e.Count, 1)
 			}
 		}
-		if told != step.told {
-			t.Errorf("with %d of 100 it was told %d times, want %d", step.grants, told, step.told)
+		if reported != step.reported {
+			t.Errorf("with %d of 100 it was reported %d times, want %d", step.grants, reported, step.reported)
 		}
 	}
 }

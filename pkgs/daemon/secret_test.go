@@ -38,13 +38,13 @@ func TestNoStepAndNoKeyIsToldToEverybody(t *testing.T) {
 	}
 	r.now = r.now.Add(time.Minute)
 	r.Tick()
-	told := everybodyReads(r)
+	reported := everybodyReads(r)
 	for _, kind := range []string{"opened", "trip-wire", "used-up"} {
-		if !strings.Contains(told, kind) {
+		if !strings.Contains(reported, kind) {
 			t.Errorf("nothing tells of %s: the test looks at too little", kind)
 		}
 	}
-	for doubt, edits := range map[string][]string{
+	for problem, edits := range map[string][]string{
 		"configuration read again":  {"'8443'", "'7431'"},                             // a door at a step
 		"option 'step' is doubtful": {"list step '8812/tcp'", "list step '7440/tcp'"}, // near
 		"option 'step' is refused":  {"list step '8812/tcp'", "list step '7432/tcp'"}, // beside each other
@@ -52,12 +52,12 @@ func TestNoStepAndNoKeyIsToldToEverybody(t *testing.T) {
 		"option 'key' specifies":    {"option key 'AAECAw", "option key 'AAECAwAAECAw"}, // too long
 	} {
 		r.reloadWith(edits...)
-		told = everybodyReads(r)
-		if !strings.Contains(told, doubt) {
-			t.Errorf("nothing tells that %s: the test looks at too little", doubt)
+		reported = everybodyReads(r)
+		if !strings.Contains(reported, problem) {
+			t.Errorf("nothing tells that %s: the test looks at too little", problem)
 		}
-		if found := stepsOfHome.FindAllString(told, -1); found != nil {
-			t.Fatalf("everybody is told %q:\n%s", found, told)
+		if found := stepsOfHome.FindAllString(reported, -1); found != nil {
+			t.Fatalf("everybody is told %q:\n%s", found, reported)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 		clear(counts)
 	}
 	err = cmp.Or(err, unknown)
-	d.tellFailing(now, "cut", err)
+	d.reportFailure(now, "cut", err)
 	d.uncut = ""
 	if err != nil {
 		d.uncut = err.Error()
@@ -111,7 +111,7 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 	return counts, err
 }
 
-// letIn tells whether some door is open for a session.
+// letIn reports whether some door is open for a session.
 func (d *Daemon) letIn(now time.Time, s door.Session) bool {
 	for i := range d.policy.open {
 		x := &d.policy.open[i]
@@ -142,13 +142,13 @@ func flowOf(c *config.Door, n netip.Prefix) door.Flow {
 	return f
 }
 
-// sameService tells whether sessions through two doors look alike.
+// sameService reports whether sessions through two doors look alike.
 func sameService(x, y door.Flow) bool {
 	return x.Server == y.Server && slices.Equal(x.Ports, y.Ports)
 }
 
-// tellEnded tells of grants that ended, and ends their sessions where cut says so.
-func (d *Daemon) tellEnded(now time.Time, kind string, grants []door.Grant, why string, cut cutter) ([]int, error) {
+// reportEnded reports grants that ended, and ends their sessions where cut says so.
+func (d *Daemon) reportEnded(now time.Time, kind string, grants []door.Grant, why string, cut cutter) ([]int, error) {
 	counts, err := d.endSessions(now, grants, cut)
 	for i, g := range grants {
 		d.events.add(now, control.Event{
@@ -159,8 +159,8 @@ func (d *Daemon) tellEnded(now time.Time, kind string, grants []door.Grant, why 
 	return counts, err
 }
 
-// tellGone tells of grants that the doors, as they are now, do not give any more.
-func (d *Daemon) tellGone(now time.Time, grants []door.Grant, cut cutter) {
+// reportGone reports grants that the doors, as they are now, do not give any more.
+func (d *Daemon) reportGone(now time.Time, grants []door.Grant, cut cutter) {
 	out := 0 // those of doors that are gone come first
 	for i := range grants {
 		if c := d.policy.doors[grants[i].Door]; c == nil || !c.Enabled {
@@ -168,8 +168,8 @@ func (d *Daemon) tellGone(now time.Time, grants []door.Grant, cut cutter) {
 			out++
 		}
 	}
-	d.tellEnded(now, closed, grants[:out], "the door was taken out of the configuration", cut)
-	d.tellEnded(now, closed, grants[out:], "the door was given another width", cut)
+	d.reportEnded(now, closed, grants[:out], "the door was taken out of the configuration", cut)
+	d.reportEnded(now, closed, grants[out:], "the door was given another width", cut)
 }
 
 // endMoved ends the sessions of grants whose door leads to another service than before.
@@ -180,7 +180,7 @@ func (d *Daemon) endMoved(now time.Time, cut cutter) {
 			moved = append(moved, g)
 		}
 	}
-	counts, _ := d.endSessions(now, moved, cut) // the error was told
+	counts, _ := d.endSessions(now, moved, cut) // the error was reported
 	for i, g := range moved {
 		if counts[i] > 0 {
 			d.events.add(now, control.Event{
@@ -198,7 +198,7 @@ func (d *Daemon) checkSessions(now time.Time) {
 		d.uncut = err.Error()
 	}
 	if slices.ContainsFunc(d.policy.cfg.Doors, func(c config.Door) bool { return c.Enabled && c.Cut }) {
-		d.tellFailing(now, "cut", err)
+		d.reportFailure(now, "cut", err)
 	}
 }
 

@@ -120,11 +120,11 @@ func TestSessionsEndWithEveryWayAGrantEnds(t *testing.T) {
 				if got := r.left(); got != want {
 					t.Errorf("with %q: sessions %s, want %s", option, got, want)
 				}
-				told := slices.ContainsFunc(r.told(), func(e control.Event) bool {
+				reported := slices.ContainsFunc(r.reported(), func(e control.Event) bool {
 					return e.Kind == tt.kind && e.Sessions == count && (count == 0 || e.Address == phone.String() && e.Door == "nas")
 				})
-				if !told {
-					t.Errorf("with %q: no event %s of %d sessions in %+v", option, tt.kind, count, r.told())
+				if !reported {
+					t.Errorf("with %q: no event %s of %d sessions in %+v", option, tt.kind, count, r.reported())
 				}
 			}
 		})
@@ -161,7 +161,7 @@ func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
 		t.Error("the session ended")
 	}
 	moved := func() (n int) {
-		for _, e := range r.told() {
+		for _, e := range r.reported() {
 			if e.Kind == "reload" && e.Door == "nas" {
 				n += e.Sessions
 			}
@@ -170,12 +170,12 @@ func TestSessionsGoOnAtAReloadThatDoesNotConcernThem(t *testing.T) {
 	}
 	r.edit("'2222'", "'2223'")
 	if r.left() != "" || moved() != 1 {
-		t.Errorf("when the door moved: sessions %q, events %+v", r.left(), r.told())
+		t.Errorf("when the door moved: sessions %q, events %+v", r.left(), r.reported())
 	}
-	before := len(r.told())
+	before := len(r.reported())
 	r.edit("'2223'", "'2224'") // of which there is none
-	if len(r.told()) != before+1 || r.newest().Detail != "configuration read again" {
-		t.Errorf("that no session ended is told: %+v", r.told())
+	if len(r.reported()) != before+1 || r.newest().Detail != "configuration read again" {
+		t.Errorf("that no session ended is reported: %+v", r.reported())
 	}
 }
 
@@ -211,16 +211,16 @@ func TestSessionsThatFailToEndAreNotCounted(t *testing.T) {
 		t.Errorf("event %+v, want no session", e)
 	}
 	trouble := func(text string) bool {
-		return slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: "+text })
+		return slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Kind == "trouble" && e.Detail == "cut: "+text })
 	}
 	if s := r.Status(); s.Cut != "netlink broke" || !trouble(s.Cut) {
-		t.Errorf("status says %q, events %+v", s.Cut, r.told())
+		t.Errorf("status says %q, events %+v", s.Cut, r.reported())
 	}
 	r.sessions.half = nil
 	open()
 	shut()
 	if s := r.Status(); s.Cut != "" || !trouble("works again") {
-		t.Errorf("status says %q, events %+v", s.Cut, r.told())
+		t.Errorf("status says %q, events %+v", s.Cut, r.reported())
 	}
 }
 
@@ -326,7 +326,7 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 		t.Errorf("status says %q", s.Cut)
 	}
 	troubles := func() (n int) {
-		for _, e := range r.told() {
+		for _, e := range r.reported() {
 			if e.Kind == "trouble" && e.Detail == "cut: "+missing.Error() {
 				n++
 			}
@@ -351,7 +351,7 @@ func TestSessionsThatCannotBeEnded(t *testing.T) {
 	if s := r.Status(); s.Cut != "" || !s.Doors[0].Cut || s.Doors[1].Cut {
 		t.Errorf("status says %q, doors %+v", s.Cut, s.Doors)
 	}
-	if r.newest(); !slices.ContainsFunc(r.told(), func(e control.Event) bool { return e.Detail == "cut: works again" }) {
-		t.Error("that it works again was not told")
+	if r.newest(); !slices.ContainsFunc(r.reported(), func(e control.Event) bool { return e.Detail == "cut: works again" }) {
+		t.Error("that it works again was not reported")
 	}
 }

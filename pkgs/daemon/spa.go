@@ -15,9 +15,9 @@ import (
 // admitSPA maps a fwknop packet onto configured doors: each port it names must be the outside port
 // of a door of its client. A target to forward to must be where that door leads anyway: the router
 // decides, and who asks for another machine must not believe that he got it.
-func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leave {
+func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) decision {
 	c := d.policy.clients[r.Name]
-	if no, barred := d.barred(d.saidBy(now, c, r), c); barred {
+	if no, blocked := d.blocked(d.saidBy(now, c, r), c); blocked {
 		return no
 	}
 	if r.From.Is6() {
@@ -27,7 +27,7 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 	if no, stands := d.fresh(now, c, r, was); !stands {
 		return no
 	}
-	yes := leave{client: c, address: r.From, wish: r.SPA.Timeout}
+	yes := decision{client: c, address: r.From, wish: r.SPA.Timeout}
 	if r.SPA.Allow.IsValid() {
 		yes.address = r.SPA.Allow
 	}
@@ -42,7 +42,7 @@ func (d *Daemon) admitSPA(now time.Time, r knock.Request, was seal.Verdict) leav
 		door := d.policy.doors[c.Doors[i]]
 		if o, _ := door.Opening(want.Proto, want.Port); !leadsTo(door, o.PortInside(want.Port), r.SPA.Target) {
 			return refuse(c, knock.NotAllowed, "client %q asks to be forwarded to %s, but door %q leads to %s",
-				c.Name, tellTarget(r.SPA.Target), door.Name, tellTarget(targetOf(door, o.PortInside(want.Port))))
+				c.Name, describeTarget(r.SPA.Target), door.Name, describeTarget(targetOf(door, o.PortInside(want.Port))))
 		}
 		if !slices.Contains(yes.doors, c.Doors[i]) {
 			yes.doors = append(yes.doors, c.Doors[i])
@@ -59,7 +59,7 @@ func targetOf(door *config.Door, inside uint16) knock.SPATarget {
 	return knock.SPATarget{Host: door.DestIP.String(), Port: inside}
 }
 
-// leadsTo tells whether a door with a port inside leads to the target of a fwknop packet, if it has one. What a client
+// leadsTo reports whether a door with a port inside leads to the target of a fwknop packet, if it has one. What a client
 // calls the router does not count. Of a door that leads nowhere over IPv4 there is more to tell.
 func leadsTo(door *config.Door, inside uint16, want knock.SPATarget) bool {
 	if want.Local {
@@ -68,7 +68,7 @@ func leadsTo(door *config.Door, inside uint16, want knock.SPATarget) bool {
 	return want.Port == 0 || want == targetOf(door, inside) || !door.ServesFamily(false)
 }
 
-func tellTarget(t knock.SPATarget) string {
+func describeTarget(t knock.SPATarget) string {
 	if t.Local {
 		return fmt.Sprintf("port %d of the router", t.Port)
 	}

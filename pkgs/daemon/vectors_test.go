@@ -83,16 +83,16 @@ func TestVectors(t *testing.T) {
 			r.read = r.newest().Number
 			r.fw.Calls()
 			r.message(v.From, v.Message)
-			compare(t, v, r.told(), r.fw)
+			compare(t, v, r.reported(), r.fw)
 		})
 	}
 }
 
-// compare compares what the daemon told and did with what the vector expects.
-func compare(t *testing.T, v sealtest.Vector, told []control.Event, fw *doortest.Fake) {
+// compare compares what the daemon reported and did with what the vector expects.
+func compare(t *testing.T, v sealtest.Vector, reported []control.Event, fw *doortest.Fake) {
 	t.Helper()
 	word := "ok"
-	for _, e := range told {
+	for _, e := range reported {
 		if e.Reason != "" {
 			word = e.Reason
 			if ahead := int(v.Ahead / time.Second); e.Skew != ahead {

@@ -88,7 +88,7 @@ func TestVisitsAreNotPushedOut(t *testing.T) {
 	}
 	all := r.Events(0)
 	if all[0].Number != 1 || all[0].Kind != "link" {
-		t.Errorf("since when something is known is told by %+v", all[0])
+		t.Errorf("since when something is known is reported by %+v", all[0])
 	}
 	kinds := map[string]int{}
 	for _, e := range all[1:] {
@@ -179,12 +179,12 @@ func TestTimesOfEventsFollowTheClock(t *testing.T) {
 		t.Errorf("the next event is of %v", e.Time)
 	}
 	if before[1].From.Sub(unset) != 0 || before[2].Until.Sub(unset) != 11*time.Minute {
-		t.Error("what was told before has changed")
+		t.Error("what was reported before has changed")
 	}
 	lab.Withstood(t, "clock", "clock set while events are kept", "their times move with it: what was an hour ago is an hour old")
 }
 
-// Who was let in is told of doors that the firewall has, and from when it had them.
+// Who was let in is reported of doors that the firewall has, and from when it had them.
 func TestEndOfAGrantThatTheFirewallNeverTook(t *testing.T) {
 	for name, end := range map[string]func(r *rig){
 		"expired": func(r *rig) { r.now = r.now.Add(11 * time.Minute); r.Tick() },
@@ -229,9 +229,9 @@ func TestTroublesAreNotPushedOut(t *testing.T) {
 	r.DeviceChanged(control.Device{Name: "wan", State: "up"}) // the very first event
 	r.text = "no configuration"
 	r.Reload()
-	told := r.newest()
-	if told.Kind != "trouble" {
-		t.Fatalf("a bad configuration is told by %+v", told)
+	reported := r.newest()
+	if reported.Kind != "trouble" {
+		t.Fatalf("a bad configuration is reported by %+v", reported)
 	}
 	r.asleep = errors.New("no such device") // each opening brings a trouble of its own
 	for range 300 {
@@ -239,7 +239,7 @@ func TestTroublesAreNotPushedOut(t *testing.T) {
 		r.Tick()
 		r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas"), Stamp: uint64(r.now.UnixMilli())}))
 	}
-	if list := r.Events(0); list[1].Number != told.Number {
+	if list := r.Events(0); list[1].Number != reported.Number {
 		t.Errorf("300 knocks later the second event is %+v", list[1])
 	}
 }

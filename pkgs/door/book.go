@@ -280,7 +280,7 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 	return ready, unserved, errs.Join()
 }
 
-// alike tells whether two reasons say the same to a person. That a set is missing is the same
+// alike reports whether two reasons say the same to a person. That a set is missing is the same
 // whichever of a door's two sets says so.
 func alike(a, b error) bool {
 	if a == nil || b == nil {
@@ -328,7 +328,7 @@ func copies(list []*entry) []Grant {
 	return grants
 }
 
-// Lasts tells whether some grant of a door that is in force is for a network.
+// Lasts reports whether some grant of a door that is in force is for a network.
 func (b *Book) Lasts(now time.Time, door string, n netip.Prefix) bool {
 	for e := b.grants.places[place{door, n}]; e != nil; e = e.next {
 		if now.Before(e.Until) && !e.Pending {

@@ -29,7 +29,7 @@ func (d Door) width(six bool) (width, all int) {
 	return cmp.Or(d.Width4, 32), 32
 }
 
-// Wide tells whether a grant of the door may be for more than one address of IPv6 (six) or IPv4.
+// Wide reports whether a grant of the door may be for more than one address of IPv6 (six) or IPv4.
 func (d Door) Wide(six bool) bool {
 	width, all := d.width(six)
 	return width < all

@@ -40,7 +40,7 @@ func (f *Flow) to(s Session) (server uint16, is bool) {
 	return 0, false
 }
 
-// Has tells whether a session is one of the flow's.
+// Has reports whether a session is one of the flow's.
 func (f Flow) Has(s Session) bool {
 	port, is := f.to(s)
 	if !is || !f.From.Contains(s.From.Addr()) {
@@ -56,7 +56,7 @@ func (f Flow) Has(s Session) bool {
 	return !translated && endsIn(s.Server.Addr(), f.Server)
 }
 
-// endsIn tells whether an address of IPv6 is another one or, if that is only the last 64 bits of
+// endsIn reports whether an address of IPv6 is another one or, if that is only the last 64 bits of
 // one, ends in it.
 func endsIn(a, end netip.Addr) bool {
 	x, y := a.As16(), end.As16()

@@ -5,4 +5,6 @@
 //
 // It runs nothing and opens no files by itself. What has no counterpart becomes a comment with the
 // reason. Keys appear in the option key and nowhere else: in no comment, and in no error.
+//
+// It is not meant for other programs.
 package foreign

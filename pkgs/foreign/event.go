@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/config"
 )
 
-// openUntold is how long a door is open if the other program left it open until something closed it.
-const openUntold = 10 * time.Minute
+// openForDefault is how long a door is open if the other program left it open until something closed it.
+const openForDefault = 10 * time.Minute
 
 // effects is what the commands of an event come to.
 type effects struct {
@@ -44,7 +44,7 @@ func read(lines []string, near func(string) bool) effects {
 	return e
 }
 
-// closesAll tells whether everything that is in opens is closed. What a command closes is not always known.
+// closesAll reports whether everything that is in opens is closed. What a command closes is not always known.
 func (e *effects) closesAll(opens []command.Opening) bool {
 	for _, o := range opens {
 		closed := false
@@ -90,7 +90,7 @@ func (t *translation) event(e *event, near func(string) bool) {
 	t.end(t.knock(e, read(e.start, near), read(e.stop, near)))
 }
 
-// knock writes what an event comes to, and tells which outcome that is.
+// knock writes what an event comes to, and returns which outcome that is.
 func (t *translation) knock(e *event, start, stop effects) outcome {
 	if len(start.opens) == 0 && len(start.closes) > 0 && len(start.problems) == 0 {
 		if len(stop.opens) > 0 {
@@ -206,29 +206,29 @@ func (t *translation) once(e *event) ([]string, error) {
 	return entries, nil
 }
 
-// open returns the doors for what an event opens. whole tells whether they stand for all that it does.
+// open returns the doors for what an event opens. whole reports whether they stand for all that it does.
 func (t *translation) open(e *event, start, stop effects) (doors []door, whole bool) {
-	told := map[string]bool{} // bounded by the notes of package command
-	tell := func(text string) {
-		if !told[text] {
-			told[text] = true
+	noted := map[string]bool{} // bounded by the notes of package command
+	note := func(text string) {
+		if !noted[text] {
+			noted[text] = true
 			for _, line := range strings.Split(text, "\n") {
 				t.comment("%s", line)
 			}
 		}
 	}
 	for _, p := range stop.problems {
-		tell("Not translated: " + p.Text + "\n  because " + p.Problem)
+		note("Not translated: " + p.Text + "\n  because " + p.Problem)
 	}
 	others := append(start.others(start.opens), stop.others(start.opens)...)
 	for _, p := range others {
-		tell("Not translated: " + p.Text + "\n  because it closes something else than what is opened")
+		note("Not translated: " + p.Text + "\n  because it closes something else than what is opened")
 	}
 	for _, p := range start.opens {
-		for _, note := range p.Notes {
-			tell(note)
+		for _, text := range p.Notes {
+			note(text)
 		}
-		openFor := t.openFor(e, p, stop, tell)
+		openFor := t.openFor(e, p, stop, note)
 		for _, o := range p.Opens {
 			doors = gather(doors, newDoor(o, openFor, 0, start.wake))
 		}
@@ -238,26 +238,26 @@ func (t *translation) open(e *event, start, stop effects) (doors []door, whole b
 		woken = woken || d.wake != ""
 	}
 	if !woken {
-		tell("It wakes a host, but its doors are the router's own: give the door of that host option wake '" + start.wake + "'.")
+		note("It wakes a host, but its doors are the router's own: give the door of that host option wake '" + start.wake + "'.")
 	}
 	return t.named(doors), woken && len(stop.problems)+len(others) == 0
 }
 
-// openFor tells how long a door is open: as the command itself says, or until the stop command.
-func (t *translation) openFor(e *event, p command.Piece, stop effects, tell func(string)) time.Duration {
+// openFor is how long a door is open: as the command itself says, or until the stop command.
+func (t *translation) openFor(e *event, p command.Piece, stop effects, note func(string)) time.Duration {
 	what, d := "cmd_timeout", time.Duration(e.cmdTimeout)*time.Second
 	switch {
 	case p.For > 0:
 		what, d = "the time in the command", p.For.Round(time.Second)
 	case e.cmdTimeout < 0, !stop.closesAll(p.Opens) && len(stop.problems) == 0:
-		tell(fmt.Sprintf("knockd left this open. A door closes by itself, this one after %s; open connections live on.", formatTime(openUntold)))
-		return openUntold
+		note(fmt.Sprintf("knockd left this open. A door closes by itself, this one after %s; open connections live on.", formatTime(openForDefault)))
+		return openForDefault
 	case !stop.closesAll(p.Opens):
-		tell("What stop_command does is not known here. It is taken to close what was opened.")
+		note("What stop_command does is not known here. It is taken to close what was opened.")
 	}
 	got := min(max(d, config.MinOpenFor), config.MaxOpenFor)
 	if got != d {
-		tell(fmt.Sprintf("%s was %s; the limits are %s and %s.", what, formatTime(d), formatTime(config.MinOpenFor), formatTime(config.MaxOpenFor)))
+		note(fmt.Sprintf("%s was %s; the limits are %s and %s.", what, formatTime(d), formatTime(config.MinOpenFor), formatTime(config.MaxOpenFor)))
 	}
 	return got
 }

@@ -139,7 +139,7 @@ func (s *section) get(name string) (value string, ok bool) {
 	return value, ok
 }
 
-// counts tells whether no line behind line i has the same name.
+// counts reports whether no line behind line i has the same name.
 func (s *section) counts(i int) bool {
 	return !slices.ContainsFunc(s.list[i+1:], func(d directive) bool { return d.name == s.list[i].name })
 }
@@ -164,7 +164,7 @@ func (t *translation) uciSections(text string, norm func(string) string) []secti
 	return list
 }
 
-// among tells whether a word is one of a row of words with spaces around each.
+// among reports whether a word is one of a row of words with spaces around each.
 func among(words, word string) bool {
 	return word != "" && strings.IndexByte(word, ' ') < 0 && strings.Contains(words, " "+word+" ")
 }

@@ -36,7 +36,7 @@ const (
 	spaWords    = spaValues + spaKeys + spaNotes + spaLimits + spaSwitches
 )
 
-// isFwknop tells whether a line begins with a word of fwknop.
+// isFwknop reports whether a line begins with a word of fwknop.
 func isFwknop(word string) bool {
 	word = strings.TrimSuffix(upper(word), ":")
 	return among(spaWords, word) || strings.HasPrefix(word, "%INCLUDE")

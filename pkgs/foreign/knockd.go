@@ -35,7 +35,7 @@ func knockdName(name string) string {
 	return name
 }
 
-// isKnockd tells whether a name is a directive of knockd.
+// isKnockd reports whether a name is a directive of knockd.
 func isKnockd(name string) bool {
 	return knockdName(name) != "" || among(" interface logfile pidfile ", lower(name))
 }
@@ -88,7 +88,7 @@ func (t *translation) knockdUCI(text string) {
 	t.knockd(list)
 }
 
-// isKnock tells whether a section of knockd has something to knock.
+// isKnock reports whether a section of knockd has something to knock.
 func (s *section) isKnock() bool {
 	_, steps := s.get("sequence")
 	_, once := s.get("one_time_sequences")

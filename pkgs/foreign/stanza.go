@@ -72,7 +72,7 @@ func (t *translation) stanza(s *section) outcome {
 	}
 	for i, d := range s.list {
 		if !among(spaWords, d.name) || s.counts(i) {
-			x.tell(d)
+			x.remark(d)
 		}
 	}
 	var why string
@@ -89,8 +89,8 @@ func (t *translation) stanza(s *section) outcome {
 	return x.write(doors)
 }
 
-// tell says of what has no counterpart that it has none.
-func (x *spa) tell(d directive) {
+// remark says of what has no counterpart that it has none.
+func (x *spa) remark(d directive) {
 	_, remark, _ := strings.Cut(remarks, "\n"+d.name+": ")
 	remark, _, _ = strings.Cut(remark, "\n")
 	switch {
@@ -104,7 +104,7 @@ func (x *spa) tell(d directive) {
 	}
 }
 
-// limits tells whether d limits who may knock, or how, in a way that has no counterpart.
+// limits reports whether d limits who may knock, or how, in a way that has no counterpart.
 func (d directive) limits() bool {
 	if d.name == "SPA_SERVER_PROTO" {
 		return !among(" udp udpraw ", lower(d.value))

@@ -101,7 +101,7 @@ func (t *translation) finish(from string) (Result, error) {
 // end counts a section.
 func (t *translation) end(o outcome) { t.count[o]++ }
 
-// full tells whether a section is one too many.
+// full reports whether a section is one too many.
 func (t *translation) full(n, total int) bool {
 	if n == MaxSections {
 		t.out.WriteString("\n")
@@ -147,10 +147,10 @@ func gather(doors []door, want door) []door {
 	return append(doors, want)
 }
 
-// isLocal tells whether d is of the router itself.
+// isLocal reports whether d is of the router itself.
 func (d door) isLocal() bool { return d.ip4 == "" && d.ip6 == "" }
 
-// joins tells whether d and o can be one door: the same, or the IPv4 and the IPv6 side of it.
+// joins reports whether d and o can be one door: the same, or the IPv4 and the IPv6 side of it.
 func (d door) joins(o door) bool {
 	return d.proto == o.proto && d.port == o.port && d.last == o.last && d.inner == o.inner && d.openFor == o.openFor && d.maxOpen == o.maxOpen &&
 		d.isLocal() == o.isLocal() &&
@@ -243,7 +243,7 @@ func (t *translation) add(doors []door, section string) bool {
 	return false
 }
 
-// has tells whether a door of this name was written.
+// has reports whether a door of this name was written.
 func (t *translation) has(door string) bool {
 	for _, d := range t.doors {
 		if d.name == door {

@@ -5,4 +5,6 @@
 //
 // It decides all that there is to decide and fills in every default; who hands the objects over, as
 // OpenWrt's init script does, only passes them on.
+//
+// It is not meant for other programs.
 package fw4

@@ -4,6 +4,8 @@
 //
 // The file belongs into a folder in RAM: it is written while strangers knock, which flash would not
 // bear for long, and a reboot may forget it.
+//
+// It is not meant for other programs.
 package history
 
 import (

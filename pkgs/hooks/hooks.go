@@ -3,6 +3,8 @@
 // Package hooks runs the owner's scripts for events.
 //
 // It is the work of a process of its own, because scripts need rights that the daemon gave up.
+//
+// It is not meant for other programs.
 package hooks
 
 import (
@@ -29,7 +31,7 @@ const (
 // ofDoors are the kinds of events of what clients and the owner do with doors.
 var ofDoors = []string{"opened", "extended", "closed", "expired"}
 
-// IsOfDoor tells whether an event is of what clients and the owner do with doors. Others can come of strangers.
+// IsOfDoor reports whether an event is of what clients and the owner do with doors. Others can come of strangers.
 func IsOfDoor(e control.Event) bool { return slices.Contains(ofDoors, e.Kind) }
 
 // Run runs the scripts in folder for e, one after the other in the order of their names. They are shell

@@ -12,12 +12,12 @@ import (
 
 // attempt is how far a sender is in one sequence.
 type attempt struct {
-	walked uint16 // bit i: the steps up to i came in their order, in time
-	locked bool   // a trip wire was touched
-	proved uint8  // in the lock the whole sequence came: if not 0, the next time it opens
-	told   bool   // its end was told
-	quiet  bool   // its end is nothing to tell, see quieten
-	lock   tick   // if locked, the last moment of the lock
+	walked   uint16 // bit i: the steps up to i came in their order, in time
+	locked   bool   // a trip wire was touched
+	proved   uint8  // in the lock the whole sequence came: if not 0, the next time it opens
+	reported bool   // its end was reported
+	quiet    bool   // its end is nothing to report, see quieten
+	lock     tick   // if locked, the last moment of the lock
 }
 
 // proof is what a whole sequence in a lock is worth. Each trip wire halves it, so that it stands one.
@@ -51,7 +51,7 @@ func (t tick) age(now tick) tick {
 // duration is t in the units of others.
 func (t tick) duration() time.Duration { return time.Duration(t) << 14 }
 
-// over tells whether t is past; it must be less than 9 h away.
+// over reports whether t is past; it must be less than 9 h away.
 func (t tick) over(now tick) bool { return int32(t-now) < 0 }
 
 // done is the number of steps that came in their order.
@@ -89,7 +89,7 @@ func (a *attempt) walk(marks []mark, steps uint16, now tick) (done int) {
 	return done
 }
 
-// repeated tells if a TCP packet is a retransmission of one of the latest to its port, of which as
+// repeated reports whether a TCP packet is a retransmission of one of the latest to its port, of which as
 // many are remembered as there are steps with this port, and remembers it.
 func repeated(marks []mark, steps, print uint16) bool {
 	for i := range marks {
@@ -202,7 +202,7 @@ func (d *sequences) step(clock time.Duration, from sender, steps uint16, p *wire
 		if a.quiet {
 			a.walked = 0 // of another sequence, which is over
 		}
-		a.quiet, a.told = false, false
+		a.quiet, a.reported = false, false
 		e.until = max(e.until, clock+within)
 	}
 	v.done = a.walk(marks, steps, tickOf(clock))
@@ -223,7 +223,7 @@ func (d *sequences) step(clock time.Duration, from sender, steps uint16, p *wire
 
 // whole is for a sender of whom the whole sequence came, with a first step at began. What is
 // remembered of it stays until its time is over, so that late retransmissions do not begin another.
-// It tells whether it opens.
+// It reports whether it opens.
 func (d *sequences) whole(clock time.Duration, e *entry[attempt], began tick, emit func(Finding)) (opens bool) {
 	a, s, source := &e.state, &d.list[e.which], e.source.addr()
 	d.quieten(clock, source)
@@ -264,12 +264,12 @@ func (d *sequences) print(p *wire.Packet) uint16 {
 	return uint16(d.table.keys.print(p)) | 1
 }
 
-// giveUp tells of an attempt that ended after so many right steps, once.
+// giveUp reports an attempt that ended after so many right steps, once.
 func (d *sequences) giveUp(e *entry[attempt], why Reason, done int, emit func(Finding)) {
-	if done < toldFrom || e.state.quiet || e.state.told {
+	if done < reportFrom || e.state.quiet || e.state.reported {
 		return
 	}
-	e.state.told = true
+	e.state.reported = true
 	s := &d.list[e.which]
 	emit(Finding{
 		Request: Request{Kind: KindSequence, Name: s.Name, From: e.source.addr(), Once: s.Once},

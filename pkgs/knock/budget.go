@@ -32,7 +32,7 @@ func newBudget(now time.Time, perSecond, burst, largest int) *budget {
 	}
 }
 
-// take tells whether a sender may have n units, and counts them if he may.
+// take reports whether a sender may have n units, and counts them if he may.
 func (b *budget) take(now time.Time, from netip.Addr, n int) bool {
 	clock := b.senders.clock(now)
 	sender := b.senders.of(0, from)

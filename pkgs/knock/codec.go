@@ -3,7 +3,6 @@
 package knock
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -48,44 +47,6 @@ func Digits(msg []byte, o Ordered) []uint16 {
 		ports[i] = o.port(divide(rest, radix))
 	}
 	return append(ports, o.Footer...)
-}
-
-// ParseDigits is the reverse of Digits, for messages of 24 and 40 bytes.
-func ParseDigits(ports []uint16, o Ordered) ([]byte, error) {
-	digits, ok := trim(ports, o.Header, o.Footer)
-	if !ok {
-		return nil, fmt.Errorf("%d ports are not framed by header and footer", len(ports))
-	}
-	radix := o.radix()
-	size := 0
-	for _, s := range [...]int{seal.ShortSize, seal.LongSize} {
-		if len(digits) == digitCount(s, radix) {
-			size = s
-		}
-	}
-	if size == 0 {
-		return nil, fmt.Errorf("%d digits of radix %d are no message of %d or %d bytes",
-			len(digits), radix, seal.ShortSize, seal.LongSize)
-	}
-	msg := make([]byte, size)
-	for _, port := range digits {
-		digit, ok := o.digit(port)
-		if !ok {
-			return nil, fmt.Errorf("port %d is in no group", port)
-		}
-		if !multiplyAdd(msg, radix, digit) {
-			return nil, fmt.Errorf("the digits are more than %d bytes", size)
-		}
-	}
-	return msg, nil
-}
-
-func trim(ports, header, footer []uint16) ([]uint16, bool) {
-	end := len(ports) - len(footer)
-	if end < len(header) || !slices.Equal(ports[:len(header)], header) || !slices.Equal(ports[end:], footer) {
-		return nil, false
-	}
-	return ports[len(header):end], true
 }
 
 // radix is the number of ports in all groups, at most 65 536.
@@ -149,7 +110,7 @@ func divide(number []byte, radix uint32) (remainder uint32) {
 	return remainder
 }
 
-// multiplyAdd makes number*radix+digit of a big-endian number in place, and tells whether it fits.
+// multiplyAdd makes number*radix+digit of a big-endian number in place, and reports whether it fits.
 func multiplyAdd(number []byte, radix, digit uint32) bool {
 	carry := digit
 	for i := len(number) - 1; i >= 0; i-- {

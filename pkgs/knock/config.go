@@ -24,7 +24,7 @@ type Config struct {
 	// the function Speed; 0 = as many.
 	Speed int
 
-	// Follow is by how many senders attempts at sequences are told, besides the ends of knocks: so
+	// Follow is by how many senders attempts at sequences are reported, besides the ends of knocks: so
 	// many sets of 8, of 112 bytes each; a power of two, 0 = none.
 	Follow int
 }

@@ -21,5 +21,5 @@
 //     in a tenth to a fifth of its time, and one sender may use a quarter of them. Some are kept for
 //     what is likely to be genuine: messages with an expected hint, and senders where a client was heard
 //     last. What cannot be genuine the kernel's filter drops, as far as it can tell.
-//   - Words: refusals that anybody can cause are told once a second.
+//   - Words: refusals that anybody can cause are reported once a second.
 package knock

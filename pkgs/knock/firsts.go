@@ -64,7 +64,7 @@ func (f *firsts) sweep(clock time.Duration) {
 	}
 }
 
-// put notes a first step. It tells whether it is a retransmission of the sender's newest one; print is 0 of a
+// put notes a first step. It reports whether it is a retransmission of the sender's newest one; print is 0 of a
 // packet that is none.
 func (f *firsts) put(from sender, print uint16, now, within tick) (again bool) {
 	set, who := f.set(from)

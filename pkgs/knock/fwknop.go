@@ -72,7 +72,7 @@ type fwknop struct {
 	tried   *budget                 // of the hash that each client uses, as far as that is known
 	other   [len(spaHashes)]*budget // of the others
 	reserve *reserve                // of clients where they were heard last
-	told    rate.Bucket
+	reports rate.Bucket
 	scratch struct { // here and not on the stack, where it would escape for each packet
 		text [spaMax + len(spaPrefix)]byte
 		sum  [sha512.Size]byte
@@ -142,8 +142,8 @@ func (d *fwknop) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		}
 	}
 	f.Reason = reason
-	limit := rate.Limit{Every: toldEvery, Burst: toldBurst}
-	if reason == OK || reason != "" && d.told.Take(limit, now.Sub(d.base), 1) {
+	limit := rate.Limit{Every: reportEvery, Burst: reportBurst}
+	if reason == OK || reason != "" && d.reports.Take(limit, now.Sub(d.base), 1) {
 		emit(f)
 	}
 }
@@ -220,7 +220,7 @@ func (d *fwknop) try(now time.Time, from netip.Addr, text []byte, at, kind int, 
 	return 0, UnknownKey
 }
 
-// fits tells whether the end of a text is a client's HMAC of the rest. It is compared as text, so
+// fits reports whether the end of a text is a client's HMAC of the rest. It is compared as text, so
 // that no other text that decodes to the same bytes is accepted.
 func (d *fwknop) fits(client, kind int, text []byte, at int) bool {
 	h := d.clients[client].macs[kind]

@@ -330,7 +330,7 @@ func TestFwknopFlood(t *testing.T) {
 	flood := func(t *testing.T, next func() (from netip.Addr, payload []byte)) {
 		y := play(spaConfig(t))
 		good := y.udp(phone, spaPort, readSPA(t, "basic.spa"))
-		opened, told := 0, 0
+		opened, reported := 0, 0
 		for range 30 {
 			for range 1000 {
 				from, payload := next()
@@ -338,14 +338,14 @@ func TestFwknopFlood(t *testing.T) {
 				y.wait(time.Second / 10000)
 			}
 			y.send(good)
-			told += len(y.found)
+			reported += len(y.found)
 			opened += strings.Count(y.reasons(), "main ok")
 		}
 		if opened != 30 {
 			t.Errorf("%d of 30 knocks opened", opened)
 		}
-		if told-opened > toldBurst+4 {
-			t.Errorf("%d refusals were told in 3 s", told-opened)
+		if reported-opened > reportBurst+4 {
+			t.Errorf("%d refusals were reported in 3 s", reported-opened)
 		}
 	}
 	t.Run("genuine_look_from_one_sender", func(t *testing.T) {

@@ -90,7 +90,7 @@ type SPAPort struct {
 	Port  uint16
 }
 
-// Finding is one end of one knock: recognised, or given up with a reason; or it tells of an Attempt.
+// Finding is one end of one knock: recognised, or given up with a reason; or an Attempt.
 type Finding struct {
 	Request
 	Reason  Reason  // OK for a recognised knock

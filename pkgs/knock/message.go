@@ -29,10 +29,10 @@ const (
 	reservedKeys      = 50
 	reservedKeysBurst = 200
 
-	// toldEvery and toldBurst limit what is told about refused messages: a flood must not fill
+	// reportEvery and reportBurst limit what is reported about refused messages: a flood must not fill
 	// the log.
-	toldEvery = time.Second
-	toldBurst = 16
+	reportEvery = time.Second
+	reportBurst = 16
 
 	// copiesKept is how many messages of each kind are remembered to keep their copies quiet, and
 	// copiesTime for how long. A browser sends up to 26 copies in 1.6 s to each port, and a page that is never
@@ -88,7 +88,7 @@ type opener struct {
 	base            time.Time
 	expected, other *budget  // in keys
 	reserve         *reserve // in keys
-	told            rate.Bucket
+	reports         rate.Bucket
 	seed            maphash.Seed
 	opened, refused copies // apart, so that junk cannot push out what keeps honest copies quiet
 }
@@ -107,7 +107,7 @@ func newOpener(cfg Config, now time.Time) *opener {
 }
 
 // open opens a message and returns what came of it; first is false if the same sender sent the
-// same message a short while ago, which is a retransmission and nothing to tell.
+// same message a short while ago, which is a retransmission and nothing to report.
 func (o *opener) open(now time.Time, by Carrier, from netip.Addr, msg []byte) (f Finding, first bool) {
 	clock := now.Sub(o.base)
 	id := o.identify(from, msg)
@@ -173,9 +173,9 @@ func (o *opener) try(now time.Time, from netip.Addr, msg []byte) (client int, bo
 	return 0, seal.Body{}, BadMessage
 }
 
-// tell emits what came of a message. Refusals are subject to a limit.
-func (o *opener) tell(now time.Time, f Finding, emit func(Finding)) {
-	if f.Reason == OK || o.told.Take(rate.Limit{Every: toldEvery, Burst: toldBurst}, now.Sub(o.base), 1) {
+// report emits what came of a message. Refusals are subject to a limit.
+func (o *opener) report(now time.Time, f Finding, emit func(Finding)) {
+	if f.Reason == OK || o.reports.Take(rate.Limit{Every: reportEvery, Burst: reportBurst}, now.Sub(o.base), 1) {
 		emit(f)
 	}
 }

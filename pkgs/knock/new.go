@@ -47,7 +47,7 @@ func Renew(old []Detector, cfg Config, now time.Time) []Detector {
 }
 
 // Expire finds the attempts that nothing was heard of for so long that they are over, and has them
-// told. Whoever has them followed calls it once in a while.
+// reported. Whoever has them followed calls it once in a while.
 func Expire(list []Detector, now time.Time, emit func(Finding)) { expire(list, now, false, emit) }
 
 // End is Expire for the moment after which nothing comes any more.

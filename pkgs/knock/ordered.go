@@ -100,13 +100,13 @@ func (d *ordered) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	d.try(now, p, s, emit)
 }
 
-// knows tells whether a port means anything in this form.
+// knows reports whether a port means anything in this form.
 func (d *ordered) knows(port uint16) bool {
 	_, ok := d.digit(port)
 	return ok || slices.Contains(d.Header, port) || slices.Contains(d.Footer, port)
 }
 
-// begins tells whether a port can be the first one of a knock.
+// begins reports whether a port can be the first one of a knock.
 func (d *ordered) begins(port uint16) bool {
 	if len(d.Header) > 0 {
 		return port == d.Header[0]
@@ -121,7 +121,7 @@ func (s *orderedState) restart() {
 	s.number = [seal.LongSize]byte{}
 }
 
-// advance takes one port, and tells whether it was a right one.
+// advance takes one port, and reports whether it was a right one.
 func (d *ordered) advance(s *orderedState, port uint16) bool {
 	if int(s.header) < len(d.Header) {
 		if port != d.Header[s.header] {
@@ -143,7 +143,7 @@ func (d *ordered) advance(s *orderedState, port uint16) bool {
 }
 
 // try opens the message once it is whole. Without a footer a short message may be the beginning of
-// a long one, so nothing is told about it unless it opens.
+// a long one, so nothing is reported about it unless it opens.
 func (d *ordered) try(now time.Time, p *wire.Packet, s *orderedState, emit func(Finding)) {
 	if int(s.header) < len(d.Header) || int(s.footer) < len(d.Footer) {
 		return
@@ -163,7 +163,7 @@ func (d *ordered) try(now time.Time, p *wire.Packet, s *orderedState, emit func(
 	f, first := d.opener.open(now, CarrierPorts, p.Src, msg)
 	s.ended = last || f.Reason == OK
 	if first && s.ended {
-		d.opener.tell(now, f, emit)
+		d.opener.report(now, f, emit)
 	}
 }
 

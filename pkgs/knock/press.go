@@ -43,7 +43,7 @@ func hitOf(now time.Duration, print uint32, p *wire.Packet) hit {
 	return hit{at: tickOf(now), print: print, port: p.DstPort, look: look}
 }
 
-// add remembers a SYN, and tells whether it is new and no retransmission.
+// add remembers a SYN, and reports whether it is new and no retransmission.
 func (p *press) add(h hit) bool {
 	for i := range p.hits {
 		o := &p.hits[i]

@@ -143,13 +143,13 @@ func (s Step) Packet() wire.Packet {
 	return wire.Packet{Proto: s.Proto, DstPort: s.Port, Flags: s.Flags}
 }
 
-// Beside tells whether the port of one step is a trip wire of another, unless it is itself a port of
+// Beside reports whether the port of one step is a trip wire of another, unless it is itself a port of
 // that one's sequence.
 func (s Step) Beside(of Step) bool {
 	return s.Proto == of.Proto && slices.Contains(of.wires(), s.Port)
 }
 
-// Opens tells whether who knocks with some steps walks the whole of another sequence on the way, and
+// Opens reports whether who knocks with some steps walks the whole of another sequence on the way, and
 // touches none of its trip wires before. Neither has no steps.
 func Opens(steps []Step, other *Sequence) bool {
 	first := func(s Step) bool { return s.Proto == other.Steps[0].Proto && s.port() == other.Steps[0].port() }

@@ -42,7 +42,7 @@ func newReserve(now time.Time, clients, perSecond, burst int) *reserve {
 	}
 }
 
-// take tells whether a client was heard last near this sender and there is still work kept for it,
+// take reports whether a client was heard last near this sender and there is still work kept for it,
 // and counts n units if there is.
 func (r *reserve) take(now time.Time, client int, from netip.Addr, n int) bool {
 	h := &r.clients[client][familyOf(from)]

@@ -17,9 +17,9 @@ const MaxSteps = 16
 // steps when a flood has filled it all.
 const attemptSets = 512
 
-// toldFrom is how many right steps make an attempt worth telling the owner about when it fails.
+// reportFrom is how many right steps make an attempt worth a report when it fails.
 // With fewer it is most likely a stray packet or a scan.
-const toldFrom = 2
+const reportFrom = 2
 
 // sequences recognises knocks of ordered steps. Each (sequence, sender) is on its own: nothing that
 // one sender does changes another's progress.
@@ -68,7 +68,7 @@ func newSequences(cfg Config, now time.Time) Detector {
 	return d
 }
 
-// renew takes sequences in the place of others and forgets who was on the way in those. It tells whether
+// renew takes sequences in the place of others and forgets who was on the way in those. It reports whether
 // there is room for them: as many, and none longer.
 func (d *sequences) renew(list []Sequence) bool {
 	if len(list) != len(d.list) {
@@ -141,7 +141,7 @@ func (d *sequences) AddFilter(f *wire.Filter) {
 	}
 }
 
-// wantsSYN tells if every packet that a role fits is one of wire.Filter's SYN.
+// wantsSYN reports whether every packet that a role fits is one of wire.Filter's SYN.
 func (r role) wantsSYN() bool {
 	return r.mask&plainMask == plainMask && r.flags&plainMask == plainFlags
 }

@@ -221,7 +221,7 @@ func TestSequencesAreApart(t *testing.T) {
 }
 
 // TestSequencesThatBeginAlike knocks one of two sequences with the same first steps. Of the other
-// one nothing is told, unless it was what the sender tried.
+// one nothing is reported, unless it was what the sender tried.
 func TestSequencesThatBeginAlike(t *testing.T) {
 	cfg := Config{Sequences: []Sequence{
 		{Name: "a", Steps: parseSteps(t, "7000/tcp 8000/tcp 9000/tcp"), Within: 5 * time.Second},

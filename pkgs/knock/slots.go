@@ -45,7 +45,7 @@ type slots struct {
 // a client's whole hint, which a blind flood does not manage.
 type slotState struct {
 	press
-	told bool // that the slots were filled with no message
+	reported bool // that the slots were filled with no message
 }
 
 var _ Detector = (*slots)(nil)
@@ -122,18 +122,18 @@ func find[S any](t *table[S], clock time.Duration, from netip.Addr) *entry[S] {
 	return e
 }
 
-// try opens the message that the slots hold. When it is none that is told only once, since every
+// try opens the message that the slots hold. When it is none that is reported only once, since every
 // SYN of a second knock makes another mixture of both.
 func (d *slots) try(now time.Time, p *wire.Packet, s *slotState, msg *draft, emit func(Finding)) (opened bool) {
 	f, first := d.opener.open(now, CarrierPorts, p.Src, msg.bytes[:])
 	switch {
 	case !first:
 		return false
-	case f.Reason != OK && s.told:
+	case f.Reason != OK && s.reported:
 		return false
 	}
-	s.told = true
-	d.opener.tell(now, f, emit)
+	s.reported = true
+	d.opener.report(now, f, emit)
 	return f.Reason == OK
 }
 

@@ -70,7 +70,7 @@ func plausible(b []byte) bool {
 	return true
 }
 
-// canonical tells whether the unused bits at the end of a base64 text are zero.
+// canonical reports whether the unused bits at the end of a base64 text are zero.
 func canonical(text []byte) bool {
 	last, ok := sextet(text[len(text)-1])
 	switch len(text) % 4 {

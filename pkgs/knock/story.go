@@ -12,10 +12,10 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Attempt tells of somebody who tried a sequence that did not open: of everybody, also of who got no
+// Attempt is one of somebody who tried a sequence that did not open: of everybody, also of who got no
 // further than one step. It is for the owner who looks for what is wrong with his knock.
 type Attempt struct {
-	Steps  int           // of the sequence; 0 = a Finding tells of no attempt
+	Steps  int           // of the sequence; 0 = a Finding is of no attempt
 	Right  int           // so many came in their order and in time
 	Within time.Duration // the sequence's time window
 	At     time.Time     // when its last packet came
@@ -52,18 +52,18 @@ type otherProtocol struct {
 }
 
 // story is what one sender did to one sequence. In its entry, since is when the newest first step
-// came, or else its first packet, until when it is told at the latest, and the rank one more than
+// came, or else its first packet, until when it is reported at the latest, and the rank one more than
 // right.
 type story struct {
-	right  uint8  // steps that came in their order and in time, at the most
-	astray uint8  // packets that did not, up to 255
-	reason Reason // of end, "" = nothing came in the way since the last right step
-	end    touch
-	late   time.Duration // of end, since the first step
-	last   time.Duration // when the newest packet came
-	lock   touch         // the newest trip wire
-	locked time.Duration // the end of its lock, 0 = none
-	told   bool          // what comes now until the next first step belongs to what was told
+	right    uint8  // steps that came in their order and in time, at the most
+	astray   uint8  // packets that did not, up to 255
+	reason   Reason // of end, "" = nothing came in the way since the last right step
+	end      touch
+	late     time.Duration // of end, since the first step
+	last     time.Duration // when the newest packet came
+	lock     touch         // the newest trip wire
+	locked   time.Duration // the end of its lock, 0 = none
+	reported bool          // what comes now until the next first step belongs to what was reported
 }
 
 // touch is an Obstacle in half the space.
@@ -111,7 +111,7 @@ func swapped(p wire.Proto) wire.Proto {
 	return 0
 }
 
-// find returns the story of a sender that goes on, or nil. One whose time is over is told.
+// find returns the story of a sender that goes on, or nil. One whose time is over is reported.
 func (s *stories) find(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[story] {
 	e := s.table.find(s.table.of(sequence, source))
 	if e != nil && clock > e.until {
@@ -154,8 +154,8 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 		e = s.begin(clock, sequence, p.Src, emit)
 	}
 	t, q := &e.state, &s.list[sequence]
-	if v.done == 1 && (t.told || clock-e.since > q.Within) { // another attempt
-		s.tell(e, Attempt{}, emit)
+	if v.done == 1 && (t.reported || clock-e.since > q.Within) { // another attempt
+		s.report(e, Attempt{}, emit)
 		lock, locked := t.lock, t.locked
 		*t = story{}
 		if clock <= locked {
@@ -167,7 +167,7 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 	case v.done == 0:
 		s.astray(e, clock, WrongOrder, touch{aimed(p), lowest(steps)}, emit)
 		if last := uint16(1) << (len(q.Steps) - 1); steps&last != 0 && t.right > 0 {
-			s.tell(e, Attempt{}, emit)
+			s.report(e, Attempt{}, emit)
 		}
 	case v.done > int(t.right):
 		t.right, t.reason, t.end, t.late = uint8(v.done), "", touch{}, 0
@@ -185,7 +185,7 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 // it turns out to do no harm.
 func (s *stories) astray(e *entry[story], clock time.Duration, why Reason, at touch, emit func(Finding)) {
 	t := &e.state
-	if t.told {
+	if t.reported {
 		return
 	}
 	t.astray = max(t.astray, t.astray+1)
@@ -196,7 +196,7 @@ func (s *stories) astray(e *entry[story], clock time.Duration, why Reason, at to
 		if why == WrongOrder && t.reason == WrongOrder {
 			t.reason, t.end, t.late = TooSlow, at, late
 		}
-		s.tell(e, Attempt{}, emit)
+		s.report(e, Attempt{}, emit)
 	}
 }
 
@@ -223,35 +223,35 @@ func (s *stories) trip(clock time.Duration, sequence, steps uint16, p *wire.Pack
 		e = s.begin(clock, sequence, p.Src, emit)
 	}
 	t, at := &e.state, touch{aimed(p), uint8(1 + bits.TrailingZeros16(steps))}
-	if !t.told && t.right > 0 && clock-e.since <= s.list[sequence].Within {
+	if !t.reported && t.right > 0 && clock-e.since <= s.list[sequence].Within {
 		t.reason, t.end, t.last = TripWire, at, clock
 	}
-	s.tell(e, Attempt{}, emit)
+	s.report(e, Attempt{}, emit)
 	*t = story{lock: at, locked: clock + s.list[sequence].Within}
 	e.since = clock
 	s.touched(e, clock)
 }
 
 // whole is for a sender of whom the whole sequence came, which opens unless he is locked out. Other
-// sequences that begin like it have come part of the way, and that is nothing to tell.
+// sequences that begin like it have come part of the way, and that is nothing to report.
 func (s *stories) whole(e *entry[story], opens bool, source netip.Addr, emit func(Finding)) {
-	e.state.told = opens
-	s.tell(e, Attempt{}, emit)
+	e.state.reported = opens
+	s.report(e, Attempt{}, emit)
 	for i := range s.list {
 		if other := s.table.find(s.table.of(uint16(i), source)); other != nil {
-			other.state.told = true
+			other.state.reported = true
 		}
 	}
 }
 
-// tell tells of a story, once. It is no attempt if there was no right step, but for one whose steps
+// report emits what became of a story, once. It is no attempt if there was no right step, but for one whose steps
 // all came in the wrong order.
-func (s *stories) tell(e *entry[story], a Attempt, emit func(Finding)) {
+func (s *stories) report(e *entry[story], a Attempt, emit func(Finding)) {
 	t := &e.state
-	if t.told || t.right == 0 && t.astray < 2 {
+	if t.reported || t.right == 0 && t.astray < 2 {
 		return
 	}
-	t.told = true
+	t.reported = true
 	q := &s.list[e.which]
 	a.Steps, a.Right, a.Within = len(q.Steps), int(t.right), q.Within
 	a.At = s.table.base.Add(t.last)
@@ -271,13 +271,13 @@ func (s *stories) tell(e *entry[story], a Attempt, emit func(Finding)) {
 	})
 }
 
-// finish tells of a story and forgets it.
+// finish reports a story and forgets it.
 func (s *stories) finish(e *entry[story], a Attempt, emit func(Finding)) {
-	s.tell(e, a, emit)
+	s.report(e, a, emit)
 	e.drop()
 }
 
-// expire tells of the stories whose time is over; if all is true, of all.
+// expire reports the stories whose time is over; if all is true, of all.
 func (s *stories) expire(now time.Time, all bool, emit func(Finding)) {
 	clock := s.table.clock(now)
 	if since := clock - s.swept; !all && 0 <= since && since < sweepEvery {

@@ -12,14 +12,14 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// follow returns a configuration whose attempts are told.
+// follow returns a configuration whose attempts are reported.
 func follow(t testing.TB, text string) Config {
 	cfg := oneSequence(t, text)
 	cfg.Follow = 16
 	return cfg
 }
 
-// attempts returns what was told of attempts as "reason right/steps, after 7001/tcp@1, then 8000/udp@2",
+// attempts returns what was reported of attempts as "reason right/steps, after 7001/tcp@1, then 8000/udp@2",
 // with the numbers of the steps behind the ports, and forgets all that was found.
 func (y *player) attempts() string {
 	var words []string
@@ -112,11 +112,11 @@ func TestAttemptIsTold(t *testing.T) {
 				}
 				y.expire(End)
 				if got := y.attempts(); got != tt.want {
-					t.Errorf("%v: told %q, want %q", from, got, tt.want)
+					t.Errorf("%v: reported %q, want %q", from, got, tt.want)
 				}
 				y.expire(End)
 				if got := y.attempts(); got != "" {
-					t.Errorf("%v: told again %q", from, got)
+					t.Errorf("%v: reported again %q", from, got)
 				}
 			}
 		})
@@ -141,7 +141,7 @@ func TestAttemptHasItsTimes(t *testing.T) {
 			return
 		}
 	}
-	t.Error("no attempt was told")
+	t.Error("no attempt was reported")
 }
 
 // A trace sees answers and the rest of connections, which the kernel's filter keeps from a daemon.
@@ -153,7 +153,7 @@ func TestAnAnswerIsNoStepOfTheWrongProtocol(t *testing.T) {
 	y.detectors[0].Observe(y.now, &answer, nil)
 	y.expire(End)
 	if got, want := y.attempts(), "unfinished 1/3 last"; got != want {
-		t.Errorf("told %q, want %q", got, want)
+		t.Errorf("reported %q, want %q", got, want)
 	}
 }
 
@@ -173,11 +173,11 @@ func TestTheOldestAttemptIsLostFirst(t *testing.T) {
 		y.steps(from, cfg.Sequences[0].Steps[0])
 	}
 	if len(y.found) != 1 || !y.found[0].Attempt.Lost || y.found[0].From != senders[0] {
-		t.Errorf("told %+v, want that %v was lost", y.found, senders[0])
+		t.Errorf("reported %+v, want that %v was lost", y.found, senders[0])
 	}
 }
 
-// What is told of attempts must change nothing in what opens.
+// What is reported of attempts must change nothing in what opens.
 func TestFollowingChangesNothing(t *testing.T) {
 	sent := "7000/tcp 8000/tcp 7001/tcp 7000/tcp 8000/udp 9000/tcp 7000/tcp 8000/udp 9000/tcp 9000/tcp 7000/udp 7000/tcp 8000/udp 9000/tcp"
 	var ends []string
@@ -206,7 +206,7 @@ func TestSequencesThatBeginAlikeAreNoAttempts(t *testing.T) {
 	y.steps(phone, cfg.Sequences[1].Steps...)
 	y.expire(End)
 	if got := y.attempts(); got != "" {
-		t.Errorf("told %q", got)
+		t.Errorf("reported %q", got)
 	}
 }
 
@@ -222,17 +222,17 @@ func TestSequenceGoesOnWhenTheClockGoesBack(t *testing.T) {
 }
 
 // TestFloodOfAttempts lets more senders try than can be followed: what is remembered does not grow,
-// each is told or lost, and one who got further stays.
+// each is reported or lost, and one who got further stays.
 func TestFloodOfAttempts(t *testing.T) {
 	cfg := follow(t, "7000/tcp 8000/tcp 9000/tcp")
 	y := play(cfg)
 	stories := y.detectors[0].(*sequences).stories
 	y.steps(phone, cfg.Sequences[0].Steps[:2]...)
 	const senders = 50_000
-	told, lost := 0, 0
+	reported, lost := 0, 0
 	count := func(f Finding) {
 		if f.Attempt.Steps > 0 && f.From != phone {
-			told++
+			reported++
 		}
 		if f.Attempt.Lost {
 			lost++
@@ -249,13 +249,13 @@ func TestFloodOfAttempts(t *testing.T) {
 	End(y.detectors, y.now, func(f Finding) {
 		count(f)
 		if f.From == phone && (f.Reason != Unfinished || f.Attempt.Lost || f.Attempt.Right != 2) {
-			t.Errorf("of the phone is told %+v", f)
+			t.Errorf("of the phone was reported %+v", f)
 		} else if f.From == phone {
-			told++
+			reported++
 		}
 	})
-	if told != senders+1 || lost < senders-16*ways {
-		t.Errorf("%d attempts were told, %d of them as lost, want %d and nearly all", told, lost, senders+1)
+	if reported != senders+1 || lost < senders-16*ways {
+		t.Errorf("%d attempts were reported, %d of them as lost, want %d and nearly all", reported, lost, senders+1)
 	}
 }
 

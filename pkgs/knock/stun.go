@@ -41,7 +41,7 @@ func (d *stun) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 		return
 	}
 	if f, first := d.opener.open(now, CarrierSTUN, p.Src, msg); first {
-		d.opener.tell(now, f, emit)
+		d.opener.report(now, f, emit)
 	}
 }
 

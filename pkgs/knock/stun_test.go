@@ -158,27 +158,27 @@ func TestSTUNFlood(t *testing.T) {
 			y.wait(time.Second / 10000)
 		}
 	}
-	count := func() (opened, told int) {
+	count := func() (opened, reported int) {
 		for _, f := range y.found {
 			if f.Reason == OK {
 				opened++
 			}
 		}
-		told = len(y.found) - opened
+		reported = len(y.found) - opened
 		y.found = nil
-		return opened, told
+		return opened, reported
 	}
 	t.Run("random_hints", func(t *testing.T) {
 		for range 30 {
 			flood(1000, nil)
 			y.send(y.check(phone, token(y.newMessage(annKey))))
 		}
-		opened, told := count()
+		opened, reported := count()
 		if opened != 30 {
 			t.Errorf("%d of 30 knocks opened", opened)
 		}
-		if told > toldBurst+4 {
-			t.Errorf("%d refusals were told in 3 s", told)
+		if reported > reportBurst+4 {
+			t.Errorf("%d refusals were reported in 3 s", reported)
 		}
 	})
 	t.Run("valid_hint_below_the_rate", func(t *testing.T) {
@@ -206,11 +206,11 @@ func TestSTUNFlood(t *testing.T) {
 	t.Run("valid_hint_is_bounded", func(t *testing.T) {
 		flood(3*expectedKeysBurst, y.newMessage(annKey)[:3])
 		y.found = nil
-		y.wait(10 * time.Second) // for what may be told to grow again
+		y.wait(10 * time.Second) // for what may be reported to grow again
 		flood(3*expectedKeysBurst, y.newMessage(annKey)[:3])
 		reasons := y.reasons()
 		if !strings.Contains(reasons, string(BadMessage)) {
-			t.Errorf("no bad message was told: %q", reasons)
+			t.Errorf("no bad message was reported: %q", reasons)
 		}
 		y.wait(10 * time.Second)
 		y.send(y.check(phone, token(y.newMessage(annKey))))

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package lab lets tests use the network of a kernel of their own, without being root.
+//
+// It is not meant for other programs.
 package lab
 
 import (

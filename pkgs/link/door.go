@@ -15,7 +15,7 @@ import (
 // Limits of what a link says of a door.
 const (
 	MaxPorts   = 32  // ranges of ports
-	MaxTitle   = 128 // bytes of a title
+	maxTitle   = 128 // bytes of a title
 	maxService = 32  // bytes of a service
 )
 
@@ -95,8 +95,8 @@ func parseDoor(s string) (Door, error) {
 	if len(d.Service) > maxService || strings.ContainsFunc(d.Service, func(r rune) bool { return !isServiceRune(r) }) {
 		return Door{}, fmt.Errorf("%.40q is no service", d.Service)
 	}
-	if len(d.Title) > MaxTitle || !utf8.ValidString(d.Title) || strings.ContainsFunc(d.Title, unicode.IsControl) {
-		return Door{}, fmt.Errorf("a title has up to %d bytes of UTF-8 without control characters", MaxTitle)
+	if len(d.Title) > maxTitle || !utf8.ValidString(d.Title) || strings.ContainsFunc(d.Title, unicode.IsControl) {
+		return Door{}, fmt.Errorf("a title has up to %d bytes of UTF-8 without control characters", maxTitle)
 	}
 	return d, nil
 }

@@ -101,12 +101,12 @@ func (l *Link) parts() string {
 	return string(b)
 }
 
-// Scheme is what the installed app's code has in place of a page, so that no camera opens it.
-const Scheme = "latchkey:"
+// appScheme is what the installed app's code has in place of a page, so that no camera opens it.
+const appScheme = "latchkey:"
 
 // AppText returns the link as the code that the installed app scans itself, secret included. Parse reads
 // that, too.
-func (l Link) AppText() string { return Scheme + l.parts() }
+func (l Link) AppText() string { return appScheme + l.parts() }
 
 // Parse reads a link, or the installed app's code. Its errors never repeat the link, because it holds a secret. Keys that
 // version 1 does not know are skipped, so that later routers can say more to old clients.
@@ -115,7 +115,7 @@ func Parse(s string) (Link, error) {
 	if len(s) > MaxSize {
 		return Link{}, fmt.Errorf("link is %d bytes long, but must be at most %d", len(s), MaxSize)
 	}
-	if code, found := strings.CutPrefix(s, Scheme); found {
+	if code, found := strings.CutPrefix(s, appScheme); found {
 		s = "#" + code
 	}
 	page, fragment, found := strings.Cut(s, "#")
@@ -172,7 +172,7 @@ func (p *parser) set(key, value string) (err error) {
 	case "n":
 		l.Name, err = value, CheckName(value)
 	case "h":
-		l.Host, err = value, CheckHost(value)
+		l.Host, err = value, checkHost(value)
 	case "a":
 		err = l.addAddress(value)
 	case "u":

@@ -314,7 +314,7 @@ func TestLink_has_one_u(t *testing.T) {
 }
 
 // parseVectors compares what links tell of their doors with the lines of a file of vectors.
-func parseVectors(t *testing.T, file string, told func(l link.Link, door string) string) {
+func parseVectors(t *testing.T, file string, found func(l link.Link, door string) string) {
 	t.Helper()
 	text, err := os.ReadFile("../../testdata/vectors/" + file)
 	if err != nil {
@@ -330,7 +330,7 @@ func parseVectors(t *testing.T, file string, told func(l link.Link, door string)
 		}
 		var got []string
 		for _, name := range l.Doors {
-			got = append(got, told(l, name))
+			got = append(got, found(l, name))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)

@@ -17,7 +17,7 @@ const (
 	Public               // everybody on the Internet
 )
 
-// IsAddress tells whether a host is given by its address, not by its name.
+// IsAddress reports whether a host is given by its address, not by its name.
 func IsAddress(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil

@@ -35,7 +35,7 @@ func add(b []byte, key, value string) []byte {
 	return b
 }
 
-// isNameByte tells whether a name of a door may have c.
+// isNameByte reports whether a name of a door may have c.
 func isNameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_'
 }
@@ -79,9 +79,9 @@ func CheckName(s string) error {
 	return nil
 }
 
-// CheckHost allows what names of hosts are made of, and nothing that could be taken for another
+// checkHost allows what names of hosts are made of, and nothing that could be taken for another
 // part of a URL.
-func CheckHost(s string) error {
+func checkHost(s string) error {
 	bad := func(r rune) bool { return r > 'z' || !isNameByte(byte(r)) && r != '-' && r != '.' }
 	if s == "" || len(s) > maxHost || strings.ContainsFunc(s, bad) || s[0] == '-' || s[0] == '.' {
 		return fmt.Errorf("%.60q is not a host name", s)

@@ -177,7 +177,7 @@ func (d *Decoder) Uint64() uint64 {
 	return 0
 }
 
-// has tells whether the content has a size; it is an error if not.
+// has reports whether the content has a size; it is an error if not.
 func (d *Decoder) has(size int) bool {
 	if len(d.data) != size {
 		d.fail(fmt.Errorf("attribute %d has %d bytes, want %d", d.kind, len(d.data), size))

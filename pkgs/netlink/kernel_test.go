@@ -181,7 +181,7 @@ func listen(t *testing.T) *Conn {
 	return c
 }
 
-// closed tells whether an error says that, which is none that could be compared.
+// closed reports whether an error says that, which is none that could be compared.
 func closed(err error) bool {
 	return err != nil && strings.HasSuffix(err.Error(), "use of closed file")
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package netlink asks the kernel by messages (netlink(7)), and hears what it tells by itself.
+// Package netlink exchanges messages with the kernel (netlink(7)): questions with their answers, and notices of changes.
+//
+// It is not meant for other programs.
 package netlink
 
 import (
@@ -151,14 +153,14 @@ func (c *Conn) Answer(each func(Message) error) error {
 	return nil
 }
 
-// call sends or receives, and tells the runtime of it or not. The socket does not block; that there is nothing to
+// call sends or receives, and lets the runtime know of it or not. The socket does not block; that there is nothing to
 // receive is EAGAIN.
-func (c *Conn) call(tell bool, number uintptr, b []byte, flags uintptr) (n int, err error) {
+func (c *Conn) call(announced bool, number uintptr, b []byte, flags uintptr) (n int, err error) {
 	var size uintptr
 	errno := unix.EINTR
 	err = c.raw.Control(func(fd uintptr) {
 		for errno == unix.EINTR {
-			if tell {
+			if announced {
 				size, _, errno = unix.Syscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)
 			} else {
 				size, _, errno = unix.RawSyscall6(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), flags, 0, 0)

@@ -79,7 +79,7 @@ func (c *conn) look(d door.Door) (s doorSets, err error) {
 	return s, nil
 }
 
-// find tells whether there is a set, and what is wrong with it.
+// find reports whether there is a set, and what is wrong with it.
 func (c *conn) find(name string, six, wide bool) (is bool, wrong, err error) {
 	set := SetName(name, six, wide)
 	if is, known := c.known[set]; known {
@@ -126,7 +126,7 @@ func (c *conn) askGeneration() (generation uint32, err error) {
 	return generation, err
 }
 
-// wait returns when no transaction is under way, and then tells whether the generation is still the
+// wait returns when no transaction is under way, and then reports whether the generation is still the
 // one that was asked for: the error is ERESTART if not.
 //
 // It is an empty transaction, for which the kernel takes its lock. Of one that succeeds old kernels

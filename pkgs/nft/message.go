@@ -28,7 +28,7 @@ type element struct {
 	left   time.Duration // whole milliseconds, 0 = without end
 }
 
-// meets tells whether two networks have addresses in common, as far as is known where they end.
+// meets reports whether two networks have addresses in common, as far as is known where they end.
 func (e *element) meets(other element) bool {
 	before := func(a, end netip.Addr) bool { return !end.IsValid() || a.Less(end) }
 	return before(e.first, other.behind) && before(other.first, e.behind)

@@ -288,7 +288,7 @@ func difference(have, wanted []element) (gone, fresh []element) {
 	return gone, fresh
 }
 
-// cut leaves so much of changes as one transaction can do, and tells whether there is more: no more than fits into
+// cut leaves so much of changes as one transaction can do, and reports whether there is more: no more than fits into
 // one, and nothing new in a set out of which something goes. For where networks overlap, the kernel does not find the
 // one to delete after it deleted the other (seen with 6.18).
 func cut(changes []change) (first []change, more bool) {
@@ -382,19 +382,19 @@ func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 	return f.explain(fmt.Errorf("sets of door %q in table inet %s: %w", name, f.table, err))
 }
 
-// passes tells whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
+// passes reports whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
 // also while a list was read (EINTR), the kernel was giving a set more room (EBUSY), or an answer found none
 // in the socket (ENOBUFS).
 func passes(err error) bool {
 	return errors.Is(err, unix.ERESTART) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
 }
 
-// missing tells whether an error says that a set is not there.
+// missing reports whether an error says that a set is not there.
 func missing(err error) bool {
 	return errors.Is(err, door.ErrPending) || errors.Is(err, door.ErrFamily)
 }
 
-// isReason tells whether an error is about the sets of a door, not about nftables.
+// isReason reports whether an error is about the sets of a door, not about nftables.
 func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWrongSet) }
 
 // try is one try of steadily. If it has to look at everything anew, it waits for transactions of others

@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/netlink"
 )
 
-// Rules reads the table's rules, and returns what tells whether any of them refers to a door's set, as
+// Rules reads the table's rules, and returns what reports whether any of them refers to a door's set, as
 // SetName names it. Without one, whoever is in the set gets nowhere. No table is no rules.
 //
 // It looks for the sets' names in the rules as they are, decodes none, and takes one buffer for all of

@@ -5,6 +5,8 @@
 //
 // The folder has one file for each offer, by the offer's name: a line with the end of its time (in
 // seconds since boot) and the client, and a line with the sealed link. No code is in it.
+//
+// It is not meant for other programs.
 package offer
 
 import (

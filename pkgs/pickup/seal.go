@@ -36,7 +36,7 @@ var errDamaged = errors.New("the sealed link is damaged, or was sealed for anoth
 // Name returns the name under which the router offers what was sealed for the code. Who knows the
 // name learns nothing of the code.
 func (c Code) Name() string {
-	return hex.EncodeToString(c.derive(labelName)[:NameLength/2])
+	return hex.EncodeToString(c.derive(labelName)[:nameLength/2])
 }
 
 // Seal returns the text, at most MaxText bytes, as only the code opens it. The same code and text

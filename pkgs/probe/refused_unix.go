@@ -9,5 +9,5 @@ import (
 	"syscall"
 )
 
-// isReset tells whether a connection was refused.
+// isReset reports whether a connection was refused.
 func isReset(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }

@@ -135,16 +135,6 @@ func (w *Watch) settle(ctx context.Context, i int) {
 	}
 }
 
-// Answered tells whether a service is known to have answered before the knock.
-func (w *Watch) Answered() bool {
-	for _, r := range w.first {
-		if r != nil && r.answer == accepted {
-			return true
-		}
-	}
-	return false
-}
-
 // Await tries after a knock until a service accepts, patient until ctx ends. It returns the
 // connection if there is one.
 func (w *Watch) Await(ctx context.Context) *net.TCPConn {
@@ -188,7 +178,7 @@ func (w *Watch) Await(ctx context.Context) *net.TCPConn {
 }
 
 // try tries one address until it accepts or ctx ends.
-func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
+func (w *Watch) try(ctx context.Context, i int, report func(reply)) {
 	all := limits()
 	for n := 0; ctx.Err() == nil; n++ {
 		limit := all[min(n, len(all)-1)]
@@ -199,7 +189,7 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 			r.answer = late
 		}
 		if ctx.Err() == nil || r.conn != nil {
-			tell(r) // else it was cut short, and says nothing
+			report(r) // else it was cut short, and says nothing
 		}
 		if r.conn != nil {
 			next.Stop()
@@ -213,7 +203,7 @@ func (w *Watch) try(ctx context.Context, i int, tell func(reply)) {
 	}
 }
 
-// isPrompt tells whether a service that was slow to answer is so always. It is not if its first answer
+// isPrompt reports whether a service that was slow to answer is so always. It is not if its first answer
 // was to a SYN that the system had sent again, which it does after a second.
 func isPrompt(ctx context.Context, to netip.AddrPort) bool {
 	r := dial(ctx, to, prompt, func() {})

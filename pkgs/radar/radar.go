@@ -7,6 +7,8 @@
 //
 // The tables are of fixed size and hold no pointers. Times are what has passed since any fixed moment, in seconds, so
 // a wall clock that is set does no harm. There are few functions, since the router's program must stay small.
+//
+// It is not meant for other programs.
 package radar
 
 import (
@@ -23,7 +25,7 @@ const (
 	days  = hours / 24
 	ports = 1 << 17 // numbers of ports: those of UDP have 1 << 16 in them
 
-	mostTold = 64 // senders in a report
+	mostSenders = 64 // senders in a report
 )
 
 // Table has all that is counted, 125 kB. The zero Table is ready; Seed makes it unpredictable for strangers.
@@ -115,9 +117,9 @@ func (t *Table) advance(at uint32) {
 	}
 }
 
-// Report tells what was counted, as now tells times.
+// Report returns what was counted, with times as now has them.
 //
-// Ports are told by number only if they are those of services that everybody knows: the steps of an honest
+// Ports are reported by number only if they are those of services that everybody knows: the steps of an honest
 // client's knock are among the others, and who reads a list of all ports, or what is missing in it, would
 // learn them. Of senders, those come first of whom most was seen: what is known by one packet that stands for
 // a thousand comes last.
@@ -145,12 +147,12 @@ func (t *Table) Report(at uint32, now time.Time) control.Radar {
 	}
 	for i := range t.senders {
 		if s := &t.senders[i]; s.active() > 0 {
-			r.Senders = append(r.Senders, s.tell(at, now))
+			r.Senders = append(r.Senders, s.report(at, now))
 		}
 	}
 	sort.SliceStable(r.Ports, func(i, j int) bool { return r.Ports[i].Attempts > r.Ports[j].Attempts })
 	sort.SliceStable(r.Senders, func(i, j int) bool { return r.Senders[i].Samples > r.Senders[j].Samples })
-	r.Senders = r.Senders[:min(len(r.Senders), mostTold)]
+	r.Senders = r.Senders[:min(len(r.Senders), mostSenders)]
 	return r
 }
 

@@ -60,7 +60,7 @@ func senders(t *radar.Table, at uint32) map[string]control.RadarSender {
 	return m
 }
 
-// scans returns who is to be told.
+// scans returns who is to be reported.
 func scans(t *radar.Table, at uint32) (list []control.RadarSender) {
 	for s, is := t.Scan(at, noon); is; s, is = t.Scan(at, noon) {
 		list = append(list, s)
@@ -125,7 +125,7 @@ func TestPortsOfOursAreNoAttempts(t *testing.T) {
 	}
 }
 
-func TestServicesAreToldByNameAndOtherPortsByNone(t *testing.T) {
+func TestServicesAreReportedByNameAndOtherPortsByNone(t *testing.T) {
 	var table radar.Table
 	for range 3 {
 		table.Look(0, syn(stranger, 23), 10)
@@ -190,11 +190,11 @@ func TestCountsEndWhereTheyDoNotFit(t *testing.T) {
 }
 
 // The error of the count of ports is that of the sketch, whatever the seed and however many they are.
-func TestScansAreToldWithTheirPorts(t *testing.T) {
+func TestScansAreReportedWithTheirPorts(t *testing.T) {
 	for _, ports := range []int{20, 40, 100, 1000, 5000, 65535} {
 		t.Run(fmt.Sprint(ports), func(t *testing.T) {
 			const runs = 20
-			worst, told := 0.0, 0
+			worst, reported := 0.0, 0
 			for seed := range runs {
 				table := radar.Table{Seed: uint32(seed) * 0x9e3779b9}
 				for p := range ports {
@@ -202,25 +202,25 @@ func TestScansAreToldWithTheirPorts(t *testing.T) {
 					table.Look(0, syn(stranger, p+1), 1) // a second time, as nmap does
 				}
 				if list := scans(&table, 9); len(list) > 0 {
-					t.Errorf("told before it ended: %+v", list)
+					t.Errorf("reported before it ended: %+v", list)
 				}
 				for _, s := range scans(&table, 10) {
-					told++
+					reported++
 					if s.Address != stranger || s.Attempts != 2*ports || s.Most != s.Ports || !s.Scan {
-						t.Errorf("told as %+v", s)
+						t.Errorf("reported as %+v", s)
 					}
 					worst = max(worst, math.Abs(float64(s.Ports)/float64(ports)-1))
 				}
 				if list := scans(&table, 3600); len(list) > 0 {
-					t.Errorf("told twice: %+v", list)
+					t.Errorf("reported twice: %+v", list)
 				}
 			}
 			t.Logf("off by %.1f %% at the worst of %d", worst*100, runs)
 			if worst > .15 { // three times the standard error
 				t.Errorf("off by %.1f %%", worst*100)
 			}
-			if ports >= 40 && told != runs || ports == 20 && told != 0 {
-				t.Errorf("told %d times of %d", told, runs)
+			if ports >= 40 && reported != runs || ports == 20 && reported != 0 {
+				t.Errorf("reported %d times of %d", reported, runs)
 			}
 		})
 	}
@@ -232,21 +232,21 @@ func TestWhoTriesFewPortsIsNoScan(t *testing.T) {
 		table.Look(uint32(n), syn(stranger, n%24), 1) // as many as a message has
 	}
 	if list := scans(&table, at(2)); len(list) > 0 {
-		t.Errorf("told: %+v", list)
+		t.Errorf("reported: %+v", list)
 	}
 }
 
-func TestScanThatGoesOnIsToldAfterTwoMinutesAndOnceADay(t *testing.T) {
+func TestScanThatGoesOnIsReportedAfterTwoMinutesAndOnceADay(t *testing.T) {
 	var table radar.Table
-	var told []uint32
+	var reported []uint32
 	for now := uint32(0); now < at(60); now += 3 {
 		table.Look(now, syn(stranger, int(now%60000)), 1)
 		for range scans(&table, now) {
-			told = append(told, now/600)
+			reported = append(reported, now/600)
 		}
 	}
-	if want := []uint32{0, 24 * 6, 48 * 6}; !cmp.Equal(told, want) {
-		t.Errorf("told in tens of minutes %d, want %d", told, want)
+	if want := []uint32{0, 24 * 6, 48 * 6}; !cmp.Equal(reported, want) {
+		t.Errorf("reported in tens of minutes %d, want %d", reported, want)
 	}
 }
 
@@ -272,7 +272,7 @@ func TestPartOfAScanGivesBounds(t *testing.T) {
 	}
 }
 
-func TestFriendsAreNotTold(t *testing.T) {
+func TestWhoKnockedIsIgnored(t *testing.T) {
 	for name, who := range map[string]struct{ knocks, other string }{
 		"IPv4": {stranger, other},
 		"IPv6": {"2001:db8:7::1", "2001:db8:7:1::1"},
@@ -283,10 +283,10 @@ func TestFriendsAreNotTold(t *testing.T) {
 				table.Look(0, syn(who.knocks, 1000+p), 1)
 				table.Look(0, syn(who.other, 1000+p), 1)
 			}
-			table.Friend(1, netip.MustParseAddr(who.knocks))
+			table.Ignore(1, netip.MustParseAddr(who.knocks))
 			table.Look(at(.5), syn(who.knocks, 2222), 1)
 			if list := scans(&table, at(.7)); len(list) != 1 || list[0].Address != who.other {
-				t.Errorf("told as scans: %+v", list)
+				t.Errorf("reported as scans: %+v", list)
 			}
 			if got := senders(&table, at(.7)); len(got) != 1 || got[who.other].Attempts != 100 {
 				t.Errorf("senders %+v", got)
@@ -316,19 +316,19 @@ func TestForgedFloodDoesNotHideWhoPersists(t *testing.T) {
 	anybody := func() string {
 		return netip.AddrFrom4([4]byte{byte(1 + r.IntN(200)), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}).String()
 	}
-	persistent, scanner, friend := "198.51.100.1", "198.51.100.2", "198.51.100.3"
+	persistent, scanner, ignored := "198.51.100.1", "198.51.100.2", "198.51.100.3"
 	for hour := range 5 {
 		table.Look(at(float64(hour)), syn(persistent, 22), 1)
 	}
 	now := at(5)
-	table.Friend(now, netip.MustParseAddr(friend))
+	table.Ignore(now, netip.MustParseAddr(ignored))
 	for p := range 100 {
 		table.Look(now, syn(scanner, p+1), 1)
 	}
 	for range 200_000 { // as many samples are taken in 17 minutes of a flood of 100,000 a second
 		table.Look(now, syn(anybody(), r.IntN(65536)), 500)
 	}
-	table.Look(now, syn(friend, 2222), 1)
+	table.Look(now, syn(ignored, 2222), 1)
 	got := senders(&table, now)
 	if got[persistent].Attempts != 5 || got[scanner].Attempts != 100 {
 		t.Errorf("after the flood: %+v and %+v", got[persistent], got[scanner])
@@ -336,8 +336,8 @@ func TestForgedFloodDoesNotHideWhoPersists(t *testing.T) {
 	if first := table.Report(now, noon).Senders; first[0].Address != scanner || first[1].Address != persistent || len(first) != 64 {
 		t.Errorf("most active are %+v and %+v of %d", first[0], first[1], len(first))
 	}
-	if s, is := got[friend]; is {
-		t.Errorf("a friend is told: %+v", s)
+	if s, is := got[ignored]; is {
+		t.Errorf("who is ignored is reported: %+v", s)
 	}
 }
 
@@ -354,7 +354,7 @@ func TestOldSendersMakeRoom(t *testing.T) {
 	}
 	for a := range senders(&table, at(50)) {
 		if a[:5] != "10.2." {
-			t.Errorf("%s is still told", a)
+			t.Errorf("%s is still reported", a)
 		}
 	}
 	if got := senders(&table, at(50+7*24+1)); len(got) > 0 {

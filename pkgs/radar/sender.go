@@ -24,9 +24,9 @@ const (
 	manyPorts = 32
 
 	day      = 24 * 60 * 60 // seconds, as all that follow
-	quiet    = 10           // of silence, after which a scan is told
-	longest  = 120          // from its manyPorts-th port on, after which it is told anyway
-	friendly = 60 * 60      // from the last time that a knock opened something
+	quiet    = 10           // of silence, after which a scan is reported
+	longest  = 120          // from its manyPorts-th port on, after which it is reported anyway
+	ignoring = 60 * 60      // from the last time that a knock opened something
 )
 
 // sender is who tried something; the zero sender is nobody.
@@ -38,7 +38,7 @@ type sender struct {
 	samples  count // packets that attempts were taken from
 	first    uint32
 	last     uint32
-	friend   uint32 // until when his packets are no attempts
+	ignored  uint32 // until when his packets are no attempts
 	day      uint32 // since when ports are counted
 	scan     uint32 // when that became a scan
 	state    state  // of it
@@ -52,7 +52,7 @@ type state uint8
 const (
 	none state = iota
 	going
-	told
+	reported
 )
 
 // hash mixes bytes so that strangers cannot foresee the result: FNV-1a and the finalizer of MurmurHash3.
@@ -81,7 +81,7 @@ func (t *Table) sender(at uint32, address [16]byte) *sender {
 			return s
 		}
 		rank := (s.active() - int(at-s.last)/day) << 20
-		if s.friend > at {
+		if s.ignored > at {
 			rank = 1 << 29
 		}
 		rank += int(min(s.samples, 1<<20-1))
@@ -101,18 +101,18 @@ func (s *sender) active() (n int) {
 	return n
 }
 
-// Friend says that a knock of this address opened something. What is known of the sender is forgotten, and
-// what he sends within an hour is no attempt: his steps and retries must not be told.
-func (t *Table) Friend(at uint32, a netip.Addr) {
+// Ignore says that a knock of this address opened something. What is known of the sender is forgotten, and
+// what he sends within an hour is no attempt: his steps and retries must not be reported.
+func (t *Table) Ignore(at uint32, a netip.Addr) {
 	s := t.sender(at, a.As16())
-	*s = sender{address: s.address, last: at, friend: at + friendly}
+	*s = sender{address: s.address, last: at, ignored: at + ignoring}
 }
 
-// attempt counts an attempt of a sender. It returns false for a friend.
+// attempt counts an attempt of a sender. It returns false for one who is ignored.
 func (t *Table) attempt(at uint32, address [16]byte, port, of uint32) bool {
 	s := t.sender(at, address)
 	s.last = at
-	if s.friend > at {
+	if s.ignored > at {
 		return false
 	}
 	if s.active() == 0 { // for a week, or ever
@@ -143,7 +143,7 @@ func (t *Table) attempt(at uint32, address [16]byte, port, of uint32) bool {
 
 const registers = 512
 
-// different tells how many ports were tried: below 1280 by how many registers are filled, as so many draws
+// different is how many ports were tried: below 1280 by how many registers are filled, as so many draws
 // fill them on average, from there on by what is in them. The standard error is below 5 %.
 func (s *sender) different() int {
 	sum, draws := uint32(0), uint32(0) // in units of 2^-15, 2^-16
@@ -160,10 +160,10 @@ func (s *sender) different() int {
 	return int(draws+1<<15) >> 16
 }
 
-// tell says what is known of a sender. If all of his attempts were looked at, he tried as many ports as were
+// report returns what is known of a sender. If all of his attempts were looked at, he tried as many ports as were
 // seen; else perhaps at each of the others a further one. Nothing narrower is sure: who tries each port twice,
 // as nmap does, and who tries twice as many once leave the same samples.
-func (s *sender) tell(at uint32, now time.Time) control.RadarSender {
+func (s *sender) report(at uint32, now time.Time) control.RadarSender {
 	n := s.different()
 	return control.RadarSender{
 		Address: netip.AddrFrom16(s.address).Unmap().String(), Attempts: int(s.attempts), Samples: int(s.samples),
@@ -173,12 +173,12 @@ func (s *sender) tell(at uint32, now time.Time) control.RadarSender {
 }
 
 // Scan returns a sender who tried many ports, each once in a day, when he has stopped or some time after; false
-// if there is none who is to be told.
+// if there is none who is to be reported.
 func (t *Table) Scan(at uint32, now time.Time) (control.RadarSender, bool) {
 	for i := range t.senders {
 		if s := &t.senders[i]; s.state == going && (at-s.last >= quiet || at-s.scan >= longest) {
-			s.state = told
-			return s.tell(at, now), true
+			s.state = reported
+			return s.report(at, now), true
 		}
 	}
 	return control.RadarSender{}, false

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package rate says whether something that strangers can cause happens too often.
+// Package rate limits how often something happens that strangers can cause.
 //
 // It reads no clock: times are what has passed since any fixed moment, so a wall clock that jumps
 // does no harm.
+//
+// It is not meant for other programs.
 package rate
 
 import "time"
@@ -18,7 +20,7 @@ type Limit struct {
 // which needs to remember only one time: when the bucket will be full again.
 type Bucket struct{ full time.Duration }
 
-// Take tells whether n fit into the limit at now, and counts them if they do.
+// Take reports whether n fit into the limit at now, and counts them if they do.
 func (b *Bucket) Take(l Limit, now time.Duration, n int) bool {
 	whole := time.Duration(l.Burst) * l.Every
 	if b.full < now || b.full > now+whole { // more than whole: the clock went back

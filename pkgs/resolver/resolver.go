@@ -4,6 +4,8 @@
 //
 // Programs that are not linked with Android's own library, as this one, are told no name servers
 // there. Termux has a file of its own, and Android before 8 told them by getprop.
+//
+// It is not meant for other programs.
 package resolver
 
 import (
@@ -43,7 +45,7 @@ func OfSystem() *net.Resolver {
 	}}
 }
 
-// Missing tells whether this system names no name server.
+// Missing reports whether this system names no name server.
 func Missing() bool { return !known() && len(servers()) == 0 }
 
 func known() bool {

@@ -4,7 +4,9 @@
 // system calls, and the files of others.
 //
 // It makes nobody another user (that is to be done before), and it never fails: where the kernel cannot
-// limit something, the process goes on without, and knows what to tell.
+// limit something, the process goes on without, and knows why.
+//
+// It is not meant for other programs.
 package sandbox
 
 import (

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Epoch is how long a hint lives: two messages of one client can be linked within it only.
-const Epoch = time.Minute
+// epochLength is how long a hint lives: two messages of one client can be linked within it only.
+const epochLength = time.Minute
 
 // The layout of a message: hint, tag, box. The box is as long as the body.
 const (
@@ -25,7 +25,7 @@ const (
 	LongSize  = headSize + longBody
 )
 
-const epochMillis = uint64(Epoch / time.Millisecond)
+const epochMillis = uint64(epochLength / time.Millisecond)
 
 // Seal makes a message: 24 bytes, or 40 if b has an address. The same key and body always make
 // the same bytes. A stamp above MaxStamp is taken for MaxStamp.
@@ -119,7 +119,7 @@ func (s *sealer) tagOf(hint, body []byte) []byte { return s.sum(s.tag, hint, bod
 // padFor returns what a body is XORed with; the next call on s overwrites it.
 func (s *sealer) padFor(tag []byte) []byte { return s.sum(s.box, tag, nil) }
 
-// open opens a message of a right length into body, which has room for it, and tells whether it
+// open opens a message of a right length into body, which has room for it, and reports whether it
 // was sealed with this key. It does not look at the hint's epoch.
 func (s *sealer) open(body, msg []byte) bool {
 	hint, tag, box := msg[:hintSize], msg[hintSize:headSize], msg[headSize:]

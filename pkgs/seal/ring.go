@@ -64,7 +64,7 @@ func NewRing(keys []Key) *Ring {
 	return r
 }
 
-// Advance computes the hints that are expected in now's epoch, and tells whether Hints changed. It
+// Advance computes the hints that are expected in now's epoch, and reports whether Hints changed. It
 // must be called at least once an epoch (see NextEpoch), and when the clock becomes synchronised
 // or ceases to be.
 func (r *Ring) Advance(now time.Time, synced bool) (changed bool) {
@@ -133,7 +133,7 @@ func (r *Ring) Hints() [][hintSize]byte {
 	return slices.Compact(hints)
 }
 
-// HintByte tells whether b can be the byte at index slot of a fresh message's hint; slot is 0, 1
+// HintByte reports whether b can be the byte at index slot of a fresh message's hint; slot is 0, 1
 // or 2. Messages beyond MaxSkew do not count here. With a clock that is not synchronised any byte can.
 func (r *Ring) HintByte(slot int, b byte) bool { return !r.synced || r.Expects(slot, b) }
 
@@ -207,12 +207,12 @@ func (r *Ring) OpenAs(client int, message []byte) (b Body, ok bool) {
 	return b, ok
 }
 
-// fits tells whether a message has a hint of this client that is expected.
+// fits reports whether a message has a hint of this client that is expected.
 func (r *Ring) fits(client int, message []byte) bool {
 	return slices.ContainsFunc(r.withHint(message), func(e hintEntry) bool { return int(e.key) == client })
 }
 
-// openAs opens a message of a right length with one key. fits tells whether it was sealed with that
+// openAs opens a message of a right length with one key. fits reports whether it was sealed with that
 // key, ok that it says something, and has the hint of its epoch.
 func (r *Ring) openAs(client int, message []byte) (b Body, fits, ok bool) {
 	k := &r.keys[client]
@@ -225,7 +225,7 @@ func (r *Ring) openAs(client int, message []byte) (b Body, fits, ok bool) {
 	return b, true, ok && k.hintOf(b.Stamp/epochMillis) == [hintSize]byte(msg)
 }
 
-// whole tells whether a message has one of the two lengths.
+// whole reports whether a message has one of the two lengths.
 func whole(message []byte) bool { return len(message) == ShortSize || len(message) == LongSize }
 
 // withHint returns the part of the table that has the hint of a whole message.

@@ -37,11 +37,11 @@ type Press struct {
 	Ahead  time.Duration // of the last one, ahead of the clock
 }
 
-// Press takes the stamps for a press of n messages, at most PressReach, and remembers that they are
-// used: no stamp is taken twice, and those of two presses are more than PressReach apart.
+// Press takes the stamps for a press of n messages, at most pressReach, and remembers that they are
+// used: no stamp is taken twice, and those of two presses are more than pressReach apart.
 func (s *Sent) Press(now time.Time, n int) Press {
 	clock := uint64(max(now.UnixMilli(), 1))
-	size := uint64(min(max(n, 1), PressReach)) - 1
+	size := uint64(min(max(n, 1), pressReach)) - 1
 	top := min(s.after(clock), MaxStamp-size)
 	ahead := top - min(clock, top)
 	var starts []uint64
@@ -80,14 +80,14 @@ func (s *Sent) after(clock uint64) uint64 {
 	if len(s.presses) == 0 {
 		return clock
 	}
-	return max(clock, s.presses[len(s.presses)-1].Last+PressReach+1)
+	return max(clock, s.presses[len(s.presses)-1].Last+pressReach+1)
 }
 
 // free returns the first stamp from clock on around which there is room for a press.
 func (s *Sent) free(clock, size uint64) uint64 {
 	for _, p := range s.presses {
-		if p.First <= clock+size+PressReach && clock <= p.Last+PressReach {
-			clock = p.Last + PressReach + 1
+		if p.First <= clock+size+pressReach && clock <= p.Last+pressReach {
+			clock = p.Last + pressReach + 1
 		}
 	}
 	return clock

@@ -13,7 +13,7 @@ type Span struct {
 // spans are ranges of stamps in ascending order that do not touch each other.
 type spans []Span
 
-// has tells whether a stamp is in one of the ranges.
+// has reports whether a stamp is in one of the ranges.
 func (l spans) has(stamp uint64) bool {
 	_, found := slices.BinarySearchFunc(l, stamp, func(s Span, stamp uint64) int {
 		switch {

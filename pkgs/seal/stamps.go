@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// PressReach is by how many milliseconds two stamps of one press of a button may differ; those of
+// pressReach is by how many milliseconds two stamps of one press of a button may differ; those of
 // two presses differ by more.
-const PressReach = 100
+const pressReach = 100
 
 // Counting is how stamps count time.
 type Counting struct {
@@ -20,7 +20,7 @@ type Counting struct {
 }
 
 // Millis is the counting of messages.
-var Millis = Counting{Second: 1000, Reach: PressReach}
+var Millis = Counting{Second: 1000, Reach: pressReach}
 
 // Limits of a client's replay state, and so of its memory: about 4 kB.
 const (
@@ -71,7 +71,7 @@ type Past struct {
 // Stamps is one client's replay state: which of its stamps are used up.
 //
 // A message is used up when it is received, whatever it is answered, and five seconds later so is the
-// whole press that it belongs to: all within PressReach of the press's first message. Once a press
+// whole press that it belongs to: all within pressReach of the press's first message. Once a press
 // was accepted, everything older is used up with it. See SPEC.md, "Once".
 //
 // For each message call Receive. If it is then accepted, call Accept, store Past durably, and only
@@ -102,7 +102,7 @@ func NewStamps(c Counting, p Past) *Stamps {
 	return &Stamps{count: c, floor: p.Floor, heard: slices.Clone(p.Spans)}
 }
 
-// Receive takes a message whose seal was right, and tells whether it counts. It is used up from then
+// Receive takes a message whose seal was right, and reports whether it counts. It is used up from then
 // on. now must have a monotonic clock reading, because the wall clock may jump by years.
 func (s *Stamps) Receive(now time.Time, w Window, stamp uint64, from netip.Addr) Verdict {
 	s.pass(now)
@@ -198,13 +198,13 @@ func (s *Stamps) Past() Past {
 	return p
 }
 
-// Equal tells whether two pasts are the same.
+// Equal reports whether two pasts are the same.
 func (p Past) Equal(q Past) bool { return p.Floor == q.Floor && slices.Equal(p.Spans, q.Spans) }
 
 // Newest returns the highest stamp that can have been accepted, 0 if none was.
 func (p Past) Newest() uint64 { return max(p.Floor, spans(p.Spans).accepted(math.MaxUint64)) }
 
-// dead tells whether a stamp was used up before now. As long as the clock is not known to be right, an
+// dead reports whether a stamp was used up before now. As long as the clock is not known to be right, an
 // accepted stamp from the future counts as much as any.
 func (s *Stamps) dead(w Window, stamp uint64) bool {
 	floor := s.floor

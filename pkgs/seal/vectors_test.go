@@ -166,10 +166,6 @@ func TestVectors_carriers(t *testing.T) {
 			if diff := cmp.Diff(o.Ports, knock.Digits(v.Message, form)); diff != "" {
 				t.Errorf("%s: digits (-want +got):\n%s", v.Name, diff)
 			}
-			got, err := knock.ParseDigits(o.Ports, form)
-			if err != nil || !slices.Equal(got, v.Message) {
-				t.Errorf("%s: digits read back as %x, %v", v.Name, got, err)
-			}
 		}
 	}
 	if checked < 10 {

@@ -37,7 +37,7 @@ type windows [3]window
 
 func (w *windows) has(epoch uint64) bool { return w.before(len(w), epoch) }
 
-// before tells whether one of the first n windows has an epoch.
+// before reports whether one of the first n windows has an epoch.
 func (w *windows) before(n int, epoch uint64) bool {
 	for _, one := range w[:n] {
 		if one.has(epoch) {
@@ -51,12 +51,12 @@ func (w *windows) before(n int, epoch uint64) bool {
 // kernel filter is swapped only once per epoch.
 func windowAt(now time.Time, skew time.Duration) window {
 	end := NextEpoch(now)
-	return window{epochAt(end.Add(-Epoch - skew)), epochAt(end.Add(skew - time.Millisecond))}
+	return window{epochAt(end.Add(-epochLength - skew)), epochAt(end.Add(skew - time.Millisecond))}
 }
 
 // NextEpoch returns when the epoch of now ends. It keeps now's monotonic clock reading.
 func NextEpoch(now time.Time) time.Time {
-	return now.Add(now.Truncate(Epoch).Add(Epoch).Sub(now))
+	return now.Add(now.Truncate(epochLength).Add(epochLength).Sub(now))
 }
 
 func epochAt(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) / epochMillis }
@@ -64,7 +64,7 @@ func epochAt(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) / epochM
 // wide returns by how much clocks may differ so that messages are found; fewer keys have more.
 func (r *Ring) wide() time.Duration {
 	perKey := explainHints / max(len(r.keys), 1)
-	return max(r.MaxSkew, min(explainWindow, time.Duration(perKey-1)/2*Epoch))
+	return max(r.MaxSkew, min(explainWindow, time.Duration(perKey-1)/2*epochLength))
 }
 
 // heard is when a client was heard last, by its own clock and by ours.
@@ -83,7 +83,7 @@ func (h heard) expected(now time.Time, skew, ahead time.Duration) (all, near win
 	all = windowAt(time.UnixMilli(int64(min(h.stamp, MaxStamp))).Add(now.Sub(h.at)), skew)
 	near = all
 	if h.before {
-		all.last += uint64(ahead / Epoch)
+		all.last += uint64(ahead / epochLength)
 	}
 	return all, near
 }
@@ -96,7 +96,7 @@ func (r *Ring) expect(client int, now time.Time, synced bool) (all, near windows
 	if synced {
 		return all, near
 	}
-	ahead := min(aheadWindow, time.Duration(aheadHints/len(r.keys))*Epoch)
+	ahead := min(aheadWindow, time.Duration(aheadHints/len(r.keys))*epochLength)
 	all[1], near[1] = r.keys[client].heard.expected(now, r.MaxSkew, ahead)
 	all[2], near[2] = r.latest.expected(now, r.MaxSkew, 0)
 	return all, near

@@ -84,7 +84,7 @@ func Message(ctx context.Context, l link.Link, to []netip.Addr, carriers []knock
 		for _, f := range []Family{IPv4, IPv6} {
 			var message []byte
 			for _, a := range to {
-				if !f.Has(a) {
+				if !f.has(a) {
 					continue
 				}
 				if message == nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// Unsent tells whether an error means that this machine did not send a packet.
+// Unsent reports whether an error means that this machine did not send a packet.
 func Unsent(number syscall.Errno) bool { return slices.Contains(notSent(), number) }
 
 // datagram sends one UDP packet. The socket is not connected, so that what comes back does not

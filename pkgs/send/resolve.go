@@ -24,8 +24,8 @@ const (
 	IPv6
 )
 
-// Has tells whether an address is of the family.
-func (f Family) Has(a netip.Addr) bool {
+// has reports whether an address is of the family.
+func (f Family) has(a netip.Addr) bool {
 	return f == BothFamilies || (f == IPv4) == a.Is4()
 }
 
@@ -35,7 +35,7 @@ func (f Family) Has(a netip.Addr) bool {
 func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) ([]netip.Addr, error) {
 	var found []netip.Addr
 	add := func(a netip.Addr) {
-		if a = a.Unmap(); f.Has(a) && !slices.Contains(found, a) {
+		if a = a.Unmap(); f.has(a) && !slices.Contains(found, a) {
 			found = append(found, a)
 		}
 	}
@@ -44,7 +44,7 @@ func Resolve(ctx context.Context, host string, literals []netip.Addr, f Family) 
 		names, err := Lookup(ctx, host, f)
 		failed = err
 		for _, family := range []Family{IPv4, IPv6} {
-			if i := slices.IndexFunc(names, family.Has); i >= 0 {
+			if i := slices.IndexFunc(names, family.has); i >= 0 {
 				add(names[i])
 			}
 		}
@@ -77,7 +77,7 @@ func Lookup(ctx context.Context, host string, f Family) ([]netip.Addr, error) {
 	}
 	var found []netip.Addr
 	for _, a := range names {
-		if a = a.Unmap(); f.Has(a) {
+		if a = a.Unmap(); f.has(a) {
 			found = append(found, a)
 		}
 	}

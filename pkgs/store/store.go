@@ -94,7 +94,7 @@ func (f *File) Remember(pasts map[string]seal.Past) error {
 	return f.write(next)
 }
 
-// Used tells whether this text of a one-time sequence was used, in whatever list it stood.
+// Used reports whether this text of a one-time sequence was used, in whatever list it stood.
 func (f *File) Used(text string) bool { return f.state.used[digestOf(text)] }
 
 // Use stores that this text of a one-time sequence was used. When it returns nil, that survives a

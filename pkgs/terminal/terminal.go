@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package terminal keeps texts that others wrote from steering the terminal on which they are shown.
+//
+// It is not meant for other programs.
 package terminal
 
 import (

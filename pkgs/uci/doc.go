@@ -21,4 +21,6 @@
 // bytes, text longer than MaxSize, a ; right after a plain word if more than a comment follows
 // (libuci ignores the rest of such a line), a second package, and it never takes the names that
 // libuci makes up for anonymous sections (cfg0123ab) for those sections.
+//
+// It is not meant for other programs.
 package uci

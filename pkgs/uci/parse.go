@@ -125,7 +125,7 @@ func (p *parser) skipSpace() {
 	}
 }
 
-// statement reads one statement, and tells whether another may follow in the same line.
+// statement reads one statement, and reports whether another may follow in the same line.
 func (p *parser) statement() (more bool, err error) {
 	line := p.line
 	keyword := p.keyword()

@@ -3,6 +3,8 @@
 // Package wake sends the magic packet that wakes a sleeping LAN host.
 //
 // It sends into the host's own network only, never towards the Internet.
+//
+// It is not meant for other programs.
 package wake
 
 import (

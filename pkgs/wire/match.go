@@ -15,18 +15,18 @@ const (
 	echoRequest6 = 128
 )
 
-// IsSYN tells whether p asks for a TCP connection: SYN set; ACK, RST and FIN clear. The other
+// IsSYN reports whether p asks for a TCP connection: SYN set; ACK, RST and FIN clear. The other
 // flags do not matter (ECN sets two of them, RFC 3168).
 func (p *Packet) IsSYN() bool {
 	return p.Proto == TCP && p.Flags&(SYN|ACK|RST|FIN) == SYN
 }
 
-// IsEcho tells whether p is an echo request, of ICMP or ICMPv6.
+// IsEcho reports whether p is an echo request, of ICMP or ICMPv6.
 func (p *Packet) IsEcho() bool {
 	return p.Proto == ICMP && p.ICMPType == echoRequest4 || p.Proto == ICMPv6 && p.ICMPType == echoRequest6
 }
 
-// Match tells whether the filter wants p. The kernel filter gives the same answer for the bytes
+// Match reports whether the filter wants p. The kernel filter gives the same answer for the bytes
 // that p was decoded from, with one exception: it drops IPv6 packets with extension headers.
 //
 // Of a STUN Binding request it sees the user name only as the first attribute, or as the second

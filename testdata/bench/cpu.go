@@ -29,7 +29,7 @@ type cpus struct {
 func precede() {
 	runtime.LockOSThread() // this thread is the one that becomes the next program
 	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 10}
-	_ = unix.SchedSetAttr(0, &attr, 0) // divide tells whether it was allowed
+	_ = unix.SchedSetAttr(0, &attr, 0) // divide reports whether it was allowed
 }
 
 // divide gives this process the first CPU that it may use, and the daemons the last.

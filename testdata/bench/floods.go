@@ -67,7 +67,7 @@ var (
 		}, false}
 )
 
-// blind tells whether a stranger can send a flood who knows no more than the ports.
+// blind reports whether a stranger can send a flood who knows no more than the ports.
 func (f flood) blind() bool {
 	return slices.ContainsFunc(blind, func(s series) bool { return s.flood.name == f.name })
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // goal is what latchkeyd shall reach, mostly a ratio of two figures of one run. Nothing fails if it does not.
@@ -17,7 +18,7 @@ type goal struct {
 	Value   float64 `json:"value"`
 }
 
-// met tells whether it was reached.
+// met reports whether it was reached.
 func (g goal) met() bool {
 	if g.AtLeast {
 		return g.Value >= g.Limit
@@ -57,72 +58,128 @@ func (g goal) text() (value, limit string) {
 // threads of the Go runtime.
 const radarWakes = 25
 
+// aim is a goal before it is known what was reached.
+type aim struct {
+	name    string
+	value   measure
+	atLeast bool
+	limit   float64
+	unit    string
+	note    func(*report) string // behind the name; nil = nothing
+}
+
 // goals compares a report with what latchkeyd shall reach.
 func goals(r *report) (list []goal) {
-	add := func(name string, value float64, known bool, atLeast bool, limit float64, unit string) {
+	for _, a := range slices.Concat(latencyAims(), trafficAims(), floodAims(), openAims(), memoryAims(), growthAims()) {
+		value, known := a.value(r)
 		if !known || math.IsNaN(value) || math.IsInf(value, 0) { // JSON has no such numbers
 			value, known = 0, false
 		}
-		list = append(list, goal{name, limit, atLeast, unit, known, value})
+		if a.note != nil {
+			a.name += a.note(r)
+		}
+		list = append(list, goal{a.name, a.limit, a.atLeast, a.unit, known, value})
 	}
-	// value and ratio of figures that were measured.
-	value := func(p figure) (float64, bool) { f, ok := r.find(p); return f.Value, ok }
-	ratio := func(a, b figure) (float64, bool) {
-		x, ok1 := value(a)
-		y, ok2 := value(b)
-		return x / y, ok1 && ok2
+	return list
+}
+
+// measure takes a value from a report; false if not all that it takes was measured.
+type measure func(*report) (float64, bool)
+
+// of computes a value from those of some figures.
+func of(compute func(v []float64) float64, figures ...figure) measure {
+	return func(r *report) (float64, bool) {
+		v := make([]float64, len(figures))
+		for i, pattern := range figures {
+			f, ok := r.find(pattern)
+			if !ok {
+				return 0, false
+			}
+			v[i] = f.Value
+		}
+		return compute(v), true
 	}
+}
+
+func ratio(a, b figure) measure {
+	return of(func(v []float64) float64 { return v[0] / v[1] }, a, b)
+}
+
+func scaled(by float64, f figure) measure {
+	return of(func(v []float64) float64 { return v[0] * by }, f)
+}
+
+func latencyAims() []aim {
 	latency := func(name, kind string) figure {
 		return figure{Row: rowLatency, What: whatLatency, Candidate: name, Knock: kind}
 	}
-	flood := func(name, kind, flood, what string, rate float64) figure {
-		return figure{Row: rowFloods, Candidate: name, Knock: kind, Flood: flood, What: what, Rate: rate}
+	list := []aim{
+		{name: "latency of a sequence, against the kernel alone", limit: 2.5, unit: " x",
+			value: ratio(latency(ours, "sequence"), latency(kernelOnly, "sequence"))},
+		{name: "latency of knockd, against a sequence", atLeast: true, limit: 100, unit: " x",
+			value: ratio(latency(knockd, "sequence"), latency(ours, "sequence"))},
 	}
-
-	v, ok := ratio(latency(ours, "sequence"), latency(kernelOnly, "sequence"))
-	add("latency of a sequence, against the kernel alone", v, ok, false, 2.5, " x")
-	v, ok = ratio(latency(knockd, "sequence"), latency(ours, "sequence"))
-	add("latency of knockd, against a sequence", v, ok, true, 100, " x")
 	for _, kind := range []string{"stun", "ports", "fwknop"} {
-		v, ok := value(latency(ours, kind).of(whatBeyond))
-		add("latency of "+kind+", beyond the disk's own", 1000*v, ok, false, 0.2, " ms")
+		list = append(list, aim{name: "latency of " + kind + ", beyond the disk's own", limit: 0.2, unit: " ms",
+			value: scaled(1000, latency(ours, kind).of(whatBeyond))})
 	}
+	return list
+}
 
-	for _, row := range []string{rowUnrelated, rowRadar} {
-		for _, doors := range []int{1, many} {
-			of := func(what string) float64 {
-				v, ok := value(figure{Row: row, Candidate: ours, Doors: doors, What: what})
-				if !ok {
-					return math.NaN()
+// trafficAims are of traffic that is nobody's knock: without the radar, beyond what the daemon does without any
+// packet, and with it all that it does.
+func trafficAims() (list []aim) {
+	for _, doors := range []int{1, many} {
+		at := figure{Row: rowUnrelated, Candidate: ours, Doors: doors}
+		list = append(list,
+			aim{name: fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors), limit: 0, unit: " a second",
+				value: of(func(v []float64) float64 { return max(0, math.Round(v[0]*v[1]-v[2])) }, at.of(whatWakes), at.of(whatOffered), at.of(whatIdle))},
+			aim{name: fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors), limit: 1, unit: " ms per million packets",
+				value: of(func(v []float64) float64 { return max(0, v[0]-v[1]) / v[2] * 1e9 }, at.of(whatCore), at.of(whatIdleCore), at.of(whatOffered))})
+	}
+	for _, doors := range []int{1, many} {
+		at := figure{Row: rowRadar, Candidate: ours, Doors: doors}
+		list = append(list,
+			aim{name: fmt.Sprintf("wake-ups with the radar, %s unrelated packets a second, doors: %d", rateText(unrelatedRate), doors), limit: radarWakes, unit: " a second",
+				value: of(func(v []float64) float64 { return v[0] * v[1] }, at.of(whatWakes), at.of(whatOffered))},
+			aim{name: fmt.Sprintf("CPU with the radar then, doors: %d", doors), limit: 0.5, unit: " % of a core",
+				value: scaled(100, at.of(whatCore))})
+	}
+	return list
+}
+
+func floodAims() []aim {
+	cpu := func(name, kind string, f flood, rate float64) figure {
+		return figure{Row: rowFloods, Candidate: name, Knock: kind, Flood: f.name, What: whatCPU, Rate: rate}
+	}
+	return []aim{
+		{name: "CPU of knockd, against ours, flood steps of 10k a second", atLeast: true, limit: 12, unit: " x",
+			value: ratio(cpu(knockd, "sequence", firstSteps, 10_000), cpu(ours, "sequence", firstSteps, 10_000))},
+		{name: "CPU, flood steps of 100k a second", limit: 8, unit: " % of a core",
+			value: scaled(100_000*100, cpu(ours, "sequence", firstSteps, 100_000))},
+		{name: "CPU, flood stun-wrong", limit: 1, unit: " ms per million packets",
+			value: scaled(1e9, cpu(ours, "stun", stunWrong, 100_000))},
+	}
+}
+
+// openAims are how many knocks open in each flood.
+func openAims() (list []aim) {
+	opened := func(c *candidate, flood string, rate, share float64) {
+		at := figure{Row: rowFloods, Candidate: c.name, Knock: c.kind, Flood: flood, What: whatOpened, Rate: rate}
+		list = append(list, aim{
+			name: fmt.Sprintf("%s that open, flood %s of %s a second", c.kind, flood, rateText(rate)), atLeast: true, limit: 100 * share, unit: " %",
+			value: func(r *report) (float64, bool) {
+				got, ok := r.find(at)
+				return 100 * got.Value / got.Of, ok
+			},
+			note: func(r *report) string {
+				got, ok := r.find(at)
+				if reached := r.reached(got); ok && reached != rate {
+					return fmt.Sprintf(" (%s reached)", rateText(reached))
 				}
-				return v
-			}
-			wakes, core := of(whatWakes)*of(whatOffered), of(whatCore)
-			if row == rowRadar { // all that the daemon does
-				add(fmt.Sprintf("wake-ups with the radar, %s unrelated packets a second, doors: %d", rateText(unrelatedRate), doors), wakes, true, false, radarWakes, " a second")
-				add(fmt.Sprintf("CPU with the radar then, doors: %d", doors), 100*core, true, false, 0.5, " % of a core")
-				continue
-			}
-			// Beyond what it does without any packet.
-			add(fmt.Sprintf("wake-ups by unrelated traffic, doors: %d", doors), max(0, math.Round(wakes-of(whatIdle))), true, false, 0, " a second")
-			add(fmt.Sprintf("CPU of unrelated traffic, doors: %d", doors), max(0, core-of(whatIdleCore))/of(whatOffered)*1e9, true, false, 1, " ms per million packets")
-		}
-	}
-
-	v, ok = ratio(flood(knockd, "sequence", firstSteps.name, whatCPU, 10_000), flood(ours, "sequence", firstSteps.name, whatCPU, 10_000))
-	add("CPU of knockd, against ours, flood steps of 10k a second", v, ok, true, 12, " x")
-	v, ok = value(flood(ours, "sequence", firstSteps.name, whatCPU, 100_000))
-	add("CPU, flood steps of 100k a second", v*100_000*100, ok, false, 8, " % of a core")
-	v, ok = value(flood(ours, "stun", stunWrong.name, whatCPU, 100_000))
-	add("CPU, flood stun-wrong", v*1e9, ok, false, 1, " ms per million packets")
-
-	opened := func(c *candidate, f string, rate, share float64) {
-		got, ok := r.find(flood(c.name, c.kind, f, whatOpened, rate))
-		name := fmt.Sprintf("%s that open, flood %s of %s a second", c.kind, f, rateText(rate))
-		if reached := r.reached(got); ok && reached != rate {
-			name += fmt.Sprintf(" (%s reached)", rateText(reached))
-		}
-		add(name, 100*got.Value/got.Of, ok, true, 100*share, " %")
+				return ""
+			},
+		})
 	}
 	for i := range candidates {
 		c := &candidates[i]
@@ -140,42 +197,54 @@ func goals(r *report) (list []goal) {
 			}
 		}
 	}
+	return list
+}
 
+func memoryAims() []aim {
+	return []aim{
+		{name: "memory at rest", limit: 6, unit: " MB", value: memoryAtRest},
+		{name: "memory in or after any flood, against rest", limit: 1.5, unit: " x", value: memoryGrown},
+	}
+}
+
+// memoryAtRest is the median before all floods, in MB.
+func memoryAtRest(r *report) (float64, bool) {
 	var rest samples
-	grown := 0.0
 	for _, f := range r.Figures {
-		if f.Row != rowFloods || f.Candidate != ours {
-			continue
-		}
-		same := f
-		switch f.What {
-		case whatRest:
+		if f.Row == rowFloods && f.Candidate == ours && f.What == whatRest {
 			rest = append(rest, f.Value)
-		case whatPeak, whatAfter:
-			same.What = whatRest
-			if v, ok := value(same); ok {
-				grown = max(grown, f.Value/v)
-			}
 		}
 	}
-	add("memory at rest", newSamples(rest).median()/1e6, len(rest) > 0, false, 6, " MB")
-	add("memory in or after any flood, against rest", grown, grown > 0, false, 1.5, " x")
+	return newSamples(rest).median() / 1e6, len(rest) > 0
+}
 
+// memoryGrown is the most that it was in or after a flood, as a multiple of what it was before it.
+func memoryGrown(r *report) (grown float64, known bool) {
+	for _, f := range r.Figures {
+		if f.Row != rowFloods || f.Candidate != ours || f.What != whatPeak && f.What != whatAfter {
+			continue
+		}
+		if rest, ok := r.find(f.of(whatRest)); ok {
+			grown = max(grown, f.Value/rest.Value)
+		}
+	}
+	return grown, grown > 0
+}
+
+func growthAims() (list []aim) {
 	growth := func(kind, what string, doors int) figure {
 		return figure{Row: rowGrowth, Candidate: ours, Knock: kind, What: what, Doors: doors}
 	}
 	for _, kind := range []string{"sequence", "stun"} {
-		v, ok := ratio(growth(kind, whatCPU, many), growth(kind, whatCPU, 1))
-		add(fmt.Sprintf("CPU per packet with %d doors and clients, against 1, %s", many, kind), v, ok, false, 1.3, " x")
+		list = append(list, aim{name: fmt.Sprintf("CPU per packet with %d doors and clients, against 1, %s", many, kind), limit: 1.3, unit: " x",
+			value: ratio(growth(kind, whatCPU, many), growth(kind, whatCPU, 1))})
 	}
-	most, ok1 := value(growth("stun", whatRest, many))
-	least, ok2 := value(growth("stun", whatRest, 1))
-	add("memory for a door with its client and sequence", (most-least)/(many-1)/1e3, ok1 && ok2, false, 8, " kB")
+	list = append(list, aim{name: "memory for a door with its client and sequence", limit: 8, unit: " kB",
+		value: of(func(v []float64) float64 { return (v[0] - v[1]) / (many - 1) / 1e3 }, growth("stun", whatRest, many), growth("stun", whatRest, 1))})
 	for _, what := range []string{whatPath, whatLatency} {
-		a, b := growth("sequence", what, 0), growth("sequence", what, 0)
-		a.Grants, b.Grants = manyGrants, 1
-		v, ok := ratio(a, b)
-		add(fmt.Sprintf("%s with %d grants, against 1", what, manyGrants), v, ok, false, 1.2, " x")
+		all, one := growth("sequence", what, 0), growth("sequence", what, 0)
+		all.Grants, one.Grants = manyGrants, 1
+		list = append(list, aim{name: fmt.Sprintf("%s with %d grants, against 1", what, manyGrants), limit: 1.2, unit: " x", value: ratio(all, one)})
 	}
 	return list
 }

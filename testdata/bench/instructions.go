@@ -23,7 +23,7 @@ var counter = filepath.Join(programs, "instructions.so")
 
 func emulatedProgram(pkg string) string { return filepath.Join(programs, "emulated-"+pkg) }
 
-// emulated tells whether a package's benchmarks run under emulation: those of the others need a kernel.
+// emulated reports whether a package's benchmarks run under emulation: those of the others need a kernel.
 func emulated(pkg string) bool { return pkg != "capture" && pkg != "nft" }
 
 // buildEmulated builds benchmarks as the packages for that router have the code, and the plugin.

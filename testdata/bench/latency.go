@@ -92,7 +92,7 @@ func (b *bench) alone(c *candidate, p *phone, next knocks, n int) (t trials, err
 	return t, nil
 }
 
-// one knocks once, after a pause, and tells whether it opened.
+// one knocks once, after a pause, and reports whether it opened.
 func (b *bench) one(c *candidate, p *phone, next knocks, step, spin time.Duration) (took time.Duration, ok bool, err error) {
 	time.Sleep(p.between(0, longestPause))
 	from := b.sender()

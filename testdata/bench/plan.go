@@ -39,7 +39,7 @@ type budget struct {
 
 func newBudget(whole time.Duration) *budget { return &budget{left: whole - whole/6, slow: 1} }
 
-// grant tells whether there is time for a task.
+// grant reports whether there is time for a task.
 func (b *budget) grant(cost time.Duration) bool {
 	return time.Duration(float64(cost)*b.slow) <= b.left
 }
@@ -75,7 +75,7 @@ type choice struct {
 	n                                int // knocks of each measurement
 }
 
-// partial tells whether something was chosen.
+// partial reports whether something was chosen.
 func (c *choice) partial() bool {
 	return len(c.rows)+len(c.candidates)+len(c.knocks)+len(c.floods) > 0
 }
@@ -101,7 +101,7 @@ func (l *list) String() string { return strings.Join(*l, ",") }
 // Set implements flag.Value.
 func (l *list) Set(s string) error { *l = strings.Split(s, ","); return nil }
 
-// has tells whether a list has a name, or names nothing.
+// has reports whether a list has a name, or names nothing.
 func (l list) has(name string) bool { return len(l) == 0 || slices.Contains(l, name) }
 
 // only refuses names that a list cannot have.

@@ -108,7 +108,7 @@ func (b *bench) planKnock(p *plan, c *candidate) {
 	}
 }
 
-// worthwhile tells whether a flood is measured at a rate: one that is aimed does nothing at the lowest, and if
+// worthwhile reports whether a flood is measured at a rate: one that is aimed does nothing at the lowest, and if
 // there is little time, the goals alone count.
 func (b *bench) worthwhile(f flood, rate float64) bool {
 	switch {

@@ -142,7 +142,7 @@ func (m *model) finish(t *trouble) {
 	m.troubles = slices.DeleteFunc(m.troubles, func(x *trouble) bool { return !x.end.IsZero() && t.end.Sub(x.end) > 10*time.Minute })
 }
 
-// overlaps tells whether the trouble was there at any time from since to now.
+// overlaps reports whether the trouble was there at any time from since to now.
 func (t *trouble) overlaps(since time.Time) bool { return t.end.IsZero() || t.end.After(since) }
 
 // excuse names the troubles that together may have shut out a knock that travels in these ways, since a
@@ -167,7 +167,7 @@ func (m *model) excuse(ways []string, since time.Time) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// faulty tells whether there was a fault since a time.
+// faulty reports whether there was a fault since a time.
 func (m *model) faulty(since time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -81,7 +81,7 @@ func serve() error {
 // tryFor is how long one try of a door waits for an answer.
 const tryFor = time.Second
 
-// reaches tells whether a door lets an address of the person in, by trying it once.
+// reaches reports whether a door lets an address of the person in, by trying it once.
 func (p *person) reaches(s service, from netip.Addr) (is bool) {
 	to := s.four
 	if from.Is6() {
@@ -103,7 +103,7 @@ func (p *person) reaches(s service, from netip.Addr) (is bool) {
 	return is
 }
 
-// echoes tells whether a UDP packet comes back.
+// echoes reports whether a UDP packet comes back.
 func echoes(c net.Conn) bool {
 	if err := c.SetDeadline(time.Now().Add(tryFor)); err != nil {
 		return false

@@ -121,14 +121,14 @@ func (v *visit) usedUp(done, excused bool) {
 	}
 }
 
-// isIn tells whether the kernel has an element for what the visit wants.
+// isIn reports whether the kernel has an element for what the visit wants.
 func (v *visit) isIn() bool {
 	list, err := elements(v.soak.ctx)
 	_, is := find(list, v.use())
 	return err == nil && is
 }
 
-// is tells whether an event is of one of these kinds, and of what the visit wants.
+// is reports whether an event is of one of these kinds, and of what the visit wants.
 func (v *visit) is(kinds ...string) func(control.Event) bool {
 	return func(e control.Event) bool {
 		return slices.Contains(kinds, e.Kind) && e.Door == v.service.name && e.Address == v.from[0].String()

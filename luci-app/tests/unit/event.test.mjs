@@ -47,7 +47,7 @@ test('every reason for an early closing of the daemon is known', t => {
 	if (!go)
 		return t.skip('SKIP: the daemon’s sources are not beside this folder');
 
-	const words = [ ...go.matchAll(/(?:tell(?:Closed|Ended)\(now,|Kind: closed,).*?(?:, |Detail: )"([^"]+)"/g) ].map(m => m[1]);
+	const words = [ ...go.matchAll(/(?:report(?:Closed|Ended)\(now,|Kind: closed,).*?(?:, |Detail: )"([^"]+)"/g) ].map(m => m[1]);
 
 	assert.deepEqual(words.sort(), Object.keys(event.closings()).sort());
 });

@@ -5,6 +5,8 @@
 //
 // It was written after firewall4's templates (ruleset.uc, rule.uc, redirect.uc of b6e5157), and its tests run on firewall4 itself where
 // LATCHKEY_FIREWALL4 names its sources.
+//
+// It is not meant for other programs.
 package fw4test
 
 import (

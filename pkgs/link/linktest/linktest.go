@@ -2,6 +2,8 @@
 
 // Package linktest has what the tests share that compare readers of links: the program's, the page's and
 // knock.py's.
+//
+// It is not meant for other programs.
 package linktest
 
 import (
@@ -60,7 +62,7 @@ func Change(text string, part uint8, value string) string {
 	return page + "#" + strings.Join(append(kept, name+"="+value), "&")
 }
 
-// Comparable tells whether two readers can be asked for the same link: a page gets text, which is UTF-8; what
+// Comparable reports whether two readers can be asked for the same link: a page gets text, which is UTF-8; what
 // is white space around a link, and what can be printed in the address of a page, depends on the version of
 // Unicode.
 func Comparable(text string) bool {

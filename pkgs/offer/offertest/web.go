@@ -2,6 +2,8 @@
 
 // Package offertest has what tests of the pick-up need: a stand-in for a router's web server, what
 // must hold of it and of a real one, and an ear on the wire.
+//
+// It is not meant for other programs.
 package offertest
 
 import (

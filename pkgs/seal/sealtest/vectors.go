@@ -3,6 +3,8 @@
 // Package sealtest reads the vectors of testdata/vectors, whose format its README describes.
 //
 // It checks only that a file is well formed; what it says is for the tests that use it.
+//
+// It is not meant for other programs.
 package sealtest
 
 import (

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
-func TestTimesAreToldAsPeopleDo(t *testing.T) {
+func TestTimesAreWrittenAsPeopleSayThem(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for behind, want := range map[time.Duration]string{
 		91 * time.Second:                              "1 minute 31 seconds behind",
@@ -32,7 +32,7 @@ func TestTimesAreToldAsPeopleDo(t *testing.T) {
 	}
 }
 
-func TestTheLastDayOfAClientIsTold(t *testing.T) {
+func TestTheLastDayOfAClientIsReported(t *testing.T) {
 	for expires, want := range map[string]string{
 		"2026-11-21":                `client "phone" was valid until 2026-11-21`,
 		"2026-11-22T03:00:00+01:00": `client "phone" was valid until 2026-11-22 02:00:00 UTC`,
@@ -45,7 +45,7 @@ func TestTheLastDayOfAClientIsTold(t *testing.T) {
 	}
 }
 
-func TestWhatADeviceLacksIsTold(t *testing.T) {
+func TestWhatADeviceLacksIsReported(t *testing.T) {
 	for want, dev := range map[string]control.Device{
 		"link device wan is up":   {State: "up"},
 		"link device wan is down": {State: "down", Coarse: "without the hints of messages, because there is no room"},
@@ -56,7 +56,7 @@ func TestWhatADeviceLacksIsTold(t *testing.T) {
 		dev.Name = "wan"
 		r.DeviceChanged(dev)
 		if e := r.newest(); e.Kind+" "+e.Detail != want {
-			t.Errorf("%+v is told as %q, want %q", dev, e.Kind+" "+e.Detail, want)
+			t.Errorf("%+v is reported as %q, want %q", dev, e.Kind+" "+e.Detail, want)
 		}
 	}
 }

@@ -47,8 +47,8 @@ func knockName(r knock.Request) string {
 	return string(r.Kind)
 }
 
-// tellGivenUp explains a knock that its detector gave up.
-func tellGivenUp(f knock.Finding) string {
+// explainGivenUp explains a knock that its detector gave up.
+func explainGivenUp(f knock.Finding) string {
 	if f.Fault != nil {
 		return f.Fault.Error()
 	}
@@ -72,23 +72,23 @@ func tellGivenUp(f knock.Finding) string {
 	return ""
 }
 
-// tellSkew explains a difference between a sender's clock and ours.
-func tellSkew(skew time.Duration) string {
+// explainSkew explains a difference between a sender's clock and ours.
+func explainSkew(skew time.Duration) string {
 	direction := "ahead of"
 	if skew < 0 {
 		direction = "behind"
 	}
-	return fmt.Sprintf("the client's clock is %s %s the router's", tellTime(skew.Abs()), direction)
+	return fmt.Sprintf("the client's clock is %s %s the router's", formatTime(skew.Abs()), direction)
 }
 
-// timeUnits are those of tellTime.
+// timeUnits are those of formatTime.
 var timeUnits = [...]struct {
 	long time.Duration
 	name string
 }{{365 * 24 * time.Hour, "year"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}}
 
-// tellTime says a time as people do, in its two largest units: "3 days 4 hours". Years are enough alone.
-func tellTime(d time.Duration) string {
+// formatTime writes a time as people say it, in its two largest units: "3 days 4 hours". Years are enough alone.
+func formatTime(d time.Duration) string {
 	var words []string
 	left := d.Round(time.Second)
 	for _, u := range timeUnits {
@@ -113,24 +113,24 @@ func tellTime(d time.Duration) string {
 // closing is what fails when the firewall ends or shortens no grant, though it may take others.
 const closing = "firewall, closing"
 
-// closeThose ends the grants that are wanted before their time, tells why, and ends their sessions if cut says so.
+// closeThose ends the grants that are wanted before their time, reports why, and ends their sessions if cut says so.
 func (d *Daemon) closeThose(now time.Time, wanted func(*door.Grant) bool, why string, cut cutter) {
 	ended, err := d.book.CloseThose(now, wanted)
 	d.retry = d.retry || err != nil
 	if len(ended) > 0 || err != nil {
-		d.tellFailing(now, closing, err)
+		d.reportFailure(now, closing, err)
 	}
-	d.tellEnded(now, closed, ended, why, cut)
+	d.reportEnded(now, closed, ended, why, cut)
 }
 
-// tellClosed tells of grants that were closed, and ends their sessions if their doors have the option cut.
-func (d *Daemon) tellClosed(now time.Time, grants []door.Grant, why string) {
-	d.tellEnded(now, closed, grants, why, d.byOption)
+// reportClosed reports grants that were closed, and ends their sessions if their doors have the option cut.
+func (d *Daemon) reportClosed(now time.Time, grants []door.Grant, why string) {
+	d.reportEnded(now, closed, grants, why, d.byOption)
 }
 
-// tellSets tells of doors whose sets came or went in the firewall. tellBroken tells of sets of the wrong
+// reportSets reports doors whose sets came or went in the firewall. reportBroken reports sets of the wrong
 // kind.
-func (d *Daemon) tellSets(now time.Time, found []string, unserved []door.Unserved) {
+func (d *Daemon) reportSets(now time.Time, found []string, unserved []door.Unserved) {
 	for _, name := range found {
 		d.events.add(now, control.Event{Kind: ready, Door: name, Detail: "the firewall has its sets"})
 	}
@@ -141,8 +141,8 @@ func (d *Daemon) tellSets(now time.Time, found []string, unserved []door.Unserve
 	}
 }
 
-// tellFailing tells what failed when that begins, changes or ends, but not each time it is tried.
-func (d *Daemon) tellFailing(now time.Time, what string, err error) {
+// reportFailure reports what failed when that begins, changes or ends, but not each time it is tried.
+func (d *Daemon) reportFailure(now time.Time, what string, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
@@ -157,8 +157,8 @@ func (d *Daemon) tellFailing(now time.Time, what string, err error) {
 	d.events.add(now, control.Event{Kind: trouble, Detail: what + ": " + text})
 }
 
-// tellUsedUp tells of lists that have no sequence left.
-func (d *Daemon) tellUsedUp(now time.Time) {
+// reportUsedUp reports lists that have no sequence left.
+func (d *Daemon) reportUsedUp(now time.Time) {
 	for _, s := range d.policy.cfg.Sequences {
 		if len(s.Once) > 0 && !slices.ContainsFunc(s.Once, func(text string) bool { return !d.sys.Memory.Used(text) }) {
 			d.events.add(now, control.Event{
