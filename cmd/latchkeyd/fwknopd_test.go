@@ -28,9 +28,7 @@ type fwknopd struct {
 
 func startFwknopd(t *testing.T, digests string) *fwknopd {
 	t.Helper()
-	if _, err := exec.LookPath("fwknopd"); err != nil {
-		t.Skip("SKIP: fwknopd is not installed (hint: apt-get install fwknop-server)")
-	}
+	lab.Need(t, "fwknopd")
 	f := &fwknopd{t: t, dir: t.TempDir(), digests: digests}
 	for name, text := range map[string]string{
 		"access.conf":  "SOURCE ANY\nKEY_BASE64 " + peerKey + "\nHMAC_KEY_BASE64 " + peerHMAC + "\nFW_ACCESS_TIMEOUT 60\n",

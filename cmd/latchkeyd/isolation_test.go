@@ -34,18 +34,18 @@ const (
 )
 
 // limits returns what the daemon says of each: "limited", or what the kernel or Go lacks here for that.
-func (d taken) limits() map[limit]string {
-	d.t.Helper()
+func (d taken) limits(t *testing.T) map[limit]string {
+	t.Helper()
 	s, err := d.status()
 	if err != nil || s.Isolation == nil {
-		d.t.Fatalf("status %+v, %v", s, err)
+		t.Fatalf("status %+v, %v", s, err)
 	}
 	told := map[limit]string{ofCalls: s.Isolation.Calls, ofFiles: s.Isolation.Files}
 	for what, text := range told {
 		lacks := strings.HasPrefix(text, "not limited: this kernel has no ") ||
 			what == ofFiles && runtime.GOARCH == "mips" && text == "not limited: this program cannot reach all of its threads"
 		if text != "limited" && !lacks {
-			d.t.Fatalf("isolation %+v", *s.Isolation)
+			t.Fatalf("isolation %+v", *s.Isolation)
 		}
 	}
 	return told
@@ -54,7 +54,7 @@ func (d taken) limits() map[limit]string {
 // need skips a test of what the daemon cannot be limited in here.
 func (d taken) need(t *testing.T, what limit) {
 	t.Helper()
-	if told := d.limits()[what]; told != "limited" {
+	if told := d.limits(t)[what]; told != "limited" {
 		t.Skipf("SKIP: %s %s", what, told)
 	}
 }
@@ -201,7 +201,7 @@ func TestIsolationOfEveryThread(t *testing.T) {
 
 func TestIsolationIsTold(t *testing.T) {
 	d := takeOver(t)
-	told := d.limits()
+	told := d.limits(t)
 	var out bytes.Buffer
 	if code := latchkeyd([]string{"status", "--socket", d.socket}, env{out: &out, err: &out}); code != exitOK {
 		t.Fatalf("status: %s", out.String())

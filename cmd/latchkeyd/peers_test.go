@@ -165,9 +165,5 @@ func (p *peer) ends(within time.Duration) bool {
 // installed skips where a peer is not there to compare with.
 func installed(t *testing.T, name string) {
 	t.Helper()
-	for _, program := range []string{name, "iptables", strings.TrimSuffix(name, "d")} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("SKIP: no %s on this machine", program)
-		}
-	}
+	lab.Need(t, name, "iptables", strings.TrimSuffix(name, "d"))
 }

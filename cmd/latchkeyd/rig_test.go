@@ -368,16 +368,8 @@ func syn(from string, port uint16) []byte {
 // nodeOn returns a command that runs Node.js on a host, which the browsers are steered with.
 func nodeOn(t *testing.T, host string, args ...string) *exec.Cmd {
 	t.Helper()
-	needNode(t)
+	lab.Need(t, "node")
 	return lab.On(host, "node", args...)
-}
-
-// needNode skips a test where there is no Node.js. On a host its absence would look like a failure of ip(8).
-func needNode(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
-	}
 }
 
 // lockedBuffer is a buffer that may be read while a process writes to it.
