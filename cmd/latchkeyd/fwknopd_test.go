@@ -94,6 +94,9 @@ func lets(t *testing.T, port string) bool {
 // TestPeersAtTheSameFaults shows what knockd and fwknopd do where latchkeyd was tried, too.
 func TestPeersAtTheSameFaults(t *testing.T) {
 	lab.Enter(t)
+	for _, name := range peers {
+		installed(t, name)
+	}
 	folder := mountSmall(t)
 	lab.Run(t, "router", "sh", "-c", dropping)
 	t.Cleanup(func() { lab.Run(t, "router", "nft", "flush ruleset") })

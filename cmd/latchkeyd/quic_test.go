@@ -85,6 +85,7 @@ func TestOnlyQUICGetsThrough(t *testing.T) {
 	}{
 		"latchkey": {func(t *testing.T, d *latchkeydProcess) { knockWith(t, several) }, toAll},
 		"knock.py": {func(t *testing.T, d *latchkeydProcess) {
+			lab.Need(t, "python3")
 			py := lab.On("phone", "python3", "../knock/knock.py", "--link", "-", "--no-probe", "web")
 			py.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME=", "PYTHONDONTWRITEBYTECODE=1")
 			py.Stdin = strings.NewReader(several + "\n")

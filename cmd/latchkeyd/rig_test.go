@@ -313,6 +313,17 @@ func (d *latchkeydProcess) settle() {
 	})
 }
 
+// tryPort returns why a host gets no TCP connection within a time: by a refusal, no answer, or no way there.
+func tryPort(host, address string, within time.Duration) error {
+	return lab.Do(host, func() error {
+		c, err := net.DialTimeout("tcp", address, within)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
 // ping sends the step icmp:77, as ping does, but waits for no answer: there is none, and BusyBox's would wait a second.
 func ping(t *testing.T, host, to string) {
 	t.Helper()
