@@ -268,9 +268,7 @@ func TestPythonJudgesAsTheClientDoes(t *testing.T) {
 
 // Phones have old versions of Python.
 func TestPythonNeedsNoNewerThan38(t *testing.T) {
-	if _, err := exec.LookPath("python3"); err != nil {
-		t.Skip("SKIP: python3 is not installed")
-	}
+	lab.Need(t, "python3")
 	out, err := exec.Command("python3", "-c", "import ast; ast.parse(open('knock.py').read(), feature_version=(3, 8))").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)

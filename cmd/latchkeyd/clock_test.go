@@ -61,9 +61,7 @@ func TestKernelSynced(t *testing.T) {
 
 // The real kernel's answer is the one that another program gets.
 func TestKernelSynced_agrees_with_BusyBox(t *testing.T) {
-	if _, err := exec.LookPath("busybox"); err != nil {
-		t.Skip("SKIP: no busybox")
-	}
+	lab.Need(t, "busybox")
 	lab.Wait(t, "both say the same of this machine's clock", func() bool { // it may change in between
 		out, err := exec.Command("busybox", "adjtimex").CombinedOutput()
 		if err != nil {

@@ -84,10 +84,7 @@ const (
 func TestDevicesThatChange(t *testing.T) {
 	d := start(t, strings.Replace(home, "list device 'wan'\n", "list device 'wan'\n\tlist device 'wtun'\n", 1))
 	lab.Serve(t, "router", ":8443")
-	web := func(host, at string) bool {
-		c := lab.On(host, "timeout", "1", "bash", "-c", "exec 3<>/dev/tcp/"+at+"/8443") // also where there is no way
-		return c.Run() == nil
-	}
+	web := func(host, at string) bool { return tryPort(host, at+":8443", time.Second) == nil }
 	d.knock("phone", router, sorted...)
 	patiently(t, "the web opens", func() bool { return web("phone", router) })
 	// hears tells that a knock at an address is heard, that the phone's grant lives, and nobody else's does.

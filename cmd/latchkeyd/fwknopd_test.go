@@ -28,9 +28,7 @@ type fwknopd struct {
 
 func startFwknopd(t *testing.T, digests string) *fwknopd {
 	t.Helper()
-	if _, err := exec.LookPath("fwknopd"); err != nil {
-		t.Skip("SKIP: fwknopd is not installed (hint: apt-get install fwknop-server)")
-	}
+	lab.Need(t, "fwknopd")
 	f := &fwknopd{t: t, dir: t.TempDir(), digests: digests}
 	for name, text := range map[string]string{
 		"access.conf":  "SOURCE ANY\nKEY_BASE64 " + peerKey + "\nHMAC_KEY_BASE64 " + peerHMAC + "\nFW_ACCESS_TIMEOUT 60\n",
@@ -96,6 +94,9 @@ func lets(t *testing.T, port string) bool {
 // TestPeersAtTheSameFaults shows what knockd and fwknopd do where latchkeyd was tried, too.
 func TestPeersAtTheSameFaults(t *testing.T) {
 	lab.Enter(t)
+	for _, name := range peers {
+		installed(t, name)
+	}
 	folder := mountSmall(t)
 	lab.Run(t, "router", "sh", "-c", dropping)
 	t.Cleanup(func() { lab.Run(t, "router", "nft", "flush ruleset") })

@@ -174,7 +174,7 @@ func TestKnockIsSeen(t *testing.T) {
 		t.Helper()
 		// What the wire cannot carry yet no daemon could see: neighbours must have found each other.
 		lab.Wait(t, "a way to the router", func() bool {
-			return lab.On("router", "ping", "-c", "1", "-W", "0.2", phone).Run() == nil
+			return lab.On("router", "ping", "-c", "1", "-W", "1", phone).Run() == nil
 		})
 		before, since := seen(), time.Now()
 		for seen() == before {

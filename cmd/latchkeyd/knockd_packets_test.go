@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -17,9 +16,7 @@ import (
 // TestSourcesThatAreNobodyOutside, over IPv4. Its command makes a file of the sender's name.
 func TestKnockdAtTheSamePackets(t *testing.T) {
 	lab.Enter(t)
-	if _, err := exec.LookPath("knockd"); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install knockd)", err)
-	}
+	lab.Need(t, "knockd")
 	lab.Run(t, "router", "nft", "flush ruleset")
 	folder := t.TempDir()
 	k := startKnockd(t, "[options]\nInterface = wan\n[row]\nsequence = 5100,6200:udp,4300\ntcpflags = syn\ncommand = touch "+folder+"/%IP%\n")

@@ -77,11 +77,7 @@ table inet fw4 {
 // anything that the command did not.
 func TestKnockdAgrees(t *testing.T) {
 	lab.Enter(t)
-	for _, program := range []string{"knockd", "iptables"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("SKIP: no %s on this machine", program)
-		}
-	}
+	lab.Need(t, "knockd", "iptables")
 	for _, name := range []string{"net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"} {
 		lab.Run(t, "router", "sysctl", "-qw", name)
 	}

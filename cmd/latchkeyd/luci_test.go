@@ -47,7 +47,7 @@ type sections []section
 func serveLuCI(t *testing.T) *luci {
 	t.Helper()
 	lab.Enter(t)
-	needNode(t)
+	lab.Need(t, "node")
 	show := exec.Command("node", "--input-type=module", "-e",
 		`import { viewPage } from './luci-app/tests/lib/pages.mjs'; process.stdout.write(viewPage('view.latchkey.overview', {}));`)
 	show.Dir, show.Stderr = "../..", os.Stderr

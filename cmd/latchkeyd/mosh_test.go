@@ -85,11 +85,7 @@ func startDoors(t *testing.T, text string) (d *latchkeydProcess, latchkey string
 
 // A shell by mosh: SSH over TCP, whose port the client knows from the link, and then UDP at a port of a range.
 func TestMoshThroughOneDoor(t *testing.T) {
-	for _, program := range []string{"mosh-server", "mosh-client", "script"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("SKIP: %v (hint: apt-get install mosh bsdutils)", err)
-		}
-	}
+	lab.Need(t, "mosh-server", "mosh-client", "script")
 	_, latchkey, env := startDoors(t, manyPorts)
 	lab.SSHD(t)
 	ssh := exec.Command("../../testdata/lab.sh", "ssh", "phone", "-o", "ProxyCommand="+latchkey+" connect home shell", router,

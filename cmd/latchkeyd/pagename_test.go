@@ -26,7 +26,7 @@ func TestPageKnocksAtName(t *testing.T) {
 		"#v=1&n=home&h=router.example&u=41641&p=20480&k=" + phoneKey + "&d=web"
 	for _, browser := range []string{"chromium", "firefox"} {
 		t.Run(browser, func(t *testing.T) {
-			needNode(t)
+			lab.Need(t, "node")
 			seen := must(d.status()).Last
 			cmd := lab.On("phone", "sh", "-c", `mount --bind "$0" /etc/resolv.conf; exec node "$@"`,
 				resolv, "../../testdata/browser/press.mjs", browser, "web", url)

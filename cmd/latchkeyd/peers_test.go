@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,9 +109,8 @@ func (p *peer) shut() {
 
 // open tells whether its door is open to the phone: somebody answers, if only that nobody listens there.
 func (p *peer) open() bool {
-	c := lab.On("phone", "timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/"+p.to+"/8443")
-	out, err := c.CombinedOutput()
-	return err == nil || strings.Contains(string(out), "refused")
+	err := tryPort("phone", p.to+":8443", 2*time.Second)
+	return err == nil || errors.Is(err, unix.ECONNREFUSED)
 }
 
 // knock knocks once.
@@ -165,9 +165,5 @@ func (p *peer) ends(within time.Duration) bool {
 // installed skips where a peer is not there to compare with.
 func installed(t *testing.T, name string) {
 	t.Helper()
-	for _, program := range []string{name, "iptables", strings.TrimSuffix(name, "d")} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("SKIP: no %s on this machine", program)
-		}
-	}
+	lab.Need(t, name, "iptables", strings.TrimSuffix(name, "d"))
 }

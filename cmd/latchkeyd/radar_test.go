@@ -75,6 +75,7 @@ func TestRadarNamesWhoScans(t *testing.T) {
 
 // What opens a door is no scan, and leaves no sender behind: a message by ports asks for 24 of them.
 func TestKnocksThatOpenAreNotInTheRadar(t *testing.T) {
+	lab.Need(t, "nmap")
 	d := start(t, sealed, "--clock", "synchronised")
 	if lab.Reach(t, "phone", nasDoor, closedFor) {
 		t.Fatal("the door is open")
@@ -95,6 +96,7 @@ func TestKnocksThatOpenAreNotInTheRadar(t *testing.T) {
 // Answers are no attempts: of a UDP service outside that a LAN host talks with, from whatever port, and those
 // to a connection from inside.
 func TestAnswersAreNotInTheRadar(t *testing.T) {
+	lab.Need(t, "nmap")
 	d := start(t, home)
 	var outside net.PacketConn
 	lab.In(t, "neighbour", func() (err error) {

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -42,7 +43,10 @@ func (d *latchkeydProcess) accepted() int {
 func TestKnocksWhileTheFirewallIsChanged(t *testing.T) {
 	lab.Enter(t)
 	ruleset := must(filepath.Abs("../../testdata/router.nft"))
-	// Each line is a transaction for nft -i.
+	// Each line is a transaction for nft -i, which some are built without.
+	if out, err := exec.Command("nft", "-i").CombinedOutput(); err != nil {
+		t.Skipf("SKIP: nft takes no lines one by one: %v %s", err, out)
+	}
 	for _, tt := range []struct {
 		name, fault string
 		lines       []string

@@ -313,6 +313,17 @@ func (d *latchkeydProcess) settle() {
 	})
 }
 
+// tryPort returns why a host gets no TCP connection within a time: by a refusal, no answer, or no way there.
+func tryPort(host, address string, within time.Duration) error {
+	return lab.Do(host, func() error {
+		c, err := net.DialTimeout("tcp", address, within)
+		if err == nil {
+			c.Close()
+		}
+		return err
+	})
+}
+
 // ping sends the step icmp:77, as ping does, but waits for no answer: there is none, and BusyBox's would wait a second.
 func ping(t *testing.T, host, to string) {
 	t.Helper()
@@ -368,16 +379,8 @@ func syn(from string, port uint16) []byte {
 // nodeOn returns a command that runs Node.js on a host, which the browsers are steered with.
 func nodeOn(t *testing.T, host string, args ...string) *exec.Cmd {
 	t.Helper()
-	needNode(t)
+	lab.Need(t, "node")
 	return lab.On(host, "node", args...)
-}
-
-// needNode skips a test where there is no Node.js. On a host its absence would look like a failure of ip(8).
-func needNode(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skipf("SKIP: %v (hint: apt-get install nodejs)", err)
-	}
 }
 
 // lockedBuffer is a buffer that may be read while a process writes to it.

@@ -47,11 +47,7 @@ func bytesOf(l language, line string) (b []byte) {
 // takes, and its rule has the port and the sender that it is said to open.
 func FuzzFirewall(f *testing.F) {
 	lab.Enter(f)
-	for _, program := range []string{"iptables", "nft"} {
-		if _, err := exec.LookPath(program); err != nil {
-			f.Skipf("SKIP: %s is not installed", program)
-		}
-	}
+	lab.Need(f, "iptables", "nft")
 	sh := startShell(f, exec.Command("unshare", "-n", "sh")) // others fuzz beside this one
 	try := func(t testing.TB, script string) (out string, ok bool) {
 		sh.write(t, "( "+script+" ) 2>&1 </dev/null; printf '\\0%d\\0' $?\n")

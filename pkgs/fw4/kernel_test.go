@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -167,9 +166,7 @@ func number(s string) (n int) {
 
 // Why a range that leads to other ports is taken apart: of DNAT to such a range, the kernel takes one port for all.
 func TestKernel_takes_one_port_for_all_of_a_moved_range(t *testing.T) {
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIP: " + err.Error())
-	}
+	lab.Need(t, "nft")
 	load(t, "config door 'nas'\noption port '7001'\noption dest 'lan'\noption dest_ip '192.168.1.22'\n")
 	lab.Run(t, "router", "nft", "add rule inet fw4 dstnat_wan tcp dport 7000-7003 dnat ip to 192.168.1.22:9000-9003")
 	for port := 9000; port <= 9003; port++ {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -99,6 +100,16 @@ func On(host, name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", host, name}, args...)...)
 }
 
+// Need skips the test where one of these programs is not there. A script that called it would tell it as a failure of its own.
+func Need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+			t.Skipf("SKIP: %s is not installed (hint: testdata/setup.sh)", program)
+		}
+	}
+}
+
 // Run runs a program on a host, fails the test if it fails, and returns what it printed. It skips the test where there is no
 // such program; what env shall run counts.
 func Run(t testing.TB, host, name string, args ...string) string {
@@ -107,9 +118,7 @@ func Run(t testing.TB, host, name string, args ...string) string {
 		if program == "env" || strings.Contains(program, "=") {
 			continue
 		}
-		if _, err := exec.LookPath(program); errors.Is(err, exec.ErrNotFound) {
-			t.Skipf("SKIP: %s is not installed", program)
-		}
+		Need(t, program)
 		break
 	}
 	out, err := On(host, name, args...).CombinedOutput()
@@ -222,9 +231,10 @@ func Wait(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// SSHD starts the nas's SSH server, until the test ends.
+// SSHD starts the nas's SSH server, until the test ends. It skips the test where there is no OpenSSH.
 func SSHD(t testing.TB) {
 	t.Helper()
+	Need(t, "/usr/sbin/sshd", "ssh", "ssh-keygen", "ssh-keyscan")
 	Script(t, "sshd")
 	t.Cleanup(func() {
 		for _, pid := range strings.Fields(Run(t, "nas", "ip", "netns", "pids", "nas")) {

@@ -21,9 +21,7 @@ type Oracle struct {
 // NewOracle starts a program, which ends with the test. Where there is none of this name it skips.
 func NewOracle(t testing.TB, program string, args ...string) *Oracle {
 	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		t.Skipf("SKIP: %s is not installed", program)
-	}
+	Need(t, program)
 	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()

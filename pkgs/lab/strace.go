@@ -66,9 +66,6 @@ func Attach(t *testing.T, pid int, args ...string) (ended <-chan struct{}, detac
 
 func strace(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	path, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("SKIP: strace is not installed")
-	}
-	return exec.Command(path, slices.Concat([]string{"-f", "-b", "execve"}, args)...)
+	Need(t, "strace")
+	return exec.Command("strace", slices.Concat([]string{"-f", "-b", "execve"}, args)...)
 }

@@ -24,9 +24,7 @@ import (
 func enter(t *testing.T, text string) (script func(text string), f *Firewall) {
 	t.Helper()
 	lab.Enter(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIP: " + err.Error())
-	}
+	lab.Need(t, "nft")
 	script = func(text string) {
 		t.Helper()
 		c := exec.Command("nft", "-f", "-")

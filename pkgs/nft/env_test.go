@@ -21,9 +21,7 @@ import (
 func needKernel(t testing.TB) {
 	t.Helper()
 	lab.Enter(t)
-	if _, err := exec.LookPath("nft"); err != nil {
-		t.Skip("SKIP: " + err.Error())
-	}
+	lab.Need(t, "nft")
 }
 
 // script runs nft on a script.
