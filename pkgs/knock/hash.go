@@ -36,7 +36,7 @@ func (a *address) addr() netip.Addr {
 // smallest delegation that providers give to homes (RIPE-690).
 func (a *address) network() (high, low uint32) {
 	if a[0] == 0 && a[1] == 0 && a[2] == 0xffff {
-		return a[2], a[3] &^ 0xff
+		return 0, a[3] | 0xff // which no IPv6 has
 	}
 	return a[0], a[1] &^ 0xff
 }
@@ -49,9 +49,9 @@ type sender struct {
 	self    uint32 // a hash of which and the address, which tells nothing of the other one
 }
 
-// keys are the secret numbers of hashes. A hash is the upper half of a sum of products with them. Who does not see
-// hashes cannot choose senders that share one more often than by chance (multilinear hashing is strongly universal:
-// Lemire and Kaser, "Strongly universal string hashing is fast", 2014), and on a router without AES and numbers of
+// keys are the secret numbers of hashes. A hash is the upper half of a sum of products with them. Whatever two senders
+// somebody chooses who knows no keys, they share one no more often than by chance (multilinear hashing is strongly
+// universal: Lemire and Kaser, "Strongly universal string hashing is fast", 2014), and on a router without AES and numbers of
 // 64 bits a packet of a flood costs half of what it costs with hash/maphash. Sums of addresses in a row are in a
 // row, too, so they are mixed in the end.
 type keys struct {

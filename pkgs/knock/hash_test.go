@@ -32,11 +32,25 @@ func TestSender(t *testing.T) {
 			{"2001:db8:1:200::", "2001:db8:1:300::", false},
 			{"2001:db8:1:200::", "2001:db9:1:200::", false},
 			{"203.0.113.0", "2001:db8:1:200::", false},
+			{"203.0.113.0", "0:ffff:cb00:7100::", false}, // the words of the IPv4-mapped one in another place
+			{"203.0.113.0", "0:0:cb00:7100::", false},
+			{"0.0.0.0", "::", false},
 		} {
 			a, b := of(1, tt.a), of(1, tt.b)
 			if same := a.network == b.network; same != tt.same || a.self == b.self {
 				t.Errorf("%s and %s: one network %t, want %t; one sender %t", tt.a, tt.b, same, tt.same, a.self == b.self)
 			}
+		}
+	})
+	t.Run("keys_are_of_64_random_bits", func(t *testing.T) {
+		any, all := uint64(0), ^uint64(0)
+		for range 40 {
+			for _, n := range newKeys().senders {
+				any, all = any|n, all&n
+			}
+		}
+		if any != ^uint64(0) || all != 0 { // each bit is the same in 240 numbers once in 10^70
+			t.Errorf("bits %x are always 0, and %x always 1", ^any, all)
 		}
 	})
 	t.Run("knocks_and_keys_are_apart", func(t *testing.T) {
