@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Tests among the hosts wait more than they work, and none can share its hosts. So the tests of a package are run in
@@ -72,15 +74,20 @@ func queued(program string) ([]string, error) {
 // queue is what the labs share.
 type queue struct {
 	names chan string
-	word  string // the last one
+	word  string    // the last one
+	end   time.Time // when go test's -timeout is over; zero = never
 
-	mu   sync.Mutex // of what is printed, and of code
+	mu   sync.Mutex // of what is printed, and of the rest
 	code int        // the worst exit code so far
+	lost []string   // names of tests that a lab was given and that did not begin
 }
 
 // runQueue runs the tests in several labs and returns the exit code.
 func runQueue(program string, names []string) int {
 	q := &queue{names: make(chan string, len(names)), word: rand.Text()}
+	if limit := flag.Lookup("test.timeout").Value.(flag.Getter).Get().(time.Duration); limit > 0 {
+		q.end = time.Now().Add(limit)
+	}
 	for _, name := range names {
 		q.names <- name
 	}
@@ -94,6 +101,13 @@ func runQueue(program string, names []string) int {
 		})
 	}
 	all.Wait()
+	for name := range q.names { // no lab is left
+		q.lost = append(q.lost, name)
+	}
+	if len(q.lost) > 0 {
+		// Who runs failed tests once more must not take it for success that these do not fail: gotestsum stops at a panic.
+		q.ended(fmt.Appendf(nil, "panic: lab: %d tests were not run: %s\n", len(q.lost), strings.Join(q.lost, " ")), 1)
+	}
 	said := "PASS"
 	if q.code != 0 {
 		said = "FAIL"
@@ -139,12 +153,17 @@ func (q *queue) serve(program string) error {
 	}
 	lines := bufio.NewReader(said)
 	for name := range q.names {
-		if _, err := fmt.Fprintln(tell, name); err != nil {
-			break // it has ended
+		_, err := fmt.Fprintln(tell, name, q.left())
+		var text []byte
+		code := 1
+		if err == nil {
+			text, code, err = q.read(lines)
 		}
-		text, code, err := q.read(lines)
 		q.ended(text, code)
-		if err != nil {
+		if err != nil { // the lab has ended
+			if len(text) == 0 {
+				q.lose(name)
+			}
 			break
 		}
 	}
@@ -157,12 +176,26 @@ func (q *queue) serve(program string) error {
 		return err
 	}
 	code := cmd.ProcessState.ExitCode()
-	if code != 0 {
-		for range q.names { // as where all tests are in one process: nothing is begun after a panic
-		}
+	if code < 0 { // a signal
+		code = 1
 	}
 	q.ended(rest, code)
 	return nil
+}
+
+// left is how long the tests may still take, 0 = for ever.
+func (q *queue) left() time.Duration {
+	if q.end.IsZero() {
+		return 0
+	}
+	return max(time.Until(q.end), time.Millisecond)
+}
+
+// lose notes a test that did not begin.
+func (q *queue) lose(name string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.lost = append(q.lost, name)
 }
 
 // read returns what a test printed, and its exit code. The error is that the process ended first.
@@ -173,6 +206,9 @@ func (q *queue) read(lines *bufio.Reader) (text []byte, code int, err error) {
 		text = append(text, before...)
 		if last {
 			code, err := strconv.Atoi(string(bytes.TrimSpace(after)))
+			if err != nil {
+				code = 1
+			}
 			return text, code, err
 		}
 		if err != nil {
@@ -194,7 +230,8 @@ func (q *queue) ended(text []byte, code int) {
 	q.code = max(q.code, code)
 }
 
-// work is the other side of serve, in a lab: it runs the tests whose names it reads, one after the other.
+// work is the other side of serve, in a lab: it runs the tests whose names it reads, one after the other, each with
+// what is left of the time for all.
 func work(m *testing.M, word string) int {
 	os.Unsetenv(lastWord) // nobody who is started by a test has a queue
 	const tests = 3       // the first of exec.Cmd's ExtraFiles
@@ -202,7 +239,8 @@ func work(m *testing.M, word string) int {
 	flag.Parse()
 	names := bufio.NewScanner(os.NewFile(tests, "names of tests"))
 	for names.Scan() {
-		if err := flag.Set("test.run", "^"+names.Text()+"$"); err != nil {
+		name, left, _ := strings.Cut(names.Text(), " ")
+		if err := errors.Join(flag.Set("test.run", "^"+name+"$"), flag.Set("test.timeout", left)); err != nil {
 			fmt.Fprintf(os.Stderr, "lab: %v\n", err)
 			return 1
 		}

@@ -25,6 +25,9 @@ const (
 func TestOneOfTwoThatMeet(t *testing.T)   { meet(t, "one", "other") }
 func TestOtherOfTwoThatMeet(t *testing.T) { meet(t, "other", "one") }
 
+// TestThirdOfTwoThatMeet is for the first lab that has nothing to do.
+func TestThirdOfTwoThatMeet(t *testing.T) { lab.Enter(t) }
+
 func meet(t *testing.T, me, you string) {
 	lab.Enter(t)
 	folder := os.Getenv(meeting)
@@ -40,6 +43,8 @@ func meet(t *testing.T, me, you string) {
 		return err == nil
 	})
 	switch {
+	case os.Getenv(how) == "both end":
+		os.Exit(3)
 	case me != "one":
 	case os.Getenv(how) == "fails":
 		t.Error("it fails")
@@ -47,6 +52,8 @@ func meet(t *testing.T, me, you string) {
 		panic("it panics")
 	case os.Getenv(how) == "ends":
 		os.Exit(3)
+	case os.Getenv(how) == "hangs":
+		select {}
 	}
 }
 
@@ -60,7 +67,9 @@ func TestSeveralLabsAtOnce(t *testing.T) {
 		{"passes", 0, []string{"--- PASS: TestOneOfTwoThatMeet", "--- PASS: TestOtherOfTwoThatMeet", "\nPASS\n"}},
 		{"fails", 1, []string{"--- FAIL: TestOneOfTwoThatMeet", "it fails", "--- PASS: TestOtherOfTwoThatMeet", "\nFAIL\n"}},
 		{"panics", 2, []string{"it panics", "--- PASS: TestOtherOfTwoThatMeet", "\nFAIL\n"}},
-		{"ends", 3, []string{"=== RUN   TestOneOfTwoThatMeet", "--- PASS: TestOtherOfTwoThatMeet", "\nFAIL\n"}},
+		{"ends", 3, []string{"=== RUN   TestOneOfTwoThatMeet", "--- PASS: TestOtherOfTwoThatMeet", "--- PASS: TestThirdOfTwoThatMeet", "\nFAIL\n"}},
+		{"both end", 3, []string{"=== RUN   TestOneOfTwoThatMeet", "panic: lab: 1 tests were not run: TestThirdOfTwoThatMeet\n", "\nFAIL\n"}},
+		{"hangs", 2, []string{"panic: test timed out", "\nFAIL\n"}},
 	} {
 		t.Run(tt.how, func(t *testing.T) {
 			program, err := os.Executable()
@@ -68,6 +77,9 @@ func TestSeveralLabsAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := exec.Command(program, "-test.v", "-test.run", "OfTwoThatMeet$")
+			if tt.how == "hangs" {
+				cmd.Args = append(cmd.Args, "-test.timeout=5s")
+			}
 			cmd.Env = append(os.Environ(), "LATCHKEY_LAB=", "LATCHKEY_LABS=2", meeting+"="+t.TempDir(), how+"="+tt.how)
 			out, err := cmd.CombinedOutput()
 			code := 0
