@@ -21,6 +21,7 @@ var readers = regexp.MustCompile(`^(Parse|Read|Decode|Open|Unmarshal|Translate)[
 var ownFiles = map[string]string{
 	"cross/adb":            "is fuzzed by the targets of cross/index",
 	"cross/apktest":        "reads in tests only what cross/adb wrote",
+	"cross/keys":           "reads files of the signer's own",
 	"cross/release":        "reads files of the project",
 	"pkgs/offer/offertest": "is for tests",
 }

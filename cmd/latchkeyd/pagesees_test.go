@@ -100,6 +100,31 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 					p.do(t, "open "+strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1))
 					p.want(t, "press web", true, saysOpen)
 				}},
+				{"an answer over a connection that was left over from before does not count", func(t *testing.T) {
+					web := &http.Server{Handler: http.NotFoundHandler()}
+					web.SetKeepAlivesEnabled(false)
+					defer web.Close()
+					lab.In(t, "router", func() error {
+						l, err := net.Listen("tcp", router+":8443")
+						go web.Serve(l)
+						return err
+					})
+					d.ask(control.Request{Method: "close", Door: "web"}, nil)
+					p.do(t, "open "+strings.NewReplacer("%3Ahttp%3A", "%3A%3A", "&p=20480", "").Replace(pageLink(phoneKey, router)))
+					p.want(t, "press web", true, saysOpen)
+					// Where the first packet of a connection is lost, the browser begins another one after 250 ms, and keeps both.
+					lab.Run(t, "router", "nft", `table inet lost {
+						chain first {
+							type filter hook prerouting priority -400
+							tcp dport 8443 tcp flags syn / syn,ack quota until 100 bytes counter drop
+						}
+					}`)
+					defer lab.Run(t, "router", "nft", "delete table inet lost")
+					p.want(t, "shut web", false, saysClosed)
+					if counted := lab.Run(t, "router", "nft", "list table inet lost"); !strings.Contains(counted, "packets 1 ") {
+						t.Errorf("not one packet was lost: %s", counted)
+					}
+				}},
 				{"a service that is down is behind an open door", func(t *testing.T) {
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
 					p.do(t, "open "+pageLink(phoneKey, router, router6))

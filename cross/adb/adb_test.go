@@ -94,7 +94,7 @@ func TestDatabase_keeps_equal_values_once(t *testing.T) {
 
 // Copies of what was read are what was read.
 func TestCopy(t *testing.T) {
-	file := read(t, "packages.adb")
+	file := apktest.Golden(t, "packages.adb")
 	r, err := adb.Open(adb.Index, file)
 	if err != nil {
 		t.Fatal(err)
@@ -127,17 +127,8 @@ func TestCopy(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("../apktest/testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestOpen_refuses(t *testing.T) {
-	index := read(t, "packages.adb")
+	index := apktest.Golden(t, "packages.adb")
 	block := func(head uint32, rest ...byte) []byte {
 		return append(binary.LittleEndian.AppendUint32([]byte("ADB.indx"), head), rest...)
 	}
@@ -146,7 +137,7 @@ func TestOpen_refuses(t *testing.T) {
 		want string
 	}{
 		"nothing":                  {nil, "not a file of apk-tools 3"},
-		"another schema":           {read(t, "tiny-plain.apk"), `schema "indx"`},
+		"another schema":           {apktest.Golden(t, "tiny-plain.apk"), `schema "indx"`},
 		"no block":                 {[]byte("ADB.indx"), "cut off"},
 		"a block cut off":          {block(100, make([]byte, 50)...), "cut off"},
 		"a block without a header": {block(4, make([]byte, 50)...), "cut off"},

@@ -4,8 +4,6 @@ package apktest_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,26 +12,16 @@ import (
 	"github.com/latchkey/latchkey/cross/apktest"
 )
 
-// The files in testdata were made by apk-tools 3.0.6, and so were the dumps.
-func read(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestRead_shows_what_apk_shows(t *testing.T) {
 	for _, name := range []string{
 		"tiny-1.2.3-r4.apk", "nothing-1-r1.apk", "meta-2-r1.apk", "packages.adb", "packages-signed.adb",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f, err := apktest.Read(read(t, name))
+			f, err := apktest.Read(apktest.Golden(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, _, _ := strings.Cut(string(read(t, name+".txt")), "# sig ")
+			want, _, _ := strings.Cut(string(apktest.Golden(t, name+".txt")), "# sig ")
 			if diff := cmp.Diff(want, f.Text); diff != "" {
 				t.Errorf("dump (-apk +ours):\n%s", diff)
 			}
@@ -42,7 +30,7 @@ func TestRead_shows_what_apk_shows(t *testing.T) {
 }
 
 func TestRead_finds_the_files_data(t *testing.T) {
-	f, err := apktest.Read(read(t, "tiny-1.2.3-r4.apk"))
+	f, err := apktest.Read(apktest.Golden(t, "tiny-1.2.3-r4.apk"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +44,7 @@ func TestRead_finds_the_files_data(t *testing.T) {
 
 // Every bit of an uncompressed package counts.
 func TestRead_refuses_a_package_with_another_bit(t *testing.T) {
-	good := read(t, "tiny-plain.apk")
+	good := apktest.Golden(t, "tiny-plain.apk")
 	if _, err := apktest.Read(good); err != nil {
 		t.Fatal(err)
 	}
@@ -70,8 +58,8 @@ func TestRead_refuses_a_package_with_another_bit(t *testing.T) {
 }
 
 func TestVerifiedBy(t *testing.T) {
-	public := read(t, "key.pub.pem")
-	signed, err := apktest.Read(read(t, "packages-signed.adb"))
+	public := apktest.Golden(t, "key.pub.pem")
+	signed, err := apktest.Read(apktest.Golden(t, "packages-signed.adb"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +70,7 @@ func TestVerifiedBy(t *testing.T) {
 	if err := signed.VerifiedBy(public); err == nil {
 		t.Error("another database has the same signature")
 	}
-	unsigned, err := apktest.Read(read(t, "packages.adb"))
+	unsigned, err := apktest.Read(apktest.Golden(t, "packages.adb"))
 	if err != nil {
 		t.Fatal(err)
 	}

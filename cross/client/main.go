@@ -22,11 +22,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/latchkey/latchkey/cross/command"
 	"github.com/latchkey/latchkey/cross/manual"
 	"github.com/latchkey/latchkey/cross/release"
 )
@@ -61,16 +61,11 @@ func main() {
 	out := flag.String("out", "", "the folder that is written into (default: dist/VERSION/clients, for pages build)")
 	onlyPages := flag.Bool("man", false, "write the manual pages only")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	work := run
 	if *onlyPages {
 		work = writePages
 	}
-	if err := work(ctx, ".", *out, flag.Args(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "client: error:", err)
-		os.Exit(1)
-	}
+	command.Main("client", func(ctx context.Context) error { return work(ctx, ".", *out, flag.Args(), os.Stdout) })
 }
 
 func run(ctx context.Context, root, out string, wanted []string, w io.Writer) error {

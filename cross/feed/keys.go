@@ -12,34 +12,28 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/latchkey/latchkey/cross/adb"
+	"github.com/latchkey/latchkey/cross/keys"
 	"github.com/latchkey/latchkey/cross/signify"
 )
 
-// keys sign feeds, each for one package manager.
-type keys struct {
-	opkg *signify.Key
-	apk  *adb.Key
-}
-
 // keygen writes new keys, and never over old ones: routers trust them.
 func keygen(name string, w io.Writer) error {
-	k := keys{}
+	var k keys.Keys
 	var err error
-	if k.opkg, err = signify.Generate(rand.Reader); err != nil {
+	if k.OPKG, err = signify.Generate(rand.Reader); err != nil {
 		return err
 	}
-	if k.apk, err = adb.GenerateKey(); err != nil {
+	if k.APK, err = adb.GenerateKey(); err != nil {
 		return err
 	}
-	secret, err := k.apk.MarshalSecret()
+	secret, err := k.APK.MarshalSecret()
 	if err != nil {
 		return err
 	}
-	public, err := k.apk.MarshalPublic()
+	public, err := k.APK.MarshalPublic()
 	if err != nil {
 		return err
 	}
@@ -49,9 +43,9 @@ func keygen(name string, w io.Writer) error {
 		data []byte
 		what string
 	}{
-		{name, 0o600, k.opkg.MarshalSecret(), "secret key for opkg: keep it, and keep it to yourself"},
+		{name, 0o600, k.OPKG.MarshalSecret(), "secret key for opkg: keep it, and keep it to yourself"},
 		{name + ".pem", 0o600, secret, "secret key for apk: likewise"},
-		{name + ".pub", 0o644, k.opkg.MarshalPublic(), "public key for opkg; feed.sh has it in it"},
+		{name + ".pub", 0o644, k.OPKG.MarshalPublic(), "public key for opkg; feed.sh has it in it"},
 		{name + ".pub.pem", 0o644, public, "public key for apk; likewise"},
 	}
 	for _, f := range files {
@@ -80,36 +74,15 @@ func create(name string, mode fs.FileMode, data []byte) error {
 	return f.Close()
 }
 
-// readKeys reads the secret keys.
-func readKeys(name string) (keys, error) {
-	var k keys
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return k, fmt.Errorf("%w (hint: make keys with: go run ./cross/feed keygen %s)", err, name)
-	}
-	if k.opkg, err = signify.ParseSecret(text); err != nil {
-		return k, fmt.Errorf("%s: %w", name, err)
-	}
-	name += ".pem"
-	if text, err = os.ReadFile(name); err != nil {
-		return k, fmt.Errorf("%w (hint: to keep the key for opkg, make this one with: openssl ecparam -name prime256v1 -genkey -noout -out %s)",
-			err, filepath.Base(name))
-	}
-	if k.apk, err = adb.ParseSecret(text); err != nil {
-		return k, fmt.Errorf("%s: %w", name, err)
-	}
-	return k, nil
-}
-
 //go:embed feed.sh
 var script []byte
 
 // setUp returns the script that tells a router of the feed.
-func setUp(k keys, url string, archs []string) ([]byte, error) {
+func setUp(k keys.Keys, url string, archs []string) ([]byte, error) {
 	if strings.ContainsAny(url, "'\n") {
 		return nil, fmt.Errorf("%q cannot be an address", url)
 	}
-	public, err := k.apk.MarshalPublic()
+	public, err := k.APK.MarshalPublic()
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +90,8 @@ func setUp(k keys, url string, archs []string) ([]byte, error) {
 	for _, r := range [][2]string{
 		{"@ADDRESS@", url},
 		{"@ARCHITECTURES@", strings.Join(archs, " ")},
-		{"@FINGERPRINT@", k.opkg.Fingerprint.String()},
-		{"@OPKG_KEY@", strings.TrimSpace(string(k.opkg.MarshalPublic()))},
+		{"@FINGERPRINT@", k.OPKG.Fingerprint.String()},
+		{"@OPKG_KEY@", strings.TrimSpace(string(k.OPKG.MarshalPublic()))},
 		{"@APK_KEY@", strings.TrimSpace(string(public))},
 	} {
 		out = bytes.ReplaceAll(out, []byte(r[0]), []byte(r[1]))
@@ -128,8 +101,8 @@ func setUp(k keys, url string, archs []string) ([]byte, error) {
 
 // tell says what a router's owner has to know. The fingerprints are those that
 // feed.sh shows.
-func (k keys) tell(w io.Writer, url string) error {
-	public, err := k.apk.MarshalPublic()
+func tell(w io.Writer, k keys.Keys, url string) error {
+	public, err := k.APK.MarshalPublic()
 	if err != nil {
 		return err
 	}
@@ -140,7 +113,7 @@ func (k keys) tell(w io.Writer, url string) error {
 	}
 	url = strings.TrimSuffix(url, "/")
 	fmt.Fprintf(w, "\nThe fingerprints (SHA-256) of the keys, to be told where people can trust it:\n")
-	fmt.Fprintf(w, "  OpenWrt 24.10 (opkg)          %x\n", sha256.Sum256(k.opkg.MarshalPublic()))
+	fmt.Fprintf(w, "  OpenWrt 24.10 (opkg)          %x\n", sha256.Sum256(k.OPKG.MarshalPublic()))
 	fmt.Fprintf(w, "  OpenWrt 25.12 and newer (apk) %x\n", sha256.Sum256(public))
 	fmt.Fprintf(w, "\nOn a router, when the folder is served at %s:\n", url)
 	fmt.Fprintf(w, "  wget -O /tmp/feed.sh %s/feed.sh && sh /tmp/feed.sh%s\n", url, argument)

@@ -15,6 +15,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,26 +25,18 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/cross/adb"
+	"github.com/latchkey/latchkey/cross/command"
 	"github.com/latchkey/latchkey/cross/dense"
 	"github.com/latchkey/latchkey/cross/index"
+	"github.com/latchkey/latchkey/cross/keys"
 	"github.com/latchkey/latchkey/cross/signify"
 )
 
-const usage = `usage: feed keygen FILE
+const usage command.Usage = `usage: feed keygen FILE
        feed DIR --key FILE [--url ADDRESS]`
 
-var errUsage = errors.New(usage)
-
 func main() {
-	err := run(os.Args[1:], os.Stdout)
-	switch {
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "feed: error:", err)
-		os.Exit(1)
-	}
+	command.Main("feed", func(context.Context) error { return run(os.Args[1:], os.Stdout) })
 }
 
 func run(args []string, w io.Writer) error {
@@ -59,16 +52,16 @@ func run(args []string, w io.Writer) error {
 			options[args[0]] = args[1]
 			args = args[2:]
 		case isOption || strings.HasPrefix(args[0], "-"):
-			return errUsage
+			return usage
 		default:
 			folders = append(folders, args[0])
 			args = args[1:]
 		}
 	}
 	if len(folders) != 1 || options["--key"] == "" {
-		return errUsage
+		return usage
 	}
-	k, err := readKeys(options["--key"])
+	k, err := keys.Read(options["--key"])
 	if err != nil {
 		return err
 	}
@@ -76,17 +69,17 @@ func run(args []string, w io.Writer) error {
 }
 
 // feeds signs what is in a folder.
-func feeds(folder string, k keys, url string, w io.Writer) error {
+func feeds(folder string, k keys.Keys, url string, w io.Writer) error {
 	archs, err := architectures(folder)
 	if err != nil {
 		return err
 	}
 	for _, arch := range archs {
-		n, err := forOPKG(filepath.Join(folder, "opkg", arch), arch, k.opkg)
+		n, err := forOPKG(filepath.Join(folder, "opkg", arch), arch, k.OPKG)
 		if err != nil {
 			return err
 		}
-		m, err := forAPK(filepath.Join(folder, "apk", arch), arch, k.apk)
+		m, err := forAPK(filepath.Join(folder, "apk", arch), arch, k.APK)
 		if err != nil {
 			return err
 		}
@@ -99,7 +92,7 @@ func feeds(folder string, k keys, url string, w io.Writer) error {
 	if err := os.WriteFile(filepath.Join(folder, "feed.sh"), script, 0o644); err != nil {
 		return err
 	}
-	return k.tell(w, url)
+	return tell(w, k, url)
 }
 
 // architectures returns those that there are packages for: of both kinds, as

@@ -241,7 +241,7 @@ func TestRun_usage(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"x"}, {"x", "--key"}, {"--key", "k"}, {"x", "y", "--key", "k"}, {"x", "--key", "k", "--other", "o"}, {"keygen"},
 	} {
-		if err := run(args, io.Discard); !errors.Is(err, errUsage) {
+		if err := run(args, io.Discard); !errors.Is(err, usage) {
 			t.Errorf("run(%q) = %v, want the usage", args, err)
 		}
 	}

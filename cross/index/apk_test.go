@@ -4,8 +4,6 @@ package index_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,16 +15,6 @@ import (
 	"github.com/latchkey/latchkey/cross/index"
 	"github.com/latchkey/latchkey/cross/pack"
 )
-
-// golden returns a file that apk-tools made.
-func golden(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("../apktest/testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func newKey(t *testing.T) (key *adb.Key, public []byte) {
 	t.Helper()
@@ -55,13 +43,13 @@ func database(t *testing.T, packages []index.APK, key *adb.Key) *apktest.File {
 
 // The index of the same packages is the same, byte for byte.
 func TestDatabase_writes_what_apk_writes(t *testing.T) {
-	want, err := apktest.Read(golden(t, "packages.adb"))
+	want, err := apktest.Read(apktest.Golden(t, "packages.adb"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := database(t, []index.APK{
-		{Name: "tiny-1.2.3-r4.apk", Data: golden(t, "tiny-1.2.3-r4.apk")},
-		{Name: "meta-2-r1.apk", Data: golden(t, "meta-2-r1.apk")},
+		{Name: "tiny-1.2.3-r4.apk", Data: apktest.Golden(t, "tiny-1.2.3-r4.apk")},
+		{Name: "meta-2-r1.apk", Data: apktest.Golden(t, "meta-2-r1.apk")},
 	}, nil)
 	if diff := cmp.Diff(want.Text, got.Text); diff != "" {
 		t.Errorf("index (-apk +ours):\n%s", diff)
@@ -73,7 +61,7 @@ func TestDatabase_writes_what_apk_writes(t *testing.T) {
 
 func TestDatabase_is_signed(t *testing.T) {
 	key, public := newKey(t)
-	packages := []index.APK{{Name: "tiny-1.2.3-r4.apk", Data: golden(t, "tiny-1.2.3-r4.apk")}}
+	packages := []index.APK{{Name: "tiny-1.2.3-r4.apk", Data: apktest.Golden(t, "tiny-1.2.3-r4.apk")}}
 	f := database(t, packages, key)
 	if err := f.VerifiedBy(public); err != nil {
 		t.Error(err)
@@ -113,7 +101,7 @@ func apkExample(t *testing.T, name, version, arch string) index.APK {
 }
 
 func TestDatabase_refuses(t *testing.T) {
-	tiny := golden(t, "tiny-1.2.3-r4.apk")
+	tiny := apktest.Golden(t, "tiny-1.2.3-r4.apk")
 	for name, c := range map[string]struct {
 		packages []index.APK
 		want     string
@@ -121,7 +109,7 @@ func TestDatabase_refuses(t *testing.T) {
 		"a file that apk would not look for": {[]index.APK{{Name: "tiny.apk", Data: tiny}}, "tiny.apk: apk looks for it as tiny-1.2.3-r4.apk"},
 		"another architecture":               {[]index.APK{apkExample(t, "a", "1-r1", "x86_64")}, "it is for x86_64, not for mipsel_24kc"},
 		"two versions":                       {[]index.APK{apkExample(t, "a", "1-r1", "all"), apkExample(t, "a", "2-r1", "all")}, "a comes as version 1-r1 and as 2-r1"},
-		"an index":                           {[]index.APK{{Name: "x.apk", Data: golden(t, "packages.adb")}}, `not a file of apk-tools 3 with schema "pckg"`},
+		"an index":                           {[]index.APK{{Name: "x.apk", Data: apktest.Golden(t, "packages.adb")}}, `not a file of apk-tools 3 with schema "pckg"`},
 		"an ipk":                             {[]index.APK{{Name: "x.apk", Data: example(t, "x", "x").Data}}, "not a file of apk-tools 3"},
 		"half a package":                     {[]index.APK{{Name: "tiny-1.2.3-r4.apk", Data: tiny[:100]}}, "tiny-1.2.3-r4.apk: unexpected EOF"},
 	} {
@@ -136,13 +124,7 @@ func TestDatabase_refuses(t *testing.T) {
 
 // FuzzDatabase changes packages without their compression.
 func FuzzDatabase(f *testing.F) {
-	for _, name := range []string{"tiny-plain.apk"} {
-		b, err := os.ReadFile("../apktest/testdata/" + name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
-	}
+	f.Add(apktest.Golden(f, "tiny-plain.apk"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		out, err := index.Database([]index.APK{{Name: "tiny-1.2.3-r4.apk", Data: b}}, "mipsel_24kc", nil)
 		if err == nil && !bytes.HasPrefix(out, []byte("ADBd")) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey/latchkey/cross/apktest"
+	"github.com/latchkey/latchkey/cross/ipktest"
 	"github.com/latchkey/latchkey/cross/pack"
 )
 
@@ -122,7 +123,7 @@ func TestWriteAPK_has_scripts(t *testing.T) {
 			t.Errorf("there are %d scripts", len(scripts.Members))
 		}
 		for _, s := range scripts.Members {
-			tool(t, []byte(s.Text), "sh", "-n")
+			ipktest.Tool(t, []byte(s.Text), "sh", "-n")
 		}
 	})
 }

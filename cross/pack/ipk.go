@@ -5,6 +5,7 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"path"
@@ -37,17 +38,40 @@ func (p *Package) IPKName() string {
 	return fmt.Sprintf("%s_%s_%s.ipk", p.Name, p.Version, p.Arch)
 }
 
+// Archives are the compressed contents of packages. Packages for several
+// architectures can have the same program, and to compress it takes most of the
+// time. The zero value holds none. Limit: one for each package of a release.
+type Archives struct {
+	made map[[sha256.Size]byte][]byte // by the sum of what is compressed
+}
+
+// gzip compresses an archive that was not compressed before.
+func (a *Archives) gzip(tar []byte) []byte {
+	sum := sha256.Sum256(tar)
+	if _, ok := a.made[sum]; !ok {
+		if a.made == nil {
+			a.made = make(map[[sha256.Size]byte][]byte)
+		}
+		a.made[sum] = dense.Gzip(tar)
+	}
+	return a.made[sum]
+}
+
 // WriteIPK writes the package for opkg: a gzip'd tar archive of three members,
 // two of which are such archives again. The same package gives the same bytes.
-func (p *Package) WriteIPK(w io.Writer) error {
+func (p *Package) WriteIPK(w io.Writer) error { return new(Archives).WriteIPK(p, w) }
+
+// WriteIPK writes the package for opkg as Package.WriteIPK does, and compresses
+// only what it has not compressed for a package before.
+func (a *Archives) WriteIPK(p *Package, w io.Writer) error {
 	if err := p.Check(); err != nil {
 		return err
 	}
-	data, installedSize, err := archive(p.contents(), p.Time)
+	data, err := archive(p.contents(), p.Time)
 	if err != nil {
 		return fmt.Errorf("package %q: data: %w", p.Name, err)
 	}
-	control, _, err := archive(p.control(installedSize), p.Time)
+	control, err := archive(p.control(len(data)), p.Time)
 	if err != nil {
 		return fmt.Errorf("package %q: control: %w", p.Name, err)
 	}
@@ -56,8 +80,8 @@ func (p *Package) WriteIPK(w io.Writer) error {
 	t := tar.NewWriter(&members)
 	for _, f := range []File{
 		{Path: "/debian-binary", Mode: 0o644, Data: []byte("2.0\n")},
-		{Path: "/data.tar.gz", Mode: 0o644, Data: data},
-		{Path: "/control.tar.gz", Mode: 0o644, Data: control},
+		{Path: "/data.tar.gz", Mode: 0o644, Data: a.gzip(data)},
+		{Path: "/control.tar.gz", Mode: 0o644, Data: dense.Gzip(control)},
 	} {
 		if err := writeFile(t, f, p.Time); err != nil {
 			return fmt.Errorf("package %q: %s: %w", p.Name, f.Path, err)
@@ -95,24 +119,24 @@ func (p *Package) control(installedSize int) []File {
 	return files
 }
 
-// archive returns a gzip'd tar archive of the files, which must be sorted by
-// path, and of the folders they are in; and its size before compression.
-func archive(files []File, mtime time.Time) (compressed []byte, size int, err error) {
+// archive returns a tar archive of the files, which must be sorted by path, and
+// of the folders they are in.
+func archive(files []File, mtime time.Time) ([]byte, error) {
 	var out bytes.Buffer
 	t := tar.NewWriter(&out)
 	written := make(map[string]bool) // bounded by the folders of one package
 	for _, f := range files {
 		if err := writeFolders(t, path.Dir(f.Path), mtime, written); err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", f.Path, err)
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 		if err := writeFile(t, f, mtime); err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", f.Path, err)
+			return nil, fmt.Errorf("%s: %w", f.Path, err)
 		}
 	}
 	if err := t.Close(); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	return dense.Gzip(out.Bytes()), out.Len(), nil
+	return out.Bytes(), nil
 }
 
 // writeFolders writes the folder and those above it that are not written yet.

@@ -5,13 +5,13 @@ package pack_test
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/latchkey/latchkey/cross/ipktest"
 	"github.com/latchkey/latchkey/cross/pack"
 )
 
@@ -45,43 +45,21 @@ func ipk(t *testing.T, p *pack.Package) []byte {
 	return b.Bytes()
 }
 
-// tool runs a program on some input.
-func tool(t *testing.T, in []byte, name string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("SKIP: no %s here", name)
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = bytes.NewReader(in)
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v", name, strings.Join(args, " "), err)
-	}
-	return string(out)
-}
-
-// member has GNU tar take a member out of a gzip'd archive.
-func member(t *testing.T, archive []byte, name string) []byte {
-	t.Helper()
-	return []byte(tool(t, archive, "tar", "-xzO", "-f", "-", name))
-}
-
 func TestWriteIPK(t *testing.T) {
 	file := ipk(t, example())
 
 	t.Run("three members in OpenWrt's order", func(t *testing.T) {
-		got := tool(t, file, "tar", "-tz", "-f", "-")
+		got := ipktest.Tool(t, file, "tar", "-tz", "-f", "-")
 		if want := "./debian-binary\n./data.tar.gz\n./control.tar.gz\n"; got != want {
 			t.Errorf("members are %q, want %q", got, want)
 		}
-		if got := string(member(t, file, "./debian-binary")); got != "2.0\n" {
+		if got := string(ipktest.Member(t, file, "./debian-binary")); got != "2.0\n" {
 			t.Errorf("debian-binary is %q", got)
 		}
 	})
 
 	t.Run("data with modes, owners and folders", func(t *testing.T) {
-		got := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tvz", "--numeric-owner", "-f", "-")
+		got := ipktest.Tool(t, ipktest.Member(t, file, "./data.tar.gz"), "tar", "-tvz", "--numeric-owner", "-f", "-")
 		long := "drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/share/\n"
 		for i := 1; i <= 30; i++ {
 			long += "drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/share/" + strings.Repeat("long/", i) + "\n"
@@ -106,8 +84,8 @@ drwxr-xr-x 0/0               0 2023-11-14 22:13 ./usr/bin/
 	})
 
 	t.Run("control", func(t *testing.T) {
-		control := member(t, file, "./control.tar.gz")
-		list := tool(t, control, "tar", "-tvz", "--numeric-owner", "-f", "-")
+		control := ipktest.Member(t, file, "./control.tar.gz")
+		list := ipktest.Tool(t, control, "tar", "-tvz", "--numeric-owner", "-f", "-")
 		var members []string
 		for line := range strings.Lines(list) {
 			f := strings.Fields(line)
@@ -137,20 +115,20 @@ Installed-Size: 40448
 Description:  Opens doors
  and closes them.
 `
-		if diff := cmp.Diff(wantText, string(member(t, control, "./control"))); diff != "" {
+		if diff := cmp.Diff(wantText, string(ipktest.Member(t, control, "./control"))); diff != "" {
 			t.Errorf("control (-want +got):\n%s", diff)
 		}
-		data := tool(t, member(t, file, "./data.tar.gz"), "gzip", "-dc")
+		data := ipktest.Tool(t, ipktest.Member(t, file, "./data.tar.gz"), "gzip", "-dc")
 		if len(data) != 40448 {
 			t.Errorf("the data has %d bytes, which is not what Installed-Size says", len(data))
 		}
-		if got := string(member(t, control, "./conffiles")); got != "/etc/config/opener\n" {
+		if got := string(ipktest.Member(t, control, "./conffiles")); got != "/etc/config/opener\n" {
 			t.Errorf("conffiles are %q", got)
 		}
-		if got := string(member(t, control, "./postrm")); got != "#!/bin/sh\necho gone\n" {
+		if got := string(ipktest.Member(t, control, "./postrm")); got != "#!/bin/sh\necho gone\n" {
 			t.Errorf("postrm is %q", got)
 		}
-		if got := string(member(t, control, "./postinst-pkg")); got != "#!/bin/sh\necho done\n" {
+		if got := string(ipktest.Member(t, control, "./postinst-pkg")); got != "#!/bin/sh\necho done\n" {
 			t.Errorf("postinst-pkg is %q", got)
 		}
 	})
@@ -158,19 +136,19 @@ Description:  Opens doors
 	t.Run("no field without a value", func(t *testing.T) {
 		p := example()
 		p.Depends, p.User, p.URL, p.Keep = nil, "", "", nil
-		control := member(t, ipk(t, p), "./control.tar.gz")
-		for line := range strings.Lines(string(member(t, control, "./control"))) {
+		control := ipktest.Member(t, ipk(t, p), "./control.tar.gz")
+		for line := range strings.Lines(string(ipktest.Member(t, control, "./control"))) {
 			if _, value, _ := strings.Cut(line, ":"); strings.TrimSpace(value) == "" && line[0] != ' ' {
 				t.Errorf("field without value: %q", line)
 			}
 		}
-		if list := tool(t, control, "tar", "-tz", "-f", "-"); strings.Contains(list, "conffiles") {
+		if list := ipktest.Tool(t, control, "tar", "-tz", "-f", "-"); strings.Contains(list, "conffiles") {
 			t.Errorf("an empty conffiles is in %q", list)
 		}
 	})
 
 	t.Run("no extended headers", func(t *testing.T) {
-		for _, archive := range [][]byte{file, member(t, file, "./data.tar.gz"), member(t, file, "./control.tar.gz")} {
+		for _, archive := range [][]byte{file, ipktest.Member(t, file, "./data.tar.gz"), ipktest.Member(t, file, "./control.tar.gz")} {
 			for _, kind := range typeflags(t, archive) {
 				// L is GNU's long name, the only extension that opkg knows.
 				if !strings.ContainsRune("05L", rune(kind)) {
@@ -189,10 +167,25 @@ Description:  Opens doors
 		}
 	})
 
+	t.Run("same bytes from archives that were made for another package", func(t *testing.T) {
+		var archives pack.Archives
+		for _, c := range []struct{ arch, program string }{{"mips_24kc", "program"}, {"x86_64", "program"}, {"x86_64", "another"}} {
+			p := example()
+			p.Arch, p.Files[0].Data = c.arch, []byte(c.program)
+			var got bytes.Buffer
+			if err := archives.WriteIPK(p, &got); err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got.Bytes(), ipk(t, p)) {
+				t.Errorf("%v: the package has other bytes than one that was written alone", c)
+			}
+		}
+	})
+
 	t.Run("scripts are valid shell", func(t *testing.T) {
-		control := member(t, file, "./control.tar.gz")
+		control := ipktest.Member(t, file, "./control.tar.gz")
 		for _, name := range []string{"./postinst", "./prerm"} {
-			tool(t, member(t, control, name), "sh", "-n")
+			ipktest.Tool(t, ipktest.Member(t, control, name), "sh", "-n")
 		}
 	})
 }
@@ -201,7 +194,7 @@ Description:  Opens doors
 // the raw blocks, as readers hide extended headers.
 func typeflags(t *testing.T, archive []byte) []byte {
 	t.Helper()
-	raw := []byte(tool(t, archive, "gzip", "-dc"))
+	raw := []byte(ipktest.Tool(t, archive, "gzip", "-dc"))
 	var kinds []byte
 	for len(raw) >= 512 && raw[0] != 0 {
 		var size int

@@ -20,25 +20,19 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"text/tabwriter"
 
+	"github.com/latchkey/latchkey/cross/command"
 	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/recipe"
-	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
 
 func main() {
 	out := flag.String("out", "", "folder for the packages (default dist/VERSION)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, ".", *out, flag.Args(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "packages: error:", err)
-		os.Exit(1)
-	}
+	command.Main("packages", func(ctx context.Context) error { return run(ctx, ".", *out, flag.Args(), os.Stdout) })
 }
 
 // kind is a kind of package file.
@@ -51,7 +45,7 @@ type kind struct {
 func kindOf(name string) (kind, error) {
 	switch name {
 	case "ipk":
-		return kind{"opkg", (*pack.Package).IPKName, (*pack.Package).WriteIPK}, nil
+		return kind{"opkg", (*pack.Package).IPKName, new(pack.Archives).WriteIPK}, nil
 	case "apk":
 		return kind{"apk", (*pack.Package).APKName, (*pack.Package).WriteAPK}, nil
 	default:
@@ -67,29 +61,19 @@ func run(ctx context.Context, root, out string, args []string, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	rel, err := release.Read(root, os.Getenv)
+	work, err := recipe.Begin(root, args[1:], w)
 	if err != nil {
 		return err
 	}
-	targets, err := target.Select(args[1:])
+	defer work.End()
+	packages, err := work.Packages(ctx)
 	if err != nil {
 		return err
 	}
-	programs, err := os.MkdirTemp("", "latchkey-packages-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(programs)
-	b := &target.Builder{Root: root, Version: rel.Version, Folder: programs, Progress: w}
-	packages, err := recipe.All(ctx, rel, b, targets)
-	if err != nil {
-		return err
-	}
-
 	if out == "" {
-		out = filepath.Join("dist", rel.Version)
+		out = filepath.Join("dist", work.Release.Version)
 	}
-	return write(packages, targets, k, out, w)
+	return write(packages, work.Targets, k, out, w)
 }
 
 // write writes each package into the folders of the architectures that can use

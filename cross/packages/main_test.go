@@ -7,8 +7,8 @@ import (
 	"context"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,7 +17,9 @@ import (
 
 	"github.com/latchkey/latchkey/cross/apktest"
 	"github.com/latchkey/latchkey/cross/index"
+	"github.com/latchkey/latchkey/cross/ipktest"
 	"github.com/latchkey/latchkey/cross/pack"
+	"github.com/latchkey/latchkey/cross/recipe"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
@@ -37,28 +39,6 @@ func architectures() []string {
 	return archs
 }
 
-// tool runs a program on some input.
-func tool(t *testing.T, in []byte, name string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		t.Skipf("SKIP: no %s here", name)
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Stdin = bytes.NewReader(in)
-	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-// member has GNU tar take a member out of a gzip'd archive.
-func member(t *testing.T, archive []byte, name string) []byte {
-	t.Helper()
-	return []byte(tool(t, archive, "tar", "-xzO", "-f", "-", name))
-}
-
 func read(t *testing.T, name string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -68,8 +48,13 @@ func read(t *testing.T, name string) []byte {
 	return b
 }
 
-// TestPackages builds the packages and looks at them with the tools of others.
+// bothKinds are the architectures that packages of both kinds are compared for: both ends of byte order and width.
+var bothKinds = []string{"mips_24kc", "x86_64"}
+
+// TestPackages builds the packages and looks at them with the tools of others, compares those of both kinds, and
+// describes them again from a copy of the sources in another folder.
 func TestPackages(t *testing.T) {
+	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the copy has no git to ask
 	rel, err := release.Read(root, os.Getenv)
 	if err != nil {
 		t.Fatal(err)
@@ -79,19 +64,21 @@ func TestPackages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var progress bytes.Buffer
-	err = run(context.Background(), root, out, slices.Concat([]string{"ipk"}, architectures()), &progress)
-	t.Log(progress.String())
-	if err != nil {
-		t.Fatal(err)
+	for kind, archs := range map[string][]string{"ipk": architectures(), "apk": bothKinds} {
+		var progress bytes.Buffer
+		err := run(t.Context(), root, out, slices.Concat([]string{kind}, archs), &progress)
+		t.Log(progress.String())
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 
 	for _, tg := range targets {
 		t.Run(tg.Arch, func(t *testing.T) {
 			file := read(t, filepath.Join(out, "opkg", tg.Arch, "latchkey_"+rel.Version+"-r1_"+tg.Arch+".ipk"))
-			data := member(t, file, "./data.tar.gz")
+			data := ipktest.Member(t, file, "./data.tar.gz")
 			program := filepath.Join(t.TempDir(), "latchkeyd")
-			if err := os.WriteFile(program, member(t, data, "./usr/bin/latchkeyd"), 0o755); err != nil {
+			if err := os.WriteFile(program, ipktest.Member(t, data, "./usr/bin/latchkeyd"), 0o755); err != nil {
 				t.Fatal(err)
 			}
 			t.Run("files", func(t *testing.T) { checkFiles(t, data) })
@@ -101,9 +88,13 @@ func TestPackages(t *testing.T) {
 			t.Run("version", func(t *testing.T) { checkVersion(t, program, tg, rel.Version) })
 		})
 	}
+	for _, arch := range bothKinds {
+		t.Run(arch+" of both kinds", func(t *testing.T) { compareKinds(t, out, arch) })
+	}
+	t.Run("the same from a copy", compareWithCopy)
 	t.Run("pages", func(t *testing.T) {
 		file := read(t, filepath.Join(out, "opkg", "mips_24kc", "luci-app-latchkey_"+rel.Version+"-r1_all.ipk"))
-		list := tool(t, member(t, file, "./data.tar.gz"), "tar", "-tz", "-f", "-")
+		list := ipktest.Tool(t, ipktest.Member(t, file, "./data.tar.gz"), "tar", "-tz", "-f", "-")
 		for _, want := range []string{
 			"./usr/share/luci/menu.d/luci-app-latchkey.json\n",
 			"./usr/share/rpcd/acl.d/luci-app-latchkey-pickup.json\n",
@@ -120,7 +111,7 @@ func TestPackages(t *testing.T) {
 // checkFiles checks what a router with this package would have.
 func checkFiles(t *testing.T, data []byte) {
 	got := make(map[string]string)
-	for line := range strings.Lines(tool(t, data, "tar", "-tvz", "--numeric-owner", "-f", "-")) {
+	for line := range strings.Lines(ipktest.Tool(t, data, "tar", "-tvz", "--numeric-owner", "-f", "-")) {
 		f := strings.Fields(line)
 		got[f[5]] = f[0]
 		if f[1] != "0/0" {
@@ -144,11 +135,11 @@ func checkFiles(t *testing.T, data []byte) {
 }
 
 func checkControl(t *testing.T, file []byte, arch, version string) {
-	control := member(t, file, "./control.tar.gz")
-	if got := string(member(t, control, "./conffiles")); !slices.Contains(strings.Split(got, "\n"), "/etc/config/latchkey") {
+	control := ipktest.Member(t, file, "./control.tar.gz")
+	if got := string(ipktest.Member(t, control, "./conffiles")); !slices.Contains(strings.Split(got, "\n"), "/etc/config/latchkey") {
 		t.Errorf("/etc/config/latchkey is not among the conffiles %q", got)
 	}
-	text := string(member(t, control, "./control"))
+	text := string(ipktest.Member(t, control, "./control"))
 	for _, want := range []string{
 		"Package: latchkey\nVersion: " + version + "-r1\nDepends: ",
 		"\nRequire-User: latchkey=", "\nArchitecture: " + arch + "\n", "\nLicense: Apache-2.0\n",
@@ -182,7 +173,7 @@ func checkProgram(t *testing.T, program string, tg target.Target) {
 	if want == nil {
 		t.Errorf("nobody has said what readelf says of a program for %s", tg.GOARCH)
 	}
-	got := strings.Join(strings.Fields(tool(t, nil, "readelf", "-hlA", program)), " ")
+	got := strings.Join(strings.Fields(ipktest.Tool(t, nil, "readelf", "-hlA", program)), " ")
 	for _, w := range want {
 		if w = strings.ReplaceAll(w, " *", " "); !strings.Contains(got, w) {
 			t.Errorf("readelf does not say %q", w)
@@ -191,7 +182,7 @@ func checkProgram(t *testing.T, program string, tg target.Target) {
 	if strings.Contains(got, "INTERP") || strings.Contains(got, "DYNAMIC") {
 		t.Error("the program is not static")
 	}
-	if sections := tool(t, nil, "readelf", "-SW", program); strings.Contains(sections, ".symtab") || strings.Contains(sections, ".debug") {
+	if sections := ipktest.Tool(t, nil, "readelf", "-SW", program); strings.Contains(sections, ".symtab") || strings.Contains(sections, ".debug") {
 		t.Error("the program is not stripped")
 	}
 }
@@ -213,50 +204,36 @@ func checkVersion(t *testing.T, program string, tg target.Target, version string
 		command = command[1:]
 	}
 	for _, arg := range []string{"version", "--version"} {
-		if got := tool(t, nil, command[0], slices.Concat(command[1:], []string{arg})...); !strings.Contains(got, version) {
+		if got := ipktest.Tool(t, nil, command[0], slices.Concat(command[1:], []string{arg})...); !strings.Contains(got, version) {
 			t.Errorf("%s prints %q, which is not version %s", arg, got, version)
 		}
 	}
 }
 
-// TestBothKinds builds packages of both kinds and compares them, and builds
-// them again from a copy of the sources in another folder.
-func TestBothKinds(t *testing.T) {
-	t.Setenv("SOURCE_DATE_EPOCH", "1700000000") // the copy has no git to ask
-	copied := t.TempDir()
-	sources := filepath.Join(t.TempDir(), "sources.tar")
-	tool(t, nil, "tar", "-cf", sources, "--exclude=node_modules", "-C", root,
+// compareWithCopy describes the packages of the sources and of a copy of them: the same package gives the same bytes
+// (package pack), so that they need not be compressed again.
+func compareWithCopy(t *testing.T) {
+	copied, sources := t.TempDir(), filepath.Join(t.TempDir(), "sources.tar")
+	ipktest.Tool(t, nil, "tar", "-cf", sources, "--exclude=node_modules", "-C", root,
 		"cmd", "pkgs", "openwrt", "luci-app", "go.mod", "go.sum", "CHANGELOG.md")
-	tool(t, nil, "tar", "-xf", sources, "-C", copied)
-	one, two := t.TempDir(), t.TempDir()
-	archs := []string{"mips_24kc", "x86_64"} // both ends of byte order and width
-	for _, kind := range []string{"ipk", "apk"} {
-		args := slices.Concat([]string{kind}, archs)
-		if err := run(context.Background(), root, one, args, io.Discard); err != nil {
-			t.Fatal(err)
-		}
-		if err := run(context.Background(), copied, two, args, io.Discard); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, arch := range archs {
-		t.Run(arch, func(t *testing.T) { compareKinds(t, one, arch) })
-	}
-	t.Run("same bytes again", func(t *testing.T) { compareFolders(t, one, two) })
-}
-
-func compareFolders(t *testing.T, one, two string) {
-	files, err := filepath.Glob(filepath.Join(one, "*", "*", "*"))
-	if err != nil || len(files) < 16 {
-		t.Fatalf("%v, %v", files, err)
-	}
-	for _, name := range files {
-		other, err := filepath.Rel(one, name)
+	ipktest.Tool(t, nil, "tar", "-xf", sources, "-C", copied)
+	var described [2][]*pack.Package
+	for i, root := range []string{root, copied} {
+		work, err := recipe.Begin(root, bothKinds, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(read(t, name), read(t, filepath.Join(two, other))) {
-			t.Errorf("%s has other bytes the second time", other)
+		defer work.End()
+		if described[i], err = work.Packages(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(described[0]) < len(bothKinds)+3 || len(described[0]) != len(described[1]) { // with the pages and two languages
+		t.Fatalf("there are %d packages, and %d of the copy", len(described[0]), len(described[1]))
+	}
+	for i, p := range described[0] {
+		if !reflect.DeepEqual(p, described[1][i]) { // a difference can be a program, which nobody can read
+			t.Errorf("%s for %s is another one of the copy", p.Name, p.Arch)
 		}
 	}
 }
@@ -306,16 +283,16 @@ func nameAndVersion(t *testing.T, ipk string) (name, version string) {
 // compareContents compares what two files of a package install, and how they
 // describe it.
 func compareContents(t *testing.T, ipk []byte, apk *apktest.File) {
-	data := member(t, ipk, "./data.tar.gz")
+	data := ipktest.Member(t, ipk, "./data.tar.gz")
 	var names []string
-	for name := range strings.Lines(tool(t, data, "tar", "-tz", "-f", "-")) {
+	for name := range strings.Lines(ipktest.Tool(t, data, "tar", "-tz", "-f", "-")) {
 		name = strings.TrimSpace(name)
 		if strings.HasSuffix(name, "/") {
 			continue
 		}
 		path := strings.TrimPrefix(name, ".")
 		names = append(names, path)
-		if got, ok := apk.Data[path]; !ok || !bytes.Equal(got, member(t, data, name)) {
+		if got, ok := apk.Data[path]; !ok || !bytes.Equal(got, ipktest.Member(t, data, name)) {
 			t.Errorf("%s is there: %v, and has other bytes", path, ok)
 		}
 	}
@@ -329,7 +306,7 @@ func compareContents(t *testing.T, ipk []byte, apk *apktest.File) {
 		t.Errorf("the list is %q, want %q", got, names)
 	}
 
-	control := string(member(t, member(t, ipk, "./control.tar.gz"), "./control"))
+	control := string(ipktest.Member(t, ipktest.Member(t, ipk, "./control.tar.gz"), "./control"))
 	var depends []string
 	for _, d := range apk.Root.Get("info").Get("depends").Members {
 		depends = append(depends, d.Text)

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/cross/dense"
+	"github.com/latchkey/latchkey/cross/keys"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/signify"
 	"github.com/latchkey/latchkey/cross/target"
@@ -26,7 +27,7 @@ const sumsFile = "SHA256SUMS"
 
 // end adds to a release's folder the sources, OpenWrt's Makefile for them, the
 // notes, the bills of materials, the public keys, and last the signed sums.
-func end(ctx context.Context, root string, rel release.Release, folder string, k keys) error {
+func end(ctx context.Context, root string, rel release.Release, folder string, k keys.Keys) error {
 	source := "latchkey-" + rel.Version + ".tar.gz"
 	archive, err := sources(root, rel)
 	if err != nil {
@@ -47,7 +48,7 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 	if err != nil {
 		return err
 	}
-	public, err := k.apk.MarshalPublic()
+	public, err := k.APK.MarshalPublic()
 	if err != nil {
 		return err
 	}
@@ -58,7 +59,7 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 		{source, archive},
 		{"openwrt/Makefile", recipe},
 		{"NOTES.md", append(notes(changelog), weights...)},
-		{"latchkey.pub", k.signify.MarshalPublic()},
+		{"latchkey.pub", k.OPKG.MarshalPublic()},
 		{"latchkey.pem", public},
 	} {
 		if err := write(filepath.Join(folder, filepath.FromSlash(f.name)), f.data); err != nil {
@@ -68,7 +69,7 @@ func end(ctx context.Context, root string, rel release.Release, folder string, k
 	if err := materials(ctx, root, rel, folder); err != nil {
 		return err
 	}
-	return sign(folder, k.signify)
+	return sign(folder, k.OPKG)
 }
 
 func write(name string, data []byte) error {

@@ -11,36 +11,22 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
 
-	"github.com/latchkey/latchkey/cross/adb"
+	"github.com/latchkey/latchkey/cross/command"
+	"github.com/latchkey/latchkey/cross/keys"
 	"github.com/latchkey/latchkey/cross/release"
-	"github.com/latchkey/latchkey/cross/signify"
 )
 
-const usage = `usage: publish begin VERSION
+const usage command.Usage = `usage: publish begin VERSION
        publish end VERSION --key FILE`
 
-var errUsage = errors.New(usage)
-
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, ".", os.Args[1:])
-	switch {
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, "publish: error:", err)
-		os.Exit(1)
-	}
+	command.Main("publish", func(ctx context.Context) error { return run(ctx, ".", os.Args[1:]) })
 }
 
 func run(ctx context.Context, root string, args []string) error {
@@ -56,13 +42,13 @@ func run(ctx context.Context, root string, args []string) error {
 		if err != nil {
 			return err
 		}
-		k, err := readKeys(args[3])
+		k, err := keys.Read(args[3])
 		if err != nil {
 			return err
 		}
 		return end(ctx, root, rel, folder, k)
 	default:
-		return errUsage
+		return usage
 	}
 }
 
@@ -84,27 +70,4 @@ func check(root, version string) (rel release.Release, folder string, err error)
 			strings.TrimRight(string(changed), "\n"))
 	}
 	return rel, filepath.Join(root, "dist", rel.Version), nil
-}
-
-// keys are those of command feed.
-type keys struct {
-	signify *signify.Key
-	apk     *adb.Key
-}
-
-func readKeys(name string) (k keys, err error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return k, fmt.Errorf("%w (hint: make keys with: go run ./cross/feed keygen %s)", err, name)
-	}
-	if k.signify, err = signify.ParseSecret(text); err != nil {
-		return k, fmt.Errorf("%s: %w", name, err)
-	}
-	if text, err = os.ReadFile(name + ".pem"); err != nil {
-		return k, err
-	}
-	if k.apk, err = adb.ParseSecret(text); err != nil {
-		return k, fmt.Errorf("%s.pem: %w", name, err)
-	}
-	return k, nil
 }

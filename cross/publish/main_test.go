@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey/latchkey/cross/adb"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/signify"
 	"github.com/latchkey/latchkey/cross/target"
@@ -70,7 +69,7 @@ func TestRun_refuses(t *testing.T) {
 		"a file changed meanwhile": {func(root string) { put(t, "x", root, "new.go") }, []string{"end", "1.2.3", "--key", "k"}, "?? new.go"},
 		"another version":          {func(string) {}, []string{"begin", "1.2.4"}, `version "1.2.4": the newest one in CHANGELOG.md is 1.2.3`},
 		"no key":                   {func(string) {}, []string{"end", "1.2.3", "--key", "/no/such/key"}, "keygen /no/such/key"},
-		"no command":               {func(string) {}, nil, usage},
+		"no command":               {func(string) {}, nil, string(usage)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := repository(t)
@@ -195,29 +194,5 @@ func TestSign(t *testing.T) {
 	sums, err := os.ReadFile(filepath.Join(folder, sumsFile))
 	if err != nil || bytes.Count(sums, []byte("\n")) != 2 || !bytes.Contains(sums, []byte("  opkg/x86_64/b\n")) {
 		t.Errorf("sums are %q, %v", sums, err)
-	}
-}
-
-func TestReadKeys_are_those_of_command_feed(t *testing.T) {
-	signifyKey, err := signify.Generate(bytes.NewReader(bytes.Repeat([]byte{1}, 40)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	apkKey, err := adb.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := apkKey.MarshalSecret()
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(t.TempDir(), "key")
-	put(t, string(signifyKey.MarshalSecret()), name)
-	if _, err := readKeys(name); err == nil {
-		t.Error("without the key for apk there is no error")
-	}
-	put(t, string(secret), name+".pem")
-	if k, err := readKeys(name); err != nil || k.signify.Fingerprint != signifyKey.Fingerprint {
-		t.Errorf("readKeys() = %v, %v", k.signify, err)
 	}
 }

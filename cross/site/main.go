@@ -15,9 +15,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 
+	"github.com/latchkey/latchkey/cross/command"
 	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/luci-app/site"
 )
@@ -25,12 +25,7 @@ import (
 func main() {
 	out := flag.String("out", "", "the folder that is written into (default: dist/VERSION/site)")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, ".", *out, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "site: error:", err)
-		os.Exit(1)
-	}
+	command.Main("site", func(ctx context.Context) error { return run(ctx, ".", *out, os.Stdout) })
 }
 
 func run(ctx context.Context, root, out string, w io.Writer) error {

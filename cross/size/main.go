@@ -16,58 +16,44 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"text/tabwriter"
 
+	"github.com/latchkey/latchkey/cross/command"
+	"github.com/latchkey/latchkey/cross/pack"
 	"github.com/latchkey/latchkey/cross/recipe"
-	"github.com/latchkey/latchkey/cross/release"
 	"github.com/latchkey/latchkey/cross/target"
 )
 
 func main() {
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, ".", flag.Args(), os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "size: error:", err)
-		os.Exit(1)
-	}
+	command.Main("size", func(ctx context.Context) error { return run(ctx, ".", flag.Args(), os.Stdout) })
 }
 
 func run(ctx context.Context, root string, archs []string, w io.Writer) error {
-	rel, err := release.Read(root, os.Getenv)
+	work, err := recipe.Begin(root, archs, w)
 	if err != nil {
 		return err
 	}
-	targets, err := target.Select(archs)
+	defer work.End()
+	tooBig, err := sizes(ctx, work, w)
 	if err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp("", "latchkey-size-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(folder)
-
-	b := &target.Builder{Root: root, Version: rel.Version, Folder: folder, Progress: w}
-	tooBig, err := sizes(ctx, rel, b, targets, w)
-	if err != nil {
-		return err
-	}
-	b = &target.Builder{Root: root, Version: rel.Version, Folder: folder, Symbols: true, Progress: w}
-	if err := imports(ctx, b, targets[0], w); err != nil {
+	b := &target.Builder{Root: root, Version: work.Release.Version, Folder: work.Builder.Folder, Symbols: true, Progress: w}
+	if err := imports(ctx, b, work.Targets[0], w); err != nil {
 		return err
 	}
 	return tooBig
 }
 
 // sizes prints a table of sizes. TooBig tells which are above their budget.
-func sizes(ctx context.Context, rel release.Release, b *target.Builder, targets []target.Target, w io.Writer) (tooBig, err error) {
+func sizes(ctx context.Context, work *recipe.Work, w io.Writer) (tooBig, err error) {
 	var over []error
+	var archives pack.Archives
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(table, "\narchitecture\tprogram\t.ipk file\tbudget\tused\t\n")
-	for _, t := range targets {
-		name, err := b.Build(ctx, t)
+	for _, t := range work.Targets {
+		name, err := work.Builder.Build(ctx, t)
 		if err != nil {
 			return nil, err
 		}
@@ -75,12 +61,12 @@ func sizes(ctx context.Context, rel release.Release, b *target.Builder, targets 
 		if err != nil {
 			return nil, err
 		}
-		p, err := recipe.Router(b.Root, rel, t.Arch, name)
+		p, err := recipe.Router(work.Builder.Root, work.Release, t.Arch, name)
 		if err != nil {
 			return nil, err
 		}
 		var file bytes.Buffer
-		if err := p.WriteIPK(&file); err != nil {
+		if err := archives.WriteIPK(p, &file); err != nil {
 			return nil, err
 		}
 		size := file.Len()

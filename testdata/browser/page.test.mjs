@@ -273,11 +273,15 @@ test('there is room for 16 routers', chromiumOnly, async t => {
 const nothing = '{ came: {}, age: () => 3000, stop() {} }', something = after => `{ came: { '127.0.0.1': ${after}, '::1': ${after} }, age: () => 3000, stop() {} }`;
 const sees = (browser, ...answers) => browser.run(`(knock = () => {}, window.answers = [${answers.join(', ')}], watch = () => answers.shift(), 0)`);
 
+/* what is seen of an open door so many times, and of the port beside it */
+const again = times => Array(times).fill([something(20), nothing]).flat();
+
 for (const [what, away, answers, word, stays] of [
 	['answered and fell silent is closed', false, [nothing, something(20), nothing, nothing], /^Closed/, false],
 	['was silent all the time is only asked to close', false, [nothing, nothing, nothing, nothing], /^Asked to close\.$/, true],
 	['fell silent with the network is only asked to close', true, [nothing, something(20), nothing, nothing], /^Asked to close\.$/, true],
-	['answers on is not closed', false, [nothing, something(20), something(20), nothing], /still answers/, true],
+	['answered three times over what was left of before is closed', false, [nothing, something(20), ...again(3), nothing, nothing], /^Closed/, false],
+	['answers on is not closed', false, [nothing, something(20), ...again(4)], /still answers/, true],
 ])
 	test(`a door that ${what}`, chromiumOnly, async t => {
 		const browser = await open('chromium');
