@@ -32,6 +32,22 @@ func (c *Config) DoorNames() []string {
 	return names
 }
 
+// Zones returns the firewall zones that the enabled doors need, each once.
+func (c *Config) Zones() []string {
+	var list []string // at most twice MaxDoors
+	for i := range c.Doors {
+		if !c.Doors[i].Enabled {
+			continue
+		}
+		for _, zone := range c.Doors[i].Zones() {
+			if !slices.Contains(list, zone) {
+				list = append(list, zone)
+			}
+		}
+	}
+	return list
+}
+
 // Main is the section 'main'.
 type Main struct {
 	Enabled    bool

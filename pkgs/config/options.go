@@ -37,7 +37,7 @@ func (k kind) isWords() bool { return k == words || k == mustWords }
 
 func (m *Main) options() []option {
 	return []option{
-		{"enabled", single, to(&m.Enabled, parseBool)},
+		{"enabled", single, to(&m.Enabled, ParseBool)},
 		{"interface", words, addNew(&m.Interfaces, MaxInterfaces, parseInterface)},
 		{"device", words, addNew(&m.Devices, MaxInterfaces, parseInterface)},
 		{"inside", words, addNew(&m.Inside, MaxInterfaces, parseInterface)},
@@ -50,7 +50,7 @@ func (m *Main) options() []option {
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
 		{"max_skew", single, to(&m.MaxSkew, durationFrom(MinSkew, MaxSkew))},
-		{"radar", single, to(&m.Radar, parseBool)},
+		{"radar", single, to(&m.Radar, ParseBool)},
 		{"log_level", single, to(&m.LogLevel, parseLevel)},
 	}
 }
@@ -71,9 +71,9 @@ func (d *doorSection) options() []option {
 		{"width4", single, to(&d.Width4, widthFrom(MinWidth4, MaxWidth4))},
 		{"width6", single, to(&d.Width6, widthFrom(MinWidth6, MaxWidth6))},
 		{"wake", single, to(&d.Wake, parseMAC)},
-		{"cut", single, to(&d.Cut, parseBool)},
-		{"reflection", single, to(&d.Reflection, parseBool)},
-		{"enabled", single, to(&d.Enabled, parseBool)},
+		{"cut", single, to(&d.Cut, ParseBool)},
+		{"reflection", single, to(&d.Reflection, ParseBool)},
+		{"enabled", single, to(&d.Enabled, ParseBool)},
 	}
 }
 
@@ -87,7 +87,7 @@ func (c *clientSection) options() []option {
 		{"hmac_key_text", secret, to(&c.hmacKeyText, parseAny)},
 		{"door", words, addNew(&c.Doors, MaxDoors, parseAny)},
 		{"expires", single, to(&c.Expires, parseExpires)},
-		{"enabled", single, to(&c.Enabled, parseBool)},
+		{"enabled", single, to(&c.Enabled, ParseBool)},
 	}
 }
 
@@ -98,7 +98,7 @@ func (q *Sequence) options() []option {
 		{"within", single, to(&q.Within, durationFrom(MinWithin, MaxWithin))},
 		{"door", words, addNew(&q.Doors, MaxDoors, parseAny)},
 		{"client", single, to(&q.Client, parseAny)},
-		{"enabled", single, to(&q.Enabled, parseBool)},
+		{"enabled", single, to(&q.Enabled, ParseBool)},
 	}
 }
 
