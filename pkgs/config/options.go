@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -46,6 +47,9 @@ func (m *Main) options() []option {
 		{"host", words, addNew(&m.Hosts, MaxHosts, parseHost)},
 		{"name", single, to(&m.Name, parseName)},
 		{"page", single, to(&m.Page, parsePage)},
+		{"found_host", texts, m.addFound},
+		{"found_name", single, to(&m.FoundName, parseName)},
+		{"found_page", single, to(&m.FoundPage, parsePage)},
 		{"stun_port", words, addNew(&m.STUNPorts, link.MaxSTUNPorts, parsePortOrOff)},
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
@@ -115,8 +119,31 @@ func newMain() Main {
 	return Main{MaxSkew: DefaultSkew, Radar: true, LogLevel: LevelInfo}
 }
 
+// addFound takes what others call the router's name, too: accounts and URLs are left out.
+func (m *Main) addFound(s string) error {
+	if host, err := parseHost(s); err == nil && len(m.FoundHosts) < MaxHosts {
+		m.FoundHosts = append(m.FoundHosts, host)
+	}
+	return nil
+}
+
+// completeFound adds what was found to what the owner wrote: of hosts one name, and addresses.
+func (m *Main) completeFound() {
+	m.Name, m.Page = cmp.Or(m.Name, m.FoundName), cmp.Or(m.Page, m.FoundPage)
+	said := m.Hosts
+	for _, host := range m.FoundHosts {
+		isAddress := link.IsAddress(host)
+		hasKind := func(other string) bool { return link.IsAddress(other) == isAddress }
+		if !slices.ContainsFunc(said, hasKind) && (isAddress || !slices.ContainsFunc(m.Hosts, hasKind)) &&
+			len(m.Hosts) < MaxHosts && !slices.Contains(m.Hosts, host) {
+			m.Hosts = append(m.Hosts, host)
+		}
+	}
+}
+
 // complete sets what depends on other options.
 func (m *Main) complete() {
+	m.completeFound()
 	if m.Devices == nil {
 		m.Devices = slices.Clone(m.Interfaces)
 	}
