@@ -94,10 +94,10 @@ func (t *Taken) addFirewall(s *section, outside words, accepts, target, ports st
 // isOne tells whether a word is one of some with spaces between.
 func isOne(word, words string) bool { return strings.Contains(" "+words+" ", " "+word+" ") }
 
-// add adds ports as firewall4 writes them, "80 8000-8010", "8000:8010", "500-600,700" and "!22", of a protocol that it
+// add adds ports as firewall4 writes them, "80 8000-8010", "8000:8010" and "!22", of a protocol that it
 // knows by name and by number.
 func (t *Taken) add(proto, ports string) {
-	for _, word := range strings.Fields(strings.ReplaceAll(ports, ",", " ")) {
+	for _, word := range strings.Fields(ports) {
 		text, not := strings.CutPrefix(word, "!")
 		first, last, isRange := strings.Cut(strings.ReplaceAll(text, ":", "-"), "-")
 		if !isRange {
