@@ -50,7 +50,7 @@ func commands() []command {
 		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, who they say they are", showRadar},
 		{"check", "FILE [--public]", "tell everything that is wrong with a configuration (- is standard input, as in trace and import)", check},
 		{"firewall", "FILE [FIREWALL [NETWORKS]]", "tell what a configuration wants of the router and its firewall; for the init script", firewall},
-		{"ports", "FOLDER", "draw ports for messages that nothing has of which /etc/config tells; for the first start", drawPorts},
+		{"ports", "FILE [FIREWALL NETWORK ...]", "draw ports for messages that nothing on the router has; for the first start", drawPorts},
 		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
 		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},

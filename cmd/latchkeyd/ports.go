@@ -12,16 +12,16 @@ import (
 	"github.com/latchkey/latchkey/pkgs/uplink"
 )
 
-// drawPorts draws ports for messages that nothing on this router has, and prints the commands that have
-// uci batch set them. It takes the folder of the router's configurations.
+// drawPorts draws ports for messages that nothing on this router has, and prints the commands that have uci batch set
+// them. It takes our configuration and others of the router, and on standard input what listens, see
+// uplink.Taken.AddSockets.
 func drawPorts(e env, args []string) error {
 	f := newFlags(e, "ports")
-	words, err := f.parse(args, 1, 1)
+	words, err := f.parse(args, 1, 9)
 	if err != nil {
 		return err
 	}
-	folder := words[0] + "/"
-	text, err := readConfig(folder + "latchkey")
+	text, err := readConfig(words[0])
 	if err != nil {
 		return err
 	}
@@ -29,11 +29,12 @@ func drawPorts(e env, args []string) error {
 	if c == nil {
 		return problems.Errors()
 	}
-	taken := uplink.ReadTaken(c, readOthers(folder+"firewall", folder+"network", folder+"dropbear", folder+"uhttpd"))
-	for _, proto := range []string{"tcp", "tcp6", "udp", "udp6"} {
-		list, _ := readConfig("/proc/net/" + proto) // without IPv6 there are none of it
-		taken.AddSockets(proto, list)
+	sockets, err := readInput(e, "-")
+	if err != nil {
+		return err
 	}
+	taken := uplink.ReadTaken(c, readOthers(words[1:]...))
+	taken.AddSockets(sockets)
 	udp, tcp := taken.Draw(random)
 	for _, port := range udp {
 		fmt.Fprintf(e.out, "add_list latchkey.main.stun_port=%d\n", port)

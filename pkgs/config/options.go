@@ -130,12 +130,14 @@ func (m *Main) addFound(s string) error {
 // completeFound adds what was found to what the owner wrote: of hosts one name, and addresses.
 func (m *Main) completeFound() {
 	m.Name, m.Page = cmp.Or(m.Name, m.FoundName), cmp.Or(m.Page, m.FoundPage)
-	said := m.Hosts
+	isName := func(host string) bool { return !link.IsAddress(host) }
+	hasName, hasAddress := slices.ContainsFunc(m.Hosts, isName), slices.ContainsFunc(m.Hosts, link.IsAddress)
 	for _, host := range m.FoundHosts {
-		isAddress := link.IsAddress(host)
-		hasKind := func(other string) bool { return link.IsAddress(other) == isAddress }
-		if !slices.ContainsFunc(said, hasKind) && (isAddress || !slices.ContainsFunc(m.Hosts, hasKind)) &&
-			len(m.Hosts) < MaxHosts && !slices.Contains(m.Hosts, host) {
+		isNew := !hasAddress && !slices.Contains(m.Hosts, host)
+		if isName(host) {
+			isNew, hasName = !hasName, true
+		}
+		if isNew && len(m.Hosts) < MaxHosts {
 			m.Hosts = append(m.Hosts, host)
 		}
 	}

@@ -20,7 +20,7 @@ type zone struct {
 // ReadZones reads them from the sections of firewall4's configuration.
 func ReadZones(sections []uci.Section) (list Zones) {
 	for i := range sections {
-		if s := section(sections[i]); s.Type == "zone" && s.isOn("enabled", "1") {
+		if s := (*section)(&sections[i]); s.Type == "zone" && s.isOn("enabled", "1") {
 			list = append(list, zone{s.or("name", ""), s.or("network", ""), s.isOn("masq", "0")})
 		}
 	}

@@ -28,12 +28,12 @@ func ReadTaken(c *config.Config, sections []uci.Section) (t Taken) {
 	zones := ReadZones(sections)
 	outside := append(zones.Outside(zones.Networks(c.Main.Interfaces)), "*")
 	for i := range sections {
-		s := section(sections[i])
+		s := (*section)(&sections[i])
 		switch s.Type {
 		case "redirect": // without a port it takes all that comes
-			t.addFirewall(&s, outside, "DNAT", s.or("target", "DNAT"), s.or("src_dport", "1-65535"))
+			t.addFirewall(s, outside, "DNAT", s.or("target", "DNAT"), s.or("src_dport", "1-65535"))
 		case "rule":
-			t.addFirewall(&s, outside, "ACCEPT", s.or("target", ""), s.or("dest_port", ""))
+			t.addFirewall(s, outside, "ACCEPT", s.or("target", ""), s.or("dest_port", ""))
 		case "dropbear":
 			if s.isOn("enable", "1") {
 				t.add("tcp", s.or("Port", "22"))
@@ -125,15 +125,15 @@ func (t *Taken) addRange(proto string, first, last int) {
 	}
 }
 
-// AddSockets adds what listens on the router, from a file of /proc/net: of TCP what listens, of UDP what is not
-// connected, and not to this machine alone. proto is that of the file, tcp, tcp6, udp or udp6.
-func (t *Taken) AddSockets(proto, text string) {
+// AddSockets adds what listens on the router, from files of /proc/net whose lines begin with tcp or udp: of TCP what
+// listens, of UDP what is not connected, and not to this machine alone.
+func (t *Taken) AddSockets(text string) {
 	for line := range strings.Lines(text) {
-		word := append(strings.Fields(line), "", "", "", "")
-		address, port, _ := strings.Cut(word[1], ":")
+		word := append(strings.Fields(line), "", "", "", "", "")
+		address, port, _ := strings.Cut(word[2], ":")
 		n, err := strconv.ParseUint(port, 16, 16)
-		if err == nil && isOne(word[3], listening) && strings.HasSuffix(word[2], ":0000") && !isOne(address, loopback) {
-			t.addRange(proto[:3], int(n), int(n))
+		if err == nil && isOne(word[4], listening) && strings.HasSuffix(word[3], ":0000") && !isOne(address, loopback) {
+			t.addRange(word[0], int(n), int(n))
 		}
 	}
 }

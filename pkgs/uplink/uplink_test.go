@@ -234,7 +234,7 @@ func TestDraw_keeps_away_from_what_listens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var taken uplink.Taken
-			taken.AddSockets(tt.file, head+"  123: "+tt.socket+" 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n")
+			taken.AddSockets(tt.file[:3] + " " + head + tt.file[:3] + "  123: " + tt.socket + " 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n")
 			udp, tcp := taken.Draw(dice())
 			if (udp[0] != 30000) != (tt.taken == "30000") || (len(udp) == 1) != (tt.taken == "443") || (tcp != span) != (tt.taken == "span") {
 				t.Errorf("it takes UDP %v and TCP %v; taken is %q", udp, tcp, tt.taken)
