@@ -117,21 +117,26 @@ func TestRulesOfTheDaemon(t *testing.T) {
 // What the daemon may say, and LuCI has sentences for. LuCI's own tests read the table, and ask for each.
 func TestRulesOfWords(t *testing.T) {
 	var b strings.Builder
-	add := func(kind string, words []string) {
-		if len(words) == 0 {
-			t.Fatalf("no word of kind %s: where it was looked for, there is something else now", kind)
+	add := func(kind string, count int, words []string) {
+		if len(words) != count {
+			t.Errorf("%d words of kind %s instead of %d: %q (hint: a new one is counted here)", len(words), kind, count, words)
 		}
 		for _, word := range words {
-			b.WriteString(kind + "\t" + word + "\n")
+			b.WriteString(kind + "\t" + strings.TrimSuffix(word, "\n") + "\n")
 		}
 	}
-	add("reason", slices.DeleteFunc(source(t, "knock").block(t, "UnknownKey"), func(word string) bool { return word == string(knock.OK) }))
-	add("kind", source(t, "daemon").block(t, "opened"))
-	add("closing", source(t, "daemon").closings())
-	add("clock", source(t, "clock").block(t, "NTP"))
-	add("clock", source(t, "clock").block(t, "Unset"))
-	add("warning", source(t, "share").block(t, "NoDoor"))
-	add("outcome", source(t, "foreign").list(t, "outcomes"))
+	notRefused := []string{string(knock.OK), string(knock.WrongProtocol), string(knock.WrongFlags), string(knock.Unfinished)} // these are of attempts
+	add("reason", 14, slices.DeleteFunc(source(t, "knock").constants("Reason"), func(word string) bool { return slices.Contains(notRefused, word) }))
+	daemon := source(t, "daemon")
+	add("kind", 14, daemon.block(t, "opened"))
+	add("closing", 6, daemon.closings())
+	add("clock", 7, source(t, "clock").constants("Reason"))
+	add("warning", 10, source(t, "share").block(t, "NoDoor"))
+	add("outcome", 5, source(t, "foreign").list(t, "outcomes"))
+
+	// Parts of sentences, by which LuCI tells details of refusals and what an import has at its head and its end.
+	add("detail", 2, daemon.saying("leads nowhere for %s: its LAN host", "nobody can connect from there"))
+	add("comment", 3, source(t, "foreign").saying("# Translated from %s. Look it through", "# Sections that were read:\n", "#   %s: %d\n"))
 	current(t, "../../testdata/words.tsv", b.String())
 }
 
@@ -223,17 +228,37 @@ func (c code) list(t *testing.T, name string) []string {
 	return texts(v)
 }
 
-// block returns the strings of the constants beside one, as far as no other comment begins among them.
-func (c code) block(t *testing.T, name string) (list []string) {
+// block returns the strings of the constants beside one.
+func (c code) block(t *testing.T, name string) []string {
 	t.Helper()
 	g, _ := c.find(t, name)
-	for i, s := range g.Specs {
-		if v := s.(*ast.ValueSpec); i > 0 && v.Doc != nil {
-			break
-		}
-		list = append(list, texts(s)...)
+	return texts(g)
+}
+
+// constants returns the strings of all constants of a type.
+func (c code) constants(typ string) (list []string) {
+	for _, f := range c {
+		ast.Inspect(f, func(n ast.Node) bool {
+			if v, ok := n.(*ast.ValueSpec); ok {
+				if id, ok := v.Type.(*ast.Ident); ok && id.Name == typ {
+					list = append(list, texts(v)...)
+				}
+			}
+			return true
+		})
 	}
 	return list
+}
+
+// saying returns those of some texts that the package's strings have in them.
+func (c code) saying(wanted ...string) []string {
+	var all []string
+	for _, f := range c {
+		all = append(all, texts(f)...)
+	}
+	return slices.DeleteFunc(wanted, func(text string) bool {
+		return !slices.ContainsFunc(all, func(s string) bool { return strings.Contains(s, text) })
+	})
 }
 
 // cases returns the words that a function has cases for.

@@ -39,6 +39,13 @@ test('a clock that is wrong is told with its difference', () => {
 	assert.equal(event.refusal({ reason: 'stale' }).what, 'The client’s clock and the router’s clock differ too much.');
 });
 
+test('details that tell refusals apart are those of the daemon', { skip: without(words('detail')) }, () => {
+	const what = detail => event.refusal({ reason: 'not-allowed', address: '203.0.113.7', detail }).what;
+	const told = words('detail').map(detail => what(detail.replace('%s', '203.0.113.7')));
+
+	assert.equal(new Set([ ...told, what('') ]).size, told.length + 1, 'each has a sentence of its own');
+});
+
 test('a door without an address of the sender’s family is told apart from one that was not given', () => {
 	assert.match(event.refusal({ reason: 'not-allowed', address: '2001:db8::7', detail: 'door "nas" leads nowhere for 2001:db8::7: its' }).what, /over IPv6/);
 	assert.match(event.refusal({ reason: 'not-allowed', address: '203.0.113.7', detail: 'door "nas" leads nowhere for 203.0.113.7: its' }).what, /over IPv4/);

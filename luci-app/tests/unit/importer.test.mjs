@@ -101,3 +101,11 @@ test('a file of any editor is text, a picture is none', () => {
 test('every outcome of the daemon has words', { skip: without(words('outcome')) }, () => {
 	assert.deepEqual(words('outcome'), Object.keys(importer.OUTCOMES));
 });
+
+test('what a translation says of itself is found by the daemon’s words', { skip: without(words('comment')) }, () => {
+	const [ head, counts, count ] = words('comment');
+	const found = imported.parse([ head.replace('%s', 'knockd.conf'), '', counts, count.replace('%s', 'not translated').replace('%d', '2') ].join('\n'));
+
+	assert.equal(found.from, 'knockd.conf');
+	assert.deepEqual(plain(found.counts), [ [ 'not translated', 2 ] ]);
+});
