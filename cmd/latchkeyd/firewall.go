@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/daemon"
@@ -22,18 +24,33 @@ import (
 //	found list device 'eth1' # wan   what there is on the router: an option for section main
 //
 // The firewall's configuration tells the zones. Lines of found come only with a file of what there is, see
-// uplink.Networks.
+// uplink.Networks. Of a configuration that is refused, or not there, it prints where knocks would come in from, and ends
+// with an error: the firewall can be made silent nevertheless.
 func firewall(e env, args []string) error {
 	f := newFlags(e, "firewall")
 	words, err := f.parse(args, 1, 3)
 	if err != nil {
 		return err
 	}
-	text, err := readConfig(words[0])
+	others, err := readOthers(words[1:min(2, len(words))]...)
 	if err != nil {
 		return err
 	}
-	if err := tellProblems(e.err, words[0], text, daemon.ForEverybody); err != nil { // the log and status are for all
+	zones := uplink.ReadZones(others)
+	text, err := readConfig(words[0])
+	if err == nil {
+		err = tellProblems(e.err, words[0], text, daemon.ForEverybody) // the log and status are for all
+	}
+	tell := func(word string, lines []string) {
+		for _, line := range lines {
+			fmt.Fprintf(e.out, "%s %s\n", word, line)
+		}
+	}
+	ours, _ := uci.Parse(text)
+	outside := zones.Networks(uplink.Named(ours.Sections))
+	tell("interface", outside)
+	tell("outside", zones.Outside(outside))
+	if err != nil {
 		return err
 	}
 	c, _ := config.Parse(text)
@@ -41,16 +58,7 @@ func firewall(e env, args []string) error {
 	if c.Main.Enabled {
 		enabled = 1
 	}
-	zones := uplink.ReadZones(readOthers(words[1:min(2, len(words))]...))
-	outside := zones.Networks(c.Main.Interfaces)
 	fmt.Fprintf(e.out, "enabled %d\n", enabled)
-	tell := func(word string, lines []string) {
-		for _, line := range lines {
-			fmt.Fprintf(e.out, "%s %s\n", word, line)
-		}
-	}
-	tell("interface", outside)
-	tell("outside", zones.Outside(outside))
 	for _, o := range fw4.Objects(c) {
 		fmt.Fprintf(e.out, "object %s\n", o)
 	}
@@ -65,12 +73,15 @@ func firewall(e env, args []string) error {
 	return nil
 }
 
-// readOthers reads configurations of the router's that are not ours. What is not there, or cannot be read, says nothing.
-func readOthers(paths ...string) (sections []uci.Section) {
+// readOthers reads configurations of the router's that are not ours. One that is not there says nothing.
+func readOthers(paths ...string) (sections []uci.Section, err error) {
 	for _, path := range paths {
-		text, _ := readConfig(path)
+		text, err := readConfig(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 		file, _ := uci.Parse(text)
 		sections = append(sections, file.Sections...)
 	}
-	return sections
+	return sections, nil
 }

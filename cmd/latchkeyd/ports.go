@@ -33,7 +33,11 @@ func drawPorts(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	taken := uplink.ReadTaken(c, readOthers(words[1:]...))
+	others, err := readOthers(words[1:]...)
+	if err != nil {
+		return err
+	}
+	taken := uplink.ReadTaken(c, others)
 	taken.AddSockets(sockets)
 	udp, tcp := taken.Draw(random)
 	for _, port := range udp {

@@ -27,6 +27,18 @@ func ReadZones(sections []uci.Section) (list Zones) {
 	return list
 }
 
+// Named returns the interfaces that section main of our configuration names, also of one that is refused.
+func Named(sections []uci.Section) (list []string) {
+	for i := range sections {
+		if s := (*section)(&sections[i]); s.Type == "latchkey" && s.Name == "main" {
+			for _, name := range strings.Fields(s.or("interface", "")) {
+				(*words)(&list).add(name)
+			}
+		}
+	}
+	return list
+}
+
 // names are those of all zones.
 func (z Zones) names() (list words) {
 	for i := range z {
@@ -120,7 +132,11 @@ func (s *section) or(option, otherwise string) string {
 	return otherwise
 }
 
+// isOn tells whether an option is switched on. As for OpenWrt's scripts, a value that is no boolean is as good as none.
 func (s *section) isOn(option, otherwise string) bool {
-	on, _ := config.ParseBool(s.or(option, otherwise))
+	on, err := config.ParseBool(s.or(option, otherwise))
+	if err != nil {
+		on, _ = config.ParseBool(otherwise)
+	}
 	return on
 }

@@ -20,6 +20,7 @@ const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that m
 const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait to be picked up
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
+const ON = [ '1', 'on', 'true', 'yes', 'enabled' ];
 const WORD = /^[A-Za-z0-9_]+$/;                     // may stand in a command as it is
 
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
@@ -109,8 +110,8 @@ function memory() {
 	return found ? found[1] * 1024 : null;
 }
 
-// wanted returns what latchkeyd firewall says of this router, by its words: { enabled: [ '1' ], interface: [ 'wan' ],
-// outside: [ 'wan' ] }; {} if the configuration is refused.
+// wanted returns what latchkeyd firewall says of this router, by its words: { interface: [ 'wan' ], outside: [ 'wan' ] };
+// {} if it cannot tell.
 function wanted() {
 	const found = {};
 	const p = popen(`/usr/bin/latchkeyd firewall ${CONFIG}/latchkey ${CONFIG}/firewall 2>/dev/null`);
@@ -136,7 +137,7 @@ function status() {
 
 	return {
 		running: false,
-		enabled: wanted().enabled?.[0] != '0',
+		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in ON,
 		process: process(),
 		reason: problem(),
 		devices: [], doors: [], clients: []
@@ -365,7 +366,7 @@ function newclient(args) {
 // silentValue returns what makes an option of the firewall answer no stranger; null if there is no
 // such value, or the section is not about strangers.
 function silentValue(s, option) {
-	const zones = wanted().outside ?? [];
+	const zones = wanted().outside ?? [ 'wan' ];
 	const kind = s?.['.type'];
 
 	if (kind == 'defaults')
