@@ -58,7 +58,8 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// standInUCI knows "[-q] export NAME" and "-c FOLDER export NAME", which print a file of $UCI_CONFIG or the folder,
+// standInUCI knows "[-q] [-S] export NAME" and "-c FOLDER export NAME", which print a file of $UCI_CONFIG or the folder,
+// and behind it, of $UCI_CONFIG, what the file $UCI_STAGED/NAME has (sections that nobody has committed yet),
 // "[-q] get", "batch", "set", "add_list" and "commit" on the file $UCI_STORE, a list of key=value, and "assignments FILE".
 func standInUCI(args []string) error {
 	folder := os.Getenv("UCI_CONFIG")
@@ -66,7 +67,7 @@ func standInUCI(args []string) error {
 		folder, args = args[1], args[2:]
 	}
 	quiet := args[0] == "-q"
-	if quiet {
+	for args[0] == "-q" || args[0] == "-S" {
 		args = args[1:]
 	}
 	store := os.Getenv("UCI_STORE")
@@ -74,6 +75,13 @@ func standInUCI(args []string) error {
 	case "export":
 		text, err := os.ReadFile(filepath.Join(folder, args[1]))
 		os.Stdout.Write(text)
+		if folder == os.Getenv("UCI_CONFIG") {
+			staged, _ := os.ReadFile(filepath.Join(os.Getenv("UCI_STAGED"), args[1]))
+			os.Stdout.Write(staged)
+		}
+		if quiet && err != nil {
+			os.Exit(1)
+		}
 		return err
 	case "get":
 		b, err := os.ReadFile(store)
@@ -175,7 +183,7 @@ func newRouter(t *testing.T) *router {
 		t.Fatal(err)
 	}
 	r := &router{t: t, root: t.TempDir()}
-	for _, folder := range []string{"bin", "etc/config", "etc/capabilities", "var/run", "lib/functions", "sbin"} {
+	for _, folder := range []string{"bin", "etc/config", "etc/capabilities", "var/run", "lib/functions", "sbin", "tmp"} {
 		if err := os.MkdirAll(r.path(folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -189,7 +197,7 @@ func newRouter(t *testing.T) *router {
 	r.write("lib/functions/network.sh", "")
 	r.env = []string{
 		"PATH=" + r.path("bin") + ":" + os.Getenv("PATH"),
-		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"), "UCI_CONFIG=" + r.path("etc/config"),
+		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"), "UCI_CONFIG=" + r.path("etc/config"), "UCI_STAGED=" + r.path("tmp/.uci"), "TMPDIR=" + r.path("tmp"),
 		"DEVICE_wan=eth1", "INTERFACES=wan wan6 lte",
 	}
 	return r

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func TestDefaults(t *testing.T) {
 		m := drawn.FindStringSubmatch(first)
 		if m == nil {
 			t.Fatalf("store is %q", first)
+		}
+		if m[2] != "443" {
+			t.Errorf("UDP 443 is free, but not taken: %q", first)
 		}
 		for _, s := range []string{m[1], m[3], m[4]} {
 			if n, err := strconv.Atoi(s); err != nil || n < uplink.FirstDrawn || n > uplink.LastDrawn {
@@ -88,6 +92,39 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("store is %q", r.read("store"))
 		}
 	})
+	const (
+		socketsHead = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+		any6        = "00000000000000000000000000000000"
+		behind      = " 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n"
+	)
+	for name, tt := range map[string]struct{ file, text, udp, web, tcp string }{
+		"a_socket":                {"proc/net/udp", socketsHead + "  1: 00000000:01BB 00000000:0000 07" + behind, "30000", "", "20001"},
+		"a_socket_of_IPv6":        {"proc/net/udp6", socketsHead + "  1: " + any6 + ":01BB " + any6 + ":0000 07" + behind, "30000", "", "20001"},
+		"a_TCP_socket":            {"proc/net/tcp", socketsHead + "  1: 00000000:4E21 00000000:0000 0A" + behind, "30000", "443", "20002"},
+		"a_TCP_socket_of_IPv6":    {"proc/net/tcp6", socketsHead + "  1: " + any6 + ":4E21 " + any6 + ":0000 0A" + behind, "30000", "443", "20002"},
+		"what_is_not_committed":   {"tmp/.uci/dropbear", "config dropbear\n\toption Port '20001'\n", "30000", "443", "20002"},
+		"a_tunnel_not_committed":  {"tmp/.uci/network", "config interface 'wg'\n\toption proto 'wireguard'\n\toption listen_port '443'\n", "30000", "", "20001"},
+		"TCP_443_but_not_UDP_443": {"proc/net/tcp", socketsHead + "  1: 00000000:01BB 00000000:0000 0A" + behind, "30000", "443", "20001"},
+		"a_door_not_committed":    {"tmp/.uci/latchkey", "\nconfig door 'y'\n\toption port '443/udp'\n", "30000", "", "20001"},
+	} {
+		t.Run("keeps_away_from_"+name, func(t *testing.T) {
+			r := newRouter(t)
+			last := map[string]string{"20001": "26145", "20002": "26146"}[tt.tcp] // so that there is one place only
+			r.write("etc/config/latchkey", script(t, "latchkey.config")+"\nconfig door 'x'\n"+
+				"\toption port '444-29999/udp 30001-65535/udp 1-20000/tcp'\n\nconfig door 'z'\n\toption port '"+last+"-65535/tcp'\n")
+			r.write("store", "latchkey.main=latchkey\n")
+			r.write(tt.file, tt.text)
+			if out, err := r.run(defaults); err != nil || out != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if m := drawn.FindStringSubmatch(r.read("store")); m == nil || m[1] != tt.udp || m[2] != tt.web || m[3] != tt.tcp {
+				t.Errorf("store is %q, want UDP %s %s and TCP from %s", r.read("store"), tt.udp, tt.web, tt.tcp)
+			}
+			if left, err := filepath.Glob(r.path("tmp/tmp*")); len(left) > 0 {
+				t.Errorf("it leaves %q, %v", left, err)
+			}
+		})
+	}
 	t.Run("draws_nothing_for_a_configuration_that_is_refused", func(t *testing.T) {
 		r := newRouter(t)
 		r.write("etc/config/latchkey", script(t, "latchkey.config")+"\toption nonsense '1'\n")
