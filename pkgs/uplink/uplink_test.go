@@ -52,15 +52,19 @@ func parse(t *testing.T, text string) *config.Config {
 	return c
 }
 
-// zones writes zones as firewall4 has them: "zone NAME: NETWORK... [masq] [off]; ...".
+// zones writes zones as firewall4 has them: "zone NAME: NETWORK... [masq] [off]; ...". The networks of every second one,
+// from the first on, are in an option, the others' in a list.
 func zones(text string) string {
 	var b strings.Builder
+	inOption := false
 	for part := range strings.SplitSeq(text, "; ") {
 		name, rest, _ := strings.Cut(strings.TrimPrefix(part, "zone "), ":")
 		if part == "" {
 			continue
 		}
 		fmt.Fprintf(&b, "\nconfig zone\n\toption name '%s'\n", name)
+		inOption = !inOption
+		var networks []string
 		for _, word := range strings.Fields(rest) {
 			switch word {
 			case "masq":
@@ -68,8 +72,14 @@ func zones(text string) string {
 			case "off":
 				b.WriteString("\toption enabled '0'\n")
 			default:
-				fmt.Fprintf(&b, "\tlist network '%s'\n", word)
+				networks = append(networks, word)
 			}
+		}
+		switch {
+		case inOption && networks != nil:
+			fmt.Fprintf(&b, "\toption network '%s'\n", strings.Join(networks, " "))
+		case networks != nil:
+			fmt.Fprintf(&b, "\tlist network '%s'\n", strings.Join(networks, "'\n\tlist network '"))
 		}
 	}
 	return b.String()
@@ -86,6 +96,33 @@ func TestOutside(t *testing.T) {
 			t.Errorf("zones (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// Whoever reads a switch of the firewall's takes what is none for one that is not set, as OpenWrt's scripts do.
+func TestOutside_of_switches_that_are_no_boolean(t *testing.T) {
+	for text, want := range map[string][]string{
+		"option enabled 'True'": {"dsl"}, "option enabled ''": {"dsl"}, "option enabled 'no'": {"wan", "wan6"}, "option enabled '0'": {"wan", "wan6"},
+	} {
+		z := uplink.ReadZones(sections(t, "config zone\n\toption name 'wan'\n\toption network 'dsl'\n\t"+text+"\n"))
+		if diff := cmp.Diff(want, z.Networks(nil)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
+// A configuration that is refused may still say where knocks would come in.
+func TestNamed(t *testing.T) {
+	for text, want := range map[string][]string{
+		"config latchkey 'main'\n\toption interface 'dsl lte dsl'\n\toption nonsense '1'\n":                      {"dsl", "lte"},
+		"config latchkey 'main'\n\tlist interface 'dsl'\n\nconfig latchkey 'main'\n\tlist interface 'lte wan'\n": {"dsl", "lte", "wan"},
+		"config latchkey 'other'\n\toption interface 'dsl'\n\nconfig door 'main'\n\toption interface 'lte'\n":    nil,
+		"": nil,
+	} {
+		file, _ := uci.Parse(text)
+		if diff := cmp.Diff(want, uplink.Named(file.Sections)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", text, diff)
+		}
+	}
 }
 
 func TestFind(t *testing.T) {

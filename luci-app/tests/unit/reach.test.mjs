@@ -18,12 +18,14 @@ test('who can reach an address', () => {
 			assert.equal(reach.kind(a), kind, a);
 });
 
-// Zones of outside.tsv: "zone NAME: NETWORK... [masq] [off]; ...".
+// Zones of outside.tsv: "zone NAME: NETWORK... [masq] [off]; ...". The networks of every second one are in an option, the
+// others' in a list.
 function zones(text) {
-	return text.split('; ').filter(Boolean).map(part => {
+	return text.split('; ').filter(Boolean).map((part, i) => {
 		const [ , name, rest ] = part.match(/^zone ([^:]*):(.*)$/), all = rest.split(' ').filter(Boolean);
+		const network = all.filter(w => w != 'masq' && w != 'off');
 
-		return { '.type': 'zone', name, network: all.filter(w => w != 'masq' && w != 'off'), masq: all.includes('masq') ? '1' : undefined,
+		return { '.type': 'zone', name, network: (i % 2) ? network : network.join(' '), masq: all.includes('masq') ? '1' : undefined,
 			enabled: all.includes('off') ? '0' : undefined };
 	});
 }
