@@ -119,18 +119,23 @@ func newMain() Main {
 	return Main{MaxSkew: DefaultSkew, Radar: true, LogLevel: LevelInfo}
 }
 
-// addFound takes what others call the router's name, too: accounts and URLs are left out.
+// addFound takes what others call the router's name, too: accounts and URLs are left out. The first name counts.
 func (m *Main) addFound(s string) error {
-	if host, err := parseHost(s); err == nil && len(m.FoundHosts) < MaxHosts {
+	host, err := parseHost(s)
+	if err != nil || slices.Contains(m.FoundHosts, host) || isName(host) && slices.ContainsFunc(m.FoundHosts, isName) {
+		return nil
+	}
+	if len(m.FoundHosts) < MaxHosts {
 		m.FoundHosts = append(m.FoundHosts, host)
 	}
 	return nil
 }
 
+func isName(host string) bool { return !link.IsAddress(host) }
+
 // completeFound adds what was found to what the owner wrote: of hosts one name, and addresses.
 func (m *Main) completeFound() {
 	m.Name, m.Page = cmp.Or(m.Name, m.FoundName), cmp.Or(m.Page, m.FoundPage)
-	isName := func(host string) bool { return !link.IsAddress(host) }
 	hasName, hasAddress := slices.ContainsFunc(m.Hosts, isName), slices.ContainsFunc(m.Hosts, link.IsAddress)
 	for _, host := range m.FoundHosts {
 		isNew := !hasAddress && !slices.Contains(m.Hosts, host)

@@ -59,6 +59,8 @@ func TestFound(t *testing.T) {
 		"the_first_name":         {"list found_host 'a.example'\nlist found_host 'b.example'", "a.example", ""},
 		"what_is_no_host":        {"list found_host 'https://x/'\nlist found_host 'an account'\nlist found_host '1.2.3'\nlist found_host 'b.example'", "b.example", ""},
 		"an_address_twice":       {"list found_host '192.0.2.1'\nlist found_host '192.0.2.1'", "192.0.2.1", ""},
+		"many_names":             {"list found_host '" + strings.Join(strings.Fields("a.example b.example c.example d.example e.example f.example g.example h.example i.example ::1 ::1 ::2"), "'\nlist found_host '") + "'", "a.example ::1 ::2", ""},
+		"addresses_many_times":   {"list found_host '" + strings.Join(strings.Fields("::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::1 ::2"), "'\nlist found_host '") + "'", "::1 ::2", ""},
 		"more_than_a_link_takes": {"option host 'a.example'\nlist found_host '" + strings.Join(strings.Fields("::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8 ::9 ::10"), "'\nlist found_host '") + "'", "a.example ::1 ::2 ::3 ::4 ::5 ::6 ::7 ::8", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

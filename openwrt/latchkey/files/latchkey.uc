@@ -267,13 +267,14 @@ function sectionText(kind, name, options) {
 }
 
 // link makes a client's link, a secret, by latchkeyd. What this router's other configurations and interfaces know
-// goes with the configuration, as options of its section main. args may say where its own page is found.
+// goes with the configuration, as options of its section main, unless the owner wrote it. args may say where its own
+// page is found.
 function link(args) {
 	const uci = cursor(CONFIG);
 	const found = {
 		found_host: [ ...names(uci), ...addresses(wanted().interface ?? []) ],
-		found_name: uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
-		found_page: args.page || knockPage()
+		found_name: uci.get('latchkey', 'main', 'name') ? '' : uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
+		found_page: uci.get('latchkey', 'main', 'page') ? '' : args.page || knockPage()
 	};
 
 	if (!matches(args.client, WORD))
