@@ -6,4 +6,6 @@
 // The init script, the plugin of rpcd and the first start ask it by way of latchkeyd, so that none of them has rules
 // of its own. LuCI, which asks while somebody types, has the same in reach.js and ports.js; the tables in
 // testdata/uplink are read by the tests of both.
+//
+// It is not meant for other programs.
 package uplink
