@@ -13,6 +13,7 @@ import (
 // makeLink prints the link of a client, and on standard error what is doubtful about it:
 //
 //	warning: WORD: TEXT
+//	useless: WORD: TEXT    no client takes the link
 //
 // The configuration comes in a file or on standard input, because arguments are not private.
 func makeLink(e env, args []string) error {
@@ -35,7 +36,11 @@ func makeLink(e env, args []string) error {
 		return err
 	}
 	for _, w := range warnings {
-		fmt.Fprintf(e.err, "warning: %s: %s\n", w.Word, w.Text)
+		grade := "warning"
+		if w.Useless() {
+			grade = "useless"
+		}
+		fmt.Fprintf(e.err, "%s: %s: %s\n", grade, w.Word, w.Text)
 	}
 	made := l.Text()
 	if *app {

@@ -11,8 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/knock"
+	"github.com/latchkey/latchkey/pkgs/link"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
@@ -134,6 +138,34 @@ func TestTable_tells_every_default(t *testing.T) {
 					!written[name] && !strings.Contains(does, "default") {
 					t.Errorf("the table does not tell the default of %s, which is %v", name, v.FieldByIndex(field.Index))
 				}
+			}
+		}
+	}
+}
+
+// What the table calls a limit is the one that holds, and it names every word that an option may be.
+func TestTable_tells_the_limits_that_hold(t *testing.T) {
+	said := rows(t)
+	for name, words := range map[string][]any{
+		"latchkey.host":        {link.MaxAddresses},
+		"latchkey.name":        {link.MaxName},
+		"latchkey.stun_port":   {link.MaxSTUNPorts},
+		"latchkey.ports":       {knock.SpanPorts},
+		"door.title":           {config.MaxTitle},
+		"door.port":            {config.MaxPorts},
+		"door.dest_port":       {config.MaxMoved},
+		"door.open_for":        {fmt.Sprintf("%dh", int(config.MaxOpenFor/time.Hour))},
+		"door.width4":          {config.MinWidth4, config.MaxWidth4},
+		"door.width6":          {config.MinWidth6, config.MaxWidth6},
+		"door.service":         {strings.Join(link.Services, "`, `")},
+		"client.key":           {seal.KeySize, config.MaxSPAKey},
+		"client.hmac_key_text": {config.MaxSPAKey, config.MaxSPAHMAC},
+		"latchkey.log_level":   {"debug", "info", "warn", "error"},
+		"client.kind":          {"latchkey", "fwknop"},
+	} {
+		for _, word := range words {
+			if !regexp.MustCompile(`(^|\W)` + regexp.QuoteMeta(fmt.Sprint(word)) + `(\D|$)`).MatchString(said[name]) {
+				t.Errorf("what the table says of %s does not tell %v: %s", name, word, said[name])
 			}
 		}
 	}

@@ -5,7 +5,9 @@
 package openwrt_test
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,22 +58,31 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// standInUCI knows "export FILE", which prints shell assignments, "-c FOLDER export NAME", which prints
-// the file, and "[-q] get", "show", "set", "add_list" and "commit" on the file $UCI_STORE, a list of key=value.
+// standInUCI knows "[-q] [-S] export NAME" and "-c FOLDER export NAME", which print a file of $UCI_CONFIG or the folder,
+// and behind it, of $UCI_CONFIG, what the file $UCI_STAGED/NAME has (sections that nobody has committed yet),
+// "[-q] get", "batch", "set", "add_list" and "commit" on the file $UCI_STORE, a list of key=value, and "assignments FILE".
 func standInUCI(args []string) error {
+	folder := os.Getenv("UCI_CONFIG")
 	if args[0] == "-c" {
-		text, err := os.ReadFile(filepath.Join(args[1], args[3]))
-		os.Stdout.Write(text)
-		return err
+		folder, args = args[1], args[2:]
 	}
 	quiet := args[0] == "-q"
-	if quiet {
+	for args[0] == "-q" || args[0] == "-S" {
 		args = args[1:]
 	}
 	store := os.Getenv("UCI_STORE")
 	switch args[0] {
 	case "export":
-		return exportShell(args[1])
+		text, err := os.ReadFile(filepath.Join(folder, args[1]))
+		os.Stdout.Write(text)
+		if folder == os.Getenv("UCI_CONFIG") {
+			staged, _ := os.ReadFile(filepath.Join(os.Getenv("UCI_STAGED"), args[1]))
+			os.Stdout.Write(staged)
+		}
+		if quiet && err != nil {
+			os.Exit(1)
+		}
+		return err
 	case "get":
 		b, err := os.ReadFile(store)
 		for line := range strings.Lines(string(b)) {
@@ -84,23 +95,25 @@ func standInUCI(args []string) error {
 			os.Exit(1)
 		}
 		return fmt.Errorf("uci: Entry not found (%v)", err)
-	case "show":
-		b, err := os.ReadFile(store)
-		for line := range strings.Lines(string(b)) {
-			if len(args) == 1 || strings.HasPrefix(line, args[1]+".") {
-				fmt.Print(line)
+	case "batch":
+		commands, err := io.ReadAll(os.Stdin)
+		for line := range strings.Lines(string(commands)) {
+			if err = errors.Join(err, standInUCI(strings.SplitN(strings.TrimSpace(line), " ", 2))); err != nil {
+				return err
 			}
 		}
 		return err
 	case "set", "add_list":
 		return appendTo(store, args[1]+"\n")
+	case "assignments":
+		return printAssignments(args[1])
 	case "commit":
 		return nil
 	}
 	return fmt.Errorf("uci: %q is not stood in for", args)
 }
 
-func exportShell(file string) error {
+func printAssignments(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -170,7 +183,7 @@ func newRouter(t *testing.T) *router {
 		t.Fatal(err)
 	}
 	r := &router{t: t, root: t.TempDir()}
-	for _, folder := range []string{"bin", "etc/config", "etc/capabilities", "var/run", "lib/functions", "sbin"} {
+	for _, folder := range []string{"bin", "etc/config", "etc/capabilities", "var/run", "lib/functions", "sbin", "tmp"} {
 		if err := os.MkdirAll(r.path(folder), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +197,7 @@ func newRouter(t *testing.T) *router {
 	r.write("lib/functions/network.sh", "")
 	r.env = []string{
 		"PATH=" + r.path("bin") + ":" + os.Getenv("PATH"),
-		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"),
+		"RECORD=" + r.path("record"), "UCI_STORE=" + r.path("store"), "UCI_CONFIG=" + r.path("etc/config"), "UCI_STAGED=" + r.path("tmp/.uci"), "TMPDIR=" + r.path("tmp"),
 		"DEVICE_wan=eth1", "INTERFACES=wan wan6 lte",
 	}
 	return r

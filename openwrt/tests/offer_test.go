@@ -198,6 +198,13 @@ func testLinkFromConfiguration(t *testing.T) {
 	if l.Host != "a.example.net" || len(l.Addresses) != 1 || l.Addresses[0].String() != "203.0.113.9" || l.Name != "Attic" || l.Page != "https://app.example.net/" {
 		t.Errorf("configured: %q, %v, %q, %q", l.Host, l.Addresses, l.Name, l.Page)
 	}
+	if l := get(map[string]any{"page": "x"}); l.Page != "https://app.example.net/" {
+		t.Errorf("a page that is not used: %q", l.Page)
+	}
+	r.write("etc/config/system", "config system\n\toption hostname '"+strings.Repeat("h", 65)+"'\n")
+	if l := get(map[string]any{"page": own}); l.Name != "Attic" {
+		t.Errorf("a hostname that is not used: %q", l.Name)
+	}
 	offered := r.call("offer", map[string]any{"client": "phone", "page": own})
 	if address, _ := offered["address"].(string); !strings.HasPrefix(address, own+"#") {
 		t.Errorf("the link is to be picked up at %v, not at the router's own page", offered)

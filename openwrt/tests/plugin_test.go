@@ -163,6 +163,14 @@ func testPluginAlone(t *testing.T) {
 	if got := r.call("status", nil); got["enabled"] != false || got["reason"] != "" {
 		t.Errorf("switched off, status answers %v", got)
 	}
+	r.write("etc/config/latchkey", "config latchkey 'main'\n\toption enabled '0'\n\toption nonsense '1'\n")
+	if got := r.call("status", nil); got["enabled"] != false {
+		t.Errorf("switched off and refused, status answers %v", got)
+	}
+	r.write("etc/config/latchkey", "")
+	if got := r.call("status", nil); got["enabled"] != false {
+		t.Errorf("of an empty file, status answers %v", got)
+	}
 	r.write("etc/config/latchkey", oneDoor)
 	r.write("var/run/latchkey.init/problems", "error: no good\nlatchkeyd: error: one error\n")
 	none := []any{}

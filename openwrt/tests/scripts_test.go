@@ -3,12 +3,11 @@
 package openwrt_test
 
 import (
-	"encoding/binary"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/latchkey/latchkey/pkgs/config"
-	"github.com/latchkey/latchkey/pkgs/wire"
+	"github.com/latchkey/latchkey/pkgs/uplink"
 )
 
 func TestShippedConfiguration(t *testing.T) {
@@ -34,6 +33,7 @@ var drawn = regexp.MustCompile(`stun_port=(\d+)\n(?:.*stun_port=(443)\n)?.*main\
 
 func TestDefaults(t *testing.T) {
 	r := newRouter(t)
+	r.write("etc/config/latchkey", script(t, "latchkey.config"))
 	r.write("store", "latchkey.main=latchkey\n")
 	defaults := script(t, "latchkey.defaults")
 	if out, err := r.run(defaults); err != nil || out != "" {
@@ -46,13 +46,13 @@ func TestDefaults(t *testing.T) {
 		if m == nil {
 			t.Fatalf("store is %q", first)
 		}
-		for _, s := range []string{m[1], m[3], m[4]} {
-			if n, err := strconv.Atoi(s); err != nil || n < 10240 || n > 32767 {
-				t.Errorf("port %s is not from 10240 to 32767", s)
-			}
+		if m[2] != "443" {
+			t.Errorf("UDP 443 is free, but not taken: %q", first)
 		}
-		if m[2] == "" {
-			t.Error("UDP 443 is free, but not taken")
+		for _, s := range []string{m[1], m[3], m[4]} {
+			if n, err := strconv.Atoi(s); err != nil || n < uplink.FirstDrawn || n > uplink.LastDrawn {
+				t.Errorf("port %s is not from %d to %d", s, uplink.FirstDrawn, uplink.LastDrawn)
+			}
 		}
 		text := "config latchkey 'main'\n\tlist stun_port '" + m[1] + "'\n\tlist stun_port '443'\n\toption ports '" + m[3] + "-" + m[4] + "'\n"
 		if _, problems := config.Parse(text); len(problems) > 0 {
@@ -69,12 +69,68 @@ func TestDefaults(t *testing.T) {
 	})
 	t.Run("draws_at_random", func(t *testing.T) {
 		other := newRouter(t)
+		other.write("etc/config/latchkey", script(t, "latchkey.config"))
 		other.write("store", "latchkey.main=latchkey\n")
 		if out, err := other.run(defaults); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
 		if other.read("store") == first {
 			t.Errorf("two routers have the same ports: %q", first)
+		}
+	})
+	t.Run("keeps_away_from_what_is_taken", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", script(t, "latchkey.config")+"\nconfig door 'x'\n\toption port '1-29999/udp 1-20000/tcp'\n")
+		r.write("etc/config/firewall", "config redirect\n\toption src 'wan'\n\toption src_dport '30001-65535'\n\toption proto 'udp'\n")
+		r.write("etc/config/dropbear", "config dropbear\n\toption Port '26145'\n")
+		r.write("etc/config/uhttpd", "config uhttpd 'main'\n\tlist listen_http '0.0.0.0:32288'\n")
+		r.write("store", "latchkey.main=latchkey\n")
+		if out, err := r.run(defaults); err != nil || out != "" {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if m := drawn.FindStringSubmatch(r.read("store")); m == nil || m[1] != "30000" || m[2] != "" || m[3] != "20001" {
+			t.Errorf("store is %q", r.read("store"))
+		}
+	})
+	const (
+		socketsHead = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+		any6        = "00000000000000000000000000000000"
+		behind      = " 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n"
+	)
+	for name, tt := range map[string]struct{ file, text, udp, web, tcp string }{
+		"a_socket":                {"proc/net/udp", socketsHead + "  1: 00000000:01BB 00000000:0000 07" + behind, "30000", "", "20001"},
+		"a_socket_of_IPv6":        {"proc/net/udp6", socketsHead + "  1: " + any6 + ":01BB " + any6 + ":0000 07" + behind, "30000", "", "20001"},
+		"a_TCP_socket":            {"proc/net/tcp", socketsHead + "  1: 00000000:4E21 00000000:0000 0A" + behind, "30000", "443", "20002"},
+		"a_TCP_socket_of_IPv6":    {"proc/net/tcp6", socketsHead + "  1: " + any6 + ":4E21 " + any6 + ":0000 0A" + behind, "30000", "443", "20002"},
+		"what_is_not_committed":   {"tmp/.uci/dropbear", "config dropbear\n\toption Port '20001'\n", "30000", "443", "20002"},
+		"a_tunnel_not_committed":  {"tmp/.uci/network", "config interface 'wg'\n\toption proto 'wireguard'\n\toption listen_port '443'\n", "30000", "", "20001"},
+		"TCP_443_but_not_UDP_443": {"proc/net/tcp", socketsHead + "  1: 00000000:01BB 00000000:0000 0A" + behind, "30000", "443", "20001"},
+		"a_door_not_committed":    {"tmp/.uci/latchkey", "\nconfig door 'y'\n\toption port '443/udp'\n", "30000", "", "20001"},
+	} {
+		t.Run("keeps_away_from_"+name, func(t *testing.T) {
+			r := newRouter(t)
+			last := map[string]string{"20001": "26145", "20002": "26146"}[tt.tcp] // so that there is one place only
+			r.write("etc/config/latchkey", script(t, "latchkey.config")+"\nconfig door 'x'\n"+
+				"\toption port '444-29999/udp 30001-65535/udp 1-20000/tcp'\n\nconfig door 'z'\n\toption port '"+last+"-65535/tcp'\n")
+			r.write("store", "latchkey.main=latchkey\n")
+			r.write(tt.file, tt.text)
+			if out, err := r.run(defaults); err != nil || out != "" {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if m := drawn.FindStringSubmatch(r.read("store")); m == nil || m[1] != tt.udp || m[2] != tt.web || m[3] != tt.tcp {
+				t.Errorf("store is %q, want UDP %s %s and TCP from %s", r.read("store"), tt.udp, tt.web, tt.tcp)
+			}
+			if left, err := filepath.Glob(r.path("tmp/tmp*")); len(left) > 0 {
+				t.Errorf("it leaves %q, %v", left, err)
+			}
+		})
+	}
+	t.Run("draws_nothing_for_a_configuration_that_is_refused", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", script(t, "latchkey.config")+"\toption nonsense '1'\n")
+		r.write("store", "latchkey.main=latchkey\n")
+		if out, err := r.run(defaults); err == nil || !strings.Contains(out, "nonsense") || r.read("store") != "latchkey.main=latchkey\n" {
+			t.Errorf("%v\n%s\nstore is %q", err, out, r.read("store"))
 		}
 	})
 	for name, store := range map[string]string{
@@ -92,121 +148,6 @@ func TestDefaults(t *testing.T) {
 				t.Errorf("store (-want +got):\n%s", diff)
 			}
 		})
-	}
-}
-
-// dice make what the defaults draw be what a test says: they read the same number twice, for the UDP port and the span.
-func (r *router) dice(udp, span int) {
-	r.t.Helper()
-	const places = 32768 - 10240 // of one port
-	n := udp - 10240
-	for n%(places-6144+1) != span-10240 {
-		n += places
-	}
-	r.write("dev/urandom", string(binary.NativeEndian.AppendUint32(nil, uint32(n))))
-}
-
-// draws runs the defaults with a configuration as uci shows it, and returns what they wrote.
-func (r *router) draws(shown string) (port int, has443 bool, span wire.PortRange) {
-	r.t.Helper()
-	r.write("store", "latchkey.main=latchkey\n"+shown)
-	defaults := script(r.t, "latchkey.defaults")
-	if _, err := os.Stat(r.path("dev/urandom")); err == nil {
-		defaults = strings.ReplaceAll(defaults, " /dev/urandom", " "+r.path("dev/urandom"))
-	}
-	if out, err := r.run(defaults); err != nil || out != "" {
-		r.t.Fatalf("%v\n%s", err, out)
-	}
-	m := drawn.FindStringSubmatch(r.read("store"))
-	if m == nil {
-		r.t.Fatalf("store is %q", r.read("store"))
-	}
-	number := func(s string) int { n, _ := strconv.Atoi(s); return n }
-	return number(m[1]), m[2] != "", wire.PortRange{First: uint16(number(m[3])), Last: uint16(number(m[4]))}
-}
-
-// What is drawn keeps away from what receives here, and from nothing else. LuCI's ports.test.mjs reads the same table: what
-// it is about, which of UDP 443, UDP 30000 and TCP 20480-26623 are taken ("!": and all others are), and lines as uci shows them.
-func TestDefaultsTakeWhatIsFree(t *testing.T) {
-	table, err := os.ReadFile("testdata/taken.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(table)) {
-		field := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		t.Run(strings.ReplaceAll(field[0], " ", "_"), func(t *testing.T) {
-			t.Parallel()
-			r := newRouter(t)
-			r.dice(30000, 20480)
-			taken := strings.Fields(field[1])
-			want := func(what string) bool { return !slices.Contains(taken, what) }
-			port, has443, span := r.draws(strings.ReplaceAll(field[2], " | ", "\n") + "\n")
-			if got := port == 30000; got != want("30000") {
-				t.Errorf("it takes UDP %d, which is as drawn: %t", port, got)
-			}
-			if has443 != want("443") {
-				t.Errorf("it takes UDP 443: %t", has443)
-			}
-			if got := span.First == 20480; got != want("span") || span.Count() != 6144 {
-				t.Errorf("it takes TCP %d-%d, which is as drawn: %t", span.First, span.Last, got)
-			}
-		})
-	}
-}
-
-// The kernel tells of services whose configuration nobody here reads, and of those of each protocol apart.
-func TestDefaultsKeepAwayFromWhatListens(t *testing.T) {
-	const head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-	const port443, port30000, port22222 = "01BB", "7530", "56CE"
-	for name, tt := range map[string]struct {
-		file, socket string
-		taken        string
-	}{
-		"UDP_443":                    {"udp", "00000000:" + port443 + " 00000000:0000 07", "443"},
-		"UDP_443_at_an_address":      {"udp", "0101A8C0:" + port443 + " 00000000:0000 07", "443"},
-		"UDP_443_of_IPv6":            {"udp6", strings.Repeat("0", 32) + ":" + port443 + " " + strings.Repeat("0", 32) + ":0000 07", "443"},
-		"UDP_30000":                  {"udp", "00000000:" + port30000 + " 00000000:0000 07", "30000"},
-		"UDP_where_the_span_is":      {"udp", "00000000:" + port22222 + " 00000000:0000 07", ""},
-		"TCP_in_the_span":            {"tcp", "00000000:" + port22222 + " 00000000:0000 0A", "span"},
-		"TCP_of_IPv6_in_the_span":    {"tcp6", strings.Repeat("0", 32) + ":" + port22222 + " " + strings.Repeat("0", 32) + ":0000 0A", "span"},
-		"TCP_443":                    {"tcp", "00000000:" + port443 + " 00000000:0000 0A", ""},
-		"a_connection_from_the_span": {"tcp", "0101A8C0:" + port22222 + " 0201A8C0:0016 01", ""},
-		"UDP_that_asks_port_443":     {"udp", "0101A8C0:9C40 08080808:" + port443 + " 01", ""},
-		"UDP_that_asks_from_443":     {"udp", "0101A8C0:" + port443 + " 08080808:01BB 01", ""},
-		"UDP_443_for_this_machine":   {"udp", "0100007F:" + port443 + " 00000000:0000 07", ""},
-		"the_same_on_big_endian":     {"udp", "7F000001:" + port443 + " 00000000:0000 07", ""},
-		"the_same_of_IPv6":           {"udp6", "00000000000000000000000001000000:" + port443 + " " + strings.Repeat("0", 32) + ":0000 07", ""},
-		"it_on_big_endian":           {"udp6", "00000000000000000000000000000001:" + port443 + " " + strings.Repeat("0", 32) + ":0000 07", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := newRouter(t)
-			r.dice(30000, 20480)
-			r.write("proc/net/"+tt.file, head+"  123: "+tt.socket+" 00000000:00000000 00:00000000 00000000     0        0 4711 2 0000000000000000 0\n")
-			port, has443, span := r.draws("")
-			if (port != 30000) != (tt.taken == "30000") || has443 == (tt.taken == "443") || (span.First != 20480) != (tt.taken == "span") {
-				t.Errorf("it takes UDP %d, 443: %t, TCP %d-%d; taken is %q", port, has443, span.First, span.Last, tt.taken)
-			}
-		})
-	}
-}
-
-func TestDefaultsFindTheOnlyPlace(t *testing.T) {
-	for range 3 { // wherever they begin to look
-		r := newRouter(t)
-		port, _, span := r.draws("latchkey.x=door\nlatchkey.x.port='1-29999/udp' '30001-65535/udp' '1-20000/tcp' '26145-65535/tcp'\n")
-		if want := (wire.PortRange{First: 20001, Last: 26144}); port != 30000 || span != want {
-			t.Errorf("it takes UDP %d and TCP %v, want 30000 and %v", port, span, want)
-		}
-	}
-}
-
-// Where nothing is free, ports are drawn nevertheless: knocks by one of two kinds arrive, and checks warn.
-func TestDefaultsDrawWhereNothingIsFree(t *testing.T) {
-	r := newRouter(t)
-	r.dice(32767, 26624)
-	port, has443, span := r.draws("latchkey.x=door\nlatchkey.x.proto='tcp udp'\nlatchkey.x.port='1-65535'\n")
-	if want := (wire.PortRange{First: 26624, Last: 32767}); port != 32767 || span != want || has443 {
-		t.Errorf("it takes UDP %d, 443: %t, and TCP %v", port, has443, span)
 	}
 }
 

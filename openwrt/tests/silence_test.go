@@ -101,6 +101,27 @@ func TestPluginSilence(t *testing.T) {
 			}
 		})
 	}
+	t.Run("while_the_configuration_is_refused", func(t *testing.T) {
+		for name, ours := range map[string]string{
+			"an_option_that_is_none": oneDoor + "\toption nonsense '1'\n",
+			"one_of_main":            "config latchkey 'main'\n\toption interface 'dsl'\n\toption nonsense '1'\n",
+			"an_empty_file":          "",
+		} {
+			t.Run(name, func(t *testing.T) {
+				r := newRouter(t)
+				r.write("etc/config/latchkey", ours)
+				dsl := strings.Replace(stockFirewall, "option name 'wan'\n\tlist network 'wan'\n", "option name 'internet'\n\toption masq '1'\n\toption network 'dsl'\n", 1)
+				r.write("etc/config/firewall", dsl)
+				if got := r.call("silence", map[string]any{"section": "inside", "option": "input"}); got["error"] == nil {
+					t.Errorf("for the LAN, too: %v", got)
+				}
+				got := r.call("silence", map[string]any{"section": "outside", "option": "input"})
+				if after := r.read("etc/config/firewall"); got["error"] != nil || !strings.Contains(after, "'dsl'\n\toption input 'DROP'") {
+					t.Errorf("answers %v; %s", got, cmp.Diff(dsl, after))
+				}
+			})
+		}
+	})
 	for name, confirmed := range map[string]bool{"is_taken_back": false, "is_kept_when_confirmed": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRouter(t)

@@ -22,9 +22,6 @@ const (
 	nearPorts = 16
 	// shortKey is the number of bytes below which a key can be guessed: 128 bits.
 	shortKey = 16
-	// firstFreePort is the lowest port to which every browser connects: the highest one that the
-	// WHATWG Fetch standard ("port blocking") forbids is 10080.
-	firstFreePort = 10081
 )
 
 // advise reports what is doubtful.
@@ -46,8 +43,8 @@ func (r *reader) advise() {
 }
 
 func (r *reader) adviseMain() {
-	if p := r.main.v.Ports; p.Last != 0 && p.First < firstFreePort {
-		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, firstFreePort)
+	if p := r.main.v.Ports; p.Last != 0 && p.First < FirstFreePort {
+		r.warn(r.main.at, "ports", "begins at %d: browsers refuse some ports below %d, so the knock page would fail there", p.First, FirstFreePort)
 	}
 	m := &r.main.v
 	for _, name := range m.Interfaces {

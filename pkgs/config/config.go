@@ -32,6 +32,22 @@ func (c *Config) DoorNames() []string {
 	return names
 }
 
+// Zones returns the firewall zones that the enabled doors need, each once.
+func (c *Config) Zones() []string {
+	var list []string // at most twice MaxDoors
+	for i := range c.Doors {
+		if !c.Doors[i].Enabled {
+			continue
+		}
+		for _, zone := range c.Doors[i].Zones() {
+			if !slices.Contains(list, zone) {
+				list = append(list, zone)
+			}
+		}
+	}
+	return list
+}
+
 // Main is the section 'main'.
 type Main struct {
 	Enabled    bool
@@ -42,15 +58,19 @@ type Main struct {
 	MissingInterfaces []string
 	MissingZones      []string
 	// What devices are told, see package share.
-	Hosts     []string       // the router's public name and addresses, up to MaxHosts
-	Name      string         // what people call the router; "" = they said nothing
-	Page      string         // URL of the knock page; "" = none
-	STUNPorts []uint16       // UDP ports of carrier stun, up to link.MaxSTUNPorts; none = off
-	Ports     wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
-	SPAPort   uint16         // UDP port of kind fwknop, 0 = off
-	MaxSkew   time.Duration  // between a sender's clock and ours
-	Radar     bool           // count what strangers try at closed ports
-	LogLevel  Level
+	Hosts []string // the router's public name and addresses, up to MaxHosts
+	// What the plugin of rpcd found: up to MaxHosts names and addresses, a name, a page. Hosts, Name and Page have it where
+	// the owner wrote nothing.
+	FoundHosts           []string
+	FoundName, FoundPage string
+	Name                 string         // what people call the router; "" = they said nothing
+	Page                 string         // URL of the knock page; "" = none
+	STUNPorts            []uint16       // UDP ports of carrier stun, up to link.MaxSTUNPorts; none = off
+	Ports                wire.PortRange // 24 slots of 256 ports of carrier ports; zero = off
+	SPAPort              uint16         // UDP port of kind fwknop, 0 = off
+	MaxSkew              time.Duration  // between a sender's clock and ours
+	Radar                bool           // count what strangers try at closed ports
+	LogLevel             Level
 }
 
 // MissingZone returns the first zone that a door needs and the firewall does not have, with the option

@@ -59,9 +59,10 @@ func TestParse_full(t *testing.T) {
 			MissingInterfaces: []string{"wan6"},
 			MissingZones:      []string{"attic"},
 
-			Hosts: []string{"home.example.net", "203.0.113.7", "2001:db8::7"},
-			Name:  "Home",
-			Page:  "https://knock.example.net/",
+			Hosts: []string{"home.example.net", "203.0.113.7", "2001:db8::7"}, FoundHosts: []string{"found.example.net", "192.0.2.7"},
+			FoundName: "found", FoundPage: "http://192.168.1.1/latchkey/",
+			Name: "Home",
+			Page: "https://knock.example.net/",
 
 			STUNPorts: []uint16{41641, 3478},
 			Ports:     wire.PortRange{First: 20480, Last: 26623},

@@ -73,12 +73,9 @@ const (
 	MaxSPAHMAC = 136
 )
 
-// The span of carrier ports: a slot for each byte of a message, a port for each of its values.
-const (
-	spanSlots = 24
-	slotPorts = 256
-	spanPorts = spanSlots * slotPorts
-)
+// FirstFreePort is the lowest port to which every browser connects: the highest one that the WHATWG Fetch standard
+// ("port blocking") forbids is 10080.
+const FirstFreePort = 10081
 
 // minDigits is the smallest number of ports in the groups of the ordered layout: digits of radix
 // 2. With one port there is nothing to tell apart.

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -37,7 +38,7 @@ func (k kind) isWords() bool { return k == words || k == mustWords }
 
 func (m *Main) options() []option {
 	return []option{
-		{"enabled", single, to(&m.Enabled, parseBool)},
+		{"enabled", single, to(&m.Enabled, ParseBool)},
 		{"interface", words, addNew(&m.Interfaces, MaxInterfaces, parseInterface)},
 		{"device", words, addNew(&m.Devices, MaxInterfaces, parseInterface)},
 		{"inside", words, addNew(&m.Inside, MaxInterfaces, parseInterface)},
@@ -46,11 +47,14 @@ func (m *Main) options() []option {
 		{"host", words, addNew(&m.Hosts, MaxHosts, parseHost)},
 		{"name", single, to(&m.Name, parseName)},
 		{"page", single, to(&m.Page, parsePage)},
+		{"found_host", texts, m.addFound},
+		{"found_name", single, to(&m.FoundName, parseName)},
+		{"found_page", single, to(&m.FoundPage, parsePage)},
 		{"stun_port", words, addNew(&m.STUNPorts, link.MaxSTUNPorts, parsePortOrOff)},
 		{"ports", single, to(&m.Ports, parseSpan)},
 		{"spa_port", single, to(&m.SPAPort, parsePortOrOff)},
 		{"max_skew", single, to(&m.MaxSkew, durationFrom(MinSkew, MaxSkew))},
-		{"radar", single, to(&m.Radar, parseBool)},
+		{"radar", single, to(&m.Radar, ParseBool)},
 		{"log_level", single, to(&m.LogLevel, parseLevel)},
 	}
 }
@@ -71,9 +75,9 @@ func (d *doorSection) options() []option {
 		{"width4", single, to(&d.Width4, widthFrom(MinWidth4, MaxWidth4))},
 		{"width6", single, to(&d.Width6, widthFrom(MinWidth6, MaxWidth6))},
 		{"wake", single, to(&d.Wake, parseMAC)},
-		{"cut", single, to(&d.Cut, parseBool)},
-		{"reflection", single, to(&d.Reflection, parseBool)},
-		{"enabled", single, to(&d.Enabled, parseBool)},
+		{"cut", single, to(&d.Cut, ParseBool)},
+		{"reflection", single, to(&d.Reflection, ParseBool)},
+		{"enabled", single, to(&d.Enabled, ParseBool)},
 	}
 }
 
@@ -87,7 +91,7 @@ func (c *clientSection) options() []option {
 		{"hmac_key_text", secret, to(&c.hmacKeyText, parseAny)},
 		{"door", words, addNew(&c.Doors, MaxDoors, parseAny)},
 		{"expires", single, to(&c.Expires, parseExpires)},
-		{"enabled", single, to(&c.Enabled, parseBool)},
+		{"enabled", single, to(&c.Enabled, ParseBool)},
 	}
 }
 
@@ -98,7 +102,7 @@ func (q *Sequence) options() []option {
 		{"within", single, to(&q.Within, durationFrom(MinWithin, MaxWithin))},
 		{"door", words, addNew(&q.Doors, MaxDoors, parseAny)},
 		{"client", single, to(&q.Client, parseAny)},
-		{"enabled", single, to(&q.Enabled, parseBool)},
+		{"enabled", single, to(&q.Enabled, ParseBool)},
 	}
 }
 
@@ -115,8 +119,38 @@ func newMain() Main {
 	return Main{MaxSkew: DefaultSkew, Radar: true, LogLevel: LevelInfo}
 }
 
+// addFound takes what others call the router's name, too: accounts and URLs are left out. The first name counts.
+func (m *Main) addFound(s string) error {
+	host, err := parseHost(s)
+	if err != nil || slices.Contains(m.FoundHosts, host) || isName(host) && slices.ContainsFunc(m.FoundHosts, isName) {
+		return nil
+	}
+	if len(m.FoundHosts) < MaxHosts {
+		m.FoundHosts = append(m.FoundHosts, host)
+	}
+	return nil
+}
+
+func isName(host string) bool { return !link.IsAddress(host) }
+
+// completeFound adds what was found to what the owner wrote: of hosts one name, and addresses.
+func (m *Main) completeFound() {
+	m.Name, m.Page = cmp.Or(m.Name, m.FoundName), cmp.Or(m.Page, m.FoundPage)
+	hasName, hasAddress := slices.ContainsFunc(m.Hosts, isName), slices.ContainsFunc(m.Hosts, link.IsAddress)
+	for _, host := range m.FoundHosts {
+		isNew := !hasAddress && !slices.Contains(m.Hosts, host)
+		if isName(host) {
+			isNew, hasName = !hasName, true
+		}
+		if isNew && len(m.Hosts) < MaxHosts {
+			m.Hosts = append(m.Hosts, host)
+		}
+	}
+}
+
 // complete sets what depends on other options.
 func (m *Main) complete() {
+	m.completeFound()
 	if m.Devices == nil {
 		m.Devices = slices.Clone(m.Interfaces)
 	}

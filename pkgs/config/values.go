@@ -36,11 +36,11 @@ var (
 	errExpires  = errors.New("want a day such as 2027-01-31, or a time such as 2027-01-31T18:00:00+01:00")
 	errNoDay    = errors.New("there is no such day or time")
 	errRange    = errors.New("want ports such as 500-600")
-	errSpan     = fmt.Errorf("want %d ports (%d times %d), such as 20480-%d", spanPorts, spanSlots, slotPorts, 20480+spanPorts-1)
+	errSpan     = fmt.Errorf("want %d ports (%d times 256), such as 20480-%d", knock.SpanPorts, knock.SpanPorts/256, 20480+knock.SpanPorts-1)
 )
 
-// parseBool takes the words that OpenWrt's own scripts take.
-func parseBool(s string) (bool, error) {
+// ParseBool takes the words that OpenWrt's own scripts take.
+func ParseBool(s string) (bool, error) {
 	switch s {
 	case "1", "on", "true", "yes", "enabled":
 		return true, nil
@@ -91,7 +91,7 @@ func parseRange(s string) (wire.PortRange, error) {
 // parseSpan reads the ports of carrier ports: one for each byte value of each byte of a message.
 func parseSpan(s string) (wire.PortRange, error) {
 	r, err := parseRange(s)
-	if err == nil && int(r.Last)-int(r.First)+1 != spanPorts {
+	if err == nil && r.Count() != knock.SpanPorts {
 		err = errSpan
 	}
 	if err != nil {
@@ -111,7 +111,7 @@ func parseGroups(s string) ([]wire.PortRange, error) {
 			return nil, err
 		}
 		groups = append(groups, r)
-		total += int(r.Last) - int(r.First) + 1
+		total += r.Count()
 	}
 	if len(groups) > MaxPortGroups {
 		return nil, fmt.Errorf("%d groups, but there can be %d at the most", len(groups), MaxPortGroups)

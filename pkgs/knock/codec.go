@@ -15,6 +15,9 @@ const (
 	slotSize  = 256
 )
 
+// SpanPorts is how many ports the layout in slots takes.
+const SpanPorts = slotCount * slotSize
+
 // Slots returns the ports that carry a message of 24 bytes in slots: one for each byte, in the
 // order of the slots. base is the first port of the first slot, at most 65536 - 24*256.
 func Slots(msg []byte, base uint16) []uint16 {
@@ -28,7 +31,7 @@ func Slots(msg []byte, base uint16) []uint16 {
 // slotOf is the reverse of Slots for one port; ok is false if it is in none of the slots.
 func slotOf(port, base uint16) (slot int, b byte, ok bool) {
 	offset := int(port) - int(base)
-	return offset / slotSize, byte(offset % slotSize), offset >= 0 && offset < slotCount*slotSize
+	return offset / slotSize, byte(offset % slotSize), offset >= 0 && offset < SpanPorts
 }
 
 // Digits returns the ports that carry a message in the ordered form, in the order in which they

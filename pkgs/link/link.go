@@ -28,9 +28,6 @@ const (
 	maxPage      = 1024
 )
 
-// slotPorts is how many ports the layout in slots takes: 24 slots of 256.
-const slotPorts = 24 * 256
-
 // Link is all that a client needs to knock. It holds the client's key.
 type Link struct {
 	Page      string         // URL of the knock page, without a fragment; "" = none
@@ -181,7 +178,7 @@ func (p *parser) set(key, value string) (err error) {
 	case "us":
 		p.stun, err = parsePorts(value)
 	case "p":
-		l.Ports, err = parsePort(value, 65536-slotPorts)
+		l.Ports, err = parsePort(value, 65536-knock.SpanPorts)
 	case "g":
 		l.Ordered = &knock.Ordered{}
 		l.Ordered.Groups, err = parseRanges(value)

@@ -24,7 +24,12 @@ type Warning struct {
 	Text string // for people
 }
 
-// The words of warnings. With one of the first three, no client takes the link.
+// Useless tells whether no client takes the link.
+func (w Warning) Useless() bool {
+	return w.Word == NoDoor || w.Word == NoCarrier || w.Word == NoAddress
+}
+
+// The words of warnings.
 const (
 	NoDoor         = "no-door"         // the client may open none, or all are switched off
 	NoCarrier      = "no-carrier"      // section main has no port for messages

@@ -202,7 +202,7 @@ func TestMake_marks_what_is_of_no_use(t *testing.T) {
 		"both off":   {"\toption stun_port '0'\n" + known, rest, share.NoCarrier},
 	} {
 		l, warnings, err := share.Make(now, parse(t, test.main, test.rest), "phone")
-		if err != nil || len(warnings) != 1 || warnings[0].Word != test.word {
+		if err != nil || len(warnings) != 1 || warnings[0].Word != test.word || !warnings[0].Useless() {
 			t.Errorf("%s: warnings %q, %v", name, warnings, err)
 		}
 		if _, err := link.Parse(l.Text()); err == nil {
@@ -240,6 +240,9 @@ func TestMake_marks_what_the_router_refuses(t *testing.T) {
 		said := ""
 		for _, w := range warnings {
 			said += w.Word
+			if _, err := link.Parse(l.Text()); w.Useless() != (err != nil) {
+				t.Errorf("%s: %s says that no client takes the link: %v, but %v", name, w.Word, w.Useless(), err)
+			}
 		}
 		if err != nil || said != test.word || said != "" && !strings.Contains(warnings[0].Text, test.text) || strings.Join(l.Doors, " ") != test.doors {
 			t.Errorf("%s: doors %q, warnings %q, %v", name, l.Doors, warnings, err)

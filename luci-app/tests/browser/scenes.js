@@ -47,6 +47,7 @@ globalThis.scenes = (function() {
 		hosts: [ { name: 'nas', ip4: '192.168.1.100', mac: 'AA', zone: 'lan' }, { name: '', ip4: '192.168.1.20', mac: 'BB', zone: 'guest' } ],
 		leases: [ { address: '192.168.1.100', mac: 'aa', name: 'nas', reserved: true } ],
 		zone: 'wan',
+		zones: [ 'wan' ],
 		where: where(),
 		around: { doors: doors, firewall: [], main: { ports: '20480-26623' }, sequences: [], listeners: [] },
 		clients: [ { '.name': 'anna', title: 'Anna’s phone' } ],

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The app's modules under the shim, and the text of the daemon's sources that they must agree with.
+// The app's modules under the shim, and the tables that the daemon's tests read, too.
 
 import { readFileSync, existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -42,20 +42,21 @@ export function load(language) {
 	return Shim.loader(source);
 }
 
-// A file of the daemon, or null where this folder is tested without it.
-export function daemonSource(path) {
-	const file = join(repository, path);
+// The lines of a table of the repository, whose fields have tabs between, - for nothing; without lines where this folder is
+// tested alone.
+export function table(path) {
+	const file = join(repository, 'testdata', path);
 
-	return existsSync(file) ? readFileSync(file, 'utf8') : null;
+	return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean)
+		.map(line => line.split('\t').map(field => (field == '-') ? '' : field)) : [];
 }
 
-// All Go files of a package that are no tests, as one text.
-export function daemonPackage(path) {
-	const folder = join(repository, path);
+// What skips a test of such a table.
+export function without(lines) {
+	return !lines.length && 'SKIP: this folder is tested without the daemon’s';
+}
 
-	if (!existsSync(folder))
-		return null;
-
-	return readdirSync(folder).filter(f => f.endsWith('.go') && !f.endsWith('_test.go'))
-		.map(f => readFileSync(join(folder, f), 'utf8')).join('\n');
+// The daemon's words of a kind: reasons, kinds of events, ...
+export function words(kind) {
+	return table('words.tsv').filter(line => line[0] == kind).map(line => line[1]);
 }

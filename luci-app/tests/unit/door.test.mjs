@@ -2,7 +2,6 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { load } from '../lib/modules.mjs';
 
 const door = load()('latchkey.door');
@@ -46,12 +45,6 @@ test('a door has no port twice', () => {
 	assert.equal(door.twice({ port: '8000-8010 8005/udp' }), '');
 	assert.equal(door.twice({ port: '8000-8010 8005/udp', proto: 'tcp udp' }), '8005/udp');
 	assert.equal(door.twice({ port: '80 443 80' }), '80/tcp');
-});
-
-test('the services to choose from are those that the router takes', () => {
-	const go = readFileSync(new URL('../../../pkgs/link/service.go', import.meta.url), 'utf8');
-
-	assert.deepEqual([ ...door.SERVICES ], go.match(/var Services = \[\]string\{(.*)\}/)[1].split(', ').map(w => JSON.parse(w)));
 });
 
 test('a free port is no conflict', () => {

@@ -57,7 +57,7 @@ function argumentsAt(text, at) {
 }
 
 // Words of ours, which the last test of this file reads: a text to translate, a literal, a default.
-const OWN = /^(_\([\s\S]*\)|'[^<&']*'|form\.\w+|widgets\.NetworkSelect|valid\.DEFAULTS\.\w+)$/;
+const OWN = /^(_\([\s\S]*\)|'[^<&']*'|form\.\w+|widgets\.NetworkSelect|rules\.DEFAULTS\.\w+)$/;
 
 // What is wrong with a module's code, in words.
 function faults(name, text) {

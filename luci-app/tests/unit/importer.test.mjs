@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load, daemonSource } from '../lib/modules.mjs';
+import { load, words, without } from '../lib/modules.mjs';
 
 const need = load();
 const imported = need('latchkey.imported'), importer = need('latchkey.importer');
@@ -98,13 +98,14 @@ test('a file of any editor is text, a picture is none', () => {
 	assert.throws(() => importer.decode(bytes(0x89, 0x50, 0x4e, 0x47, 0, 0)), /no text file/);
 });
 
-test('limits and words are those of the daemon', t => {
-	const foreign = daemonSource('pkgs/foreign/foreign.go'), write = daemonSource('pkgs/foreign/write.go');
+test('every outcome of the daemon has words', { skip: without(words('outcome')) }, () => {
+	assert.deepEqual(words('outcome'), Object.keys(importer.OUTCOMES));
+});
 
-	if (!foreign)
-		return t.skip('SKIP: the daemon’s sources are not beside this folder');
-	assert.equal(importer.LARGEST, (1 << 10) * +foreign.match(/MaxSize = (\d+) << 10/)[1]);
-	assert.deepEqual([ ...write.match(/var outcomes = \[\.\.\.\]string\{([^}]*)\}/)[1].matchAll(/"([^"]+)"/g) ].map(m => m[1]), Object.keys(importer.OUTCOMES));
-	for (const words of [ '# Translated from %s. Look it through;', '# Sections that were read:', '#   %s: %d\\n' ])
-		assert.ok(write.includes(words), 'the daemon says it in other words now: ' + words);
+test('what a translation says of itself is found by the daemon’s words', { skip: without(words('comment')) }, () => {
+	const [ head, counts, count ] = words('comment');
+	const found = imported.parse([ head.replace('%s', 'knockd.conf'), '', counts, count.replace('%s', 'not translated').replace('%d', '2') ].join('\n'));
+
+	assert.equal(found.from, 'knockd.conf');
+	assert.deepEqual(plain(found.counts), [ [ 'not translated', 2 ] ]);
 });

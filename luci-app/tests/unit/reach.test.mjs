@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load } from '../lib/modules.mjs';
+import { load, table, without } from '../lib/modules.mjs';
 
 const require = load();
 const reach = require('latchkey.reach');
@@ -18,18 +18,32 @@ test('who can reach an address', () => {
 			assert.equal(reach.kind(a), kind, a);
 });
 
-const zone = (name, network, more) => Object.assign({ '.type': 'zone', name, network }, more);
+// Zones of outside.tsv: "zone NAME: NETWORK... [masq] [off]; ...". The networks of every second one are in an option, the
+// others' in a list.
+function zones(text) {
+	return text.split('; ').filter(Boolean).map((part, i) => {
+		const [ , name, rest ] = part.match(/^zone ([^:]*):(.*)$/), all = rest.split(' ').filter(Boolean);
+		const network = all.filter(w => w != 'masq' && w != 'off');
 
-test('the firewall’s zone wan decides where knocks come in, unless interfaces are named', () => {
-	const stock = [ { '.type': 'defaults' }, zone('lan', [ 'lan' ]), zone('wan', [ 'modem', 'wwan' ], { masq: '1' }), zone('vpn', 'office', { masq: '1' }) ];
+		return { '.type': 'zone', name, network: (i % 2) ? network : network.join(' '), masq: all.includes('masq') ? '1' : undefined,
+			enabled: all.includes('off') ? '0' : undefined };
+	});
+}
 
-	assert.deepEqual(reach.outside(stock, []), { zone: 'wan', networks: [ 'modem', 'wwan' ] });
-	assert.deepEqual(reach.outside(stock, [ 'office' ]), { zone: 'vpn', networks: [ 'office' ] });
-	assert.deepEqual(reach.outside(stock, [ 'gone' ]), { zone: 'wan', networks: [ 'gone' ] });
-	assert.deepEqual(reach.outside([ zone('wan', 'modem modem') ], []), { zone: 'wan', networks: [ 'modem' ] });
-	assert.deepEqual(reach.outside([ zone('internet', 'dsl', { masq: 'on' }), zone('lan', 'lan', { masq: '0' }) ], []), { zone: 'internet', networks: [ 'dsl' ] });
-	assert.deepEqual(reach.outside([ zone('wan', 'old', { enabled: '0' }), zone('internet', 'dsl', { masq: '1' }) ], []), { zone: 'internet', networks: [ 'dsl' ] });
-	assert.deepEqual(reach.outside([], []), { zone: 'wan', networks: [ 'wan', 'wan6' ] });
+// The daemon has the same rule, and its tests read the same table.
+test('the firewall’s zone wan decides where knocks come in, unless interfaces are named', { skip: without(table('uplink/outside.tsv')) }, () => {
+	for (const [ what, named, networks, facing, firewall ] of table('uplink/outside.tsv')) {
+		const got = reach.outside([ { '.type': 'defaults' } ].concat(zones(firewall)), named.split(' ').filter(Boolean));
+
+		assert.deepEqual([ got.networks.join(' '), got.zones.join(' ') ], [ networks, facing ], what);
+		assert.ok(got.zones.includes(got.zone), what);
+	}
+});
+
+test('a new door is for the zone wan, or one that masquerades, if knocks come in from several', () => {
+	const of = text => reach.outside(zones(text), [ 'a', 'b' ]).zone;
+
+	assert.deepEqual([ of('zone lan: a; zone wan: b'), of('zone lan: a; zone dsl: b masq'), of('zone x: a; zone y: b') ], [ 'wan', 'dsl', 'x' ]);
 });
 
 const DUMP = [
@@ -117,16 +131,16 @@ test('what the ports of knocks collide with', () => {
 		firewall: [ { '.type': 'redirect', '.name': 'r', name: 'Games', src: 'wan', proto: 'udp', src_dport: '41000-42000' }, { '.type': 'redirect', '.name': 's', name: 'Other', src: 'guest', src_dport: '41641' },
 			{ '.type': 'redirect', '.name': 't', name: 'Off', enabled: '0', src: 'wan', src_dport: '41641' }, { '.type': 'redirect', '.name': 'u', name: 'Both', src: 'wan', src_dport: '26000' } ],
 		listeners: [ { name: 'WireGuard', proto: 'udp', port: 41641 }, { name: 'SSH', proto: 'tcp', port: 22 } ] };
-	const of = (option, main) => ports.conflicts(option, main, 'wan', around);
+	const of = (option, main) => ports.conflicts(option, main, [ 'wan' ], around);
 
 	assert.deepEqual(of('stun_port', { stun_port: '41641', spa_port: '41641' }), [ 'Both kinds of UDP knocks have this port.', 'Port forward “Games” takes what arrives there, too.', 'WireGuard of the router listens there.' ]);
-	assert.deepEqual(of('stun_port', { stun_port: '8000' }), [ 'Browsers refuse some ports below 10240, so the knock page would fail there.', 'Sequence “home” knocks there.' ]);
+	assert.deepEqual(of('stun_port', { stun_port: '8000' }), [ 'Browsers refuse some ports below 10081, so the knock page would fail there.', 'Sequence “home” knocks there.' ]);
 	assert.deepEqual(of('spa_port', { spa_port: '2222' }), [ 'Door “NAS” uses this port already.' ]);
 	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Door “Inside” uses a port of these.', 'Port forward “Both” takes what arrives there, too.' ]);
-	assert.deepEqual(of('ports', { ports: '1-6144' }), [ 'Browsers refuse some ports below 10240, so the knock page would fail there.', 'Door “NAS” uses a port of these.',
+	assert.deepEqual(of('ports', { ports: '1-6144' }), [ 'Browsers refuse some ports below 10081, so the knock page would fail there.', 'Door “NAS” uses a port of these.',
 		'SSH of the router listens there.', 'Sequence “lists” knocks there.' ]);
 	assert.deepEqual(of('stun_port', { stun_port: [ '50000', '443', '8000', '41641' ], spa_port: '443' }), [ '443: Both kinds of UDP knocks have this port.',
-		'8000: Browsers refuse some ports below 10240, so the knock page would fail there.', '8000: Sequence “home” knocks there.',
+		'8000: Browsers refuse some ports below 10081, so the knock page would fail there.', '8000: Sequence “home” knocks there.',
 		'41641: Port forward “Games” takes what arrives there, too.', '41641: WireGuard of the router listens there.' ]);
 	assert.deepEqual(of('spa_port', { stun_port: [ '50000', '50001' ], spa_port: '50001' }), [ 'Both kinds of UDP knocks have this port.' ]);
 	for (const empty of [ {}, { stun_port: '' }, { stun_port: '0' } ])
@@ -135,7 +149,7 @@ test('what the ports of knocks collide with', () => {
 });
 
 test('ordered ports and the ports in slots are not the same', () => {
-	const of = (option, main) => ports.conflicts(option, main, 'wan', { doors: [], sequences: [], listeners: [], firewall: [], ordered: [ { ports: '500-600,20000-20500', header: [ '443' ] } ] });
+	const of = (option, main) => ports.conflicts(option, main, [ 'wan' ], { doors: [], sequences: [], listeners: [], firewall: [], ordered: [ { ports: '500-600,20000-20500', header: [ '443' ] } ] });
 
 	assert.deepEqual(of('ports', { ports: '20480-26623' }), [ 'Knocks by ports in order arrive there.' ]);
 	assert.deepEqual([ of('ports', { ports: '20501-26644' }), of('stun_port', { stun_port: '443 20000' }) ], [ [], [] ]);
@@ -143,7 +157,7 @@ test('ordered ports and the ports in slots are not the same', () => {
 
 test('a service of the router that everybody may use takes what knocks there, too', () => {
 	const rule = { '.type': 'rule', '.name': 'r', name: 'QUIC', src: 'wan', proto: 'udp', dest_port: '443', target: 'ACCEPT' };
-	const of = (...rules) => ports.conflicts('stun_port', { stun_port: '443' }, 'wan', { doors: [], sequences: [], listeners: [], firewall: rules });
+	const of = (...rules) => ports.conflicts('stun_port', { stun_port: '443' }, [ 'wan' ], { doors: [], sequences: [], listeners: [], firewall: rules });
 
 	assert.deepEqual(of(rule), [ 'Firewall rule “QUIC” lets in what arrives there, too.' ]);
 	assert.deepEqual(of({ ...rule, src: '*', proto: undefined, dest_port: '400-500' }).length, 1);

@@ -116,6 +116,5 @@ test('forwards, rejecting rules and open zones are found', () => {
 test('the zone is found by its network, whatever its name', () => {
 	const sections = [ section('defaults', { forward: 'DROP' }), section('zone', { name: 'dsl', network: 'pppoe', input: 'DROP', forward: 'DROP' }) ];
 
-	assert.deepEqual(stealth.outsideZones(sections, [ 'pppoe' ]).map(z => z.name), [ 'dsl' ]);
 	assert.equal(stealth.verdict(stealth.findings(sections, [ 'pppoe' ])).level, 'silent');
 });

@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load, daemonSource } from '../lib/modules.mjs';
+import { load } from '../lib/modules.mjs';
 
 process.env.TZ = 'Europe/Berlin';
 globalThis.document = { documentElement: { lang: 'en' } };
@@ -30,14 +30,6 @@ const laid = (list, span = day, width = 1000, status = running) => {
 
 	return timeline.layout(n.history, n.rows, span, width, measure);
 };
-
-test('how much the daemon keeps is what the page counts with', t => {
-	const go = daemonSource('pkgs/daemon/events.go');
-
-	if (!go)
-		return t.skip('SKIP: the daemon’s sources are not beside this folder');
-	assert.deepEqual(visits.KEPT, { visits: +go.match(/keepVisits\s+= (\d+)/)[1], refused: +go.match(/keepRefused = (\d+)/)[1] });
-});
 
 test('one event is a whole visit, whether its opening is still known or not', () => {
 	for (const before of [ [ opened(NOW - HOUR) ], [] ]) {

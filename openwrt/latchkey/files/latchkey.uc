@@ -20,13 +20,8 @@ const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that m
 const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait to be picked up
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
-const NAME = /^[A-Za-z0-9_]{1,32}$/;
-const LABEL = /^[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/; // of a DNS name
-const MOST_HOSTS = 9;                               // in option host: a name and eight addresses
 const ON = [ '1', 'on', 'true', 'yes', 'enabled' ];
-
-// What latchkeyd says of links that no device can use.
-const USELESS = [ 'no-door', 'no-carrier', 'no-address' ];
+const WORD = /^[A-Za-z0-9_]+$/;                     // may stand in a command as it is
 
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
 const PINGS = [ 'echo-request', 'any', '8', '128' ];
@@ -113,6 +108,23 @@ function memory() {
 	s?.close();
 
 	return found ? found[1] * 1024 : null;
+}
+
+// wanted returns what latchkeyd firewall says of this router, by its words: { interface: [ 'wan' ], outside: [ 'wan' ] };
+// {} if it cannot tell.
+function wanted() {
+	const found = {};
+	const p = popen(`/usr/bin/latchkeyd firewall ${CONFIG}/latchkey ${CONFIG}/firewall 2>/dev/null`);
+
+	for (let line in split(p?.read('all') ?? '', '\n')) {
+		const m = match(line, /^([a-z]+) (.+)$/);
+
+		if (m)
+			push(found[m[1]] ??= [], m[2]);
+	}
+	p?.close();
+
+	return found;
 }
 
 function status() {
@@ -203,27 +215,6 @@ function list(value) {
 	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
 }
 
-// networks returns the interfaces that knocks come in at: those that section main names, else those of the
-// firewall's zone wan, as the init script's look_up_wan has it.
-function networks(uci) {
-	const named = list(uci.get('latchkey', 'main', 'interface'));
-	const masked = [];
-	let wan = null;
-
-	uci.foreach('firewall', 'zone', z => {
-		if (!((z.enabled ?? '1') in ON))
-			return;
-		if (z.name == 'wan')
-			wan = [ ...(wan ?? []), ...list(z.network) ];
-		else if (z.masq in ON)
-			push(masked, ...list(z.network));
-	});
-
-	const theirs = wan ?? masked;
-
-	return length(named) ? named : length(theirs) ? theirs : [ 'wan', 'wan6' ];
-}
-
 function dump() {
 	return ubus()?.call('network.interface', 'dump')?.interface ?? [];
 }
@@ -237,31 +228,21 @@ function addresses(names) {
 	for (let i in all)
 		if (i.interface in names || i.l3_device in devices)
 			for (let a in [ ...(i['ipv4-address'] ?? []), ...(i['ipv6-address'] ?? []) ])
-				if (!(a.address in found) && length(found) < 8)
-					push(found, a.address);
+				push(found, a.address);
 
 	return found;
 }
 
-// isHostname tells whether option host takes a name: see parseHost in pkgs/config.
-function isHostname(name) {
-	const text = replace(name ?? '', /\.$/, '');
-	const labels = split(text, '.');
-
-	return length(text) <= 253 && !length(filter(labels, l => !matches(l, LABEL))) && !matches(labels[-1], /^[0-9]+$/);
-}
-
-// hostname returns the name that a service of dynamic DNS keeps for this router. What some services have there
-// is an account or a URL.
-function hostname(uci) {
-	let name = '';
+// names returns what services of dynamic DNS keep for this router: a name; some have an account there, or a URL.
+function names(uci) {
+	const found = [];
 
 	uci.foreach('ddns', 'service', s => {
-		if (s.enabled == '1' && !length(name) && isHostname(s.lookup_host))
-			name = s.lookup_host;
+		if (s.enabled == '1' && iptoarr(s.lookup_host ?? '') == null)
+			push(found, s.lookup_host);
 	});
 
-	return name;
+	return found;
 }
 
 // knockPage returns the URL of the page that this router serves to its LAN.
@@ -285,31 +266,18 @@ function sectionText(kind, name, options) {
 	return join('\n', lines) + '\n';
 }
 
-// hosts returns how devices that are away find this router: as its owner configured it, and what that leaves
-// open by the services and interfaces that know.
-function hosts(uci, main) {
-	const named = list(main.host);
-	const isAddress = h => iptoarr(h) != null;
-	const found = [
-		...(length(filter(named, h => !isAddress(h))) ? [] : [ hostname(uci) ]),
-		...(length(filter(named, isAddress)) ? [] : filter(addresses(networks(uci)), isAddress))
-	];
-
-	return [ ...named, ...slice(filter(found, h => length(h)), 0, max(0, MOST_HOSTS - length(named))) ];
-}
-
 // link makes a client's link, a secret, by latchkeyd. What this router's other configurations and interfaces know
-// goes with the configuration, as options of its section main. args may say where its own page is found.
+// goes with the configuration, as options of its section main, unless the owner wrote it. args may say where its own
+// page is found.
 function link(args) {
 	const uci = cursor(CONFIG);
-	const main = uci.get_all('latchkey', 'main') ?? {};
 	const found = {
-		host: join(' ', hosts(uci, main)),
-		name: main.name || uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
-		page: main.page || args.page || knockPage()
+		found_host: [ ...names(uci), ...addresses(wanted().interface ?? []) ],
+		found_name: uci.get('latchkey', 'main', 'name') ? '' : uci.get('system', uci.get_first('system', 'system') ?? '', 'hostname'),
+		found_page: uci.get('latchkey', 'main', 'page') ? '' : args.page || knockPage()
 	};
 
-	if (!matches(args.client, NAME))
+	if (!matches(args.client, WORD))
 		return { error: `no client '${args.client}'`, hint: 'ubus call latchkey newclient makes one' };
 
 	const r = run(`link ${args.app ? '--app' : ''} ${args.client}`, readfile(`${CONFIG}/latchkey`) + sectionText('latchkey', 'main', found));
@@ -320,7 +288,7 @@ function link(args) {
 
 	return {
 		link: pop(lines),
-		warnings: map(map(lines, l => match(l, /^warning: ([a-z-]+): (.*)$/)), m => ({ word: m?.[1], text: m?.[2] }))
+		warnings: map(map(lines, l => match(l, /^(warning|useless): ([a-z-]+): (.*)$/)), m => ({ word: m?.[2], text: m?.[3], useless: m?.[1] == 'useless' }))
 	};
 }
 
@@ -328,7 +296,7 @@ function link(args) {
 // link goes through a file of root's; what stays is sealed, see SPEC.md, section 5.
 function offer(args) {
 	const made = link(args);
-	const useless = filter(made.warnings ?? [], w => w.word in USELESS);
+	const useless = filter(made.warnings ?? [], w => w.useless);
 	const page = args.page || knockPage();
 
 	if (made.error)
@@ -364,8 +332,8 @@ function pickup(args) {
 function newclient(args) {
 	const uci = cursor(CONFIG);
 
-	if (!matches(args.name, NAME))
-		return { error: `name '${args.name}' is not 1 to 32 letters, digits or _`, hint: 'the title can be any text' };
+	if (!matches(args.name, WORD))
+		return { error: `name '${args.name}' has other characters than letters, digits and _`, hint: 'the title can be any text' };
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
 
@@ -396,23 +364,10 @@ function newclient(args) {
 	return link({ client: args.name, page: args.page });
 }
 
-// outside returns the names of the zones that knocks come in from.
-function outside(uci) {
-	const wanted = networks(uci);
-	const found = [];
-
-	uci.foreach('firewall', 'zone', z => {
-		if (length(filter(list(z.network), n => n in wanted)))
-			push(found, z.name);
-	});
-
-	return length(found) ? found : [ 'wan' ];
-}
-
 // silentValue returns what makes an option of the firewall answer no stranger; null if there is no
 // such value, or the section is not about strangers.
-function silentValue(uci, s, option) {
-	const zones = outside(uci);
+function silentValue(s, option) {
+	const zones = wanted().outside ?? [ 'wan' ];
 	const kind = s?.['.type'];
 
 	if (kind == 'defaults')
@@ -446,7 +401,7 @@ let undo = null; // the change that nobody confirmed yet
 function silence(args) {
 	const uci = inForce(CONFIG, 'firewall');
 	const s = uci?.get_all('firewall', args.section || '-');
-	const value = s ? silentValue(uci, s, args.option) : null;
+	const value = s ? silentValue(s, args.option) : null;
 
 	if (value == null)
 		return { error: `option '${args.option}' of section '${args.section}' of the firewall is not one that answers strangers`, hint: 'change it at Network > Firewall' };

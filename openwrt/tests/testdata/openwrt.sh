@@ -9,12 +9,12 @@ record() {
 	printf '%s\n' "$*" >>"$RECORD"
 }
 
-# Configuration. The stand-in for uci prints assignments: sections="...", type_S=..., option_S_O=...
+# Configuration. Our stand-in for uci has one more command, which prints assignments: sections="...", type_S=..., option_S_O=...
 
 config_load() {
 	local out
 	sections=
-	out=$(uci export "/etc/config/$1") || return 1
+	out=$(uci assignments "/etc/config/$1") || return 1
 	eval "$out"
 }
 
@@ -64,9 +64,10 @@ network_get_device() {
 	eval "$1=\"\$DEVICE_$2\"; [ -n \"\$DEVICE_$2\" ]"
 }
 
-# An interface is there, be it up or down, if $INTERFACES names it.
-network_get_protocol() {
-	case " $INTERFACES " in *" $2 "*) eval "$1=dhcp" ;; *) return 1 ;; esac
+# A network is there, be it up or down, if $INTERFACES names it, or it has a device.
+ubus() {
+	local name
+	for name in $INTERFACES $(env | sed -n 's/^DEVICE_\([^=]*\)=..*/\1/p'); do echo "network.interface.$name"; done | sort -u
 }
 
 # rc.common with USE_PROCD.

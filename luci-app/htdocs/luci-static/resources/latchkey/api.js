@@ -8,6 +8,7 @@
 'require latchkey.journal as journal';
 'require latchkey.door as door';
 'require latchkey.reach as reach';
+'require latchkey.syntax as syntax';
 
 // The thin side towards the router: ubus and UCI, nothing that decides.
 
@@ -168,7 +169,7 @@ function sections(config) {
 
 // The name that dynamic DNS keeps for this router, as far as its configuration tells.
 function ddnsName() {
-	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && reach.isOn(x.enabled, false) && x.lookup_host; });
+	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && syntax.isOn(x.enabled, false) && x.lookup_host; });
 
 	return s ? s.lookup_host : '';
 }
@@ -193,10 +194,10 @@ function resolve(host) {
 
 // The interfaces that section main names.
 function named() {
-	return reach.words(uci.get('latchkey', 'main', 'interface'));
+	return syntax.words(uci.get('latchkey', 'main', 'interface'));
 }
 
-// Where knocks come in: { zone, networks }.
+// Where knocks come in, see reach.outside.
 function outside() {
 	return reach.outside(sections('firewall'), named());
 }
@@ -223,7 +224,7 @@ function whereabouts() {
 		const reached = facing.filter(function(a) { return a.kind == 'public'; });
 
 		return {
-			host: reach.publicName(reach.words(uci.get('latchkey', 'main', 'host'))) || ddnsName(),
+			host: reach.publicName(syntax.words(uci.get('latchkey', 'main', 'host'))) || ddnsName(),
 			addresses: reached.map(function(a) { return a.address; }),
 			situation: reach.situation(facing),
 			own: data[0].reduce(function(all, i) { return all.concat(reach.addressesOf(i)); }, []),

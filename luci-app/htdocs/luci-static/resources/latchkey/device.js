@@ -83,7 +83,7 @@ function panel(ctx, client, main, host) {
 const SPA_PORT = '62201'; // where fwknop's clients send to if nobody tells them
 
 function mainFor(kind, ctx) {
-	const main = ctx.main, out = plan.main(main, ctx.where.unknown, ctx.zone, ctx.around);
+	const main = ctx.main, out = plan.main(main, ctx.where.unknown, ctx.zones, ctx.around);
 
 	if (kind == 'fwknop' && (!main.spa_port || main.spa_port == '0'))
 		out.spa_port = SPA_PORT;

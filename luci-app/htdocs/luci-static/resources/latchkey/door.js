@@ -2,11 +2,9 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.syntax as syntax';
 
 // Doors: what they lead to, in words, and what they would collide with. Pure: sections in, words out.
-
-// What a door's option 'service' may be, beside 'none': the list of pkgs/link.
-const SERVICES = [ 'ssh', 'sftp', 'http', 'https', 'rdp', 'vnc', 'smb', 'wireguard', 'openvpn' ];
 
 // How many of a door's ports a sentence names.
 const MOST_NAMED = 3;
@@ -24,13 +22,7 @@ function services() {
 }
 
 function protocols(door) {
-	const p = Array.isArray(door.proto) ? door.proto : String(door.proto || 'tcp').trim().split(/\s+/);
-
-	return p.map(function(x) { return x.toLowerCase(); });
-}
-
-function words(value) {
-	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
+	return syntax.words(door.proto || 'tcp').map(function(p) { return p.toLowerCase(); });
 }
 
 // "8080" or "8000-8010" or "8000:8010" as [first, last]; null if it is no port.
@@ -49,9 +41,9 @@ function rangeText(range) {
 
 // What a door's option port says: [{ protos, outside, inside }], both [first, last]. What is no port is left out.
 function openings(door) {
-	const inside = words(door.dest_port);
+	const inside = syntax.words(door.dest_port);
 
-	return words(door.port).map(function(word, i) {
+	return syntax.words(door.port).map(function(word, i) {
 		const own = word.split('/'), range = portRange(own[0]);
 
 		return range && { protos: own[1] ? [ own[1] ] : protocols(door), outside: range, inside: portRange(inside[i]) || range };
@@ -76,7 +68,7 @@ function openingName(opening) {
 
 // "SSH", "TCP port 8080", "SSH and UDP ports 60000-61000"
 function serviceName(door) {
-	const all = openings(words(door.port).length ? door : Object.assign({}, door, { port: door.dest_port, dest_port: '' }));
+	const all = openings(syntax.words(door.port).length ? door : Object.assign({}, door, { port: door.dest_port, dest_port: '' }));
 	const names = all.slice(0, MOST_NAMED).map(openingName);
 
 	if (!all.length)
@@ -172,7 +164,7 @@ function about(door, port, sentence, values) {
 
 // Which of our protocols a section of firewall4 is about, by all the names and numbers that it knows for them.
 function forwardProtocols(section) {
-	const said = words(section.proto).map(function(p) { return p.toLowerCase(); });
+	const said = syntax.words(section.proto).map(function(p) { return p.replace(/^!/, '').toLowerCase(); }); // firewall4 looks at no ! there
 	const is = function(names) { return said.some(function(p) { return names.indexOf(p) >= 0; }); };
 	const isAny = !said.length || is([ 'tcpudp', 'all', 'any', '*' ]);
 
@@ -181,7 +173,7 @@ function forwardProtocols(section) {
 
 // The ports of a section of firewall4, in whatever list, as [first, last]; "!22" is all but that.
 function forwardRanges(value) {
-	return words(value).reduce(function(all, word) {
+	return syntax.words(value).reduce(function(all, word) {
 		const but = word.charAt(0) == '!';
 		const r = portRange(but ? word.slice(1) : word);
 
@@ -190,14 +182,14 @@ function forwardRanges(value) {
 }
 
 function isForward(section, src) {
-	return section['.type'] == 'redirect' && section.enabled != '0' && section.src == src &&
+	return section['.type'] == 'redirect' && syntax.isOn(section.enabled, true) && section.src == src &&
 		String(section.target || 'DNAT').toUpperCase() == 'DNAT';
 }
 
 function otherDoor(door, doors) {
 	let port = '';
 	const other = doors.find(function(d) {
-		return d['.name'] != door['.name'] && d.enabled != '0' && (d.src || 'wan') == (door.src || 'wan') &&
+		return d['.name'] != door['.name'] && syntax.isOn(d.enabled, true) && (d.src || 'wan') == (door.src || 'wan') &&
 			openings(d).some(function(o) { return (port = meets(door, 'outside', o.protos, [ o.outside ])); });
 	});
 
@@ -218,7 +210,7 @@ function openRule(door, firewall) {
 	const src = door.src || 'wan';
 	let port = '';
 	const rule = firewall.find(function(s) {
-		return s['.type'] == 'rule' && s.enabled != '0' && (s.src == src || s.src == '*') &&
+		return s['.type'] == 'rule' && syntax.isOn(s.enabled, true) && (s.src == src || s.src == '*') &&
 			!s.src_ip && !s.ipset && String(s.target).toUpperCase() == 'ACCEPT' &&
 			!s.dest == !(door.dest_ip || door.dest_ip6) &&
 			(port = meets(door, 'inside', forwardProtocols(s), forwardRanges(s.dest_port)));
@@ -229,7 +221,7 @@ function openRule(door, firewall) {
 
 // firewall4 leaves out a rule whose zone does not exist.
 function missingZone(door, firewall) {
-	const zones = firewall.filter(function(s) { return s['.type'] == 'zone' && s.enabled != '0'; });
+	const zones = firewall.filter(function(s) { return s['.type'] == 'zone' && syntax.isOn(s.enabled, true); });
 	const missing = [ door.src || 'wan', door.dest ].find(function(name) {
 		return name && !zones.some(function(z) { return z.name == name; });
 	});
@@ -242,7 +234,7 @@ function knockPorts(door, main, sequences) {
 
 	if (port)
 		return about(door, port, _('This port lies in {ports}, where knocks arrive.'), { ports: main.ports });
-	if ((port = meets(door, 'outside', [ 'udp' ], words(main.stun_port).map(portRange))))
+	if ((port = meets(door, 'outside', [ 'udp' ], syntax.words(main.stun_port).map(portRange))))
 		return about(door, port, _('This is the port where UDP knocks arrive.'));
 
 	const used = sequences.find(function(s) {
@@ -287,16 +279,16 @@ function listeners(dropbear, uhttpd, network) {
 	const out = [];
 
 	dropbear.forEach(function(s) {
-		if (s['.type'] == 'dropbear' && s.enable != '0')
-			out.push({ name: _('SSH'), proto: 'tcp', port: +(s.Port || 22) });
+		if (s['.type'] == 'dropbear' && syntax.isOn(s.enable, true))
+			syntax.words(s.Port || '22').forEach(function(port) { out.push({ name: _('SSH'), proto: 'tcp', port: +port }); });
 	});
 	uhttpd.forEach(function(s) {
-		[].concat(s.listen_http || [], s.listen_https || []).forEach(function(l) {
+		syntax.words(s.listen_http).concat(syntax.words(s.listen_https)).forEach(function(l) {
 			out.push({ name: _('The web interface'), proto: 'tcp', port: +String(l).replace(/^.*:/, '') });
 		});
 	});
 	network.forEach(function(s) {
-		if (s.listen_port && s.disabled != '1')
+		if (s.listen_port && [ '1', 'true' ].indexOf(s.disabled) < 0) // as netifd reads it
 			out.push({ name: (s.proto == 'wireguard') ? _('WireGuard') : s['.name'], proto: 'udp', port: +s.listen_port });
 	});
 
@@ -319,7 +311,6 @@ function freePort(door, around, below) {
 }
 
 return baseclass.extend({
-	SERVICES: SERVICES,
 	services: services,
 	protocols: protocols,
 	forwardProtocols: forwardProtocols,

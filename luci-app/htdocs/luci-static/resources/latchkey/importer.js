@@ -5,6 +5,7 @@
 'require latchkey.door as door';
 'require latchkey.sequence as sequence';
 'require latchkey.imported as imported';
+'require latchkey.rules as rules';
 'require latchkey.element as element';
 
 // Import of a configuration of knockd or fwknop: the router translates it, and what it is in Latchkey's
@@ -12,9 +13,8 @@
 
 const E = element.make;
 
-const LARGEST = 65536; // bytes that latchkeyd import reads (pkgs/foreign); also of a request to uhttpd
-const ROOM = 500;      // of the latter, for what is around the text
-const SOME = 5;        // notes that are shown at once
+const ROOM = 500; // bytes of a request to uhttpd, which takes as many as latchkeyd import, for what is around the text
+const SOME = 5;   // notes that are shown at once
 
 // The text of a file, whatever an editor made of it: UTF-8, UTF-16 with its mark, or else Windows' own.
 function decode(bytes) {
@@ -39,7 +39,7 @@ function tooLarge(bytes) {
 
 // Resolves to the text of a file of the reader's.
 function read(file) {
-	return (file.size > LARGEST) ? Promise.reject(tooLarge(file.size))
+	return (file.size > rules.IMPORTED) ? Promise.reject(tooLarge(file.size))
 		: file.arrayBuffer().then(function(b) { return decode(new Uint8Array(b)); });
 }
 
@@ -49,7 +49,7 @@ function checked(content) {
 
 	if (content.trim() == '')
 		throw new Error(_('There is nothing in it.'));
-	if (bytes > LARGEST - ROOM)
+	if (bytes > rules.IMPORTED - ROOM)
 		throw tooLarge(bytes);
 
 	return content;
@@ -202,7 +202,6 @@ function panel(ctx) {
 }
 
 return baseclass.extend({
-	LARGEST: LARGEST,
 	OUTCOMES: OUTCOMES,
 	decode: decode,
 	panel: panel

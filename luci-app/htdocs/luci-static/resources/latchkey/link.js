@@ -2,21 +2,21 @@
 'use strict';
 'require baseclass';
 'require latchkey.random as random';
+'require latchkey.rules as rules';
 
 // Keys. The link itself is made by the router (ubus: latchkey link), which also says what is doubtful about it.
 
-const KEY_BYTES = 32;
 const FWKNOP_HMAC_BYTES = 64;
 
 // One client's key, as text for UCI and link.
 function makeKey() {
-	return random.base64url(random.bytes(KEY_BYTES));
+	return random.base64url(random.bytes(rules.KEY));
 }
 
 // The two keys of a fwknop client, in the alphabet that fwknop's own programs read.
 function makeFwknopKeys() {
 	return {
-		key: random.base64(random.bytes(KEY_BYTES)),
+		key: random.base64(random.bytes(rules.KEY)),
 		hmac: random.base64(random.bytes(FWKNOP_HMAC_BYTES))
 	};
 }

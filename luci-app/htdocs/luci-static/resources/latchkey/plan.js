@@ -6,32 +6,31 @@
 'require latchkey.ports as ports';
 'require latchkey.random as random';
 'require latchkey.reach as reach';
+'require latchkey.rules as rules';
+'require latchkey.syntax as syntax';
 
 // What first use writes into the configuration. Pure but for the dice.
-
-const SLOT_PORTS = 24 * 256;
-const LAST_PORT = 60999;
 
 // The options of section 'main' that have to be set so that knocks can arrive. Ports that are there stay,
 // and who has one kind only wants the other off.
 // unknown are the interfaces that it names and the router does not have: if there is no other, the
-// firewall's zone wan decides, as for who names none. null takes an option away. zone is where knocks come in,
+// firewall's zone wan decides, as for who names none. null takes an option away. zones are where knocks come in,
 // around what ports can collide with, see api.around. UDP 443 is a second port, if nothing else has it: networks that
 // let little through often let that through.
-function main(existing, unknown, zone, around) {
+function main(existing, unknown, zones, around) {
 	const out = { enabled: '1' };
 	const have = existing || {};
-	const named = reach.words(have.interface);
+	const named = syntax.words(have.interface);
 
 	if (named.length && named.every(function(n) { return (unknown || []).indexOf(n) >= 0; }))
 		out.interface = null;
 	if (!have.ports && !have.stun_port) {
-		const slots = draw(SLOT_PORTS, ports.occupied('tcp', zone, around));
-		const udp = ports.occupied('udp', zone, around).concat(reach.words(have.spa_port).map(door.portRange).filter(Boolean));
+		const slots = draw(rules.SPAN, ports.occupied('tcp', zones, around));
+		const udp = ports.occupied('udp', zones, around).concat(syntax.words(have.spa_port).map(door.portRange).filter(Boolean));
 		const high = String(draw(1, udp.concat([ slots ]))[0]);
 
 		out.ports = slots.join('-');
-		out.stun_port = ports.isFree([ ports.WEB, ports.WEB ], udp) ? [ high, String(ports.WEB) ] : [ high ];
+		out.stun_port = ports.isFree([ rules.WEB, rules.WEB ], udp) ? [ high, String(rules.WEB) ] : [ high ];
 	}
 
 	return out;
@@ -39,11 +38,11 @@ function main(existing, unknown, zone, around) {
 
 // The first and the last of so many ports that are free, from random ones on, or these if none are.
 function draw(count, occupied) {
-	const places = LAST_PORT - ports.FIRST_FREE - count + 2;
+	const places = rules.DRAWN[1] - rules.DRAWN[0] - count + 2;
 	const drawn = random.below(places);
 
 	for (let i = 0; i <= places; i++) {
-		const first = ports.FIRST_FREE + (drawn + i) % places;
+		const first = rules.DRAWN[0] + (drawn + i) % places;
 		const range = [ first, first + count - 1 ];
 
 		if (i == places || ports.isFree(range, occupied))
@@ -85,10 +84,10 @@ function isIn(address, subnet) {
 
 function innerZone(firewall, network) {
 	const zone = firewall.find(function(z) {
-		return z['.type'] == 'zone' && reach.isOn(z.enabled, true) && reach.words(z.network).indexOf(network) >= 0;
+		return z['.type'] == 'zone' && syntax.isOn(z.enabled, true) && syntax.words(z.network).indexOf(network) >= 0;
 	});
 
-	return (zone && !reach.isOn(zone.masq, false)) ? zone.name : '';
+	return (zone && !syntax.isOn(zone.masq, false)) ? zone.name : '';
 }
 
 // The networks inside, where a door may lead: [{ address, mask, zone }]. dump are the interfaces of ubus,

@@ -3,18 +3,16 @@
 'require baseclass';
 'require latchkey.text as text';
 'require latchkey.door as door';
-'require latchkey.reach as reach';
+'require latchkey.rules as rules';
+'require latchkey.syntax as syntax';
 'require latchkey.sequence as sequence';
 
 // The ports at which knocks arrive, and what else they would collide with. Pure: sections in, words out.
 
-const FIRST_FREE = 10240; // browsers refuse some ports below (the "bad ports" of Fetch)
-const WEB = 443;          // but not the web's own, where the router has a public address
-
 const ALL = [ [ 1, 65535 ] ];
 
 function isOn(section) {
-	return reach.isOn(section.enabled, true);
+	return syntax.isOn(section.enabled, true);
 }
 
 function meet(a, b) {
@@ -23,19 +21,19 @@ function meet(a, b) {
 
 // The ports of a protocol at which a sequence knocks.
 function steps(section, proto) {
-	return reach.words(section.step).concat(reach.words(section.once)).map(function(step) { return step.match(/^(\d+)\/(tcp|udp)/); })
+	return syntax.words(section.step).concat(syntax.words(section.once)).map(function(step) { return step.match(/^(\d+)\/(tcp|udp)/); })
 		.filter(function(m) { return m && m[2] == proto; }).map(function(m) { return [ +m[1], +m[1] ]; });
 }
 
 // The ports of an ordered form of knocks over TCP.
 function orderedPorts(section) {
-	return reach.words([ section.ports ].concat(section.header || [], section.footer || []).join(' ').replace(/,/g, ' ')).map(door.portRange).filter(Boolean);
+	return syntax.words([ section.ports ].concat(section.header || [], section.footer || []).join(' ').replace(/,/g, ' ')).map(door.portRange).filter(Boolean);
 }
 
-// What receives packets of a protocol that come in at a zone: [{ name, ranges, sentence, ofMany }], with the sentences for one
-// port and for many. At installation, latchkey.defaults has the same rule. around: { doors, sequences, ordered, firewall, listeners },
+// What receives packets of a protocol that come in at some zones: [{ name, ranges, sentence, ofMany }], with the sentences for one
+// port and for many. The daemon has the same rule for the first start, and the tests of both read one table. around: { doors, sequences, ordered, firewall, listeners },
 // see api.around.
-function receivers(proto, zone, around) {
+function receivers(proto, zones, around) {
 	const out = [];
 	const add = function(name, ranges, sentence, ofMany) { out.push({ name: name, ranges: ranges, sentence: sentence, ofMany: ofMany || sentence }); };
 
@@ -44,7 +42,7 @@ function receivers(proto, zone, around) {
 			_('Door “{name}” uses this port already.'), _('Door “{name}” uses a port of these.'));
 	});
 	around.firewall.filter(function(s) {
-		return isOn(s) && (s.src == zone || s.src == '*') && door.forwardProtocols(s).indexOf(proto) >= 0;
+		return isOn(s) && (zones.indexOf(s.src) >= 0 || s.src == '*') && door.forwardProtocols(s).indexOf(proto) >= 0;
 	}).forEach(function(s) {
 		const name = s.name || s['.name'], target = String(s.target || '').toUpperCase();
 
@@ -66,12 +64,12 @@ function receivers(proto, zone, around) {
 }
 
 // Ranges of ports from which those of knocks must keep away: what receives there, and the trip wires beside steps.
-function occupied(proto, zone, around) {
+function occupied(proto, zones, around) {
 	const wires = around.sequences.filter(isOn).map(function(s) {
 		return steps(s, proto).map(function(r) { return [ r[0] - 1, r[1] + 1 ]; });
 	});
 
-	return [].concat(...receivers(proto, zone, around).map(function(r) { return r.ranges; }), ...wires);
+	return [].concat(...receivers(proto, zones, around).map(function(r) { return r.ranges; }), ...wires);
 }
 
 function isFree(range, occupied) {
@@ -79,26 +77,26 @@ function isFree(range, occupied) {
 }
 
 // What collides with one range of ports of option 'stun_port', 'ports' or 'spa_port' of section main, in sentences.
-function collisions(option, range, main, zone, around) {
+function collisions(option, range, main, zones, around) {
 	const other = { stun_port: 'spa_port', spa_port: 'stun_port' }[option];
 	const out = [];
 
-	if (other && !isFree(range, reach.words(main[other]).map(door.portRange).filter(Boolean)))
+	if (other && !isFree(range, syntax.words(main[other]).map(door.portRange).filter(Boolean)))
 		out.push(_('Both kinds of UDP knocks have this port.'));
-	if (option != 'spa_port' && range[0] < FIRST_FREE && range[1] != WEB)
-		out.push(text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: FIRST_FREE }));
+	if (option != 'spa_port' && range[0] < rules.FIRST_FREE && range[1] != rules.WEB)
+		out.push(text.say(_('Browsers refuse some ports below {n}, so the knock page would fail there.'), { n: rules.FIRST_FREE }));
 
-	return out.concat(receivers((option == 'ports') ? 'tcp' : 'udp', zone, around)
+	return out.concat(receivers((option == 'ports') ? 'tcp' : 'udp', zones, around)
 		.filter(function(r) { return !isFree(range, r.ranges); })
 		.map(function(r) { return text.say((range[0] == range[1]) ? r.sentence : r.ofMany, { name: r.name }); }));
 }
 
 // Sentences about one option of section main, each with its port where there are several. main has all options as they will be.
-function conflicts(option, main, zone, around) {
-	const ranges = reach.words(main[option]).map(door.portRange).filter(function(r) { return r && r[0] != 0; });
+function conflicts(option, main, zones, around) {
+	const ranges = syntax.words(main[option]).map(door.portRange).filter(function(r) { return r && r[0] != 0; });
 
 	return [].concat(...ranges.map(function(range) {
-		return collisions(option, range, main, zone, around).map(function(sentence) {
+		return collisions(option, range, main, zones, around).map(function(sentence) {
 			return (ranges.length == 1) ? sentence : text.say(_('{port}: {sentence}'), { port: range[0], sentence: sentence });
 		});
 	}));
@@ -110,13 +108,11 @@ function taken(around) {
 	const knocked = around.sequences.map(function(s) { return sequence.portsOf([].concat(s.step || [])); });
 	const opened = around.doors.map(function(d) { return door.openings(d).map(function(o) { return o.outside; }); });
 
-	return [ around.main.ports, around.main.spa_port ].concat(reach.words(around.main.stun_port), listened, ...knocked)
+	return [ around.main.ports, around.main.spa_port ].concat(syntax.words(around.main.stun_port), listened, ...knocked)
 		.map(door.portRange).concat(...opened).filter(function(r) { return r != null; });
 }
 
 return baseclass.extend({
-	FIRST_FREE: FIRST_FREE,
-	WEB: WEB,
 	conflicts: conflicts,
 	occupied: occupied,
 	isFree: isFree,

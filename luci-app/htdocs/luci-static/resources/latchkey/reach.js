@@ -2,6 +2,8 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.syntax as syntax';
+'require latchkey.rules as rules';
 'require latchkey.door as door';
 
 // How the Internet reaches this router: where it faces the Internet, with which addresses, whether its
@@ -59,30 +61,41 @@ function withName(hosts, typed) {
 	return isAddress(typed) ? [ typed ] : [ typed ].concat(addresses);
 }
 
-function words(value) {
-	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
-}
-
-function isOn(value, otherwise) {
-	return (value == null) ? otherwise : [ '1', 'on', 'true', 'yes', 'enabled' ].indexOf(value) >= 0;
-}
-
 function networksOf(zones) {
-	return zones.reduce(function(all, z) { return all.concat(words(z.network)); }, []);
+	return zones.reduce(function(all, z) { return all.concat(syntax.words(z.network)); }, []);
 }
 
-// Where knocks come in: { zone, networks }. named are the interfaces of section main; who names none has
-// the networks of the firewall's zone wan, whatever they are called, as the init script has it.
-function outside(firewall, named) {
-	const zones = firewall.filter(function(s) { return s['.type'] == 'zone' && isOn(s.enabled, true); });
-	const wan = zones.filter(function(z) { return z.name == 'wan'; });
-	const theirs = wan.length ? wan : zones.filter(function(z) { return isOn(z.masq, false); });
-	const networks = named.length ? named : networksOf(theirs).length ? networksOf(theirs) : [ 'wan', 'wan6' ];
-	const zone = theirs.concat(zones).find(function(z) {
-		return words(z.network).some(function(n) { return networks.indexOf(n) >= 0; });
+function zonesOn(firewall) {
+	return firewall.filter(function(s) { return s['.type'] == 'zone' && syntax.isOn(s.enabled, true); });
+}
+
+// The zones that have one of these networks; if none has, wan.
+function zonesOf(firewall, networks) {
+	const zones = zonesOn(firewall);
+	const found = zones.filter(function(z) {
+		return syntax.words(z.network).some(function(n) { return networks.indexOf(n) >= 0; });
 	});
 
-	return { zone: zone ? zone.name : 'wan', networks: networks.filter(function(n, i) { return networks.indexOf(n) == i; }) };
+	return found.length ? found : zones.filter(function(z) { return z.name == 'wan'; });
+}
+
+function unique(list) {
+	return list.filter(function(x, i) { return list.indexOf(x) == i; });
+}
+
+// Where knocks come in: { zone, zones, networks }, zone the one of zones for new doors. named are the interfaces of section
+// main; who names none has the networks of the firewall's zone wan, whatever they are called; without one, of those that
+// masquerade. The daemon has the same rule, and the tests of both read one table.
+function outside(firewall, named) {
+	const zones = zonesOn(firewall);
+	const wan = zones.filter(function(z) { return z.name == 'wan'; });
+	const theirs = wan.length ? wan : zones.filter(function(z) { return syntax.isOn(z.masq, false); });
+	const found = unique(networksOf(theirs)).filter(function(n) { return n.length <= rules.INTERFACE_NAME; }).slice(0, rules.INTERFACES);
+	const networks = named.length ? unique(named) : found.length ? found : [ 'wan', 'wan6' ];
+	const facing = unique(zonesOf(firewall, networks).map(function(z) { return z.name; }));
+	const zone = theirs.find(function(z) { return facing.indexOf(z.name) >= 0; });
+
+	return { zone: zone ? zone.name : facing[0] || 'wan', zones: facing.length ? facing : [ 'wan' ], networks: networks };
 }
 
 // The names among those of section main that are neither a network of this router nor a device of one.
@@ -197,7 +210,7 @@ function row(proto, ports, what) {
 }
 
 function stepRows(sequence) {
-	const steps = words(sequence.step).concat(words(sequence.once));
+	const steps = syntax.words(sequence.step).concat(syntax.words(sequence.once));
 
 	return [ 'tcp', 'udp' ].map(function(proto) {
 		const ports = steps.map(function(s) { return s.match(/^(\d+)\/(tcp|udp)/); })
@@ -224,17 +237,17 @@ function doorRows(d) {
 // What a router in front has to forward to this one: [{ proto, ports, what }]. c: { main, doors, sequences,
 // ordered }, the sections as they will be.
 function forwards(c) {
-	const on = function(s) { return isOn(s.enabled, true); };
+	const on = function(s) { return syntax.isOn(s.enabled, true); };
 	const out = [];
 
-	const stun = words(c.main.stun_port).filter(function(port) { return port != '0'; });
+	const stun = syntax.words(c.main.stun_port).filter(function(port) { return port != '0'; });
 
 	if (stun.length)
 		out.push(row('UDP', stun.join(', '), _('knocks')));
 	if (c.main.ports)
 		out.push(row('TCP', c.main.ports, _('knocks')));
 	c.ordered.forEach(function(p) {
-		out.push(row('TCP', [ p.ports ].concat(words(p.header), words(p.footer)).filter(Boolean).join(', ').replace(/,\s*/g, ', '), _('knocks')));
+		out.push(row('TCP', [ p.ports ].concat(syntax.words(p.header), syntax.words(p.footer)).filter(Boolean).join(', ').replace(/,\s*/g, ', '), _('knocks')));
 	});
 	if (c.main.spa_port && c.main.spa_port != '0')
 		out.push(row('UDP', c.main.spa_port, _('knocks of fwknop')));
@@ -253,8 +266,7 @@ return baseclass.extend({
 	isAddress: isAddress,
 	publicName: publicName,
 	withName: withName,
-	words: words,
-	isOn: isOn,
+	zonesOf: zonesOf,
 	outside: outside,
 	unknown: unknown,
 	addressesOf: addressesOf,

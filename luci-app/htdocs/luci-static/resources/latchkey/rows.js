@@ -2,7 +2,9 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.syntax as syntax';
 'require latchkey.valid as valid';
+'require latchkey.rules as rules';
 'require latchkey.door as door';
 'require latchkey.sequence as sequence';
 'require latchkey.fields as fields';
@@ -14,10 +16,6 @@
 const E = element.make;
 
 const NAMED = 8; // of the names in a cell
-
-function words(value) {
-	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
-}
 
 function titled(section) {
 	return section.title || section['.name'];
@@ -48,9 +46,9 @@ function openersRow(clients, sequences) {
 }
 
 function timeRow(section) {
-	const openFor = section.open_for || valid.DEFAULTS.openFor;
+	const openFor = section.open_for || rules.DEFAULTS.openFor;
 	const own = valid.seconds(openFor) || 0;
-	const most = section.max_open ? valid.seconds(section.max_open) || 0 : Math.max(own, valid.seconds(valid.DEFAULTS.maxOpen));
+	const most = section.max_open ? valid.seconds(section.max_open) || 0 : Math.max(own, valid.seconds(rules.DEFAULTS.maxOpen));
 
 	return E('div', { 'class': 'lk lk-row' }, [
 		E('div', [ text.duration(own) ]),
@@ -75,7 +73,7 @@ function clientKind(section) {
 
 // more: of doors beside those in value.
 function doorList(value, doors, more) {
-	const all = words(value);
+	const all = syntax.words(value);
 	const titles = all.slice(0, NAMED + 1).map(function(name) {
 		const d = doors.find(function(x) { return x['.name'] == name; });
 
@@ -115,12 +113,12 @@ function chips(steps) {
 }
 
 function sequenceRow(section) {
-	const steps = words(section.step);
+	const steps = syntax.words(section.step);
 	const once = [].concat(section.once || []);
 
 	return E('div', { 'class': 'lk lk-row' }, [
 		steps.length ? chips(steps) : E('div', [ text.say(N_(once.length, '{n} one-time sequence', '{n} one-time sequences'), { n: once.length }) ]),
-		E('small', [ text.say(_('within {time}'), { time: text.duration(valid.seconds(section.within || valid.DEFAULTS.within) || 0) }) ]),
+		E('small', [ text.say(_('within {time}'), { time: text.duration(valid.seconds(section.within || rules.DEFAULTS.within) || 0) }) ]),
 		once.length ? '' : E('span', { 'class': 'lk-badge lk-pending' }, [ _('can be replayed') ])
 	]);
 }

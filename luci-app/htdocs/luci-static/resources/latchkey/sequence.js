@@ -3,22 +3,19 @@
 'require baseclass';
 'require latchkey.text as text';
 'require latchkey.random as random';
+'require latchkey.rules as rules';
 
 // Sequences: reading steps, making strong ones, judging weak ones, and the files of other programs.
 
-const MAX_ECHO_SIZE = 1452; // bytes: what fits into one IPv6 packet; the daemon looks at no fragments
-const FLAGS = [ 'fin', 'syn', 'rst', 'psh', 'ack', 'urg' ];
 const GENERATED_STEPS = 5;
 const FIRST_PORT = 1025; // below are services that providers filter and scanners try first
-const NEAR = 16;         // who finds one port tries those that are closer than this
-const FEW_STEPS = 3;     // with less a scan may open the sequence by chance
 
 // { proto, port, size, flags } of a step such as "7000/tcp", "7000/tcp:syn,!ack", "8000/udp" or "icmp:77"; null if it is none.
 function parse(step) {
 	const icmp = String(step).match(/^icmp:(\d+)$/);
 
 	if (icmp)
-		return (+icmp[1] <= MAX_ECHO_SIZE) ? { proto: 'icmp', size: +icmp[1] } : null;
+		return (+icmp[1] <= rules.ECHO) ? { proto: 'icmp', size: +icmp[1] } : null;
 
 	const m = String(step).match(/^(\d+)\/(tcp|udp)(?::([a-z!,]+))?$/);
 
@@ -28,7 +25,7 @@ function parse(step) {
 	const flags = m[3] ? m[3].split(',') : [];
 	const names = flags.map(function(f) { return f.replace(/^!/, ''); });
 
-	if (!names.every(function(f, i) { return FLAGS.indexOf(f) >= 0 && names.indexOf(f) == i; }))
+	if (!names.every(function(f, i) { return rules.FLAGS.indexOf(f) >= 0 && names.indexOf(f) == i; }))
 		return null;
 
 	return { proto: m[2], port: +m[1], flags: flags };
@@ -73,11 +70,11 @@ function judge(steps) {
 	const out = [];
 	const ports = portsOf(steps);
 
-	if (steps.length < FEW_STEPS)
+	if (steps.length < rules.FEW_STEPS)
 		out.push(_('Short: with less than three steps, a scan may open it by chance.'));
 	if (isSorted(ports))
 		out.push(_('Sorted: a scan that walks through the ports in order meets them in the right order.'));
-	if (pairWithin(steps, NEAR - 1))
+	if (pairWithin(steps, rules.NEAR - 1))
 		out.push(_('Near each other: spread the ports out.'));
 	if (ports.some(function(p) { return p < 1024; }))
 		out.push(_('Well-known ports: some providers filter them, and scanners try them first.'));
@@ -88,12 +85,12 @@ function judge(steps) {
 // How many tries a blind guess would need, as a power of two.
 function bits(steps) {
 	return Math.floor(parseAll(steps).reduce(function(sum, s) {
-		return sum + Math.log2(s.proto == 'icmp' ? MAX_ECHO_SIZE : 2 * 65535);
+		return sum + Math.log2(s.proto == 'icmp' ? rules.ECHO : 2 * 65535);
 	}, 0));
 }
 
 function fits(port, taken, avoid) {
-	return taken.every(function(t) { return Math.abs(t - port) >= NEAR; }) &&
+	return taken.every(function(t) { return Math.abs(t - port) >= rules.NEAR; }) &&
 		avoid.every(function(r) { return port < r[0] - 1 || port > r[1] + 1; });
 }
 

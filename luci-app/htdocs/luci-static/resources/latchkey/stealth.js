@@ -2,6 +2,7 @@
 'use strict';
 'require baseclass';
 'require latchkey.text as text';
+'require latchkey.syntax as syntax';
 'require latchkey.reach as reach';
 
 // Which settings of the firewall answer to strangers. Pure: sections in, findings out.
@@ -10,29 +11,12 @@
 // can be reached), 'answers' (a stranger can learn that somebody is there) or 'silent'. change: [{
 // section, option, from, to }] or null; applying it makes the finding silent. stock: OpenWrt is shipped so.
 
-function list(value) {
-	if (value == null || value === '')
-		return [];
-
-	return Array.isArray(value) ? value : String(value).trim().split(/\s+/);
-}
-
 function on(section) {
-	return reach.isOn(section.enabled, true);
+	return syntax.isOn(section.enabled, true);
 }
 
 function upper(value, otherwise) {
 	return String(value || otherwise).toUpperCase();
-}
-
-// The zones that the given logical interfaces belong to; the zone called wan if none does.
-function outsideZones(sections, networks) {
-	const zones = sections.filter(function(s) { return s['.type'] == 'zone'; });
-	const found = zones.filter(function(z) {
-		return list(z.network).some(function(n) { return networks.indexOf(n) >= 0; });
-	});
-
-	return found.length ? found : zones.filter(function(z) { return z.name == 'wan'; });
 }
 
 function policyChange(section, option, from) {
@@ -88,7 +72,7 @@ function familyOf(rule) {
 }
 
 function protocols(rule) {
-	const p = list(rule.proto).map(function(x) { return x.toLowerCase(); });
+	const p = syntax.words(rule.proto).map(function(x) { return x.toLowerCase(); });
 
 	return p.length ? p : [ 'tcp', 'udp' ];
 }
@@ -101,7 +85,7 @@ function isICMP(p) {
 }
 
 function answersPing(rule) {
-	const types = list(rule.icmp_type);
+	const types = syntax.words(rule.icmp_type);
 
 	return protocols(rule).some(isICMP) &&
 		(types.length == 0 || types.some(function(t) { return PINGS.indexOf(t) >= 0; }));
@@ -113,7 +97,7 @@ function switchOff(section) {
 
 // Without its errors IPv6 does not work, so only the ping goes from a rule that allows more.
 function pingChange(rule) {
-	const types = list(rule.icmp_type);
+	const types = syntax.words(rule.icmp_type);
 	const rest = types.filter(function(t) { return PINGS.indexOf(t) < 0; });
 
 	return rest.length
@@ -132,7 +116,7 @@ function checkPing(rule) {
 		: (v6 ? _('Ping over IPv6') : _('Ping'));
 
 	// A rule for ICMPv6 without any type lets its errors in too, which IPv6 cannot live without.
-	const onlyTypes = list(rule.icmp_type).length > 0 || !v6;
+	const onlyTypes = syntax.words(rule.icmp_type).length > 0 || !v6;
 
 	return {
 		id: 'ping-' + rule['.name'],
@@ -153,7 +137,7 @@ function isLinkRule(rule, protos) {
 	return protos.every(function(p) { return p == 'igmp'; }) ||
 		(protos.length == 1 && protos[0] == 'udp' && (port == '68' || port == '546')) ||
 		(protos.every(isICMP) && !answersPing(rule)) ||
-		(list(rule.src_ip).length > 0 && list(rule.src_ip).every(function(a) { return (/^fe80:/i).test(a); }));
+		(syntax.words(rule.src_ip).length > 0 && syntax.words(rule.src_ip).every(function(a) { return (/^fe80:/i).test(a); }));
 }
 
 function portWords(protos, ports) {
@@ -173,7 +157,7 @@ function checkOpenRule(rule) {
 	return {
 		id: 'rule-' + rule['.name'],
 		level: 'open',
-		title: text.say(_('Open: {what}'), { what: portWords(protos, list(rule.dest_port)) }),
+		title: text.say(_('Open: {what}'), { what: portWords(protos, syntax.words(rule.dest_port)) }),
 		detail: text.say(rule.dest
 			? _('Rule “{rule}” lets it through to zone {zone}, for everybody.')
 			: _('Rule “{rule}” lets it through to the router, for everybody.'), { rule: titleOf(rule), zone: rule.dest }),
@@ -183,7 +167,7 @@ function checkOpenRule(rule) {
 
 // IPsec for devices behind the router: its protocols, and its key exchange.
 function isIPsec(rule, protos) {
-	const ports = list(rule.dest_port);
+	const ports = syntax.words(rule.dest_port);
 
 	return !!rule.dest && (protos.every(function(p) { return [ 'esp', 'ah', '50', '51' ].indexOf(p) >= 0; }) ||
 		protos.join() == 'udp' && ports.length > 0 && ports.every(function(p) { return p == '500' || p == '4500'; }));
@@ -194,7 +178,7 @@ function checkIPsec(rule, protos) {
 		id: 'rule-' + rule['.name'],
 		level: 'answers',
 		stock: true,
-		title: text.say(_('IPsec to hosts in your network: {what}'), { what: portWords(protos, list(rule.dest_port)) }),
+		title: text.say(_('IPsec to hosts in your network: {what}'), { what: portWords(protos, syntax.words(rule.dest_port)) }),
 		detail: text.say(_('Rule “{rule}” lets it through, as OpenWrt is shipped. It reaches only hosts that speak IPsec; others may answer that they do not.'),
 			{ rule: titleOf(rule) }),
 		change: switchOff(rule)
@@ -205,7 +189,7 @@ function checkRejectRule(rule) {
 	return {
 		id: 'reject-' + rule['.name'],
 		level: 'answers',
-		title: text.say(_('Refused with an answer: {what}'), { what: portWords(protocols(rule), list(rule.dest_port)) }),
+		title: text.say(_('Refused with an answer: {what}'), { what: portWords(protocols(rule), syntax.words(rule.dest_port)) }),
 		detail: text.say(_('Rule “{rule}” refuses with an answer (REJECT).'), { rule: titleOf(rule) }),
 		change: policyChange(rule, 'target', 'REJECT')
 	};
@@ -215,13 +199,13 @@ function checkRule(rule) {
 	const protos = protocols(rule);
 	const target = upper(rule.target, 'DROP');
 
-	if (list(rule.ipset).length || isLinkRule(rule, protos))
+	if (syntax.words(rule.ipset).length || isLinkRule(rule, protos))
 		return null;
 	if (target == 'REJECT')
 		return checkRejectRule(rule);
 	if (target != 'ACCEPT')
 		return null;
-	if (list(rule.src_ip).length || list(rule.src_mac).length)
+	if (syntax.words(rule.src_ip).length || syntax.words(rule.src_mac).length)
 		return null;
 
 	if (isIPsec(rule, protos))
@@ -231,17 +215,17 @@ function checkRule(rule) {
 }
 
 function checkRedirect(r) {
-	if (upper(r.target, 'DNAT') != 'DNAT' || list(r.src_ip).length || list(r.ipset).length)
+	if (upper(r.target, 'DNAT') != 'DNAT' || syntax.words(r.src_ip).length || syntax.words(r.ipset).length)
 		return null;
 
 	return {
 		id: 'redirect-' + r['.name'],
 		level: 'open',
-		title: text.say(_('Open: {what}'), { what: portWords(protocols(r), list(r.src_dport)) }),
+		title: text.say(_('Open: {what}'), { what: portWords(protocols(r), syntax.words(r.src_dport)) }),
 		detail: text.say(_('Port forward “{rule}” leads everybody to {host}. A door would lead only your clients there.'),
 			{ rule: titleOf(r), host: r.dest_ip || _('the router') }),
 		change: switchOff(r),
-		door: { proto: protocols(r), port: list(r.src_dport)[0] || '', dest_ip: r.dest_ip || '', dest_port: r.dest_port || '' }
+		door: { proto: protocols(r), port: syntax.words(r.src_dport)[0] || '', dest_ip: r.dest_ip || '', dest_port: r.dest_port || '' }
 	};
 }
 
@@ -249,7 +233,7 @@ function checkRedirect(r) {
 // interfaces that face the Internet.
 function findings(sections, networks) {
 	const defaults = sections.find(function(s) { return s['.type'] == 'defaults'; }) || { '.name': '@defaults[0]' };
-	const zones = outsideZones(sections, networks);
+	const zones = reach.zonesOf(sections, networks);
 	const names = zones.map(function(z) { return z.name; });
 	const fromOutside = function(s) { return on(s) && (s.src == '*' || names.indexOf(s.src) >= 0); };
 	const rules = sections.filter(function(s) { return s['.type'] == 'rule' && fromOutside(s); });
@@ -281,6 +265,5 @@ function verdict(all) {
 
 return baseclass.extend({
 	findings: findings,
-	verdict: verdict,
-	outsideZones: outsideZones
+	verdict: verdict
 });

@@ -8,6 +8,7 @@
 'require latchkey.page as page';
 'require latchkey.importer as importer';
 'require latchkey.reach as reach';
+'require latchkey.syntax as syntax';
 
 // Writes what the dialogs decided into UCI, and gathers what they need to know. Thin.
 
@@ -22,7 +23,7 @@ function setAll(section, options) {
 }
 
 function setHost(typed) {
-	const hosts = reach.words(uci.get('latchkey', 'main', 'host'));
+	const hosts = syntax.words(uci.get('latchkey', 'main', 'host'));
 	const after = reach.withName(hosts, typed);
 
 	if (after.join(' ') != hosts.join(' '))
@@ -119,6 +120,7 @@ function context() {
 			around: data[2],
 			leases: data[3],
 			zone: api.outside().zone,
+			zones: api.outside().zones,
 			clients: uci.sections('latchkey', 'client'),
 			taken: names(),
 			main: uci.get('latchkey', 'main') || {},

@@ -4,30 +4,9 @@
 'require latchkey.text as text';
 'require latchkey.sequence as sequence';
 'require latchkey.door as door';
+'require latchkey.rules as rules';
 
-// Validators with the limits of the daemon (package config): each returns true or a sentence.
-
-const LIMITS = {
-	name: 32,                     // bytes of a section's name
-	title: 128,                   // bytes of a title
-	page: 1024,                   // bytes of a page's address
-	openFor: [ 1, 86400 ],        // seconds, of open_for and max_open
-	within: [ 1, 300 ],           // seconds
-	width4: [ 24, 32 ],           // bits
-	width6: [ 48, 128 ],          // bits
-	skew: [ 1, 3600 ],            // seconds, of max_skew
-	steps: 16,
-	slots: 24 * 256,              // ports in the span of carrier ports
-	ports: 32,                    // ports and ranges of a door
-	stunPorts: 4,                 // ports of UDP knocks
-	moved: 64,                    // ports of ranges that lead to others
-	keyBytes: 32,
-	fwknopKeyBytes: 32,           // at most, as fwknopHmacBytes
-	fwknopHmacBytes: 136
-};
-
-// What holds where an option is not set.
-const DEFAULTS = { openFor: '30s', maxOpen: '1h', within: '15s', maxSkew: '90s' };
+// Validators with the daemon's limits: each returns true or a sentence.
 
 // The daemon's rule for titles (strconv.IsPrint): letters, marks, numbers, punctuation, symbols, and
 // the common space.
@@ -60,11 +39,11 @@ function durationIn(value, limits) {
 }
 
 function openFor(value) {
-	return durationIn(value, LIMITS.openFor);
+	return durationIn(value, rules.OPEN_FOR);
 }
 
 function maxOpen(value, openForValue) {
-	const ok = durationIn(value, LIMITS.openFor);
+	const ok = durationIn(value, rules.OPEN_FOR);
 
 	if (ok !== true)
 		return ok;
@@ -80,33 +59,33 @@ function bitsIn(value, limits) {
 }
 
 function width4(value) {
-	return bitsIn(value, LIMITS.width4);
+	return bitsIn(value, rules.WIDTH4);
 }
 
 function width6(value) {
-	return bitsIn(value, LIMITS.width6);
+	return bitsIn(value, rules.WIDTH6);
 }
 
 function within(value) {
-	return durationIn(value, LIMITS.within);
+	return durationIn(value, rules.WITHIN);
 }
 
 function maxSkew(value) {
-	return durationIn(value, LIMITS.skew);
+	return durationIn(value, rules.SKEW);
 }
 
 function name(value) {
 	if (!(/^[a-z0-9_]+$/i).test(value))
 		return _('Use letters without accents, digits and underscores only.');
-	if (value.length > LIMITS.name)
-		return text.say(_('At most {n} characters.'), { n: LIMITS.name });
+	if (value.length > rules.NAME)
+		return text.say(_('At most {n} characters.'), { n: rules.NAME });
 
 	return true;
 }
 
 function title(value) {
-	if (new Blob([ value ]).size > LIMITS.title)
-		return text.say(_('Too long: at most {n} bytes, where é has 2 and 门 has 3.'), { n: LIMITS.title });
+	if (new Blob([ value ]).size > rules.TITLE)
+		return text.say(_('Too long: at most {n} bytes, where é has 2 and 门 has 3.'), { n: rules.TITLE });
 	if (!PRINTABLE.test(value))
 		return _('Leave out characters that cannot be seen: controls, marks of direction, characters of no width, unusual spaces.');
 
@@ -133,7 +112,7 @@ function stunPorts(value) {
 	if (wrong)
 		return wrong;
 
-	return (words.length > LIMITS.stunPorts) ? text.say(_('At most {n} ports.'), { n: LIMITS.stunPorts }) : true;
+	return (words.length > rules.STUN_PORTS) ? text.say(_('At most {n} ports.'), { n: rules.STUN_PORTS }) : true;
 }
 
 // One port, or a range of them.
@@ -156,7 +135,7 @@ function doorPorts(value, proto) {
 }
 
 function mostPorts(words) {
-	return (words.length > LIMITS.ports) ? text.say(_('At most {n} ports and ranges.'), { n: LIMITS.ports }) : true;
+	return (words.length > rules.PORTS) ? text.say(_('At most {n} ports and ranges.'), { n: rules.PORTS }) : true;
 }
 
 // Where the ports of a door lead on a host: as many, in the same order.
@@ -184,8 +163,8 @@ function doorPort(d, main) {
 
 	if (knocks)
 		return door.about(d, knocks, _('Knocks arrive at the ports {ports}: choose another one.'), { ports: main.ports });
-	if (Math.max.apply(null, moved) > LIMITS.moved)
-		return text.say(_('Ranges can lead to {n} other ports at the most: let them be the same inside.'), { n: LIMITS.moved });
+	if (Math.max.apply(null, moved) > rules.MOVED)
+		return text.say(_('Ranges can lead to {n} other ports at the most: let them be the same inside.'), { n: rules.MOVED });
 
 	return true;
 }
@@ -202,8 +181,8 @@ function steps(values) {
 
 	if (wrong)
 		return wrong;
-	if (values.length < 1 || values.length > LIMITS.steps)
-		return text.say(_('A sequence has 1 to {most} steps.'), { most: LIMITS.steps });
+	if (values.length < 1 || values.length > rules.STEPS)
+		return text.say(_('A sequence has 1 to {most} steps.'), { most: rules.STEPS });
 
 	const pair = sequence.neighbours(values);
 
@@ -211,12 +190,12 @@ function steps(values) {
 		a: pair[0], b: pair[1] }) : true;
 }
 
-// The span of carrier ports: exactly 24 slots of 256 ports.
+// The span of TCP knocks.
 function span(value) {
 	const r = door.portRange(value);
 
-	if (!(/^[1-9]\d*-[1-9]\d*$/).test(value) || r[1] > 65535 || r[1] - r[0] + 1 != LIMITS.slots)
-		return text.say(_('Write a range of {n} ports, such as 20480-26623.'), { n: LIMITS.slots });
+	if (!(/^[1-9]\d*-[1-9]\d*$/).test(value) || r[1] > 65535 || r[1] - r[0] + 1 != rules.SPAN)
+		return text.say(_('Write a range of {n} ports, such as 20480-26623.'), { n: rules.SPAN });
 
 	return true;
 }
@@ -232,18 +211,13 @@ function base64Bytes(value) {
 }
 
 function key(value) {
-	return (base64Bytes(value) === LIMITS.keyBytes) ? true : _('Not a key: 32 bytes as base64, 43 or 44 characters.');
+	return (base64Bytes(value) === rules.KEY) ? true : _('Not a key: 32 bytes as base64, 43 or 44 characters.');
 }
-
-// What stands in examples and fresh files until somebody writes a key there: the daemon's list.
-const PLACEHOLDERS = [ 'changeme', 'changethis', 'replaceme', 'replacethis', 'placeholder', 'example', 'password', 'secret', 'todo', 'fixme',
-	'key', 'yourkey', 'mykey', 'secretkey', 'yoursecretkey', 'insertkey', 'hmackey', 'yourhmackey',
-	'keybase64', 'yourkeybase64', 'base64key', 'hmackeybase64', 'yourhmackeybase64', 'base64hmackey' ];
 
 function isPlaceholder(value) {
 	const word = value.toLowerCase().replace(/[^a-z0-9]/g, '').replace(/here$/, '');
 
-	return PLACEHOLDERS.indexOf(word) >= 0 || (/^x+$/).test(word);
+	return rules.PLACEHOLDERS.indexOf(word) >= 0 || (/^x+$/).test(word);
 }
 
 // fwknop's programs know the standard alphabet only.
@@ -260,11 +234,11 @@ function keyWithin(value, most) {
 }
 
 function fwknopKey(value) {
-	return keyWithin(value, LIMITS.fwknopKeyBytes);
+	return keyWithin(value, rules.FWKNOP_KEY);
 }
 
 function fwknopHmac(value) {
-	return keyWithin(value, LIMITS.fwknopHmacBytes);
+	return keyWithin(value, rules.FWKNOP_HMAC);
 }
 
 // A key of fwknop that is a text: KEY and HMAC_KEY.
@@ -278,11 +252,11 @@ function keyTextWithin(value, most) {
 }
 
 function fwknopKeyText(value) {
-	return keyTextWithin(value, LIMITS.fwknopKeyBytes);
+	return keyTextWithin(value, rules.FWKNOP_KEY);
 }
 
 function fwknopHmacText(value) {
-	return keyTextWithin(value, LIMITS.fwknopHmacBytes);
+	return keyTextWithin(value, rules.FWKNOP_HMAC);
 }
 
 // A day, as YYYY-MM-DD, which counts to its end in UTC, or a time with its zone.
@@ -377,14 +351,12 @@ function hosts(values) {
 
 // The address of a page, as links may begin with: a javascript: address would run.
 function page(value) {
-	const ok = (/^https?:\/\/[^\/?]/i).test(value) && PRINTABLE.test(value) && !(/[ "#<>\\^`{|}]/).test(value) && new Blob([ value ]).size <= LIMITS.page;
+	const ok = (/^https?:\/\/[^\/?]/i).test(value) && PRINTABLE.test(value) && !(/[ "#<>\\^`{|}]/).test(value) && new Blob([ value ]).size <= rules.PAGE;
 
 	return ok ? true : _('Write an address that begins with https:// or http://, without a #.');
 }
 
 return baseclass.extend({
-	LIMITS: LIMITS,
-	DEFAULTS: DEFAULTS,
 	seconds: seconds,
 	openFor: openFor,
 	maxOpen: maxOpen,

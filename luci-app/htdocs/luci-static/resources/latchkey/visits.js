@@ -3,12 +3,10 @@
 'require baseclass';
 'require latchkey.event as event';
 'require latchkey.status as status';
+'require latchkey.rules as rules';
 
 // Who was in when, from what the daemon says. Pure: a status and its events in, times out, in
 // milliseconds of the router's clock.
-
-// How many ends of visits and how many refusals the daemon keeps (pkgs/daemon).
-const KEPT = { visits: 512, refused: 128 };
 
 function time(t) {
 	return t ? Date.parse(t) : NaN;
@@ -97,15 +95,14 @@ function read(answer, events, now) {
 		now: now,
 		visits: visits.filter(function(v) { return v.from <= v.to; }).sort(function(a, b) { return a.from - b.from; }),
 		refusals: refused,
-		known: since(events, told, KEPT.visits, function(v) { return v.to; }),
-		refusedKnown: since(events, events.filter(function(e) { return event.group(e) == 'refused'; }), KEPT.refused,
+		known: since(events, told, rules.KEPT.visits, function(v) { return v.to; }),
+		refusedKnown: since(events, events.filter(function(e) { return event.group(e) == 'refused'; }), rules.KEPT.refused,
 			function(e) { return time(e.time); }),
-		full: told.length >= KEPT.visits,
+		full: told.length >= rules.KEPT.visits,
 		unset: status.isUnset(answer)
 	};
 }
 
 return baseclass.extend({
-	KEPT: KEPT,
 	read: read
 });

@@ -205,7 +205,7 @@ function firstUse(ctx) {
 		const key = [].concat(section.proto, section.port).join();
 
 		if (drawn.key != key)
-			drawn = { key: key, main: plan.main(ctx.main, ctx.where.unknown, ctx.zone,
+			drawn = { key: key, main: plan.main(ctx.main, ctx.where.unknown, ctx.zones,
 				Object.assign({}, ctx.around, { doors: ctx.around.doors.concat(section) })) };
 
 		return drawn.main;

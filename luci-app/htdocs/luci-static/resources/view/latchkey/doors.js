@@ -10,6 +10,7 @@
 'require latchkey.store as store';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
+'require latchkey.rules as rules';
 'require latchkey.door as door';
 'require latchkey.rows as rows';
 'require latchkey.fields as fields';
@@ -148,14 +149,14 @@ function addTimes(s) {
 	let o = s.taboption('general', form.Value, 'open_for', _('Stays open for'),
 		_('For new connections, such as 30s, 10m or 8h. One that is open already lives on, unless you tick “End connections”.'));
 	o.modalonly = true;
-	o.placeholder = valid.DEFAULTS.openFor;
+	o.placeholder = rules.DEFAULTS.openFor;
 	o.validate = function(id, v) { return v ? valid.openFor(v) : true; };
 
 	o = s.taboption('general', form.Value, 'max_open', _('At most'), _('The longest time that a knock may ask for.'));
 	o.modalonly = true;
-	o.placeholder = valid.DEFAULTS.maxOpen;
+	o.placeholder = rules.DEFAULTS.maxOpen;
 	o.validate = function(id, v) {
-		return v ? valid.maxOpen(v, this.section.formvalue(id, 'open_for') || valid.DEFAULTS.openFor) : true;
+		return v ? valid.maxOpen(v, this.section.formvalue(id, 'open_for') || rules.DEFAULTS.openFor) : true;
 	};
 }
 
@@ -201,7 +202,7 @@ function addAdvanced(s) {
 	o.modalonly = true;
 	o.optional = true;
 	grid.choice(o, '', _('By its port'));
-	door.SERVICES.forEach(function(word) { grid.choice(o, word, word); });
+	rules.SERVICES.forEach(function(word) { grid.choice(o, word, word); });
 	grid.choice(o, 'none', _('Say nothing'));
 
 	o = s.taboption('advanced', form.Value, 'width4', _('Who gets in over IPv4'),

@@ -8,6 +8,7 @@
 'require latchkey.store as store';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
+'require latchkey.rules as rules';
 'require latchkey.door as door';
 'require latchkey.event as event';
 'require latchkey.status as status';
@@ -182,11 +183,11 @@ function withDoors(answer) {
 		return answer;
 
 	return Object.assign({}, answer, { doors: uci.sections('latchkey', 'door').map(function(s) {
-		const own = valid.seconds(s.open_for || valid.DEFAULTS.openFor) || 0;
+		const own = valid.seconds(s.open_for || rules.DEFAULTS.openFor) || 0;
 
 		return { name: s['.name'], title: s.title, open_for: own,
 			state: (s.enabled == '0') ? 'disabled' : (answer.running == null) ? 'unknown' : 'stopped',
-			max_open: Math.max(own, valid.seconds(s.max_open || valid.DEFAULTS.maxOpen) || 0), grants: [] };
+			max_open: Math.max(own, valid.seconds(s.max_open || rules.DEFAULTS.maxOpen) || 0), grants: [] };
 	}) });
 }
 

@@ -9,6 +9,7 @@
 'require latchkey.grid as grid';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
+'require latchkey.rules as rules';
 'require latchkey.door as door';
 'require latchkey.ports as ports';
 'require latchkey.sequence as sequence';
@@ -70,7 +71,7 @@ function addEditor(s) {
 
 	o = s.option(form.Value, 'within', _('Within'), _('Time from the first step to the last, such as 15s.'));
 	o.modalonly = true;
-	o.placeholder = valid.DEFAULTS.within;
+	o.placeholder = rules.DEFAULTS.within;
 	o.validate = function(id, v) { return v ? valid.within(v) : true; };
 
 	addReferences(s);

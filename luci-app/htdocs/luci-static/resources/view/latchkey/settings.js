@@ -10,7 +10,9 @@
 'require latchkey.store as store';
 'require latchkey.text as text';
 'require latchkey.valid as valid';
+'require latchkey.rules as rules';
 'require latchkey.reach as reach';
+'require latchkey.syntax as syntax';
 'require latchkey.ports as ports';
 'require latchkey.where as where';
 'require latchkey.fields as fields';
@@ -44,8 +46,8 @@ function hasClients() {
 }
 
 function doubts(option, main) {
-	const saved = reach.words(uci.get('latchkey', 'main', option)), now = reach.words(main[option]);
-	const out = ports.conflicts(option, main, api.outside().zone, api.around());
+	const saved = syntax.words(uci.get('latchkey', 'main', option)), now = syntax.words(main[option]);
+	const out = ports.conflicts(option, main, api.outside().zones, api.around());
 
 	if (option != 'spa_port' && saved.some(function(port) { return port != '0' && now.indexOf(port) < 0; }) && hasClients())
 		out.push(_('Clients that are set up know the old ports: show each of them a new code.'));
@@ -81,15 +83,15 @@ function addName(s, w) {
 	const said = where.verdict(w);
 
 	o.placeholder = 'home.example.net';
-	o.cfgvalue = function(id) { return reach.words(uci.get('latchkey', id, 'host')).join(' '); };
-	o.validate = function(id, v) { return valid.hosts(reach.words(v)); };
+	o.cfgvalue = function(id) { return syntax.words(uci.get('latchkey', id, 'host')).join(' '); };
+	o.validate = function(id, v) { return valid.hosts(syntax.words(v)); };
 	o.write = function(id, v) {
-		const names = reach.words(v);
+		const names = syntax.words(v);
 
 		uci.set('latchkey', id, 'host', (names.length > 1) ? names : names[0]);
 	};
 	below(o, function(id, node) {
-		const first = function(v) { return reach.publicName(reach.words(v)); };
+		const first = function(v) { return reach.publicName(syntax.words(v)); };
 
 		node.addEventListener('change', function() { said.changed(first(o.formvalue(id))); });
 		node.addEventListener('input', said.clear);
@@ -136,7 +138,7 @@ function addOthers(s) {
 	o.validate = function(id, v) { return v ? valid.page(v) : true; };
 
 	o = s.option(form.Value, 'max_skew', _('Clocks may differ by'), _('A message that is older or newer than this is refused, such as 90s or 5m.'));
-	o.placeholder = valid.DEFAULTS.maxSkew;
+	o.placeholder = rules.DEFAULTS.maxSkew;
 	o.validate = function(id, v) { return v ? valid.maxSkew(v) : true; };
 
 	o = s.option(form.Flag, 'radar', _('Radar'), _('Count what strangers try at closed ports. Nothing is done about it, and nothing is written to flash.'));
@@ -154,7 +156,7 @@ function addSTUN(s) {
 	const o = s.option(form.Value, 'stun_port', _('UDP ports of knocks'),
 		_('One packet to one of them opens a door. Clients send to all: 443 gets through in networks that let little through. With spaces between; empty switches this kind off.'));
 
-	o.cfgvalue = function(id) { return reach.words(uci.get('latchkey', id, 'stun_port')).join(' '); };
+	o.cfgvalue = function(id) { return syntax.words(uci.get('latchkey', id, 'stun_port')).join(' '); };
 	o.write = function(id, v) {
 		const words = valid.stunWords(v);
 

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+'use strict';
+'require baseclass';
+
+// How sections write what is in them.
+
+// The entries of a list, however it was written.
+function words(value) {
+	return [].concat(value || []).join(' ').split(/\s+/).filter(Boolean);
+}
+
+function isOn(value, otherwise) {
+	return (value == null || value === '') ? otherwise : [ '1', 'on', 'true', 'yes', 'enabled' ].indexOf(value) >= 0;
+}
+
+return baseclass.extend({
+	words: words,
+	isOn: isOn
+});
