@@ -138,6 +138,8 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		await poll(page);
 		assert.equal(await title.count(), 11);
 		assert.equal(await find.evaluate(n => n == document.activeElement), true, 'who types goes on typing');
+		await find.fill('203.0.113.7');
+		assert.deepEqual(await title.allTextContents(), [ 'Door 100' ], 'an address finds the door that is open for it');
 		await find.fill('cellar');
 		assert.ok(await page.getByText('Nothing is called “cellar”.').isVisible());
 		await find.fill('');
@@ -146,6 +148,17 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.equal(await title.nth(12).textContent(), await page.evaluate(() => document.activeElement.querySelector('h4').textContent));
 		assert.deepEqual(await accessibility(page, '.lk'), []);
 		t.diagnostic(`${drawn} elements at first; a poll without a change takes ${quiet} ms, with one ${one} ms, all doors ${all} ms`);
+	}));
+
+	test('a door that is open for many is closed for all of them, listed or not', () => on('large', {}, async page => {
+		const asked = [];
+
+		page.on('request', r => { const q = r.postData() && JSON.parse(r.postData()); q && q.params[2] == 'close' && asked.push(q.params[3]); });
+		await page.getByRole('button', { name: 'Close for all… Door 100', exact: true }).click();
+		assert.ok(await page.getByRole('heading', { name: 'Close Door 100 for all 100 addresses' }).isVisible());
+		await page.getByRole('button', { name: 'Close', exact: true }).click();
+		await page.getByRole('heading', { name: 'Close Door 100 for all 100 addresses' }).waitFor({ state: 'detached' });
+		assert.deepEqual(asked, [ { door: 'door100', address: '', cut: false } ]);
 	}));
 
 	test('the same on a phone fits', { skip: REAL ? 'the look is that of a theme' : false }, () => on('large', { size: 'small', language: 'de', dark: true }, async page => {

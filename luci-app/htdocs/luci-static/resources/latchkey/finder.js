@@ -18,7 +18,10 @@ function list(label, all) {
 	let items = [], isWhole = false, hasField = false;
 
 	const field = E('input', { 'type': 'search', 'class': 'cbi-input-text', 'data-key': 'find', 'aria-label': label, 'placeholder': label, 'autocomplete': 'off',
-		'input': draw });
+		'input': function() { // the others are to be shown of what is found, each time when they are asked for
+			isWhole = false;
+			draw();
+		} });
 	const none = E('p', { 'class': 'lk-empty', 'role': 'status' });
 	const cards = E('div', { 'class': 'lk-doors' });
 	const others = E('button', { 'type': 'button', 'class': 'btn cbi-button', 'data-key': 'others', 'click': function() {

@@ -269,8 +269,13 @@ function grantRows(door, ctx) {
 			text.say(N_(rest, '{n} more address is not listed here.', '{n} more addresses are not listed here.'), { n: rest }) ]) : '' ]);
 }
 
+// How many addresses a door is open for, listed or not.
+function openFor(door) {
+	return (door.grants || []).length + (door.more || 0);
+}
+
 // One door with its grants. ctx: { names, at, open(ev, door), close(ev, door, grant), about(door), drawn };
-// without open and close there are no buttons.
+// without open and close there are no buttons, and without a grant all of them are closed.
 function doorCard(door, ctx) {
 	const state = stateOf(door);
 	const grants = door.grants || [];
@@ -288,7 +293,13 @@ function doorCard(door, ctx) {
 				'data-key': 'open/' + door.name,
 				'aria-label': _('Open for an address…') + ' ' + text.isolated(door.title || door.name),
 				'click': function(ev) { return ctx.open(ev, door); }
-			}, [ _('Open for an address…') ])
+			}, [ _('Open for an address…') ]),
+			(ctx.close && openFor(door) > 1) ? E('button', {
+				'class': 'btn cbi-button cbi-button-negative',
+				'data-key': 'close/' + door.name,
+				'aria-label': _('Close for all…') + ' ' + text.isolated(door.title || door.name),
+				'click': function(ev) { return ctx.close(ev, door, null); }
+			}, [ _('Close for all…') ]) : ''
 		]) : ''
 	]);
 }
@@ -303,7 +314,8 @@ function doorState(status, name, at) {
 	if (!door)
 		return E('em', [ status.running ? _('not in force yet', 'state of a door') : _('closed', 'state of a door') ]);
 
-	const longest = (door.grants || []).reduce(function(most, g) { return Math.max(most, g.left); }, 0);
+	// Of a door with more grants than are listed nobody here knows the longest.
+	const longest = door.more ? 0 : (door.grants || []).reduce(function(most, g) { return Math.max(most, g.left); }, 0);
 
 	return E('div', { 'class': 'lk-row lk-state' }, [ badge(stateOf(door)),
 		longest ? timer(longest, door.open_for, at) : '',
@@ -334,7 +346,9 @@ function doorCards(status, ctx) {
 	const own = Object.assign({}, ctx, { drawn: known, few: isMany ? SHOWN_OF_MANY : SHOWN });
 
 	known.list.show((isMany ? doors.slice().sort(function(a, b) { return rank(a) - rank(b); }) : doors).map(function(d) {
-		return { words: (d.title || '') + ' ' + d.name, node: function() { return keptCard(d, own); } };
+		const grants = (d.grants || []).map(function(g) { return g.address + ' ' + (ctx.names.clients[g.client] || ''); });
+
+		return { words: [ d.title || '', d.name ].concat(grants).join(' '), node: function() { return keptCard(d, own); } };
 	}));
 
 	return known.list.node;
@@ -342,7 +356,7 @@ function doorCards(status, ctx) {
 
 // The card of a door: one that is drawn already stays, if nothing changed but what is left of its time.
 function keptCard(door, ctx) {
-	const print = JSON.stringify([ doorPrint(door), ctx.about ? ctx.about(door) : '', (door.grants || []).map(function(g) { return ctx.names.clients[g.client]; }) ]);
+	const print = JSON.stringify([ doorPrint(door), ctx.few, ctx.about ? ctx.about(door) : '', (door.grants || []).map(function(g) { return ctx.names.clients[g.client]; }) ]);
 	const former = ctx.drawn.cards.get(door.name);
 
 	if (former && former.print == print)
@@ -406,6 +420,7 @@ return baseclass.extend({
 	banner: banner,
 	stateOf: stateOf,
 	badge: badge,
+	openFor: openFor,
 	doorCard: doorCard,
 	doorState: doorState,
 	drawn: drawn,

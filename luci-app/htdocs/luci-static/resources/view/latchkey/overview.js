@@ -127,12 +127,15 @@ function cutNote(data, d) {
 	return d.cut ? _('This door does so by itself (option “End connections”).') : '';
 }
 
+// Without a grant the door closes for everybody.
 function closeDialog(data, d, grant) {
 	const cut = E('input', { 'id': 'lk-close-cut', 'type': 'checkbox', 'checked': (d.cut && !data.status.cut) ? '' : null,
 		'disabled': (d.cut || data.status.cut) ? '' : null });
 	const error = E('p', { 'class': 'lk-error', 'role': 'alert' });
 
-	page.dialog(text.say(_('Close {door} for {address}'), { door: d.title || d.name, address: grant.address }), [
+	const named = { door: d.title || d.name, address: grant ? grant.address : '', n: status.openFor(d) };
+
+	page.dialog(text.say(grant ? _('Close {door} for {address}') : _('Close {door} for all {n} addresses'), named), [
 		E('div', { 'class': 'cbi-value' }, [
 			E('label', { 'class': 'cbi-value-title', 'for': 'lk-close-cut' }, [ _('End open connections') ]),
 			E('div', { 'class': 'cbi-value-field' }, [ cut,
@@ -142,7 +145,7 @@ function closeDialog(data, d, grant) {
 		page.buttons([
 			[ _('Cancel'), '', ui.hideModal ],
 			[ _('Close'), 'cbi-button-negative important', ui.createHandlerFn(this, function() {
-				return api.close(d.name, grant.address, cut.checked).then(function() {
+				return api.close(d.name, named.address, cut.checked).then(function() {
 					ui.hideModal();
 
 					return refresh();
