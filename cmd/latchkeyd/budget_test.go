@@ -21,9 +21,10 @@ import (
 )
 
 // What the daemon may take of a router's memory, in kB, resident. What it takes more after something does not
-// depend on the machine; how much of the program is in memory before it does.
+// depend on the machine; how much of the program is in memory before it does, by some percent. So 6 MB at rest are
+// a goal of make bench, and the limit here is a little more.
 const (
-	idleMemory  = 6_000_000 / 1024
+	idleMemory  = 6_200_000 / 1024
 	afterFlood  = idleMemory / 2     // more, at the most, after any flood
 	withVisits  = idleMemory * 3 / 2 // more, at the most, if as many visits are kept besides as can be
 	everMemory  = 32_000             // at any time: half of a router with 64 MB

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,6 +59,9 @@ func pageLink(key string, addresses ...string) string {
 	return link
 }
 
+// overUDP is a link without ports: a knock by them takes 48 of the 256 connections that Chromium has for two minutes.
+func overUDP(link string) string { return strings.Replace(link, "&p=20480", "", 1) }
+
 // TestPageSaysWhatItSaw presses doors of the knock page in real browsers, against a router whose zone drops what is closed,
 // one that refuses it, and none.
 func TestPageSaysWhatItSaw(t *testing.T) {
@@ -78,13 +82,19 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 					}
 				}},
 				{"what answered before is not taken for opened now", func(t *testing.T) {
-					p.do(t, "open "+pageLink(phoneKey, router, router6))
+					for _, address := range []string{phone, phone6} {
+						d.ask(control.Request{Method: "open", Door: "nas", Address: address, For: "5m"}, nil)
+					}
+					p.do(t, "open "+overUDP(pageLink(phoneKey, router, router6)))
 					if got, _ := p.want(t, "wait nas", false, saysHere); got.Connect != "ssh://"+router+":2222" && got.Connect != "ssh://["+router6+"]:2222" {
 						t.Errorf("the card leads to %q", got.Connect)
 					}
 					p.want(t, "press nas", false, saysBefore)
 				}},
 				{"a door that falls silent is closed", func(t *testing.T) {
+					d.ask(closeRequest("nas"), nil)
+					p.do(t, "open "+overUDP(pageLink(phoneKey, router, router6)))
+					p.want(t, "press nas", true, saysOpen)
 					p.want(t, "shut nas", false, saysClosed)
 				}},
 				{"a web server is seen, seen shut, and not followed elsewhere", func(t *testing.T) {
@@ -95,9 +105,10 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 						go elsewhere.Serve(l)
 						return err
 					})
+					p.do(t, "open "+overUDP(pageLink(phoneKey, router, router6)))
 					p.want(t, "press web", true, saysOpen)
 					p.want(t, "shut web", false, saysClosed)
-					p.do(t, "open "+strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1))
+					p.do(t, "open "+overUDP(strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1)))
 					p.want(t, "press web", true, saysOpen)
 				}},
 				{"an answer over a connection that was left over from before does not count", func(t *testing.T) {
@@ -110,7 +121,7 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 						return err
 					})
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
-					p.do(t, "open "+strings.NewReplacer("%3Ahttp%3A", "%3A%3A", "&p=20480", "").Replace(pageLink(phoneKey, router)))
+					p.do(t, "open "+overUDP(strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1)))
 					p.want(t, "press web", true, saysOpen)
 					// Where the first packet of a connection is lost, the browser begins another one after 250 ms, and keeps both.
 					lab.Run(t, "router", "nft", `table inet lost {
@@ -127,7 +138,7 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 				}},
 				{"a service that is down is behind an open door", func(t *testing.T) {
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
-					p.do(t, "open "+pageLink(phoneKey, router, router6))
+					p.do(t, "open "+overUDP(pageLink(phoneKey, router, router6)))
 					got, _ := p.want(t, "press web", true, saysOpen)
 					// Of two addresses that refuse, the one that was heard first is named.
 					if !strings.HasPrefix(got.Time, "Open since ") || got.Connect != "http://"+router+":8443/" && got.Connect != "http://["+router6+"]:8443/" {
@@ -246,11 +257,20 @@ func (p *cards) do(t *testing.T, step string) (r cardsReply) {
 	return r
 }
 
-// want does a step, after which the card must say this last, and be drawn open only if it is. Where an answer takes more
-// than 0.7 s, the page says rightly that it cannot see whether the door opened: a machine with much else to do is so slow
-// now and then, and the door is pressed again.
+// slow is what the page says rightly instead, where an answer takes more than 0.7 s: a machine with much else to do
+// is so slow now and then.
+var slow = map[string][]string{
+	saysOpen:   {saysKnocked},
+	saysHere:   {saysKnocked},
+	saysBefore: {saysOpen, saysKnocked},
+	saysClosed: {saysAsked},
+}
+
+// want does a step, after which the card must say this last, and be drawn open only if it is. On a slow machine it is
+// done again, up to three times, with the door as it was.
 func (p *cards) want(t *testing.T, step string, open bool, says string) (last cardSays, r cardsReply) {
 	t.Helper()
+	_, door, _ := strings.Cut(step, " ")
 	for tries := 1; ; tries++ {
 		r = p.do(t, step)
 		if len(r.Said) == 0 {
@@ -260,11 +280,17 @@ func (p *cards) want(t *testing.T, step string, open bool, says string) (last ca
 		if last.Open == open && strings.HasPrefix(last.Result, says) {
 			return last, r
 		}
-		if tries == 4 || says != saysOpen || !strings.HasPrefix(last.Result, saysKnocked) {
+		isSlow := slices.ContainsFunc(slow[says], func(s string) bool { return strings.HasPrefix(last.Result, s) })
+		if tries == 4 || !isSlow {
 			t.Errorf("%s: the card says %+v, want %q and open %v", step, last, says, open)
 			return last, r
 		}
 		t.Logf("%s: the card says %+v: again", step, last)
-		p.router.ask(closeRequest(strings.TrimPrefix(step, "press ")), nil)
+		switch says {
+		case saysOpen:
+			p.router.ask(closeRequest(door), nil)
+		case saysClosed:
+			p.do(t, "press "+door)
+		}
 	}
 }

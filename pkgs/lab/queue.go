@@ -33,7 +33,7 @@ func labs() int {
 	if n, err := strconv.Atoi(os.Getenv("LATCHKEY_LABS")); err == nil && n > 0 {
 		return n
 	}
-	return min(6, max(1, runtime.NumCPU()*3/2))
+	return min(6, runtime.NumCPU())
 }
 
 // anyProcess are the flags with which tests may be run in several processes.

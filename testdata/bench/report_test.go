@@ -173,14 +173,16 @@ func TestJSON_keeps_its_shape(t *testing.T) {
 
 func TestGoals_say_by_how_much(t *testing.T) {
 	for want, g := range map[string]goal{
-		"not measured":        {Limit: 1},
-		"met by 50 %":         {Limit: 2, Known: true, Value: 1},
-		"**missed** by 50 %":  {Limit: 2, Known: true, Value: 3},
-		"**missed** by 25 %":  {Limit: 100, AtLeast: true, Known: true, Value: 75},
-		"met":                 {Known: true},
-		"met by 0 %":          {Limit: 100, AtLeast: true, Known: true, Value: 100},
-		"**missed**":          {Known: true, Value: 3},
-		"**missed** by 300 %": {Limit: 1, Known: true, Value: 4},
+		"not measured":                     {Limit: 1},
+		"met by 50 %":                      {Limit: 2, Known: true, Value: 1},
+		"**missed** by 50 %":               {Limit: 2, Known: true, Value: 3},
+		"**missed** by 25 %":               {Limit: 100, AtLeast: true, Known: true, Value: 75},
+		"met":                              {Known: true},
+		"met by 0 %":                       {Limit: 100, AtLeast: true, Known: true, Value: 100},
+		"**missed**":                       {Known: true, Value: 3},
+		"**missed** by 50 %: it is asleep": {Limit: 2, Known: true, Value: 3, Why: "it is asleep"},
+		"met by 25 %":                      {Limit: 2, Known: true, Value: 1.5, Why: "it is asleep"},
+		"**missed** by 300 %":              {Limit: 1, Known: true, Value: 4},
 	} {
 		if got := g.verdict(); got != want {
 			t.Errorf("%+v is %q, want %q", g, got, want)
