@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -45,7 +44,6 @@ func (b *bench) instructions() error {
 	if err := unbuilt(counter); err != nil {
 		return err
 	}
-	var errs []error
 	for _, f := range slices.Clone(b.out.Figures) {
 		pkg, name, _ := strings.Cut(strings.TrimPrefix(f.Knock, "pkgs/"), " ")
 		if f.What != whatMicro || !emulated(pkg) {
@@ -55,12 +53,11 @@ func (b *bench) instructions() error {
 		rounds := min(max(int(0.012/f.Value), 10), 200_000)
 		n, err := b.count(pkg, name, rounds)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", f.Knock, err))
-			continue
+			return fmt.Errorf("%s: %w", f.Knock, err) // of which the next ones would say the same
 		}
 		b.out.add(figure{Row: rowMicro, Candidate: ours, Knock: f.Knock}, whatInstructions, "for each", samples{n})
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // count returns the instructions of one round of a benchmark: of three times as many rounds less those of the
@@ -77,6 +74,9 @@ func (b *bench) count(pkg, name string, rounds int) (each float64, err error) {
 				least[i] = total
 			}
 		}
+	}
+	if least[1] <= least[0] {
+		return 0, fmt.Errorf("%.0f instructions with %d rounds, and %.0f with three times as many", least[0], rounds, least[1])
 	}
 	return (least[1] - least[0]) / float64(2*rounds), nil
 }
@@ -102,8 +102,12 @@ func (b *bench) execute(pkg, name string, rounds int) (total float64, err error)
 		"-test.benchtime", strconv.Itoa(rounds)+"x", "-test.bench", "^Benchmark"+strings.ReplaceAll(name, "/", "$/^")+"$")
 	cmd.Dir = filepath.Join("pkgs", pkg)
 	cmd.Env = append(os.Environ(), "INSTRUCTIONS="+file, "GOGC=off", "GODEBUG=asyncpreemptoff=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		return 0, fmt.Errorf("qemu-mipsel: %w: %s", err, lastLine(string(out)))
+	}
+	if !strings.Contains(string(out), "\nBenchmark"+name) {
+		return 0, fmt.Errorf("it did not run: %s", lastLine(string(out)))
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A plugin of qemu-user that writes how many instructions a program executed into the file that INSTRUCTIONS names.
-// Each thread has a number of its own, which no other one changes. What it needs of QEMU is declared here since Debian 12 has no package with qemu-plugin.h; the version is that of QEMU 7.2 (docs/devel/tcg-plugins.rst).
+// Each thread has a number of its own, which no other one changes. What it needs of QEMU is declared here since
+// Debian 12 has no package with qemu-plugin.h; the version is that of QEMU 7.2 (docs/devel/tcg-plugins.rst). QEMU 9
+// and newer want version 2, and refuse this one.
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
