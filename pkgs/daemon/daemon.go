@@ -204,9 +204,9 @@ func (d *Daemon) stop() error {
 
 // Reload reads the configuration again. A bad one changes nothing but what status says.
 func (d *Daemon) Reload() {
-	now := d.sys.Now()
-	p, err := d.prepare(now)
+	p, err := d.prepare(d.sys.Now())
 	d.mu.Lock()
+	now := d.sys.Now() // to prepare takes a slow router seconds, in which grants may end
 	d.problem = ""
 	if err != nil {
 		d.problem = err.Error()
@@ -290,6 +290,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	}
 	d.reportUsedUp(now)
 	d.keepKnockers()
+	now = d.sys.Now() // to end thousands of grants takes its time
 	found, unserved, err := d.book.Sync(now)
 	d.reportFailure(now, "firewall", err)
 	d.reportSets(now, nil, unserved) // that a new door has its sets is no news
@@ -303,7 +304,7 @@ func (d *Daemon) Tick() {
 	now := d.sys.Now()
 	changed := d.passTime(now) || d.failing["capture"] != "" || d.failing["capture inside"] != ""
 	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
-		d.sync(now)
+		d.sync()
 	}
 	d.look(now, nil)
 	d.mu.Unlock()
@@ -388,10 +389,11 @@ func (d *Daemon) syncFirewall() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.served.stale = true
-	d.sync(d.sys.Now())
+	d.sync()
 }
 
-func (d *Daemon) sync(now time.Time) {
+func (d *Daemon) sync() {
+	now := d.sys.Now()
 	found, unserved, err := d.book.Sync(now)
 	d.reportFailure(now, "firewall", err)
 	d.reportSets(now, found, unserved)
