@@ -101,6 +101,7 @@ type Daemon struct {
 	reportedFull bool            // it was reported that the book has little room left
 	grantBytes   int             // what was added to the limit of memory for grants
 	retry        bool            // the firewall refused to end a grant before its time
+	shortened    bool            // some grants end sooner than the firewall was told: a sync is due
 	uncut        string          // why sessions cannot be ended, "" = they can
 	unsaved      map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
 	saveAt       time.Time       // when that is due
@@ -291,8 +292,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.reportUsedUp(now)
 	d.keepKnockers()
 	now = d.sys.Now() // to end thousands of grants takes its time
-	found, unserved, err := d.book.Sync(now)
-	d.reportFailure(now, "firewall", err)
+	found, unserved := d.syncBook(now)
 	d.reportSets(now, nil, unserved) // that a new door has its sets is no news
 	d.served.stale = true
 	d.look(now, found)
@@ -303,7 +303,7 @@ func (d *Daemon) Tick() {
 	d.mu.Lock()
 	now := d.sys.Now()
 	changed := d.passTime(now) || d.failing["capture"] != "" || d.failing["capture inside"] != ""
-	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
+	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" || d.shortened {
 		d.sync()
 	}
 	d.look(now, nil)
@@ -394,10 +394,17 @@ func (d *Daemon) syncFirewall() {
 
 func (d *Daemon) sync() {
 	now := d.sys.Now()
-	found, unserved, err := d.book.Sync(now)
-	d.reportFailure(now, "firewall", err)
+	found, unserved := d.syncBook(now)
 	d.reportSets(now, found, unserved)
 	d.look(now, found)
+}
+
+// syncBook is Book.Sync. What fails is tried again by Tick.
+func (d *Daemon) syncBook(now time.Time) (found []string, unserved []door.Unserved) {
+	found, unserved, err := d.book.Sync(now)
+	d.reportFailure(now, "firewall", err)
+	d.shortened = false
+	return found, unserved
 }
 
 // Packets takes a batch of IP packets that came in at a device at about the time came, which is past if

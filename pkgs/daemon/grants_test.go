@@ -116,9 +116,14 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.text = until(start.Add(2 * time.Minute).Format(time.RFC3339))
 		c.Reload()
 		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool {
-			return e.Kind == "trouble" && e.Detail == `firewall, closing: `+errFull.Error()
+			return e.Kind == "trouble" && strings.HasPrefix(e.Detail, "firewall: ") && strings.Contains(e.Detail, errFull.Error())
 		}) {
 			t.Errorf("events %+v", c.reported())
+		}
+		c.fw.Fail(nil)
+		c.pass(5 * time.Second)
+		if got := c.open("nas"); got != "203.0.113.7 1m55s" {
+			t.Errorf("when it can be shortened again it is open for %q", got)
 		}
 	})
 	t.Run("while_the_routers_clock_is_not_right", func(t *testing.T) {

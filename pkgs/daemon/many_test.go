@@ -5,6 +5,7 @@ package daemon_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	goruntime "runtime/debug"
 	"slices"
@@ -69,6 +70,60 @@ func TestManyGrantsThatEndAtOnce(t *testing.T) {
 				t.Errorf("%d are reported as %s, want %d", reported, tt.kind, nas+web)
 			}
 		})
+	}
+}
+
+// TestManyGrantsThatAreShortenedAtOnce leaves them to the look at the firewall that follows anyway, or to the next one if
+// that fails.
+func TestManyGrantsThatAreShortenedAtOnce(t *testing.T) {
+	soon := start.Add(2 * time.Minute)
+	for name, shorten := range map[string]func(r *clocks){
+		"the_doors_may_be_open_for_less": func(r *clocks) {
+			r.reloadWith("max_open '1h'", "max_open '2m'", "open_for '10m'", "open_for '2m'")
+		},
+		"the_client_expires_sooner": func(r *clocks) {
+			r.reloadWith("config client 'phone'\n", "config client 'phone'\n\toption expires '"+soon.Format(time.RFC3339)+"'\n")
+		},
+		"the_clock_is_put_right": func(r *clocks) {
+			r.reloadWith("config client 'phone'\n", "config client 'phone'\n\toption expires '"+soon.Add(time.Hour).Format(time.RFC3339)+"'\n")
+			r.fw.Calls()
+			r.ntp(start.Add(time.Hour))
+		},
+	} {
+		for _, fails := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/firewall_fails_%t", name, fails), func(t *testing.T) {
+				r := newClocks(t, home, start, true)
+				const n = 1500
+				daemon.Refill(r.Daemon, n, "phone", "message stun", map[string]int{"nas": n})
+				if fails {
+					r.fw.Fail(errors.New("netlink broke"))
+				}
+				r.fw.Calls()
+				shorten(r)
+				calls := r.fw.Calls()
+				if len(calls) != 1 || !strings.HasPrefix(calls[0], "sync ") {
+					t.Errorf("%d calls of the firewall, such as %q, want one sync", len(calls), calls[:min(len(calls), 3)])
+				}
+				if fails {
+					r.fw.Fail(nil)
+					r.Tick()
+				}
+				left := r.fw.Elements(r.now, "nas")
+				for a, d := range left {
+					if d > 2*time.Minute {
+						t.Fatalf("%s is let in for %s, want 2m", a, d)
+					}
+				}
+				if len(left) != n {
+					t.Errorf("%d are let in, want %d", len(left), n)
+				}
+				r.fw.Calls()
+				r.Tick()
+				if calls := r.fw.Calls(); len(calls) != 0 {
+					t.Errorf("then it asks %q, want nothing", calls)
+				}
+			})
+		}
 	}
 }
 

@@ -19,6 +19,10 @@ import (
 // is refused costs at most one write to flash in that time, and so do all of them together.
 const saveWithin = time.Second
 
+// slewed is by how much a client's grants may outlast it when the router's clock is put right little by little: less
+// is not worth a look at the whole firewall each time.
+const slewed = time.Second
+
 // device is what is remembered of a client's device while the daemon runs, also over a reload.
 type device struct {
 	stamps *seal.Stamps
@@ -228,11 +232,8 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
 			if !slices.Contains(whys, why) {
 				whys = append(whys, why)
 			}
-		} else if outlasts(&g) {
-			if err := d.book.Shorten(now, g, last[g.Client]); err != nil {
-				d.retry = true
-				d.reportFailure(now, closing, err)
-			}
+		} else if outlasts(&g) && g.Until.Sub(last[g.Client]) > slewed && d.book.Shorten(g, last[g.Client]) {
+			d.shortened = true
 		}
 	}
 	for _, each := range whys {
