@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/clock"
@@ -87,6 +88,7 @@ type Daemon struct {
 	attempts *events // for the log alone
 	start    time.Time
 	radar    watch
+	logLevel atomic.Int32 // the policy's config.Level, which the log reads while mu is held for long
 
 	mu           sync.Mutex
 	policy       *policy
@@ -267,6 +269,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	}
 	cut := p.after(was)
 	d.policy = p
+	d.logLevel.Store(int32(p.cfg.Main.LogLevel))
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
 	for _, problem := range p.warnings {
@@ -456,23 +459,29 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 
 // Log calls write, never twice at once, for every event of this run that matters enough by the
 // configuration's log level, until ctx has ended and all were written. It is called as soon as a door
-// opens: what comes later of the same press of a button is no line of its own.
+// opens: what comes later of the same press of a button is no line of its own. Of more events at once than are kept
+// it tells how many were left out.
 func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event)) {
 	var writing sync.Mutex
-	each := func(e control.Event) error {
-		d.mu.Lock()
-		wanted := d.policy.cfg.Main.LogLevel
-		d.mu.Unlock()
-		if l := level(e); l >= wanted {
+	tell := func(e control.Event) {
+		if l := level(e); l >= config.Level(d.logLevel.Load()) {
 			writing.Lock()
 			defer writing.Unlock()
 			write(l, e)
 		}
-		return nil
 	}
 	var lists sync.WaitGroup
 	for _, list := range []*events{d.events, d.attempts} {
-		lists.Go(func() { list.follow(ctx, list.former, each) })
+		last := list.former
+		each := func(e control.Event) error {
+			if n := e.Number - last - 1; n > 0 {
+				tell(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are in no list: there were too many at once", n)})
+			}
+			last = e.Number
+			tell(e)
+			return nil
+		}
+		lists.Go(func() { list.follow(ctx, last, each) })
 	}
 	lists.Wait()
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/clock"
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -42,13 +43,16 @@ const (
 	keepSystem  = 64  // what a restart or a reload brings
 	keepTrouble = 32  // what the owner should mend
 	keepScans   = 64
-	keepOthers  = 128 // the rest: what knocks that open something can cause
+
+	// The rest is what knocks that open something can cause: one of them an event for each door, and as much again
+	// over the other family.
+	keepOthers = 2 * config.MaxDoors
 
 	maxDropped = 256 // events whose room is not given back yet: that costs a look at the whole list
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
 	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
-	lookBack      = 8                // events among which a former one is looked for
+	lookBack      = 8                // events among which a former refusal is looked for
 
 	saveEvents = 5 * time.Second // how often events are saved at the most
 
@@ -240,14 +244,23 @@ func (l *events) adjust(now time.Time) {
 
 // countAlike counts e on a recent event that tells the same, or that is of the same press.
 func (l *events) countAlike(at time.Duration, e control.Event) bool {
-	for i := len(l.list) - 1; i >= max(len(l.list)-lookBack, 0); i-- {
+	var most int
+	var longest time.Duration
+	switch e.Kind {
+	case refused:
+		most, longest = lookBack, refusedAlike
+	case extended: // a press may open every door before it extends the first one
+		most, longest = keepOthers, sameTime(e)
+	}
+	for i := len(l.list) - 1; i >= max(len(l.list)-most, 0); i-- {
 		old := &l.list[i]
-		age := at - old.at
 		switch {
-		case old.Number <= l.former:
+		case old.part == 0:
+			continue
+		case old.Number <= l.former || at-old.at > longest:
 			return false
-		case e.Kind == refused && age <= refusedAlike && said(old.Event) == said(e):
-		case e.Kind == extended && age <= sameTime(e) && samePress(old.Event, e):
+		case e.Kind == refused && said(old.Event) == said(e):
+		case e.Kind == extended && samePress(old.Event, e):
 			old.Until = cmp.Or(e.Until, old.Until)
 			if e.Knock != old.Knock {
 				old.Also = e.Knock

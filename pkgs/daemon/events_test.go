@@ -129,14 +129,11 @@ func TestEachPartKeepsItsNewest(t *testing.T) {
 		}
 		former := random.IntN(2) * random.IntN(3000)
 		var want []uint64
-		n := map[int]int{} // no two parts of these keep as many, but those of 64
+		n := map[byte]int{} // by part
 		for i := len(all) - 1; i >= 0; i-- {
 			e := all[i]
-			part := daemon.MostKept(e)
-			if e.Kind == "scan" {
-				part = -1
-			}
-			if n[part]++; i == 0 || n[part] <= daemon.MostKept(e) {
+			part, most := daemon.PartOf(e)
+			if n[part]++; i == 0 || n[part] <= most {
 				want = append(want, e.Number)
 			}
 		}

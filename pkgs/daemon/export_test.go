@@ -56,8 +56,5 @@ func Kept(former, list []control.Event) (numbers []uint64, room int) {
 	return numbers, room
 }
 
-// MostKept is how many events like e are kept.
-func MostKept(e control.Event) int {
-	_, most := partOf(e)
-	return most
-}
+// PartOf returns which part of the list is for events like e, and how many it holds.
+func PartOf(e control.Event) (part byte, most int) { return partOf(e) }

@@ -7,13 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	goruntime "runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 // However many grants end at once, the firewall is asked once for each door, and the kernel's table of sessions is gone
@@ -71,6 +76,102 @@ func TestManyGrantsThatEndAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// manyDoors is home with so many doors more, which client phone may open, too.
+func manyDoors(n int) (text string, names []string) {
+	text = twoWays
+	list := ""
+	for i := range n {
+		name := fmt.Sprintf("d%d", i)
+		names = append(names, name)
+		text += fmt.Sprintf("\nconfig door '%s'\n\toption port '%d'\n\toption open_for '10m'\n", name, 30000+i)
+		list += "\tlist door '" + name + "'\n"
+	}
+	return strings.Replace(text, "\tlist door 'web'\n", "\tlist door 'web'\n"+list, 1), names
+}
+
+// TestOneKnockForManyDoors tells of every door that it opens, to a log that has not read anything meanwhile. What the
+// other carrier brings of the same press, and what comes over the other family, pushes nothing of it out.
+func TestOneKnockForManyDoors(t *testing.T) {
+	text, names := manyDoors(198)
+	r := newRigThat(t, text, func(r *rig) { r.fw.MakeSets(names...) })
+	press := func(from netip.Addr) {
+		stamp := uint64(r.now.UnixMilli())
+		r.message(from, r.seal(seal.Body{Stamp: stamp}))
+		r.byPorts(from, r.seal(seal.Body{Stamp: stamp + 1}))
+	}
+	press(phone)
+	press(phone6)
+	told := map[string]int{}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	r.Log(ended, func(_ config.Level, e control.Event) { told[e.Kind+" "+e.Door+" "+e.Address]++ })
+	for _, name := range append(names, "nas", "web") {
+		for _, from := range []netip.Addr{phone, phone6} {
+			if what := "opened " + name + " " + from.String(); told[what] != 1 {
+				t.Fatalf("the log has %q %d times", what, told[what])
+			}
+		}
+	}
+	if len(told) != 2*200 {
+		t.Errorf("the log tells %d things, want %d", len(told), 2*200)
+	}
+}
+
+// TestLogSaysHowManyEventsItLacks: of more ends at once than are kept, the log cannot tell each.
+func TestLogSaysHowManyEventsItLacks(t *testing.T) {
+	const n = 2000
+	r := newRig(t, home)
+	daemon.Refill(r.Daemon, n, "phone", "message stun", map[string]int{"nas": n})
+	r.now = r.now.Add(time.Hour)
+	r.Tick()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	lines, lacks := 0, 0
+	r.Log(ended, func(_ config.Level, e control.Event) {
+		if more, _, is := strings.Cut(e.Detail, " events before the next one are in no list"); is {
+			left, err := strconv.Atoi(more)
+			if err != nil {
+				t.Error(err)
+			}
+			lacks += left
+		} else if e.Kind == "expired" {
+			lines++
+		}
+	})
+	if lines == 0 || lacks == 0 || lines+lacks != n {
+		t.Errorf("the log has %d ends of %d and says that it lacks %d", lines, n, lacks)
+	}
+}
+
+// TestLogIsWrittenWhileTheDaemonIsBusy: it looks for what comes in the middle of a long piece of work.
+func TestLogIsWrittenWhileTheDaemonIsBusy(t *testing.T) {
+	r := newRig(t, strings.Replace(home, "config door 'nas'\n", cutNAS, 1))
+	ctx, end := context.WithCancel(t.Context())
+	told, done := make(chan string, 100), make(chan struct{})
+	go func() {
+		defer close(done)
+		r.Log(ctx, func(_ config.Level, e control.Event) { told <- e.Kind })
+	}()
+	await := func(want string) {
+		select {
+		case got := <-told:
+			if got != want {
+				t.Errorf("the log has %q, want %q", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("the log does not tell of %q", want)
+		}
+	}
+	r.sessions.while = func() { await("opened") }
+	r.Packets(r.now, "wan", [][]byte{
+		r.stun(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()), Door: seal.Tag("nas")})),
+		r.stun(phone, r.seal(seal.Body{Stamp: uint64(r.now.UnixMilli()) + 1, Door: seal.Tag("nas"), Close: true})),
+	})
+	await("closed")
+	end()
+	<-done
 }
 
 // TestManyGrantsThatAreShortenedAtOnce leaves them to the look at the firewall that follows anyway, or to the next one if
