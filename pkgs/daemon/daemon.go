@@ -99,17 +99,18 @@ type Daemon struct {
 	problem      string              // why the last reload was refused
 	failing      map[string]string   // by what failed: the last complaint, reported once
 	served       served
-	waiting      []deferred      // refusals to be reported later, in the order of their times; at most maxDeferred
-	reportedFull bool            // it was reported that the book has little room left
-	grantBytes   int             // what was added to the limit of memory for grants
-	retry        bool            // the firewall refused to end a grant before its time
-	shortened    bool            // some grants end sooner than the firewall was told: a sync is due
-	uncut        string          // why sessions cannot be ended, "" = they can
-	unsaved      map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
-	saveAt       time.Time       // when that is due
-	onceUsed     int             // how many one-time sequences were used
-	stopped      bool            // nothing may open any more
-	refit        chan struct{}   // has a value when the capture's filter is out of date
+	waiting      []deferred            // refusals to be reported later, in the order of their times; at most maxDeferred
+	reportedFull bool                  // it was reported that the book has little room left
+	grantBytes   int                   // what was added to the limit of memory for grants
+	retry        bool                  // the firewall refused to end a grant before its time
+	oldKeys      map[opening]time.Time // until when grants are that a client's old key opened, and that the firewall has not ended
+	shortened    bool                  // some grants end sooner than the firewall was told: a sync is due
+	uncut        string                // why sessions cannot be ended, "" = they can
+	unsaved      map[string]bool       // by config.Client.ID: what was received and is not saved; as many as devices
+	saveAt       time.Time             // when that is due
+	onceUsed     int                   // how many one-time sequences were used
+	stopped      bool                  // nothing may open any more
+	refit        chan struct{}         // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -133,6 +134,7 @@ func New(sys System) (*Daemon, error) {
 		knockers: map[string]*knocker{},
 		failing:  map[string]string{},
 		unsaved:  map[string]bool{},
+		oldKeys:  map[opening]time.Time{},
 		served:   newServed(),
 		refit:    make(chan struct{}, 1),
 		radar:    watch{changed: make(chan struct{}, 1), ignored: make(chan netip.Addr, maxIgnored)},
@@ -283,7 +285,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.reportFailure(now, "firewall", err)
 	d.reportGone(now, gone, cut)
 	d.clockRight = d.sys.ClockSynced()
-	d.endOldKeys(now, was, cut)
+	d.noteOldKeys(now, was)
 	d.endRevoked(now, cut, true)
 	d.endMoved(now, cut)
 	ids := p.clientIDs()

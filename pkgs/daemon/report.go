@@ -110,18 +110,8 @@ func formatTime(d time.Duration) string {
 	return strings.Join(words, " ")
 }
 
-// closing is what fails when the firewall ends or shortens no grant, though it may take others.
+// closing is what fails when the firewall ends no grant, though it may take others.
 const closing = "firewall, closing"
-
-// closeThose ends the grants that are wanted before their time, reports why, and ends their sessions if cut says so.
-func (d *Daemon) closeThose(now time.Time, wanted func(*door.Grant) bool, why string, cut cutter) {
-	ended, err := d.book.CloseThose(now, wanted)
-	d.retry = d.retry || err != nil
-	if len(ended) > 0 || err != nil {
-		d.reportFailure(now, closing, err)
-	}
-	d.reportEnded(now, closed, ended, why, cut)
-}
 
 // reportClosed reports grants that were closed, and ends their sessions if their doors have the option cut.
 func (d *Daemon) reportClosed(now time.Time, grants []door.Grant, why string) {
