@@ -96,6 +96,7 @@ func TestInstance(t *testing.T) {
 		"procd_set_param\tenv\tGOMEMLIMIT=12MiB",
 		"procd_set_param\tfile\t/var/run/latchkey.init/config",
 		"procd_set_param\treload_signal\tHUP",
+		"procd_set_param\tterm_timeout\t30",
 		"procd_set_param\trespawn\t3600\t5\t0",
 		"procd_set_param\tstdout\t1",
 		"procd_set_param\tstderr\t1",

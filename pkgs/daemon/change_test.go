@@ -64,6 +64,28 @@ func TestReloadRevokes(t *testing.T) {
 }
 
 // The first reason is reported, once, where there are more of them.
+// TestReloadThatTakesLongProlongsNothing: on a slow router, a large configuration and many grants take it seconds.
+func TestReloadThatTakesLongProlongsNothing(t *testing.T) {
+	const cut = "config door 'nas'\n\toption cut '1'\n"
+	later := func(r *rig) func() { return func() { r.now = r.now.Add(11 * time.Minute) } }
+	for name, slow := range map[string]func(r *rig){
+		"while_it_prepares":          func(r *rig) { r.while = later(r) },
+		"while_what_is_revoked_ends": func(r *rig) { r.sessions.while = later(r) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, strings.Replace(home, "config door 'nas'\n", cut, 1))
+			r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))
+			r.ask(t, control.Request{Method: "open", Door: "nas", Address: neighbour.String()})
+			slow(r)
+			r.fw.Calls()
+			r.reloadWith("config door 'nas'\n", cut, "client 'phone'\n", "client 'phone'\n\toption enabled '0'\n", "option client 'phone'", "option enabled '1'")
+			if calls := r.fw.Calls(); !slices.ContainsFunc(calls, func(c string) bool { return strings.HasSuffix(c, " doors 0 grants") }) {
+				t.Errorf("a grant of ten minutes is put back after eleven: %q", calls)
+			}
+		})
+	}
+}
+
 func TestGrantThatIsRevokedForMoreThanOneReasonEndsOnce(t *testing.T) {
 	r := newRig(t, home)
 	r.message(phone, r.seal(seal.Body{Door: seal.Tag("nas")}))

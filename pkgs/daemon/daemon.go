@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/clock"
@@ -87,6 +88,7 @@ type Daemon struct {
 	attempts *events // for the log alone
 	start    time.Time
 	radar    watch
+	logLevel atomic.Int32 // the policy's config.Level, which the log reads while mu is held for long
 
 	mu           sync.Mutex
 	policy       *policy
@@ -97,16 +99,18 @@ type Daemon struct {
 	problem      string              // why the last reload was refused
 	failing      map[string]string   // by what failed: the last complaint, reported once
 	served       served
-	waiting      []deferred      // refusals to be reported later, in the order of their times; at most maxDeferred
-	reportedFull bool            // it was reported that the book has little room left
-	grantBytes   int             // what was added to the limit of memory for grants
-	retry        bool            // the firewall refused to end a grant before its time
-	uncut        string          // why sessions cannot be ended, "" = they can
-	unsaved      map[string]bool // by config.Client.ID: what was received and is not saved; as many as devices
-	saveAt       time.Time       // when that is due
-	onceUsed     int             // how many one-time sequences were used
-	stopped      bool            // nothing may open any more
-	refit        chan struct{}   // has a value when the capture's filter is out of date
+	waiting      []deferred            // refusals to be reported later, in the order of their times; at most maxDeferred
+	reportedFull bool                  // it was reported that the book has little room left
+	grantBytes   int                   // what was added to the limit of memory for grants
+	retry        bool                  // the firewall refused to end a grant before its time
+	oldKeys      map[opening]time.Time // until when grants are that a client's old key opened, and that the firewall has not ended
+	shortened    bool                  // some grants end sooner than the firewall was told: a sync is due
+	uncut        string                // why sessions cannot be ended, "" = they can
+	unsaved      map[string]bool       // by config.Client.ID: what was received and is not saved; as many as devices
+	saveAt       time.Time             // when that is due
+	onceUsed     int                   // how many one-time sequences were used
+	stopped      bool                  // nothing may open any more
+	refit        chan struct{}         // has a value when the capture's filter is out of date
 
 	// The packet path reuses these, so that a packet costs no memory.
 	packets uint64 // so far
@@ -130,6 +134,7 @@ func New(sys System) (*Daemon, error) {
 		knockers: map[string]*knocker{},
 		failing:  map[string]string{},
 		unsaved:  map[string]bool{},
+		oldKeys:  map[opening]time.Time{},
 		served:   newServed(),
 		refit:    make(chan struct{}, 1),
 		radar:    watch{changed: make(chan struct{}, 1), ignored: make(chan netip.Addr, maxIgnored)},
@@ -204,9 +209,9 @@ func (d *Daemon) stop() error {
 
 // Reload reads the configuration again. A bad one changes nothing but what status says.
 func (d *Daemon) Reload() {
-	now := d.sys.Now()
-	p, err := d.prepare(now)
+	p, err := d.prepare(d.sys.Now())
 	d.mu.Lock()
+	now := d.sys.Now() // to prepare takes a slow router seconds, in which grants may end
 	d.problem = ""
 	if err != nil {
 		d.problem = err.Error()
@@ -266,6 +271,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	}
 	cut := p.after(was)
 	d.policy = p
+	d.logLevel.Store(int32(p.cfg.Main.LogLevel))
 	d.checkSessions(now)
 	p.remind(now, d.sys.ClockSynced(), d.sys.Memory)
 	for _, problem := range p.warnings {
@@ -279,7 +285,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	d.reportFailure(now, "firewall", err)
 	d.reportGone(now, gone, cut)
 	d.clockRight = d.sys.ClockSynced()
-	d.endOldKeys(now, was, cut)
+	d.noteOldKeys(now, was)
 	d.endRevoked(now, cut, true)
 	d.endMoved(now, cut)
 	ids := p.clientIDs()
@@ -290,8 +296,8 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	}
 	d.reportUsedUp(now)
 	d.keepKnockers()
-	found, unserved, err := d.book.Sync(now)
-	d.reportFailure(now, "firewall", err)
+	now = d.sys.Now() // to end thousands of grants takes its time
+	found, unserved := d.syncBook(now)
 	d.reportSets(now, nil, unserved) // that a new door has its sets is no news
 	d.served.stale = true
 	d.look(now, found)
@@ -302,8 +308,8 @@ func (d *Daemon) Tick() {
 	d.mu.Lock()
 	now := d.sys.Now()
 	changed := d.passTime(now) || d.failing["capture"] != "" || d.failing["capture inside"] != ""
-	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" {
-		d.sync(now)
+	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" || d.shortened {
+		d.sync()
 	}
 	d.look(now, nil)
 	d.mu.Unlock()
@@ -388,14 +394,22 @@ func (d *Daemon) syncFirewall() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.served.stale = true
-	d.sync(d.sys.Now())
+	d.sync()
 }
 
-func (d *Daemon) sync(now time.Time) {
-	found, unserved, err := d.book.Sync(now)
-	d.reportFailure(now, "firewall", err)
+func (d *Daemon) sync() {
+	now := d.sys.Now()
+	found, unserved := d.syncBook(now)
 	d.reportSets(now, found, unserved)
 	d.look(now, found)
+}
+
+// syncBook is Book.Sync. What fails is tried again by Tick.
+func (d *Daemon) syncBook(now time.Time) (found []string, unserved []door.Unserved) {
+	found, unserved, err := d.book.Sync(now)
+	d.reportFailure(now, "firewall", err)
+	d.shortened = false
+	return found, unserved
 }
 
 // Packets takes a batch of IP packets that came in at a device at about the time came, which is past if
@@ -443,29 +457,6 @@ func (d *Daemon) DeviceChanged(dev control.Device) {
 		e.Detail += ", but the kernel filters it " + dev.Coarse
 	}
 	d.events.add(d.sys.Now(), e)
-}
-
-// Log calls write, never twice at once, for every event of this run that matters enough by the
-// configuration's log level, until ctx has ended and all were written. It is called as soon as a door
-// opens: what comes later of the same press of a button is no line of its own.
-func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event)) {
-	var writing sync.Mutex
-	each := func(e control.Event) error {
-		d.mu.Lock()
-		wanted := d.policy.cfg.Main.LogLevel
-		d.mu.Unlock()
-		if l := level(e); l >= wanted {
-			writing.Lock()
-			defer writing.Unlock()
-			write(l, e)
-		}
-		return nil
-	}
-	var lists sync.WaitGroup
-	for _, list := range []*events{d.events, d.attempts} {
-		lists.Go(func() { list.follow(ctx, list.former, each) })
-	}
-	lists.Wait()
 }
 
 // Events returns the events after number n that are still kept.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/clock"
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/rate"
 	"github.com/latchkey/latchkey/pkgs/seal"
@@ -42,11 +43,16 @@ const (
 	keepSystem  = 64  // what a restart or a reload brings
 	keepTrouble = 32  // what the owner should mend
 	keepScans   = 64
-	keepOthers  = 128 // the rest: what knocks that open something can cause
+
+	// The rest is what knocks that open something can cause: one of them an event for each door, and as much again
+	// over the other family.
+	keepOthers = 2 * config.MaxDoors
+
+	maxDropped = 256 // events whose room is not given back yet: that costs a look at the whole list
 
 	refusedAlike  = 10 * time.Second // a refusal like a former one within this time only counts up
 	extendedAlike = 2 * time.Second  // so does an extension, of a message within seal.PressWindow
-	lookBack      = 8                // events among which a former one is looked for
+	lookBack      = 8                // events among which a former refusal is looked for
 
 	saveEvents = 5 * time.Second // how often events are saved at the most
 
@@ -66,7 +72,9 @@ type events struct {
 	start time.Time
 
 	mu      sync.Mutex
-	list    []entry // oldest first
+	list    []entry // oldest first; of those without a part, which are no events any more, at most maxDropped
+	parts   map[byte]*part
+	dropped int // how many there are of those
 	last    uint64
 	former  uint64                  // number of the newest event of former runs
 	set     time.Duration           // by how much the clock was set since start
@@ -82,11 +90,18 @@ type events struct {
 // entry is an event with its time in a clock that nobody sets.
 type entry struct {
 	control.Event
-	at time.Duration // since start
+	at   time.Duration // since start
+	part byte          // see partOf; 0 = it was dropped
+}
+
+// part is what is known of a part of the list.
+type part struct {
+	n      int // events, without the very first one
+	oldest int // no index of the list below it has one of them
 }
 
 func newEvents(start time.Time) *events {
-	return &events{start: start, changed: make(chan struct{}), shown: map[string]*rate.Bucket{}}
+	return &events{start: start, changed: make(chan struct{}), shown: map[string]*rate.Bucket{}, parts: map[byte]*part{}}
 }
 
 // add numbers and keeps e.
@@ -116,8 +131,7 @@ func (l *events) add(now time.Time, e control.Event) {
 	}
 	l.last++
 	e.Number, e.Time = l.last, now.Round(0)
-	l.makeRoom(e)
-	l.list = append(l.list, entry{e, at})
+	l.keep(e, at)
 	l.changes++
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -149,19 +163,48 @@ func (l *events) countOf(kind, door, reason string) *control.Count {
 	return &l.counts[i]
 }
 
-// makeRoom drops the oldest of the events that share a part of the list with e, if they fill it.
-func (l *events) makeRoom(e control.Event) {
-	part, most := partOf(e)
-	oldest, n := 0, 0
-	for i := len(l.list) - 1; i > 0; i-- {
-		if p, _ := partOf(l.list[i].Event); p == part {
-			oldest = i
-			n++
+// keep appends e, and drops the oldest of the events that share a part of the list with it, if they fill it. Thousands may
+// come at once: the others are neither looked at nor moved for each.
+func (l *events) keep(e control.Event, at time.Duration) {
+	name, most := partOf(e)
+	if len(l.list) > 0 { // the very first event is in no part
+		p := l.parts[name]
+		if p == nil {
+			p = &part{oldest: 1}
+			l.parts[name] = p
+		}
+		if p.n++; p.n > most {
+			for l.list[p.oldest].part != name {
+				p.oldest++
+			}
+			l.list[p.oldest] = entry{}
+			l.dropped++
+			p.n--
 		}
 	}
-	if n >= most {
-		l.list = slices.Delete(l.list, oldest, oldest+1)
+	l.list = append(l.list, entry{e, at, name})
+	if l.dropped > maxDropped {
+		l.list = slices.DeleteFunc(l.list, func(e entry) bool { return e.part == 0 })
+		for _, p := range l.parts {
+			p.oldest = 1
+		}
+		l.dropped = 0
 	}
+}
+
+// kept returns the events after number n, oldest first.
+func (l *events) kept(n uint64) []control.Event {
+	first := len(l.list)
+	for first > 0 && (l.list[first-1].part == 0 || l.list[first-1].Number > n) {
+		first--
+	}
+	list := make([]control.Event, 0, len(l.list)-first)
+	for _, e := range l.list[first:] {
+		if e.part != 0 {
+			list = append(list, e.Event)
+		}
+	}
+	return list
 }
 
 // partOf returns which part of the list is for events like e, and how many it holds.
@@ -201,14 +244,23 @@ func (l *events) adjust(now time.Time) {
 
 // countAlike counts e on a recent event that tells the same, or that is of the same press.
 func (l *events) countAlike(at time.Duration, e control.Event) bool {
-	for i := len(l.list) - 1; i >= max(len(l.list)-lookBack, 0); i-- {
+	var most int
+	var longest time.Duration
+	switch e.Kind {
+	case refused:
+		most, longest = lookBack, refusedAlike
+	case extended: // a press may open every door before it extends the first one
+		most, longest = keepOthers, sameTime(e)
+	}
+	for i := len(l.list) - 1; i >= max(len(l.list)-most, 0); i-- {
 		old := &l.list[i]
-		age := at - old.at
 		switch {
-		case old.Number <= l.former:
+		case old.part == 0:
+			continue
+		case old.Number <= l.former || at-old.at > longest:
 			return false
-		case e.Kind == refused && age <= refusedAlike && said(old.Event) == said(e):
-		case e.Kind == extended && age <= sameTime(e) && samePress(old.Event, e):
+		case e.Kind == refused && said(old.Event) == said(e):
+		case e.Kind == extended && samePress(old.Event, e):
 			old.Until = cmp.Or(e.Until, old.Until)
 			if e.Knock != old.Knock {
 				old.Also = e.Knock
@@ -258,21 +310,14 @@ func (l *events) addTo(s *control.Status) {
 func (l *events) since(n uint64) ([]control.Event, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	list := []control.Event{}
-	for _, e := range l.list {
-		if e.Number > n {
-			list = append(list, e.Event)
-		}
-	}
-	return list, l.changed
+	return l.kept(n), l.changed
 }
 
 // restore takes the events of former runs, oldest first, before anything is added. Numbers go on.
 func (l *events) restore(list []control.Event) {
 	l.list = make([]entry, 0, len(list))
 	for _, e := range list {
-		l.makeRoom(e)
-		l.list = append(l.list, entry{Event: e})
+		l.keep(e, 0)
 		l.last, l.former = e.Number, e.Number
 	}
 }
@@ -288,11 +333,7 @@ func (l *events) toSave(now time.Time, end bool) (list []control.Event, is bool)
 		return nil, false
 	}
 	l.saved, l.savedAt = l.changes, at
-	list = make([]control.Event, 0, len(l.list))
-	for _, e := range l.list {
-		list = append(list, e.Event)
-	}
-	return list, true
+	return l.kept(0), true
 }
 
 // follow calls each for every event after number n until each fails, or ctx ends and there is no

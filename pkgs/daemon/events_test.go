@@ -4,7 +4,9 @@ package daemon_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,4 +108,51 @@ func TestCounts(t *testing.T) {
 			t.Errorf("what has no count of its own (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestEachPartKeepsItsNewest compares with lists that are made by going through all events for each.
+func TestEachPartKeepsItsNewest(t *testing.T) {
+	began := start
+	kinds := []control.Event{
+		{Kind: "opened", Door: "nas"}, {Kind: "trouble"}, {Kind: "scan"}, {Kind: "reload"},
+		{Kind: "closed", From: &began}, {Kind: "expired", From: &began}, {Kind: "broken"},
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for run := range 20 {
+		var all []control.Event
+		for len(all) < 4000 {
+			// Many alike come together, as grants that end at once do.
+			for e, n := kinds[random.IntN(len(kinds))], random.IntN(1+10*run); n >= 0; n-- {
+				e.Number = uint64(len(all) + 1)
+				all = append(all, e)
+			}
+		}
+		former := random.IntN(2) * random.IntN(3000)
+		var want []uint64
+		n := map[byte]int{} // by part
+		for i := len(all) - 1; i >= 0; i-- {
+			e := all[i]
+			part, most := daemon.PartOf(e)
+			if n[part]++; i == 0 || n[part] <= most {
+				want = append(want, e.Number)
+			}
+		}
+		slices.Reverse(want)
+		got, room := daemon.Kept(all[:former], all[former:])
+		if !slices.Equal(got, want) {
+			t.Fatalf("run %d, %d of a former one: %d are kept, want %d: %v, want %v", run, former, len(got), len(want), got, want)
+		}
+		if room > 4*len(want)+1024 {
+			t.Errorf("run %d: room for %d, of which %d are kept", run, room, len(want))
+		}
+	}
+}
+
+// BenchmarkEventsOfManyThatEndAtOnce is what a stop with a full book takes of them.
+func BenchmarkEventsOfManyThatEndAtOnce(b *testing.B) {
+	began := start
+	list := slices.Repeat([]control.Event{{Kind: "closed", From: &began}}, 10_240)
+	for b.Loop() {
+		daemon.Kept(nil, list)
+	}
 }

@@ -41,3 +41,20 @@ func Refill(d *Daemon, most int, client, knock string, doors map[string]int) {
 		}
 	}
 }
+
+// Kept returns which numbers are kept of events, and for how many the list ever had room.
+func Kept(former, list []control.Event) (numbers []uint64, room int) {
+	l := newEvents(time.Now())
+	l.restore(former)
+	for _, e := range list {
+		l.add(l.start, e)
+		room = max(room, cap(l.list))
+	}
+	for _, e := range l.kept(0) {
+		numbers = append(numbers, e.Number)
+	}
+	return numbers, room
+}
+
+// PartOf returns which part of the list is for events like e, and how many it holds.
+func PartOf(e control.Event) (part byte, most int) { return partOf(e) }

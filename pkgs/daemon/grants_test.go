@@ -116,9 +116,14 @@ func TestExpiryEndsGrants(t *testing.T) {
 		c.text = until(start.Add(2 * time.Minute).Format(time.RFC3339))
 		c.Reload()
 		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool {
-			return e.Kind == "trouble" && e.Detail == `firewall, closing: `+errFull.Error()
+			return e.Kind == "trouble" && strings.HasPrefix(e.Detail, "firewall: ") && strings.Contains(e.Detail, errFull.Error())
 		}) {
 			t.Errorf("events %+v", c.reported())
+		}
+		c.fw.Fail(nil)
+		c.pass(5 * time.Second)
+		if got := c.open("nas"); got != "203.0.113.7 1m55s" {
+			t.Errorf("when it can be shortened again it is open for %q", got)
 		}
 	})
 	t.Run("while_the_routers_clock_is_not_right", func(t *testing.T) {
@@ -161,11 +166,44 @@ func TestGrantsThatAReloadRevokes(t *testing.T) {
 			t.Errorf("open for %q", got)
 		}
 	})
+	newKey := strings.Replace(home, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", key(0x40).Text(), 1)
+	t.Run("end_also_where_an_old_key_s_are_refused_at_first", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		c.fw.Fail(errFull)
+		c.text = newKey
+		c.Reload()
+		c.pass(5 * time.Second)
+		c.Reload() // in which the key is the same as before
+		c.fw.Fail(nil)
+		c.pass(5 * time.Second)
+		if got := c.open("nas"); got != "" || c.newest().Detail == "" {
+			t.Errorf("open for %q", got)
+		}
+		if !slices.ContainsFunc(c.reported(), func(e control.Event) bool { return e.Kind == "closed" && e.Detail == "the client has a new key" }) {
+			t.Errorf("events %+v", c.reported())
+		}
+		c.pass(time.Second)
+		c.message(phone, seal.Seal(key(0x40), seal.Body{Stamp: uint64(c.wall.UnixMilli()), Door: seal.Tag("nas")}))
+		c.pass(5 * time.Second)
+		c.want("203.0.113.7")
+	})
+	t.Run("are_not_those_that_a_new_key_prolonged_meanwhile", func(t *testing.T) {
+		c := newClocks(t, home, start, true)
+		c.message(phone, made(c.wall))
+		c.fw.Fail(errFull)
+		c.text = newKey
+		c.Reload()
+		c.pass(time.Second)
+		c.fw.Fail(nil)
+		c.message(phone, seal.Seal(key(0x40), seal.Body{Stamp: uint64(c.wall.UnixMilli()), Door: seal.Tag("nas")}))
+		c.pass(5 * time.Second)
+		c.want("203.0.113.7")
+	})
 	t.Run("are_those_of_an_old_key", func(t *testing.T) {
 		c := newClocks(t, home, start, true)
 		c.message(phone, made(c.wall))
-		k := key(0x40)
-		c.text = strings.Replace(home, "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", k.Text(), 1)
+		c.text = newKey
 		c.Reload()
 		if got := c.open("nas"); got != "" {
 			t.Errorf("open for %q", got)

@@ -24,9 +24,13 @@ var twoWays = strings.Replace(home, "option stun_port '41641'\n", "option stun_p
 
 // byPorts sends a message as SYNs.
 func (r *rig) byPorts(from netip.Addr, msg []byte) {
+	to := router
+	if from.Is6() {
+		to = router6
+	}
 	for _, port := range knock.Slots(msg, portsBase) {
 		r.port++
-		r.packet(wire.AppendTCP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(router, port), uint32(r.port)*7919, wire.SYN, nil))
+		r.packet(wire.AppendTCP(nil, netip.AddrPortFrom(from, r.port), netip.AddrPortFrom(to, port), uint32(r.port)*7919, wire.SYN, nil))
 	}
 }
 

@@ -19,6 +19,17 @@ import (
 // is refused costs at most one write to flash in that time, and so do all of them together.
 const saveWithin = time.Second
 
+// slewed is by how much a client's grants may outlast it when the router's clock is put right little by little: less
+// is not worth a look at the whole firewall each time.
+const slewed = time.Second
+
+// opening is what a client's grant is for.
+type opening struct {
+	door    string
+	network netip.Prefix
+	client  string
+}
+
 // device is what is remembered of a client's device while the daemon runs, also over a reload.
 type device struct {
 	stamps *seal.Stamps
@@ -210,13 +221,12 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
 	if !all && len(last) == 0 {
 		return
 	}
-	d.retry = false
 	outlasts := func(g *door.Grant) bool {
 		end, limited := last[g.Client]
 		return limited && end.Before(g.Until)
 	}
 	why := func(g *door.Grant) string {
-		why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door))
+		why := cmp.Or(d.policy.revoked(g), d.policy.noZone(g.Door), d.oldKey(g))
 		if why == "" && outlasts(g) && !now.Before(last[g.Client]) {
 			why = "the client has expired"
 		}
@@ -228,24 +238,41 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
 			if !slices.Contains(whys, why) {
 				whys = append(whys, why)
 			}
-		} else if outlasts(&g) {
-			if err := d.book.Shorten(now, g, last[g.Client]); err != nil {
-				d.retry = true
-				d.reportFailure(now, closing, err)
-			}
+		} else if outlasts(&g) && g.Until.Sub(last[g.Client]) > slewed && d.book.Shorten(g, last[g.Client]) {
+			d.shortened = true
 		}
 	}
+	var errs door.Few
 	for _, each := range whys {
-		d.closeThose(now, func(g *door.Grant) bool { return why(g) == each }, each, cut)
+		ended, err := d.book.CloseThose(now, func(g *door.Grant) bool { return why(g) == each })
+		errs.Add(err)
+		d.reportEnded(now, closed, ended, each, cut)
+	}
+	err := errs.Join()
+	d.reportFailure(now, closing, err)
+	if d.retry = err != nil; !d.retry {
+		clear(d.oldKeys)
 	}
 }
 
-// endOldKeys ends the grants of clients that have a new key: whoever has the old one is not the client.
-func (d *Daemon) endOldKeys(now time.Time, was *policy, cut cutter) {
-	d.closeThose(now, func(g *door.Grant) bool {
+// noteOldKeys notes the grants of clients that have a new key, for endRevoked to end them: whoever has the old one is
+// not the client.
+func (d *Daemon) noteOldKeys(now time.Time, was *policy) {
+	for _, g := range d.book.Select(now, func(g *door.Grant) bool {
 		before, c := was.clients[g.Client], d.policy.clients[g.Client]
 		return before != nil && c != nil && before.ID() != c.ID()
-	}, "the client has a new key", cut)
+	}) {
+		d.oldKeys[opening{g.Door, g.Network, g.Client}] = g.Until
+	}
+}
+
+// oldKey says why a grant has to end that is one of a client's old key, "" of others. Where the new key has
+// prolonged it meanwhile, it is that one's.
+func (d *Daemon) oldKey(g *door.Grant) string {
+	if until, is := d.oldKeys[opening{g.Door, g.Network, g.Client}]; is && !g.Until.After(until) {
+		return "the client has a new key"
+	}
+	return ""
 }
 
 // keepDevices drops what is remembered of devices that no client has any more and that is saved.

@@ -3,10 +3,12 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -34,6 +36,35 @@ func level(e control.Event) config.Level {
 		return config.LevelDebug
 	}
 	return config.LevelInfo
+}
+
+// Log calls write, never twice at once, for every event of this run that matters enough by the
+// configuration's log level, until ctx has ended and all were written. It is called as soon as a door
+// opens: what comes later of the same press of a button is no line of its own. Of more events at once than are kept
+// it tells how many were left out.
+func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event)) {
+	var writing sync.Mutex
+	tell := func(e control.Event) {
+		if l := level(e); l >= config.Level(d.logLevel.Load()) {
+			writing.Lock()
+			defer writing.Unlock()
+			write(l, e)
+		}
+	}
+	var lists sync.WaitGroup
+	for _, list := range []*events{d.events, d.attempts} {
+		last := list.former
+		each := func(e control.Event) error {
+			if n := e.Number - last - 1; n > 0 {
+				tell(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are in no list: there were too many at once", n)})
+			}
+			last = e.Number
+			tell(e)
+			return nil
+		}
+		lists.Go(func() { list.follow(ctx, last, each) })
+	}
+	lists.Wait()
 }
 
 // knockName says how somebody knocked, in the words of the configuration.
@@ -110,18 +141,8 @@ func formatTime(d time.Duration) string {
 	return strings.Join(words, " ")
 }
 
-// closing is what fails when the firewall ends or shortens no grant, though it may take others.
+// closing is what fails when the firewall ends no grant, though it may take others.
 const closing = "firewall, closing"
-
-// closeThose ends the grants that are wanted before their time, reports why, and ends their sessions if cut says so.
-func (d *Daemon) closeThose(now time.Time, wanted func(*door.Grant) bool, why string, cut cutter) {
-	ended, err := d.book.CloseThose(now, wanted)
-	d.retry = d.retry || err != nil
-	if len(ended) > 0 || err != nil {
-		d.reportFailure(now, closing, err)
-	}
-	d.reportEnded(now, closed, ended, why, cut)
-}
 
 // reportClosed reports grants that were closed, and ends their sessions if their doors have the option cut.
 func (d *Daemon) reportClosed(now time.Time, grants []door.Grant, why string) {

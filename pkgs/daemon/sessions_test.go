@@ -22,13 +22,17 @@ type sessions struct {
 	list  []door.Session
 	asked []netip.Prefix // whose sessions End was to end
 	fail  error
-	half  error // what End fails with after it has begun
+	half  error  // what End fails with after it has begun
+	while func() // happens while End works; nil = nothing
 }
 
 func (s *sessions) Check() error { return s.fail }
 
 func (s *sessions) End(from netip.Prefix, which func(door.Session) bool) (n int, err error) {
 	s.asked = append(s.asked, from)
+	if s.while != nil {
+		s.while()
+	}
 	if s.fail != nil {
 		return 0, s.fail
 	}

@@ -72,7 +72,8 @@ func NewBook(fw Firewall, l Limits) *Book {
 
 // SetDoors replaces the doors. Grants of doors that remain are kept, shortened where the door's new
 // MaxOpen demands it; those of doors that are gone, and those for networks of another width than the door's
-// new one, are closed and returned. New doors count as pending until the next Sync, which the caller owes.
+// new one, are closed and returned. New doors count as pending until the next Sync, which the caller owes, and by which
+// the firewall hears of new ends.
 //
 // An error says what the firewall refused; the book has the new doors nevertheless, and what was
 // not closed ends with its timeout in the kernel.
@@ -95,7 +96,7 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 	var errs Few
 	b.end(now, was, gone, &errs)
 	for _, g := range b.sorted(everyGrant) {
-		errs.Add(b.shorten(now, g, now.Add(b.doors[g.Door].MaxOpen)))
+		b.Shorten(g.Grant, now.Add(b.doors[g.Door].MaxOpen))
 	}
 	return copies(gone), errs.Join()
 }

@@ -196,11 +196,15 @@ func TestShorten(t *testing.T) {
 	g := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: four, For: 10 * time.Minute, Client: "phone"})
 	fw.Calls()
 	for _, end := range []time.Duration{20 * time.Minute, 5 * time.Minute} {
-		if err := b.Shorten(noon, g, at(end)); err != nil {
-			t.Fatal(err)
+		if got, want := b.Shorten(g, at(end)), end < 10*time.Minute; got != want {
+			t.Errorf("to %s: shortened is %t, want %t", end, got, want)
 		}
 	}
-	same(t, "calls", []string{"open nas 192.0.2.1 5m0s"}, fw.Calls())
+	if _, _, err := b.Sync(noon); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "calls", []string{"sync 2 doors 1 grants"}, fw.Calls())
+	same(t, "in the firewall", map[netip.Prefix]time.Duration{alone(four): 5 * time.Minute}, fw.Elements(noon, "nas"))
 	g.Until = at(5 * time.Minute)
 	same(t, "grants", []door.Grant{g}, b.Grants(noon))
 }
@@ -384,6 +388,7 @@ func TestSetDoors(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "closed", []door.Grant{gone}, closed)
+	same(t, "what is shortened is left to the sync", []string{"close web 192.0.2.1"}, fw.Calls())
 	long.Until = at(time.Second + 20*time.Minute)
 	same(t, "kept", []door.Grant{kept, long}, b.Grants(at(time.Second)))
 	same(t, "a new door is pending until the next sync", []string{"attic: " + pending}, tell(b.Unserved()))

@@ -9,21 +9,16 @@ import (
 	"time"
 )
 
-// Shorten lets a grant end at a time, if it would end later.
-func (b *Book) Shorten(now time.Time, g Grant, end time.Time) error {
-	if own := b.grants.get(useOf(&g)); own != nil {
-		return b.shorten(now, own, end)
+// Shorten lets a grant end at a time in the book, if it would end later, and reports whether it did. The firewall
+// hears of it by the next Sync, which the caller owes: it may be one for thousands of grants.
+func (b *Book) Shorten(g Grant, end time.Time) (shortened bool) {
+	own := b.grants.get(useOf(&g))
+	if own == nil || !end.Before(own.Until) {
+		return false
 	}
-	return nil
-}
-
-func (b *Book) shorten(now time.Time, g *entry, end time.Time) error {
-	if !end.Before(g.Until) {
-		return nil
-	}
-	g.Until = end
-	b.grants.moved(g)
-	return b.place(now, &g.Grant)
+	own.Until = end
+	b.grants.moved(own)
+	return true
 }
 
 // Close ends the grants of a door before their time: those that let an address in, or all of them if it

@@ -29,8 +29,8 @@ import (
 type File string
 
 const (
-	// maxSize is how large the file gets, in bytes: the 833 events that the daemon keeps have room twice
-	// if they have 300 each. If they are longer, the oldest are left out.
+	// maxSize is how large the file gets, in bytes: the 1313 events that the daemon keeps have room
+	// if they have 399 each. If they are longer, the oldest are left out.
 	maxSize = 512 << 10
 
 	// usualSize is what most events have at least, in bytes.

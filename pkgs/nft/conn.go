@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -137,6 +138,19 @@ func (c *conn) wait() error {
 	}
 	_, err := c.askGeneration()
 	return err
+}
+
+// commitAll makes changes, one transaction after the other, which were found a while ago. The error is ERESTART if
+// somebody else changed nftables before one of them; those before it are made.
+func (c *conn) commitAll(changes []change, passed func() time.Duration) error {
+	for len(changes) > 0 {
+		var part []change
+		part, changes = cut(changes, passed())
+		if err := c.commit(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // commit makes changes, all or none. The error is ERESTART if the generation is another by now

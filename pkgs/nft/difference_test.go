@@ -96,35 +96,55 @@ func TestNewElement(t *testing.T) {
 // A transaction has 500 elements at the most, and of each set those that go or those that come; what is left over
 // comes with the next one.
 func TestCut(t *testing.T) {
-	elements := func(n int) []element { return make([]element, n) }
+	elements := func(n int) []element { return slices.Repeat([]element{{left: time.Second}}, n) }
 	for _, tt := range []struct {
-		changes [][2]int // elements that go, and that come
-		want    [][2]int
-		more    bool
+		changes    [][2]int // elements that go, and that come
+		want, rest [][2]int
 	}{
-		{nil, nil, false},
-		{[][2]int{{0, 0}, {0, 1}}, [][2]int{{0, 1}}, false},
-		{[][2]int{{1, 0}, {0, 0}}, [][2]int{{1, 0}}, false},
-		{[][2]int{{250, 0}, {0, 250}}, [][2]int{{250, 0}, {0, 250}}, false},
-		{[][2]int{{250, 0}, {0, 251}}, [][2]int{{250, 0}, {0, 250}}, true},
-		{[][2]int{{0, 500}, {0, 1}}, [][2]int{{0, 500}}, true},
-		{[][2]int{{0, 500}, {1, 0}}, [][2]int{{0, 500}}, true},
-		{[][2]int{{501, 0}}, [][2]int{{500, 0}}, true},
-		{[][2]int{{1, 1}}, [][2]int{{1, 0}}, true},
-		{[][2]int{{1, 1}, {0, 2}, {2, 3}}, [][2]int{{1, 0}, {0, 2}, {2, 0}}, true},
+		{nil, nil, nil},
+		{[][2]int{{0, 0}, {0, 1}}, [][2]int{{0, 1}}, nil},
+		{[][2]int{{1, 0}, {0, 0}}, [][2]int{{1, 0}}, nil},
+		{[][2]int{{250, 0}, {0, 250}}, [][2]int{{250, 0}, {0, 250}}, nil},
+		{[][2]int{{250, 0}, {0, 251}}, [][2]int{{250, 0}, {0, 250}}, [][2]int{{0, 1}}},
+		{[][2]int{{0, 500}, {0, 1}}, [][2]int{{0, 500}}, [][2]int{{0, 1}}},
+		{[][2]int{{0, 500}, {1, 0}}, [][2]int{{0, 500}}, [][2]int{{1, 0}}},
+		{[][2]int{{501, 0}}, [][2]int{{500, 0}}, [][2]int{{1, 0}}},
+		{[][2]int{{1, 1}}, [][2]int{{1, 0}}, [][2]int{{0, 1}}},
+		{[][2]int{{1, 1}, {0, 2}, {2, 3}}, [][2]int{{1, 0}, {0, 2}, {2, 0}}, [][2]int{{0, 1}, {0, 3}}},
 	} {
 		var changes []change
 		for _, n := range tt.changes {
 			changes = append(changes, change{"set", elements(n[0]), elements(n[1])})
 		}
-		first, more := cut(changes)
-		var got [][2]int
-		for _, c := range first {
-			got = append(got, [2]int{len(c.gone), len(c.fresh)})
+		count := func(list []change) (counts [][2]int) {
+			for _, c := range list {
+				counts = append(counts, [2]int{len(c.gone), len(c.fresh)})
+			}
+			return counts
 		}
-		if !slices.Equal(got, tt.want) || more != tt.more {
-			t.Errorf("%v: %v, more %t, want %v, %t", tt.changes, got, more, tt.want, tt.more)
+		first, rest := cut(changes, 0)
+		if got, left := count(first), count(rest); !slices.Equal(got, tt.want) || !slices.Equal(left, tt.rest) {
+			t.Errorf("%v: %v, then %v, want %v, %v", tt.changes, got, left, tt.want, tt.rest)
 		}
+	}
+}
+
+// What is new has less left by the time of its transaction. What has nothing left goes: without a time, it would stay
+// for ever.
+func TestCut_after_a_while(t *testing.T) {
+	over, short, long := element{first: one, left: time.Minute}, element{first: two, left: time.Minute + 2*time.Millisecond}, element{first: six}
+	long.left = time.Hour
+	first, rest := cut([]change{{"set", nil, []element{over, short, long}}}, time.Minute+time.Microsecond)
+	if len(rest) != 0 || len(first) != 1 {
+		t.Fatalf("%v, then %v, want one change", first, rest)
+	}
+	over.left, short.left, long.left = 0, time.Millisecond, 59*time.Minute-time.Millisecond
+	gone := slices.Clone(first[0].gone)
+	for i := range gone { // how much it is over by is nothing to the kernel
+		gone[i].left = 0
+	}
+	if !slices.Equal(gone, []element{over}) || !slices.Equal(first[0].fresh, []element{short, long}) {
+		t.Errorf("gone %v, fresh %v, want %v, %v", gone, first[0].fresh, over, []element{short, long})
 	}
 }
 

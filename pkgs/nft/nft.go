@@ -52,6 +52,7 @@ type Config struct {
 // A Firewall may be used from several goroutines.
 type Firewall struct {
 	table string
+	clock func() time.Time // time.Now
 
 	mu   sync.Mutex
 	conn *conn // nil after an error that leaves its state unknown
@@ -64,7 +65,7 @@ var _ door.Firewall = (*Firewall)(nil)
 
 // Open connects to nftables and begins to watch for changes. The table need not exist yet.
 func Open(cfg Config) (*Firewall, error) {
-	f := &Firewall{table: cmp.Or(cfg.Table, DefaultTable)}
+	f := &Firewall{table: cmp.Or(cfg.Table, DefaultTable), clock: time.Now}
 	if _, err := f.dial(); err != nil {
 		return nil, f.explain(err)
 	}
@@ -91,8 +92,16 @@ func (f *Firewall) Shutdown() error {
 	return f.conn.Close()
 }
 
+// passing is a time that goes on from now: what waits for the kernel, or comes behind thousands of others, has less left
+// by its turn.
+func (f *Firewall) passing(now time.Time) func() time.Time {
+	begin := f.clock()
+	return func() time.Time { return now.Add(f.clock().Sub(begin)) }
+}
+
 // Open is door.Firewall's.
 func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
+	at := f.passing(now)
 	return f.change(d.Name, func(c *conn) error {
 		sets, err := c.look(d)
 		if err = cmp.Or(err, sets.reason); err != nil {
@@ -104,7 +113,7 @@ func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
 		if why := sets.lacks[family(six)]; why != nil {
 			return fmt.Errorf("no set %s: %w", set, why)
 		}
-		list := []element{grantElement(now, &g, wide)}
+		list := []element{grantElement(at(), &g, wide)}
 		if list[0].left <= 0 {
 			return c.commit([]change{{set: set, gone: list}})
 		}
@@ -134,9 +143,9 @@ func (f *Firewall) Close(d door.Door, networks ...netip.Prefix) error {
 func (f *Firewall) closeSome(d door.Door, six bool, list []element) (err error) {
 	wide := d.Wide(six)
 	set := SetName(d.Name, six, wide)
-	for more, ranges := true, false; more; {
+	for again, ranges := true, false; again; {
 		err = f.change(d.Name, func(c *conn) error {
-			more = false
+			again = false
 			is, wrong, err := c.find(d.Name, six, wide)
 			if err != nil || !is || wrong != nil {
 				return err
@@ -148,9 +157,7 @@ func (f *Firewall) closeSome(d door.Door, six bool, list []element) (err error) 
 				}
 				gone = slices.DeleteFunc(gone, func(x element) bool { return !x.meets(list[0]) })
 			}
-			var changes []change
-			changes, more = cut([]change{{set: set, gone: gone}})
-			return c.commit(changes)
+			return c.commitAll([]change{{set: set, gone: gone}}, func() time.Duration { return 0 })
 		})
 		half := len(list) / 2
 		switch {
@@ -160,7 +167,7 @@ func (f *Firewall) closeSome(d door.Door, six bool, list []element) (err error) 
 		case half > 0: // only where they are merged it takes a look at the whole set
 			return errors.Join(f.closeSome(d, six, list[:half]), f.closeSome(d, six, list[half:]))
 		default: // this is what the kernel says of ranges that overlap
-			more, ranges = true, true
+			again, ranges = true, true
 		}
 	}
 	return nil
@@ -181,6 +188,7 @@ func (f *Firewall) change(name string, do func(c *conn) error) error {
 // Sync is door.Firewall's. It changes nothing where nothing differs. Of a door with one set of the
 // wrong kind it empties the other.
 func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (unserved []door.Unserved, err error) {
+	at := f.passing(now)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.conn != nil {
@@ -189,7 +197,7 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 	of := door.ByDoor(grants)
 	var errs door.Few
 	for _, d := range doors {
-		u, err := f.syncDoor(now, d, of[d.Name])
+		u, err := f.syncDoor(at, d, of[d.Name])
 		if err != nil {
 			errs.Add(err) // one door's trouble must not keep the others from being right
 		} else if u.Reason != nil {
@@ -199,54 +207,58 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 	return unserved, errs.Join()
 }
 
-// syncDoor makes the sets of a door hold its grants. What it returns has a reason if they cannot.
-func (f *Firewall) syncDoor(now time.Time, d door.Door, grants []*door.Grant) (u door.Unserved, err error) {
-	for more := true; more && err == nil; {
-		err = f.steadily(d.Name, func(c *conn) error {
-			sets, err := c.look(d)
-			if err != nil {
-				return err
-			}
-			var changes []change
-			u = door.Unserved{Door: d.Name}
-			why := sets.reason
-			for i, six := range []bool{false, true} {
-				wanted := elementsFor(now, six, d.Wide(six), grants)
-				if lacks := sets.lacks[i]; lacks != nil && why == nil && len(wanted) > 0 { // the other family has a set
-					why, u.Family = lacks, 4+2*i
-				}
-				for _, wide := range []bool{false, true} {
-					is, wrong, err := c.find(d.Name, six, wide)
-					if err != nil {
-						return err
-					}
-					if !is || wrong != nil {
-						continue
-					}
-					set := SetName(d.Name, six, wide)
-					have, err := c.elements(set, wide)
-					if err != nil {
-						return err
-					}
-					var want []element
-					if sets.reason == nil && wide == d.Wide(six) { // else the door was, or was not, wide before
-						want = wanted
-					}
-					gone, fresh := difference(have, want)
-					changes = append(changes, change{set, gone, fresh})
-				}
-			}
-			changes, more = cut(changes)
-			if err := c.commit(changes); err != nil {
-				return err
-			}
-			return why
-		})
-		if isReason(err) {
-			u.Reason, err = err, nil
+// syncDoor makes the sets of a door hold its grants. What it returns has a reason if they cannot. It looks at the sets
+// once, and again only after an error that may pass: what was done before such a one is right by then.
+func (f *Firewall) syncDoor(at func() time.Time, d door.Door, grants []*door.Grant) (u door.Unserved, err error) {
+	err = f.steadily(d.Name, func(c *conn) error {
+		looked := at()
+		var changes []change
+		var err error
+		if changes, u, err = c.compare(looked, d, grants); err != nil {
+			return err
 		}
+		return cmp.Or(c.commitAll(changes, func() time.Duration { return at().Sub(looked) }), u.Reason)
+	})
+	if isReason(err) {
+		err = nil
 	}
 	return u, err
+}
+
+// compare tells what differs in the sets of a door from its grants, and why they cannot hold them, if so.
+func (c *conn) compare(now time.Time, d door.Door, grants []*door.Grant) (changes []change, u door.Unserved, err error) {
+	sets, err := c.look(d)
+	if err != nil {
+		return nil, u, err
+	}
+	u = door.Unserved{Door: d.Name, Reason: sets.reason}
+	for i, six := range []bool{false, true} {
+		wanted := elementsFor(now, six, d.Wide(six), grants)
+		if lacks := sets.lacks[i]; lacks != nil && u.Reason == nil && len(wanted) > 0 { // the other family has a set
+			u.Reason, u.Family = lacks, 4+2*i
+		}
+		for _, wide := range []bool{false, true} {
+			is, wrong, err := c.find(d.Name, six, wide)
+			if err != nil {
+				return nil, u, err
+			}
+			if !is || wrong != nil {
+				continue
+			}
+			set := SetName(d.Name, six, wide)
+			have, err := c.elements(set, wide)
+			if err != nil {
+				return nil, u, err
+			}
+			var want []element
+			if sets.reason == nil && wide == d.Wide(six) { // else the door was, or was not, wide before
+				want = wanted
+			}
+			gone, fresh := difference(have, want)
+			changes = append(changes, change{set, gone, fresh})
+		}
+	}
+	return changes, u, nil
 }
 
 // change is what is to be different in a set.
@@ -288,27 +300,40 @@ func difference(have, wanted []element) (gone, fresh []element) {
 	return gone, fresh
 }
 
-// cut leaves so much of changes as one transaction can do, and reports whether there is more: no more than fits into
-// one, and nothing new in a set out of which something goes. For where networks overlap, the kernel does not find the
-// one to delete after it deleted the other (seen with 6.18).
-func cut(changes []change) (first []change, more bool) {
+// cut takes off changes, which were found a while ago, what one transaction can do, and returns the rest: no more than
+// fits into one, and nothing new in a set out of which something goes. For where networks overlap, the kernel does not
+// find the one to delete after it deleted the other (seen with 6.18). A new one whose time is over by now goes instead:
+// it may be there, with another end, and has nothing in common with the others.
+func cut(changes []change, passed time.Duration) (first, rest []change) {
 	room := chunk
-	take := func(list []element) []element {
-		n := min(len(list), room)
+	take := func(list *[]element) []element {
+		n := min(len(*list), room)
 		room -= n
-		more = more || n < len(list)
-		return list[:n]
+		taken := (*list)[:n]
+		*list = (*list)[n:]
+		return taken
 	}
 	for _, c := range changes {
+		now := change{set: c.set}
 		if len(c.gone) > 0 {
-			more = more || len(c.fresh) > 0
-			c.fresh = nil
+			now.gone = take(&c.gone)
+		} else {
+			for _, e := range take(&c.fresh) {
+				if e.left = (e.left - passed).Truncate(time.Millisecond); e.left > 0 {
+					now.fresh = append(now.fresh, e)
+				} else {
+					now.gone = append(now.gone, e)
+				}
+			}
 		}
-		if c = (change{c.set, take(c.gone), take(c.fresh)}); len(c.gone)+len(c.fresh) > 0 {
-			first = append(first, c)
+		if len(now.gone)+len(now.fresh) > 0 {
+			first = append(first, now)
+		}
+		if len(c.gone)+len(c.fresh) > 0 {
+			rest = append(rest, c)
 		}
 	}
-	return first, more
+	return first, rest
 }
 
 // grantElement returns what a grant is in a set. If the grant is over, nothing is left.
