@@ -79,7 +79,7 @@ const (
 		"and nearly half is our code while no cache has it. It would take a reader that never sleeps, on a CPU of its own"
 	whyKnockd = "knockd waits for its 50 ms timer, and its median swings with the phase of that"
 	whyDisk   = "a sequence, which waits for no disk, takes longer than this limit by itself. It would take what the latency of a sequence would take"
-	whyCPU    = "a packet takes three cache misses, in the ring and in a table of 1 MB. It would take a smaller table, which loses more honest senders"
+	whyCPU    = "half of it is the step itself (Sequence/first_step), the rest is reading and decoding. It would take a program in the kernel that drops most of a flood before it is read"
 	whyMemory = "a flood fills tables that have no pages at rest: 1.4 MB for sequences. It would take smaller ones, which lose more honest senders"
 	whyDoors  = "in a run of this row alone it was 1.04 x, and in a whole one its spread is wide, for a reason that was not found"
 	whyPair   = "3.5 kB of it are in use; the rest is the work room of Go's collector, which a smaller limit makes run while packets wait"
