@@ -3,6 +3,7 @@
 package door
 
 import (
+	"container/heap"
 	"net/netip"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 type table struct {
 	places map[place]*entry // the first one of each place, which knows the next: as many as holders have one there
 	owned  map[owner]int    // over or not
-	ends   []*entry         // all of them, as a binary heap: none ends sooner than the one at half its rank
+	ends   ends             // all of them
 	most   int              // how many there were since its room was made
 }
 
@@ -75,9 +76,7 @@ func (t *table) add(e *entry) {
 	e.next = t.places[at]
 	t.places[at] = e
 	t.owned[e.owner()]++
-	e.rank = len(t.ends)
-	t.ends = append(t.ends, e)
-	t.up(e.rank)
+	heap.Push(&t.ends, e)
 	t.most = max(t.most, len(t.ends))
 }
 
@@ -95,13 +94,7 @@ func (t *table) drop(e *entry) {
 	if t.owned[e.owner()]--; t.owned[e.owner()] == 0 {
 		delete(t.owned, e.owner())
 	}
-	last := len(t.ends) - 1
-	rank := e.rank
-	t.swap(rank, last)
-	t.ends[last] = nil
-	if t.ends = t.ends[:last]; rank < last {
-		t.moved(t.ends[rank])
-	}
+	heap.Remove(&t.ends, e.rank)
 	if t.most > minRoom && len(t.ends) <= t.most/4 {
 		t.shrink()
 	}
@@ -128,39 +121,31 @@ func (t *table) over(now time.Time, rank int, who owner) (n int) {
 }
 
 // moved is called after a grant got another end.
-func (t *table) moved(e *entry) { t.down(t.up(e.rank)) }
+func (t *table) moved(e *entry) { heap.Fix(&t.ends, e.rank) }
 
-// up moves the grant of a rank to where no other one that ends later is above it, and returns its rank then.
-func (t *table) up(rank int) int {
-	for rank > 0 {
-		above := (rank - 1) / 2
-		if !t.ends[rank].Until.Before(t.ends[above].Until) {
-			break
-		}
-		t.swap(rank, above)
-		rank = above
-	}
-	return rank
+// ends is a heap of grants (container/heap): the first one ends first, and each knows its rank.
+type ends []*entry
+
+var _ heap.Interface = (*ends)(nil)
+
+func (h ends) Len() int           { return len(h) }
+func (h ends) Less(i, j int) bool { return h[i].Until.Before(h[j].Until) }
+
+func (h ends) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].rank, h[j].rank = i, j
 }
 
-// down moves the grant of a rank to where none that ends sooner is below it.
-func (t *table) down(rank int) {
-	for {
-		first := rank
-		for below := 2*rank + 1; below <= 2*rank+2 && below < len(t.ends); below++ {
-			if t.ends[below].Until.Before(t.ends[first].Until) {
-				first = below
-			}
-		}
-		if first == rank {
-			return
-		}
-		t.swap(rank, first)
-		rank = first
-	}
+func (h *ends) Push(x any) {
+	e := x.(*entry)
+	e.rank = len(*h)
+	*h = append(*h, e)
 }
 
-func (t *table) swap(i, j int) {
-	t.ends[i], t.ends[j] = t.ends[j], t.ends[i]
-	t.ends[i].rank, t.ends[j].rank = i, j
+func (h *ends) Pop() any {
+	last := len(*h) - 1
+	e := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return e
 }
