@@ -3,6 +3,7 @@
 package uplink
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/config"
@@ -86,25 +87,13 @@ func (z Zones) Outside(networks []string) []string {
 }
 
 func (z *zone) hasOne(networks words) bool {
-	for _, name := range strings.Fields(z.networks) {
-		if networks.has(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(strings.Fields(z.networks), networks.has)
 }
 
 // words are a list in which each is once.
 type words []string
 
-func (w words) has(word string) bool {
-	for _, other := range w {
-		if other == word {
-			return true
-		}
-	}
-	return false
-}
+func (w words) has(word string) bool { return slices.Contains(w, word) }
 
 func (w *words) add(word string) {
 	if !w.has(word) {
@@ -132,7 +121,7 @@ func (s *section) or(option, otherwise string) string {
 	return otherwise
 }
 
-// isOn tells whether an option is switched on. As for OpenWrt's scripts, a value that is no boolean is as good as none.
+// isOn reports whether an option is switched on. As for OpenWrt's scripts, a value that is no boolean is as good as none.
 func (s *section) isOn(option, otherwise string) bool {
 	on, err := config.ParseBool(s.or(option, otherwise))
 	if err != nil {
