@@ -104,7 +104,7 @@ func TestOptionCutEndsSessionsOnTime(t *testing.T) {
 	}
 }
 
-// echoes tells whether a byte comes back.
+// echoes reports whether a byte comes back.
 func echoes(c net.Conn, within time.Duration) bool {
 	if _, err := c.Write([]byte{'x'}); err != nil {
 		return false

@@ -257,7 +257,7 @@ func (d *latchkeydProcess) knocksOfEveryKind(send func(...[]byte), k *knocker) {
 	}
 }
 
-// isHonest tells whether an address is one of those that knock honestly in these tests.
+// isHonest reports whether an address is one of those that knock honestly in these tests.
 func isHonest(address string) bool {
 	return address == phone || address == phone6 || address == neighbour
 }

@@ -80,7 +80,7 @@ func (f *fwknopd) send(packet []byte) {
 	lab.In(f.t, "phone", func() error { return sendUDP(packet, 62201) })
 }
 
-// lets tells whether iptables lets the phone in to a port.
+// lets reports whether iptables lets the phone in to a port.
 func lets(t *testing.T, port string) bool {
 	t.Helper()
 	for line := range strings.Lines(lab.Run(t, "router", "iptables", "-S")) {

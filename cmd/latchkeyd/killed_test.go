@@ -26,7 +26,7 @@ func program(t *testing.T, before, redirect string) string {
 	return path
 }
 
-// inKernel tells whether the router's kernel has an address in a door's set for IPv4.
+// inKernel reports whether the router's kernel has an address in a door's set for IPv4.
 func inKernel(t *testing.T, door, address string) bool {
 	t.Helper()
 	out, err := lab.On("router", "nft", "-j", "list", "set", "inet", "fw4", "latchkey1_"+door+"_4").CombinedOutput()

@@ -107,7 +107,7 @@ func (p *peer) shut() {
 		iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT`)
 }
 
-// open tells whether its door is open to the phone: somebody answers, if only that nobody listens there.
+// open reports whether its door is open to the phone: somebody answers, if only that nobody listens there.
 func (p *peer) open() bool {
 	err := tryPort("phone", p.to+":8443", 2*time.Second)
 	return err == nil || errors.Is(err, unix.ECONNREFUSED)
@@ -135,7 +135,7 @@ func (p *peer) opens() bool {
 	return false
 }
 
-// closes tells whether the door closes within a time. A packet may be late: it looks twice.
+// closes reports whether the door closes within a time. A packet may be late: it looks twice.
 func (p *peer) closes(within time.Duration) bool {
 	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		if first := p.open(); !first && !p.open() {
@@ -152,7 +152,7 @@ func (p *peer) signal(s unix.Signal) {
 	}
 }
 
-// ends tells whether it ends within a time.
+// ends reports whether it ends within a time.
 func (p *peer) ends(within time.Duration) bool {
 	select {
 	case <-p.ended:

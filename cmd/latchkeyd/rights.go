@@ -102,7 +102,7 @@ func rights() uint64 {
 	return uint64(data[1].Effective)<<32 | uint64(data[0].Effective)
 }
 
-// hasMore tells whether this process has more rights than are needed, and can give them up for good.
+// hasMore reports whether this process has more rights than are needed, and can give them up for good.
 func hasMore() bool {
 	return rights()&(1<<unix.CAP_SETPCAP) != 0
 }

@@ -27,7 +27,7 @@ func (d *latchkeydProcess) halt() {
 	})
 }
 
-// elements tells whether a set of the kernel, such as nas_4, has any.
+// elements reports whether a set of the kernel, such as nas_4, has any.
 func elements(t *testing.T, set string) bool {
 	t.Helper()
 	return strings.Contains(lab.Run(t, "router", "nft", "list", "set", "inet", "fw4", "latchkey1_"+set), "expires")

@@ -165,7 +165,7 @@ func (f *File) fit(data [][]byte) error {
 	return nil
 }
 
-// VerifiedBy tells whether the file has a signature by the secret half of a
+// VerifiedBy reports whether the file has a signature by the secret half of a
 // public key in PEM.
 func (f *File) VerifiedBy(public []byte) error {
 	block, _ := pem.Decode(public)

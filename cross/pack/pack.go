@@ -116,7 +116,7 @@ func (p *Package) conffiles() []string {
 	return found
 }
 
-// covers tells whether an entry of Keep is about the file.
+// covers reports whether an entry of Keep is about the file.
 func covers(keep, file string) bool {
 	return keep == file || strings.HasSuffix(keep, "/") && strings.HasPrefix(file, keep)
 }

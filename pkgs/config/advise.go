@@ -72,7 +72,7 @@ func (r *reader) adviseHost() {
 	}
 }
 
-// NearlyFull tells whether so many of at most so many are there that their owner should know: four fifths.
+// NearlyFull reports whether so many of at most so many are there that their owner should know: four fifths.
 func NearlyFull(n, most int) bool { return 5*n >= 4*most }
 
 // adviseRoom tells of types of sections of which there can be few more.
@@ -136,7 +136,7 @@ func (r *reader) adviseWidth(d *place[doorSection]) {
 	}
 }
 
-// leadsTo tells whether any of the ports is one inside to which the door leads over TCP.
+// leadsTo reports whether any of the ports is one inside to which the door leads over TCP.
 func (d *Door) leadsTo(ports []uint16) bool {
 	return slices.ContainsFunc(d.Openings, func(o Opening) bool {
 		return o.Proto == wire.TCP && slices.ContainsFunc(ports, func(port uint16) bool { return inRange(o.Inside, port) })
@@ -187,7 +187,7 @@ func (r *reader) adviseSharedPorts() {
 	}
 }
 
-// opened tells whether anybody may open a door.
+// opened reports whether anybody may open a door.
 func (r *reader) opened(door string) bool {
 	return slices.ContainsFunc(r.clients, func(c place[clientSection]) bool {
 		return c.v.Enabled && !c.v.Expired(r.now) && slices.Contains(c.v.Doors, door)
@@ -232,7 +232,7 @@ func (r *reader) adviseClients() {
 	}
 }
 
-// looksLikeText tells whether a key in base64 is more likely a text that happens to be base64 too: a
+// looksLikeText reports whether a key in base64 is more likely a text that happens to be base64 too: a
 // short one, or one of a length that a key has which is all in lower or upper case.
 func looksLikeText(encoded string) bool {
 	encoded = strings.TrimRight(encoded, "=")
@@ -289,7 +289,7 @@ func weaknesses(steps []knock.Step) string {
 	return strings.Join(weak, "; ")
 }
 
-// inOrder tells whether there are two ports or more that never fall, or never rise.
+// inOrder reports whether there are two ports or more that never fall, or never rise.
 func inOrder(steps []knock.Step) bool {
 	rising, falling, count, last := true, true, 0, uint16(0)
 	for _, s := range steps {

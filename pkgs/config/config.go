@@ -116,7 +116,7 @@ type Door struct {
 	Enabled    bool
 }
 
-// Wide tells whether a grant may be for more than one address of IPv6 (six) or IPv4.
+// Wide reports whether a grant may be for more than one address of IPv6 (six) or IPv4.
 func (d *Door) Wide(six bool) bool {
 	if six {
 		return d.Width6 < MaxWidth6
@@ -124,10 +124,10 @@ func (d *Door) Wide(six bool) bool {
 	return d.Width4 < MaxWidth4
 }
 
-// Serves tells whether the door leads anywhere for an address.
+// Serves reports whether the door leads anywhere for an address.
 func (d *Door) Serves(a netip.Addr) bool { return d.ServesFamily(!a.Unmap().Is4()) }
 
-// ServesFamily tells whether the door leads anywhere over IPv6 (six) or IPv4: a LAN host may have an
+// ServesFamily reports whether the door leads anywhere over IPv6 (six) or IPv4: a LAN host may have an
 // address of one family only.
 func (d *Door) ServesFamily(six bool) bool {
 	switch {
@@ -172,7 +172,7 @@ func (c *Client) ID() string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// Expired tells whether the client's time is over.
+// Expired reports whether the client's time is over.
 func (c *Client) Expired(now time.Time) bool { return !c.Expires.IsZero() && !now.Before(c.Expires) }
 
 // ValidUntil tells people when the client's time ends: the last day on which it may knock, in UTC, or

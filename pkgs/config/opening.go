@@ -19,7 +19,7 @@ type Opening struct {
 	Outside, Inside wire.PortRange
 }
 
-// Has tells whether a port outside is one of the opening's.
+// Has reports whether a port outside is one of the opening's.
 func (o Opening) Has(proto wire.Proto, port uint16) bool {
 	return o.Proto == proto && inRange(o.Outside, port)
 }
@@ -150,7 +150,7 @@ func sharedPort(o Opening, ranges []wire.PortRange) (port uint16, shared bool) {
 	return port, shared
 }
 
-// isOne tells whether the door has one port.
+// isOne reports whether the door has one port.
 func (d *doorSection) isOne() bool { return len(d.ports) == 1 && d.ports[0].Count() == 1 }
 
 // which begins a sentence about a port of the door, and names it if there are others.

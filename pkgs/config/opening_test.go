@@ -20,7 +20,7 @@ func same(proto wire.Proto, first, last uint16) config.Opening {
 	return config.Opening{Proto: proto, Outside: ports(first, last), Inside: ports(first, last)}
 }
 
-// areOpenings tells whether a list is what Parse promises.
+// areOpenings reports whether a list is what Parse promises.
 func areOpenings(list []config.Opening) bool {
 	for i, o := range list {
 		if o.Outside.First == 0 || o.Inside.First == 0 || o.Outside.First > o.Outside.Last || o.Inside.Count() != o.Outside.Count() ||

@@ -108,7 +108,7 @@ func (r *reader) section(s *uci.Section) {
 	}
 }
 
-// admitSection tells whether s is worth reading.
+// admitSection reports whether s is worth reading.
 func (r *reader) admitSection(s *uci.Section) bool {
 	var names []string
 	for _, t := range sectionTypes {

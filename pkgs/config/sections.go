@@ -22,7 +22,7 @@ func has(s *uci.Section, option string) bool {
 	return slices.ContainsFunc(s.Options, func(o uci.Option) bool { return o.Name == option })
 }
 
-// failed tells whether an option of s has a problem already.
+// failed reports whether an option of s has a problem already.
 func (r *reader) failed(s *uci.Section, option string) bool {
 	subject := about(s, 0, "")
 	return slices.ContainsFunc(r.problems, func(p Problem) bool {
@@ -155,7 +155,7 @@ func textSecret(text string, most int) ([]byte, error) {
 
 var errPlaceholder = errors.New("this is a placeholder that everybody knows, no key: make keys with fwknop --key-gen")
 
-// isPlaceholder tells whether a key is what stands in examples and fresh files until somebody writes a
+// isPlaceholder reports whether a key is what stands in examples and fresh files until somebody writes a
 // key there: fwknop's own __CHANGEME__, and what others write.
 func isPlaceholder(text string) bool {
 	word := strings.Map(func(c rune) rune {

@@ -212,7 +212,7 @@ func packetsOf(steps []knock.Step) []wire.Packet {
 	return packets
 }
 
-// locksOut tells whether some packet keeps the right knock behind it from opening.
+// locksOut reports whether some packet keeps the right knock behind it from opening.
 func (y *listener) locksOut(steps []knock.Step, packets []wire.Packet) bool {
 	for _, p := range packets {
 		if !y.play(append([]wire.Packet{p}, packetsOf(steps)...)...) {
@@ -222,7 +222,7 @@ func (y *listener) locksOut(steps []knock.Step, packets []wire.Packet) bool {
 	return false
 }
 
-// takes tells whether some packet can stand for a step.
+// takes reports whether some packet can stand for a step.
 func (y *listener) takes(steps []knock.Step, packets []wire.Packet) bool {
 	for _, p := range packets {
 		for i := range steps {

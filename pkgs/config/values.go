@@ -202,7 +202,7 @@ func parseExpires(s string) (time.Time, error) {
 	return time.Time{}, errExpires
 }
 
-// outOfRange tells whether a time is written as it should be, but is none, such as February 30.
+// outOfRange reports whether a time is written as it should be, but is none, such as February 30.
 func outOfRange(err error) bool { return strings.HasSuffix(err.Error(), "out of range") }
 
 func parseLevel(s string) (Level, error) {

@@ -168,7 +168,7 @@ func Do(host string, f func() error) error {
 	return <-ended
 }
 
-// Reach tells whether a TCP connection from a host to an address is accepted within a time.
+// Reach reports whether a TCP connection from a host to an address is accepted within a time.
 func Reach(t testing.TB, host, address string, within time.Duration) bool {
 	t.Helper()
 	c := Connect(t, host, address, within)

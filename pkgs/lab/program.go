@@ -28,7 +28,7 @@ func Become() error {
 	return syscall.Exec(script(), append([]string{script(), "enter", program}, os.Args[1:]...), append(os.Environ(), variable+"="+inside))
 }
 
-// Inside tells whether this program runs where Become leads to.
+// Inside reports whether this program runs where Become leads to.
 func Inside() bool { return os.Getenv(variable) == inside }
 
 // Verb returns a verb of testdata/lab.sh as a command.

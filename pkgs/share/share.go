@@ -24,7 +24,7 @@ type Warning struct {
 	Text string // for people
 }
 
-// Useless tells whether no client takes the link.
+// Useless reports whether no client takes the link.
 func (w Warning) Useless() bool {
 	return w.Word == NoDoor || w.Word == NoCarrier || w.Word == NoAddress
 }

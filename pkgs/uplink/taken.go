@@ -91,7 +91,7 @@ func (t *Taken) addFirewall(s *section, outside words, accepts, target, ports st
 	}
 }
 
-// isOne tells whether a word is one of some with spaces between.
+// isOne reports whether a word is one of some with spaces between.
 func isOne(word, words string) bool { return strings.Contains(" "+words+" ", " "+word+" ") }
 
 // add adds ports as firewall4 writes them, "80 8000-8010", "8000:8010" and "!22", of a protocol that it

@@ -129,7 +129,7 @@ func testClock(t *tests) {
 	daemon.end()
 }
 
-// is tells whether the daemon says this of the clock.
+// is reports whether the daemon says this of the clock.
 func is(state string, reason clock.Reason) func() error {
 	return func() error {
 		s, err := ask()
@@ -140,7 +140,7 @@ func is(state string, reason clock.Reason) func() error {
 	}
 }
 
-// near tells whether the wall clock is right, but for so much.
+// near reports whether the wall clock is right, but for so much.
 func near(most time.Duration) error {
 	if off := time.Since(truth()); off.Abs() > most {
 		return fmt.Errorf("the clock is %s off", off)
@@ -219,7 +219,7 @@ func lastEvent() time.Duration {
 	return list[len(list)-1].at
 }
 
-// since tells whether ntpd's last word was this one, and not longer ago than that.
+// since reports whether ntpd's last word was this one, and not longer ago than that.
 func since(action string, most time.Duration) error {
 	list := events()
 	if len(list) == 0 || !strings.HasPrefix(list[len(list)-1].what, action+" ") {

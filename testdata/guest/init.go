@@ -126,7 +126,7 @@ type tests struct {
 	count   int
 }
 
-// that tells whether something holds.
+// that reports whether something holds.
 func (t *tests) that(what string, err error) bool {
 	t.count++
 	if err != nil {
