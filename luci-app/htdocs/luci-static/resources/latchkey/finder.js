@@ -12,7 +12,8 @@ const E = element.make;
 const FEW = 24;   // up to so many cards are all shown,
 const FIRST = 12; // of more these at first
 
-// Returns { node, show(items) }, which draws items: [{ words, node() }], and remembers what is looked for. label is
+// Returns { node, show(items) }, which draws items: [{ words, addresses, node() }], and remembers what is looked for:
+// something in the words, or how one of the addresses begins, if there are any. label is
 // that of the field, all(n) the words of the button.
 function list(label, all) {
 	let items = [], isWhole = false, hasField = false;
@@ -34,7 +35,9 @@ function list(label, all) {
 	function draw() {
 		const shown = (isWhole || items.length <= FEW) ? items.length : FIRST;
 		const wanted = field.value.trim().toLowerCase();
-		const found = items.filter(function(i) { return i.words.toLowerCase().indexOf(wanted) >= 0; });
+		const found = items.filter(function(i) {
+			return i.words.toLowerCase().indexOf(wanted) >= 0 || (i.addresses || []).some(function(a) { return a.indexOf(wanted) == 0; });
+		});
 
 		element.say(none, found.length ? '' : text.say(_('Nothing is called “{words}”.'), { words: field.value.trim() }));
 		element.say(others, all(found.length));

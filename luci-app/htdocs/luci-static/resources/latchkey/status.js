@@ -346,9 +346,7 @@ function doorCards(status, ctx) {
 	const own = Object.assign({}, ctx, { drawn: known, few: isMany ? SHOWN_OF_MANY : SHOWN });
 
 	known.list.show((isMany ? doors.slice().sort(function(a, b) { return rank(a) - rank(b); }) : doors).map(function(d) {
-		const grants = (d.grants || []).map(function(g) { return g.address + ' ' + (ctx.names.clients[g.client] || ''); });
-
-		return { words: [ d.title || '', d.name ].concat(grants).join(' '), node: function() { return keptCard(d, own); } };
+		return { words: (d.title || '') + ' ' + d.name, addresses: (d.grants || []).map(function(g) { return g.address; }), node: function() { return keptCard(d, own); } };
 	}));
 
 	return known.list.node;
