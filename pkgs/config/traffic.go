@@ -15,7 +15,7 @@ import (
 )
 
 // What else comes to the ports of a sequence. Whether a packet means something to it is asked of the
-// detector's own rule, knock.Reactions.
+// detector's own rule, knock.Matcher.
 
 // source is what comes to some port besides the knocks of a sequence.
 type source struct {
@@ -161,19 +161,19 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 	receivers := r.receivers()
 	var conflicts []conflict // bounded by the number of doors, sequences and receivers, and of steps outside of one-time lists
 	for steps := range q.v.lists {
-		reactions := knock.ReactionsOf([]knock.Sequence{{Steps: steps}})
+		matcher := knock.NewMatcher([]knock.Sequence{{Steps: steps}})
 		for _, proto := range [...]wire.Proto{wire.TCP, wire.UDP} {
-			ports := slices.Collect(reactions.Ports(proto))
+			ports := slices.Collect(matcher.Ports(proto))
 			sort.Slice(ports, func(i, j int) bool { return ports[i] < ports[j] })
 			for _, port := range ports {
 				here := endpoint{proto, port}
 				for _, v := range doors.at(here) {
-					conflicts = note(conflicts, v, steps, once, reactions)
+					conflicts = note(conflicts, v, steps, once, matcher)
 				}
 				for _, k := range receivers {
 					if k.proto == proto && inRanges(k.ranges, port) {
 						knocks := connection(proto, port)[:1] // nobody answers them
-						conflicts = note(conflicts, source{k.what, "who knocks there", false, knocks}, steps, once, reactions)
+						conflicts = note(conflicts, source{k.what, "who knocks there", false, knocks}, steps, once, matcher)
 					}
 				}
 				for _, o := range others[here] {
@@ -181,7 +181,7 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 						continue
 					}
 					name := "a step of sequence '" + r.sequences[o.sequence].v.Name + "'"
-					conflicts = note(conflicts, source{name, "who knocks that one", true, []wire.Packet{o.step.Packet()}}, steps, once, reactions)
+					conflicts = note(conflicts, source{name, "who knocks that one", true, []wire.Packet{o.step.Packet()}}, steps, once, matcher)
 				}
 			}
 		}
@@ -200,9 +200,9 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 }
 
 // note adds what a source means to the steps of a sequence. Of a one-time list one step is enough.
-func note(conflicts []conflict, from source, steps []knock.Step, once bool, reactions knock.Reactions) []conflict {
+func note(conflicts []conflict, from source, steps []knock.Step, once bool, matcher knock.Matcher) []conflict {
 	for p := range from.packets {
-		reactions.To(&from.packets[p], func(x knock.Reaction) {
+		matcher.Match(&from.packets[p], func(x knock.Match) {
 			if x.Wires == 0 && from.mayMeet {
 				return
 			}

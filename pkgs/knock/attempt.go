@@ -154,7 +154,7 @@ func (d *sequences) resume(clock time.Duration, from sender) *entry[attempt] {
 func (d *sequences) trip(clock time.Duration, from sender, emit func(Finding)) {
 	e := d.lookUp(clock, from, emit)
 	if e == nil {
-		d.firsts.take(from, 0, 0) // so that he begins anew when the lock is over
+		d.firsts.take(from, 0, 0) // so that he starts over when the lock ends
 		e = d.begin(clock, from)
 	}
 	a := &e.state

@@ -129,7 +129,7 @@ func TestFirstStepsAreNothingAfterATripWire(t *testing.T) {
 	}
 }
 
-// TestFirstStepsOfLongAgoAreGone goes on after pauses around which a tick begins anew, or seems to be of the future.
+// TestFirstStepsOfLongAgoAreGone goes on after pauses around which ticks wrap around, or seems to be of the future.
 func TestFirstStepsOfLongAgoAreGone(t *testing.T) {
 	for _, pause := range []time.Duration{time.Minute, time.Hour, 3 * time.Hour, 9 * time.Hour, 10 * time.Hour, 15 * time.Hour, 1 << 46, 1<<46 + time.Second, 1000 * time.Hour} {
 		for _, step := range []time.Duration{pause, 50 * time.Minute} { // nobody knocks meanwhile, or others do

@@ -192,7 +192,7 @@ func TestSTUNFreeClock(t *testing.T) {
 		name  string
 		apart time.Duration                 // by how much the router's clock is wrong
 		knows func(y *player, r *seal.Ring) // what the router was told before
-		fresh bool                          // for each knock anew        // where the ith knock comes from
+		fresh bool                          // a new router for each knock
 		least int                           // of 20
 	}{
 		{"whose_clock_is_right", 0, nil, false, 20},

@@ -38,12 +38,12 @@ const reportFrom = 2
 // 84 672 scans for 3 steps, far behind what a scan finds who waits for the end of each lock.
 type sequences struct {
 	list    []Sequence
-	roles   Reactions
+	matcher Matcher
 	firsts  *firsts
 	table   *table[attempt]
 	marks   []mark // as many as the longest sequence has steps, for each place in the table
 	longest int
-	stories *stories // nil = attempts are not followed
+	trails  *trails // nil = attempts are not followed
 }
 
 var _ Detector = (*sequences)(nil)
@@ -53,17 +53,17 @@ func newSequences(cfg Config, now time.Time) Detector {
 		return nil
 	}
 	d := &sequences{
-		list:   cfg.Sequences,
-		roles:  ReactionsOf(cfg.Sequences),
-		firsts: newFirsts(len(cfg.Sequences)),
-		table:  newTable[attempt](now, attemptSets),
+		list:    cfg.Sequences,
+		matcher: NewMatcher(cfg.Sequences),
+		firsts:  newFirsts(len(cfg.Sequences)),
+		table:   newTable[attempt](now, attemptSets),
 	}
 	for _, s := range cfg.Sequences {
 		d.longest = max(d.longest, len(s.Steps))
 	}
 	d.marks = make([]mark, attemptSets*ways*d.longest)
 	if cfg.Follow > 0 {
-		d.stories = newStories(cfg.Sequences, d.roles, now, cfg.Follow)
+		d.trails = newTrails(cfg.Sequences, d.matcher, now, cfg.Follow)
 	}
 	return d
 }
@@ -81,16 +81,16 @@ func (d *sequences) renew(list []Sequence) bool {
 	}
 	was := d.list
 	other := func(which uint16) bool { return list[which].Once != was[which].Once }
-	d.list, d.roles = list, ReactionsOf(list)
+	d.list, d.matcher = list, NewMatcher(list)
 	d.table.forget(other)
 	for i := range list {
 		if other(uint16(i)) {
 			d.firsts.forget(uint16(i))
 		}
 	}
-	if d.stories != nil {
-		d.stories.of(d.list, d.roles)
-		d.stories.table.forget(other)
+	if d.trails != nil {
+		d.trails.of(d.list, d.matcher)
+		d.trails.table.forget(other)
 	}
 	return true
 }
@@ -99,29 +99,29 @@ func (d *sequences) renew(list []Sequence) bool {
 func (d *sequences) Observe(now time.Time, p *wire.Packet, emit func(Finding)) {
 	clock := d.table.clock(now)
 	d.firsts.sweep(clock)
-	d.roles.To(p, func(r Reaction) {
+	d.matcher.Match(p, func(r Match) {
 		sequence := uint16(r.Sequence)
 		from := d.table.of(sequence, p.Src)
 		if r.Wires != 0 {
 			d.trip(clock, from, emit)
-			if d.stories != nil {
-				d.stories.trip(clock, sequence, r.Wires, p, emit)
+			if d.trails != nil {
+				d.trails.trip(clock, sequence, r.Wires, p, emit)
 			}
 			return
 		}
 		v := d.step(clock, from, r.Steps, p, emit)
-		if d.stories != nil {
-			d.stories.step(clock, sequence, r.Steps, v, p, emit)
+		if d.trails != nil {
+			d.trails.step(clock, sequence, r.Steps, v, p, emit)
 		}
 	})
-	if at, ok := aim(p); ok && d.stories != nil {
-		d.stories.wrongProtocol(clock, at, p, emit)
+	if at, ok := aim(p); ok && d.trails != nil {
+		d.trails.wrongProtocol(clock, at, p, emit)
 	}
 }
 
 // AddFilter implements Detector.
 func (d *sequences) AddFilter(f *wire.Filter) {
-	for at, roles := range d.roles {
+	for at, roles := range d.matcher {
 		only := wire.PortRange{First: at.port, Last: at.port}
 		switch at.proto {
 		case wire.ICMP:
@@ -136,8 +136,8 @@ func (d *sequences) AddFilter(f *wire.Filter) {
 			}
 		}
 	}
-	if d.stories != nil {
-		d.stories.addFilter(f)
+	if d.trails != nil {
+		d.trails.addFilter(f)
 	}
 }
 

@@ -54,7 +54,7 @@ const (
 	spaTimeoutMax = 65536 // seconds
 )
 
-// plausible tells cheaply whether a payload can be a fwknop packet.
+// plausible reports, cheaply, whether a payload can be a fwknop packet.
 func plausible(b []byte) bool {
 	if len(b) < spaMin || len(b) > spaMax {
 		return false
@@ -101,7 +101,7 @@ func sextet(c byte) (byte, bool) {
 	return 0, false
 }
 
-// errDecrypt is for text that is none. CBC is what every client uses unless it is told otherwise; that
+// errDecrypt is for text that is none. CBC is what every client uses by default; that
 // another mode was used cannot be told from another key.
 var errDecrypt = errors.New("the HMAC key fits, but decrypting gives no text: the encryption key is another one, " +
 	"or the cipher mode (only CBC is understood)")

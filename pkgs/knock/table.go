@@ -26,7 +26,7 @@ const ways = 8
 type table[S any] struct {
 	keys *keys
 	base time.Time
-	sets []set[S] // as many as newTable was told
+	sets []set[S] // as many as newTable was asked for
 }
 
 // set is where the senders of some networks are. Most who are looked for are not there, as a look at the tags

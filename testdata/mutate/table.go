@@ -49,7 +49,7 @@ var recognising = []decides{
 	{"pkgs/knock/firsts.go", knockTests},
 	{"pkgs/knock/fwknop.go", knockTests},
 	{"pkgs/knock/message.go", knockTests},
-	{"pkgs/knock/reaction.go", knockTests},
+	{"pkgs/knock/match.go", knockTests},
 	{"pkgs/knock/reserve.go", knockTests},
 	{"pkgs/knock/sequence.go", knockTests},
 	{"pkgs/knock/slots.go", knockTests},

@@ -167,7 +167,7 @@ func TestTheOldestAttemptIsLostFirst(t *testing.T) {
 	}
 	y.steps(senders[1], cfg.Sequences[0].Steps[0]) // not the first place in the set
 	y.steps(senders[0], cfg.Sequences[0].Steps[0])
-	table := y.detectors[0].(*sequences).stories.table
+	table := y.detectors[0].(*sequences).trails.table
 	table.find(table.of(0, senders[1])).since += time.Second
 	for _, from := range senders[2:] {
 		y.steps(from, cfg.Sequences[0].Steps[0])
@@ -226,7 +226,7 @@ func TestSequenceGoesOnWhenTheClockGoesBack(t *testing.T) {
 func TestFloodOfAttempts(t *testing.T) {
 	cfg := follow(t, "7000/tcp 8000/tcp 9000/tcp")
 	y := play(cfg)
-	stories := y.detectors[0].(*sequences).stories
+	trails := y.detectors[0].(*sequences).trails
 	y.steps(phone, cfg.Sequences[0].Steps[:2]...)
 	const senders = 50_000
 	reported, lost := 0, 0
@@ -243,7 +243,7 @@ func TestFloodOfAttempts(t *testing.T) {
 		y.detectors[0].Observe(y.now, &p, count)
 		y.wait(100 * time.Microsecond) // 10 000 a second
 	}
-	if n := len(stories.table.sets); n != 16 {
+	if n := len(trails.table.sets); n != 16 {
 		t.Errorf("%d sets, want 16", n)
 	}
 	End(y.detectors, y.now, func(f Finding) {

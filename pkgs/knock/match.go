@@ -9,13 +9,13 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Reactions are what packets mean to sequences. The detector asks them about each packet, and so
-// does who checks a configuration: what gets into a sequence's way is decided here only. There are
-// not more than three for each step.
-type Reactions map[target][]role
+// Matcher knows which packets are steps of sequences, and which touch trip wires. The detector asks it about
+// each packet, and the check of a configuration does, too: what gets in a sequence's way is decided here only.
+// It has at most three roles for each step.
+type Matcher map[target][]role
 
-// Reaction is what a packet means to one sequence. If it touches trip wires, it is no step.
-type Reaction struct {
+// Match is what a packet is to one sequence. If it touches trip wires, it is no step.
+type Match struct {
 	Sequence int    // its place in the list
 	Steps    uint16 // bit i: it fits step i
 	Wires    uint16 // bit i: it goes to a trip wire beside the port of step i
@@ -27,29 +27,29 @@ type target struct {
 	port  uint16 // of TCP and UDP; the payload size of ICMP
 }
 
-// role is what a target means to one sequence, for packets with such flags.
+// role is what a target is to one sequence, for packets with such flags.
 type role struct {
 	sequence     uint16
-	steps, wires uint16 // as in Reaction
+	steps, wires uint16 // as in Match
 	flags, mask  wire.TCPFlags
 }
 
-// ReactionsOf returns the reactions of some sequences.
-func ReactionsOf(list []Sequence) Reactions {
-	reactions := Reactions{}
+// NewMatcher returns the matcher of some sequences.
+func NewMatcher(list []Sequence) Matcher {
+	matcher := Matcher{}
 	for i := range list {
-		reactions.add(uint16(i), list[i].Steps)
+		matcher.add(uint16(i), list[i].Steps)
 	}
-	return reactions
+	return matcher
 }
 
-func (r Reactions) add(sequence uint16, steps []Step) {
+func (m Matcher) add(sequence uint16, steps []Step) {
 	for i, s := range steps {
-		r.join(target{s.Proto, s.port()}, role{sequence: sequence, steps: 1 << i, flags: s.Flags, mask: s.Mask})
+		m.join(target{s.Proto, s.port()}, role{sequence: sequence, steps: 1 << i, flags: s.Flags, mask: s.Mask})
 		for _, port := range s.wires() {
 			isStep := func(o Step) bool { return o.Proto == s.Proto && o.Port == port }
 			if !slices.ContainsFunc(steps, isStep) {
-				r.join(target{s.Proto, port}, role{sequence: sequence, wires: 1 << i, flags: s.Flags, mask: s.Mask})
+				m.join(target{s.Proto, port}, role{sequence: sequence, wires: 1 << i, flags: s.Flags, mask: s.Mask})
 			}
 		}
 	}
@@ -57,16 +57,16 @@ func (r Reactions) add(sequence uint16, steps []Step) {
 
 // join puts roles together that differ only in their steps. The roles of one target stay sorted by
 // sequence, because add is called in that order.
-func (r Reactions) join(at target, n role) {
-	for i := range r[at] {
-		o := &r[at][i]
+func (m Matcher) join(at target, n role) {
+	for i := range m[at] {
+		o := &m[at][i]
 		if o.sequence == n.sequence && o.flags == n.flags && o.mask == n.mask {
 			o.steps |= n.steps
 			o.wires |= n.wires
 			return
 		}
 	}
-	r[at] = append(r[at], n)
+	m[at] = append(m[at], n)
 }
 
 // port is the number that a step is aimed at: a port, or the payload size of ICMP.
@@ -90,17 +90,17 @@ func (s Step) wires() []uint16 {
 	return []uint16{s.Port - 1, s.Port + 1}
 }
 
-// To calls each with what a packet means to the sequences, in their order. Those to which it means nothing
-// are left out. It is no iterator: in the router's program, where no function is inlined, each use of one
-// would take memory.
-func (r Reactions) To(p *wire.Packet, each func(Reaction)) {
+// Match calls each with what a packet is to the sequences, in their order. Those that it does not concern are
+// left out. It is no iterator: in the router's program, where no function is inlined, each use of one would
+// take memory.
+func (m Matcher) Match(p *wire.Packet, each func(Match)) {
 	at, ok := aim(p)
 	if !ok {
 		return
 	}
-	roles := r[at]
+	roles := m[at]
 	for i := 0; i < len(roles); {
-		x := Reaction{Sequence: int(roles[i].sequence)}
+		x := Match{Sequence: int(roles[i].sequence)}
 		for ; i < len(roles) && int(roles[i].sequence) == x.Sequence; i++ {
 			if o := &roles[i]; p.Flags&o.mask == o.flags {
 				x.Steps |= o.steps
@@ -113,7 +113,7 @@ func (r Reactions) To(p *wire.Packet, each func(Reaction)) {
 	}
 }
 
-// aim tells what a packet is aimed at, and false if it can be no step.
+// aim returns what a packet is aimed at, and whether that can be a step.
 func aim(p *wire.Packet) (target, bool) {
 	if p.Proto == wire.TCP || p.Proto == wire.UDP {
 		return target{p.Proto, p.DstPort}, true
@@ -121,10 +121,10 @@ func aim(p *wire.Packet) (target, bool) {
 	return target{wire.ICMP, uint16(p.Size)}, p.IsEcho() && p.Size <= MaxEchoSize
 }
 
-// Ports lists, in no order, the ports of a protocol to which a packet can mean something.
-func (r Reactions) Ports(proto wire.Proto) iter.Seq[uint16] {
+// Ports lists, in no order, the ports of a protocol to which a packet can be a step or touch a trip wire.
+func (m Matcher) Ports(proto wire.Proto) iter.Seq[uint16] {
 	return func(yield func(uint16) bool) {
-		for at := range r {
+		for at := range m {
 			if at.proto == proto && !yield(at.port) {
 				return
 			}
@@ -149,8 +149,8 @@ func (s Step) Beside(of Step) bool {
 	return s.Proto == of.Proto && slices.Contains(of.wires(), s.Port)
 }
 
-// Opens reports whether who knocks with some steps walks the whole of another sequence on the way, and
-// touches none of its trip wires before. Neither has no steps.
+// Opens reports whether somebody who knocks with these steps completes another sequence on the way, without
+// touching one of its trip wires before. Both have at least one step.
 func Opens(steps []Step, other *Sequence) bool {
 	first := func(s Step) bool { return s.Proto == other.Steps[0].Proto && s.port() == other.Steps[0].port() }
 	if len(steps) < len(other.Steps) || !slices.ContainsFunc(steps, first) {
@@ -158,11 +158,11 @@ func Opens(steps []Step, other *Sequence) bool {
 	}
 	var a attempt
 	marks := make([]mark, len(other.Steps))
-	reactions := ReactionsOf([]Sequence{*other})
+	matcher := NewMatcher([]Sequence{*other})
 	opens, over := false, false
 	for _, s := range steps {
 		p := s.Packet()
-		reactions.To(&p, func(x Reaction) { // one at the most
+		matcher.Match(&p, func(x Match) { // one at the most
 			opens = x.Wires == 0 && a.walk(marks, x.Steps, 0) == len(marks)
 			over = opens || x.Wires != 0
 		})

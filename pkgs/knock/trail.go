@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Attempt is one of somebody who tried a sequence that did not open: of everybody, also of who got no
-// further than one step. It is for the owner who looks for what is wrong with his knock.
+// Attempt describes how somebody tried a sequence in vain, even if he got no further than one step. It is for
+// an owner who wants to know what is wrong with his knock.
 type Attempt struct {
 	Steps  int           // of the sequence; 0 = a Finding is of no attempt
 	Right  int           // so many came in their order and in time
@@ -34,12 +34,12 @@ type Obstacle struct {
 	Step  int    // the number of the step that it is, was meant to be or stands beside, from 1 on
 }
 
-// stories follows what senders do to sequences, beside the detector and with its verdicts: it decides
-// nothing. Where the detector forgets a sender, its story goes on for a while, because a step that
+// trails follow what senders do to sequences, beside the detector and by its verdicts: they decide
+// nothing. Where the detector forgets a sender, its trail goes on for a while, because a step that
 // comes too late is how an attempt ends.
-type stories struct {
+type trails struct {
 	list  []Sequence
-	table *table[story]
+	table *table[trail]
 	// other has the ports of steps in the protocol that they do not have.
 	other map[target][]otherProtocol
 	swept time.Duration // when Expire last looked at all of them
@@ -51,10 +51,10 @@ type otherProtocol struct {
 	step     uint8
 }
 
-// story is what one sender did to one sequence. In its entry, since is when the newest first step
+// trail is what one sender did to one sequence. In its entry, since is when the newest first step
 // came, or else its first packet, until when it is reported at the latest, and the rank one more than
 // right.
-type story struct {
+type trail struct {
 	right    uint8  // steps that came in their order and in time, at the most
 	astray   uint8  // packets that did not, up to 255
 	reason   Reason // of end, "" = nothing came in the way since the last right step
@@ -72,26 +72,26 @@ type touch struct {
 	step uint8
 }
 
-// linger is for how long after its time window a story waits for a step that comes too late.
+// linger is for how long after its time window a trail waits for a step that comes too late.
 const linger = time.Minute
 
-// sweepEvery is how often all stories are looked at, at the most.
+// sweepEvery is how often all trails are looked at, at the most.
 const sweepEvery = time.Second
 
-// newStories makes a table of so many sets. roles are what packets mean to the sequences.
-func newStories(list []Sequence, roles Reactions, now time.Time, sets int) *stories {
-	s := &stories{table: newTable[story](now, sets)}
-	s.of(list, roles)
+// newTrails makes a table of so many sets.
+func newTrails(list []Sequence, matcher Matcher, now time.Time, sets int) *trails {
+	s := &trails{table: newTable[trail](now, sets)}
+	s.of(list, matcher)
 	return s
 }
 
-// of says what the stories are of. roles are what packets mean to the sequences.
-func (s *stories) of(list []Sequence, roles Reactions) {
+// of says what the trails are of.
+func (s *trails) of(list []Sequence, matcher Matcher) {
 	s.list, s.other = list, make(map[target][]otherProtocol)
 	for i, q := range list {
 		for n, step := range q.Steps {
 			at := target{swapped(step.Proto), step.port()}
-			known := slices.ContainsFunc(roles[at], func(r role) bool { return int(r.sequence) == i }) ||
+			known := slices.ContainsFunc(matcher[at], func(r role) bool { return int(r.sequence) == i }) ||
 				slices.ContainsFunc(s.other[at], func(o otherProtocol) bool { return int(o.sequence) == i })
 			if at.proto != 0 && !known {
 				s.other[at] = append(s.other[at], otherProtocol{uint16(i), uint8(n + 1)})
@@ -111,8 +111,8 @@ func swapped(p wire.Proto) wire.Proto {
 	return 0
 }
 
-// find returns the story of a sender that goes on, or nil. One whose time is over is reported.
-func (s *stories) find(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[story] {
+// find returns the trail of a sender that goes on, or nil. One whose time is over is reported.
+func (s *trails) find(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[trail] {
 	e := s.table.find(s.table.of(sequence, source))
 	if e != nil && clock > e.until {
 		s.finish(e, Attempt{}, emit)
@@ -121,8 +121,8 @@ func (s *stories) find(clock time.Duration, sequence uint16, source netip.Addr, 
 	return e
 }
 
-// begin makes a story. If there is no place for it, the one that is least far makes room.
-func (s *stories) begin(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[story] {
+// begin makes a trail. If there is no place for it, the one that is least far makes room.
+func (s *trails) begin(clock time.Duration, sequence uint16, source netip.Addr, emit func(Finding)) *entry[trail] {
 	from := s.table.of(sequence, source)
 	_, set := s.table.set(from)
 	least := &set.entries[0]
@@ -137,15 +137,15 @@ func (s *stories) begin(clock time.Duration, sequence uint16, source netip.Addr,
 	return s.table.put(from, clock, clock)
 }
 
-// touched notes that a packet of a story came.
-func (s *stories) touched(e *entry[story], clock time.Duration) {
+// touched notes that a packet of a trail came.
+func (s *trails) touched(e *entry[trail], clock time.Duration) {
 	e.state.last = clock
 	e.until = max(clock, e.since+s.list[e.which].Within, e.state.locked) + linger
 	e.rank = 1 + uint16(e.state.right)
 }
 
 // step takes a packet to the port of one or more steps, with the detector's verdict.
-func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p *wire.Packet, emit func(Finding)) {
+func (s *trails) step(clock time.Duration, sequence, steps uint16, v verdict, p *wire.Packet, emit func(Finding)) {
 	if v.again {
 		return
 	}
@@ -157,7 +157,7 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 	if v.done == 1 && (t.reported || clock-e.since > q.Within) { // another attempt
 		s.report(e, Attempt{}, emit)
 		lock, locked := t.lock, t.locked
-		*t = story{}
+		*t = trail{}
 		if clock <= locked {
 			t.lock, t.locked = lock, locked
 		}
@@ -181,9 +181,9 @@ func (s *stories) step(clock time.Duration, sequence, steps uint16, v verdict, p
 	}
 }
 
-// astray notes a packet that came instead of the next right step. The first one tells most, unless
+// astray notes a packet that came instead of the next right step. The first one says most, unless
 // it turns out to do no harm.
-func (s *stories) astray(e *entry[story], clock time.Duration, why Reason, at touch, emit func(Finding)) {
+func (s *trails) astray(e *entry[trail], clock time.Duration, why Reason, at touch, emit func(Finding)) {
 	t := &e.state
 	if t.reported {
 		return
@@ -201,7 +201,7 @@ func (s *stories) astray(e *entry[story], clock time.Duration, why Reason, at to
 }
 
 // wrongProtocol takes a packet that may be a step of the wrong protocol.
-func (s *stories) wrongProtocol(clock time.Duration, at target, p *wire.Packet, emit func(Finding)) {
+func (s *trails) wrongProtocol(clock time.Duration, at target, p *wire.Packet, emit func(Finding)) {
 	if p.Proto == wire.TCP && !p.IsSYN() {
 		return // an answer, or the rest of a connection
 	}
@@ -217,7 +217,7 @@ func (s *stories) wrongProtocol(clock time.Duration, at target, p *wire.Packet, 
 }
 
 // trip takes a packet to a trip wire beside steps, which locks its sender out for a time.
-func (s *stories) trip(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) {
+func (s *trails) trip(clock time.Duration, sequence, steps uint16, p *wire.Packet, emit func(Finding)) {
 	e := s.find(clock, sequence, p.Src, emit)
 	if e == nil {
 		e = s.begin(clock, sequence, p.Src, emit)
@@ -227,14 +227,14 @@ func (s *stories) trip(clock time.Duration, sequence, steps uint16, p *wire.Pack
 		t.reason, t.end, t.last = TripWire, at, clock
 	}
 	s.report(e, Attempt{}, emit)
-	*t = story{lock: at, locked: clock + s.list[sequence].Within}
+	*t = trail{lock: at, locked: clock + s.list[sequence].Within}
 	e.since = clock
 	s.touched(e, clock)
 }
 
 // whole is for a sender of whom the whole sequence came, which opens unless he is locked out. Other
 // sequences that begin like it have come part of the way, and that is nothing to report.
-func (s *stories) whole(e *entry[story], opens bool, source netip.Addr, emit func(Finding)) {
+func (s *trails) whole(e *entry[trail], opens bool, source netip.Addr, emit func(Finding)) {
 	e.state.reported = opens
 	s.report(e, Attempt{}, emit)
 	for i := range s.list {
@@ -244,9 +244,9 @@ func (s *stories) whole(e *entry[story], opens bool, source netip.Addr, emit fun
 	}
 }
 
-// report emits what became of a story, once. It is no attempt if there was no right step, but for one whose steps
+// report emits what became of a trail, once. It is no attempt if there was no right step, but for one whose steps
 // all came in the wrong order.
-func (s *stories) report(e *entry[story], a Attempt, emit func(Finding)) {
+func (s *trails) report(e *entry[trail], a Attempt, emit func(Finding)) {
 	t := &e.state
 	if t.reported || t.right == 0 && t.astray < 2 {
 		return
@@ -271,20 +271,20 @@ func (s *stories) report(e *entry[story], a Attempt, emit func(Finding)) {
 	})
 }
 
-// finish reports a story and forgets it.
-func (s *stories) finish(e *entry[story], a Attempt, emit func(Finding)) {
+// finish reports a trail and forgets it.
+func (s *trails) finish(e *entry[trail], a Attempt, emit func(Finding)) {
 	s.report(e, a, emit)
 	e.drop()
 }
 
-// expire reports the stories whose time is over; if all is true, of all.
-func (s *stories) expire(now time.Time, all bool, emit func(Finding)) {
+// expire reports the trails whose time is over; if all is true, of all.
+func (s *trails) expire(now time.Time, all bool, emit func(Finding)) {
 	clock := s.table.clock(now)
 	if since := clock - s.swept; !all && 0 <= since && since < sweepEvery {
 		return
 	}
 	s.swept = clock
-	var over []*entry[story]
+	var over []*entry[trail]
 	for i := range s.table.sets {
 		for j := range s.table.sets[i].entries {
 			if e := &s.table.sets[i].entries[j]; e.rank != 0 && (all || clock > e.until) {
@@ -297,8 +297,8 @@ func (s *stories) expire(now time.Time, all bool, emit func(Finding)) {
 	}
 }
 
-// insert keeps stories in the order of their last packets; the table has none that anybody knows.
-func insert(list []*entry[story], e *entry[story]) []*entry[story] {
+// insert keeps trails in the order of their last packets; the table has none that anybody knows.
+func insert(list []*entry[trail], e *entry[trail]) []*entry[trail] {
 	list = append(list, e)
 	i := len(list) - 1
 	for ; i > 0 && later(list[i-1], e); i-- {
@@ -308,7 +308,7 @@ func insert(list []*entry[story], e *entry[story]) []*entry[story] {
 	return list
 }
 
-func later(a, b *entry[story]) bool {
+func later(a, b *entry[trail]) bool {
 	if a.state.last != b.state.last {
 		return a.state.last > b.state.last
 	}
@@ -319,7 +319,7 @@ func later(a, b *entry[story]) bool {
 }
 
 // addFilter adds the ports that are of interest only here.
-func (s *stories) addFilter(f *wire.Filter) {
+func (s *trails) addFilter(f *wire.Filter) {
 	for at := range s.other {
 		only := wire.PortRange{First: at.port, Last: at.port}
 		if at.proto == wire.UDP {

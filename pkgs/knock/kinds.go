@@ -55,8 +55,8 @@ func End(list []Detector, now time.Time, emit func(Finding)) { expire(list, now,
 
 func expire(list []Detector, now time.Time, all bool, emit func(Finding)) {
 	for _, d := range list {
-		if s, is := d.(*sequences); is && s.stories != nil {
-			s.stories.expire(now, all, emit)
+		if s, is := d.(*sequences); is && s.trails != nil {
+			s.trails.expire(now, all, emit)
 		}
 	}
 }
