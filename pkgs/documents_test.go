@@ -44,7 +44,7 @@ func TestTroubleshootingKnowsEveryReason(t *testing.T) {
 
 // TestTroubleshootingQuotesTheProgram: what it says that latchkeyd prints is in the program.
 func TestTroubleshootingQuotesTheProgram(t *testing.T) {
-	programs := read(t, "../cmd/latchkeyd/text.go") + read(t, "../cmd/latchkeyd/ask.go") + read(t, "control/client.go")
+	programs := read(t, "../cmd/latchkeyd/print.go") + read(t, "../cmd/latchkeyd/ask.go") + read(t, "control/client.go")
 	_, table, _ := strings.Cut(read(t, "../TROUBLESHOOTING.md"), "| it says |")
 	table, _, _ = strings.Cut(table, "\n\n")
 	n := 0

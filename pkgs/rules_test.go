@@ -190,7 +190,7 @@ var starters = []struct {
 	why   string
 }{
 	{[]string{"ForkExec", "StartProcess"}, []string{"pkgs/hooks/hooks.go"}, "the daemon runs no programs; hooks is a process of its own"},
-	{[]string{"Exec"}, []string{"cmd/latchkeyd/rights.go"}, "the daemon begins only itself anew, with fewer rights"},
+	{[]string{"Exec"}, []string{"cmd/latchkeyd/rights.go"}, "the daemon executes only itself again, with fewer rights"},
 	{[]string{"Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenIP", "ListenMulticastUDP", "ListenConfig"}, []string{"pkgs/control/socket.go"},
 		"nothing of the router's program listens on the network; the control socket is none"},
 }

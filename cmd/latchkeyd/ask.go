@@ -58,7 +58,7 @@ func open(e env, args []string) error {
 	if err := ask(*socket, r, &g); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "door %s is open to %s for %s\n", words[0], g.Address, lasting(g.Left))
+	fmt.Fprintf(e.out, "door %s is open to %s for %s\n", words[0], g.Address, formatSeconds(g.Left))
 	if g.Pending {
 		fmt.Fprintln(e.out, "as soon as the firewall has its sets: it has none for this door yet")
 	}
@@ -144,11 +144,11 @@ func followEvents(ctx context.Context, socket string, r control.Request, each fu
 	return err
 }
 
-// forget asks the daemon to forget, or gives up the state file, which the daemon may refuse, whole.
+// forget asks the daemon to forget, or removes the whole state file, which the daemon may have refused.
 func forget(e env, args []string) error {
 	f := newFlags(e, "forget")
 	state := f.String("state", stateFile, "file of what must survive a reboot, for --all")
-	all := f.Bool("all", "drop everything, also a damaged state file; the daemon must not run")
+	all := f.Bool("all", "forget everything, also a damaged state file; the daemon must not run")
 	socket := f.socket()
 	words, err := f.parse(args, 0, 1)
 	if err != nil {

@@ -26,16 +26,16 @@ func check(e env, args []string) error {
 		reader = daemon.ForEverybody
 	}
 	name := shownName(words[0])
-	if err := tellProblems(e.err, name, text, reader); err != nil {
+	if err := printProblems(e.err, name, text, reader); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "%s can be used\n", name)
 	return nil
 }
 
-// tellProblems prints all that is wrong or doubtful in a configuration. It returns an error if the
+// printProblems prints the errors and warnings of a configuration. It returns an error if the
 // configuration cannot be used.
-func tellProblems(w io.Writer, path, text string, reader daemon.Reader) error {
+func printProblems(w io.Writer, path, text string, reader daemon.Reader) error {
 	bad := 0
 	for _, p := range daemon.Check(text, time.Now(), reader) {
 		grade := "warning"

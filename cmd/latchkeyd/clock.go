@@ -20,7 +20,7 @@ import (
 // its folder is root's alone: the daemon only reads there.
 const ntpFile = "/var/run/latchkey.clock/ntp"
 
-// clockJudge returns what tells whether the clock is right.
+// clockJudge returns the function that judges whether the clock is right.
 func clockJudge(how, record string) (func() clock.Verdict, error) {
 	if how == "auto" {
 		return func() clock.Verdict { return judgeClock(unix.Adjtimex, record) }, nil
@@ -32,7 +32,7 @@ func clockJudge(how, record string) (func() clock.Verdict, error) {
 	return func() clock.Verdict { return given }, nil
 }
 
-// givenClock is what a user says of the clock.
+// givenClock is the verdict that the option --clock gives.
 func givenClock(how string) (clock.Verdict, error) {
 	if how != "synchronised" && how != "free" {
 		return clock.Verdict{}, usageError{fmt.Errorf("clock %q is neither synchronised nor free", how)}
@@ -40,7 +40,7 @@ func givenClock(how string) (clock.Verdict, error) {
 	return clock.Verdict{Right: how == "synchronised", Reason: clock.Given}, nil
 }
 
-// judgeClock looks at all that can be known of the clock, which takes microseconds.
+// judgeClock judges by all that is known of the clock, which takes microseconds.
 func judgeClock(adjtimex func(*unix.Timex) (int, error), record string) clock.Verdict {
 	last := lastEvent(record) // before now, so that it is not of the future
 	return clock.Judge(moment(), kernelSynced(adjtimex), last)
@@ -85,7 +85,7 @@ func sinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// ntp keeps what the NTP daemon says, for /etc/hotplug.d/ntp. It runs as root.
+// ntp records what the NTP daemon says, for /etc/hotplug.d/ntp. It runs as root.
 func ntp(e env, args []string) error {
 	f := newFlags(e, "ntp")
 	record := f.String("file", ntpFile, "where the daemon finds it")

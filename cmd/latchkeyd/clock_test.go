@@ -32,8 +32,8 @@ func kernel(state int, says unix.Timex, err error) func(*unix.Timex) (int, error
 }
 
 var (
-	kernelKnows = kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: 25_000}, nil)
-	kernelDoubt = kernel(unix.TIME_ERROR, unix.Timex{Status: unix.STA_UNSYNC, Maxerror: phaseLimit}, nil)
+	kernelKnows    = kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: 25_000}, nil)
+	kernelUnsynced = kernel(unix.TIME_ERROR, unix.Timex{Status: unix.STA_UNSYNC, Maxerror: phaseLimit}, nil)
 )
 
 func TestKernelSynced(t *testing.T) {
@@ -43,7 +43,7 @@ func TestKernelSynced(t *testing.T) {
 	}{
 		"kept_right_by_chrony":                         {kernelKnows, true},
 		"about_to_insert_a_leap_second":                {kernel(unix.TIME_INS, unix.Timex{Status: unix.STA_PLL | unix.STA_INS, Maxerror: 25_000}, nil), true},
-		"set_by_nobody":                                {kernelDoubt, false},
+		"set_by_nobody":                                {kernelUnsynced, false},
 		"with_an_error_that_is_just_below_the_limit":   {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: phaseLimit - 1}, nil), true},
 		"kept_by_BusyBox,_which_does_not_say_how_well": {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_PLL, Maxerror: phaseLimit}, nil), false},
 		"with_the_flag_alone":                          {kernel(unix.TIME_OK, unix.Timex{Status: unix.STA_UNSYNC, Maxerror: 25_000}, nil), false},
@@ -67,9 +67,9 @@ func TestKernelSynced_agrees_with_BusyBox(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		doubts := strings.Contains(string(out), "UNSYNC") || strings.Contains(string(out), "clock not synchronized") ||
+		unsynced := strings.Contains(string(out), "UNSYNC") || strings.Contains(string(out), "clock not synchronized") ||
 			strings.Contains(string(out), "maxerror:     16000000")
-		return kernelSynced(unix.Adjtimex) == !doubts
+		return kernelSynced(unix.Adjtimex) == !unsynced
 	})
 }
 
@@ -99,7 +99,7 @@ func TestJudgeClock(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.record), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if v := judgeClock(kernelDoubt, path); v.Reason != tt.want || v.Right != (tt.want == clock.NTP) {
+			if v := judgeClock(kernelUnsynced, path); v.Reason != tt.want || v.Right != (tt.want == clock.NTP) {
 				t.Errorf("verdict %+v, want %s", v, tt.want)
 			}
 		})
@@ -117,7 +117,7 @@ func TestJudgeClock(t *testing.T) {
 			if err := make(path); err != nil {
 				t.Fatal(err)
 			}
-			if v := judgeClock(kernelDoubt, path); v.Right || v.Reason != clock.Unset {
+			if v := judgeClock(kernelUnsynced, path); v.Right || v.Reason != clock.Unset {
 				t.Errorf("verdict %+v, want unset", v)
 			}
 			if v := judgeClock(kernelKnows, path); !v.Right || v.Reason != clock.Kernel {

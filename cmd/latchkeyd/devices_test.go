@@ -48,8 +48,8 @@ var addressed = []string{
 	"addr add " + router + "/24 dev wan", "addr add " + router6 + "/64 dev wan", "addr add fe80::1/64 dev wan",
 }
 
-// makeAnew takes the WAN device away and makes it again, as a PPPoE session that begins anew does.
-func makeAnew(t *testing.T) {
+// recreateWAN removes the WAN device and creates it again, as a PPPoE session does that is set up again.
+func recreateWAN(t *testing.T) {
 	t.Helper()
 	lab.Run(t, "router", "ip", "link", "del", "wan")
 	lab.Script(t, "wan")
@@ -116,7 +116,7 @@ func TestDevicesThatChange(t *testing.T) {
 	})
 	t.Run("deleted_and_made_again", func(t *testing.T) {
 		for range 3 {
-			makeAnew(t)
+			recreateWAN(t)
 		}
 		hears(t, router)
 		lab.Withstood(t, "network", faultAnew, "heard again within a second, grants stay")
@@ -215,7 +215,7 @@ func TestDevicesThatChange(t *testing.T) {
 			tell(faultAddress)
 			p.to = router
 			batch(t, addressed...)
-			makeAnew(t)
+			recreateWAN(t)
 			tell(faultAnew)
 		})
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/uplink"
 )
 
-// firewall prints, for the init script and the plugin of rpcd, what a configuration wants of the router, one thing a
+// firewall prints, for the init script and the plugin of rpcd, what a configuration needs of the router, one thing a
 // line:
 //
 //	enabled 1                        whether the daemon shall run
@@ -23,7 +23,7 @@ import (
 //	object type=rule ...             an object for firewall4, its options with spaces between; of enabled doors only
 //	found list device 'eth1' # wan   what there is on the router: an option for section main
 //
-// The firewall's configuration tells the zones. Lines of found come only with a file of what there is, see
+// The zones are those of the firewall's configuration. Lines of found come only with a file of what there is, see
 // uplink.Networks. Of a configuration that is refused, or not there, it prints where knocks would come in from, and ends
 // with an error: the firewall can be made silent nevertheless.
 func firewall(e env, args []string) error {
@@ -39,17 +39,17 @@ func firewall(e env, args []string) error {
 	zones := uplink.ReadZones(others)
 	text, err := readConfig(words[0])
 	if err == nil {
-		err = tellProblems(e.err, words[0], text, daemon.ForEverybody) // the log and status are for all
+		err = printProblems(e.err, words[0], text, daemon.ForEverybody) // the log and status are for all
 	}
-	tell := func(word string, lines []string) {
+	show := func(word string, lines []string) {
 		for _, line := range lines {
 			fmt.Fprintf(e.out, "%s %s\n", word, line)
 		}
 	}
 	ours, _ := uci.Parse(text)
 	outside := zones.Networks(uplink.Named(ours.Sections))
-	tell("interface", outside)
-	tell("outside", zones.Outside(outside))
+	show("interface", outside)
+	show("outside", zones.Outside(outside))
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func firewall(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	tell("found", uplink.Find(c, zones, uplink.Networks(there)))
+	show("found", uplink.Find(c, zones, uplink.Networks(there)))
 	return nil
 }
 

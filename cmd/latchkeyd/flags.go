@@ -92,7 +92,7 @@ func (f *flags) parse(args []string, least, most int) ([]string, error) {
 	return words, nil
 }
 
-// option sets the option that word names. It returns what it leaves of the words behind it.
+// option sets the option that word names. It returns the words behind it, less the option's value.
 func (f *flags) option(word string, behind []string) ([]string, error) {
 	name, value, given := strings.Cut(strings.TrimPrefix(word[1:], "-"), "=")
 	if name == "h" || name == "help" {

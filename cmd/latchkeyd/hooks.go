@@ -86,8 +86,8 @@ type position struct {
 }
 
 // catchUp finds the daemon that runs now. What happened before this process began is not for the
-// scripts, but all that comes later, also from a daemon that begins later. Such a one knows what the
-// former told, as far as that was saved in time: numbers go on from there.
+// scripts, but all that comes later, also from a daemon that begins later. That one knows the events of
+// the former, as far as they were saved in time: numbers go on from there.
 func (p *position) catchUp(socket string) error {
 	var s control.Status
 	if err := ask(socket, control.Request{Method: "status"}, &s); err != nil {

@@ -204,9 +204,9 @@ func translated(t *testing.T, text string, row judged) (opens []string, heard bo
 	}
 	slices.Sort(opens)
 	now := time.Unix(1_800_000_000, 0)
-	tell := func(e control.Event) { heard = heard || e.Kind == "opened" }
-	paper, err := daemon.OnPaper(text+"config latchkey 'main'\n\toption enabled '1'\n", func() bool { return true },
-		func(time.Time) string { return "" }, tell)
+	report := func(e control.Event) { heard = heard || e.Kind == "opened" }
+	trace, err := daemon.NewTrace(text+"config latchkey 'main'\n\toption enabled '1'\n", func() bool { return true },
+		func(time.Time) string { return "" }, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func translated(t *testing.T, text string, row judged) (opens []string, heard bo
 			t.Fatal(err)
 		}
 		now = now.Add(50 * time.Millisecond)
-		paper.Replay(now, "", &p)
+		trace.Packet(now, "", &p)
 	}
 	return opens, heard
 }

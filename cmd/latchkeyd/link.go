@@ -10,7 +10,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/share"
 )
 
-// makeLink prints the link of a client, and on standard error what is doubtful about it:
+// makeLink prints the link of a client, and on standard error what may be wrong with it:
 //
 //	warning: WORD: TEXT
 //	useless: WORD: TEXT    no client takes the link

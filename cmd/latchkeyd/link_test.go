@@ -59,7 +59,7 @@ func TestLinkRefuses(t *testing.T) {
 		"nothing":             {"is mandatory but not there", []string{"phone", file(t, "")}},
 		"no arguments":        {"usage: latchkeyd link CLIENT FILE", nil},
 	} {
-		out, said, code := say(append([]string{"link"}, test.args...)...)
+		out, said, code := invoke(append([]string{"link"}, test.args...)...)
 		if code == exitOK || out != "" || !strings.Contains(said, test.want) || strings.Contains(said, secret) {
 			t.Errorf("%s: returned %d, printed %q and %q", name, code, out, said)
 		}

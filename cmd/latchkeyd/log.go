@@ -34,7 +34,7 @@ func logTo(path string, out, err io.Writer) func(config.Level, control.Event) {
 		if l >= config.LevelWarn {
 			w = err
 		}
-		io.WriteString(w, line+"\n") // a log that cannot be written has nobody to be told
+		io.WriteString(w, line+"\n") // a log that cannot be written has nobody to complain to
 	}
 }
 
@@ -64,7 +64,7 @@ func logLine(e control.Event) string {
 	return b.String()
 }
 
-// quoted puts quotes round what would not read as one word.
+// quoted puts quotes around what would not read as one word.
 func quoted(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '=' || r > '~' }) {
 		return strconv.Quote(s)
@@ -98,8 +98,8 @@ func (s *systemLog) write(now time.Time, l config.Level, line string) error {
 	}
 	text := fmt.Appendf(nil, "<%d>%s latchkeyd[%d]: %s", priority(l), now.Format(time.Stamp), os.Getpid(), line)
 	for {
-		// The runtime's own signals interrupt a call that waits: each time it may wait anew, but they
-		// are rare.
+		// The runtime's own signals interrupt a call that waits. Each time it may wait as long again, but
+		// they are rare.
 		err := unix.Sendto(s.fd, text, unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: s.path})
 		if err != unix.EINTR {
 			return err

@@ -86,7 +86,7 @@ func TestLogGoesOnWithoutTheSystemLog(t *testing.T) {
 	if out.String() != "closed\n" {
 		t.Errorf("standard output has %q", out.String())
 	}
-	lab.Withstood(t, "load", "system log that is away or started anew", "lines go to standard output until it is back")
+	lab.Withstood(t, "load", "system log that is away or restarted", "lines go to standard output until it is back")
 }
 
 func TestDaemonWritesToTheSystemLog(t *testing.T) {

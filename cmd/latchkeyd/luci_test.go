@@ -63,7 +63,7 @@ func serveLuCI(t *testing.T) *luci {
 	l.devices = &offertest.Web{
 		Page: "../../luci-app/htdocs/latchkey/index.html",
 		PickUp: func(name string) map[string]any {
-			if out, _, code := say("pickup", "--folder", l.offers, "--", name); code == exitOK {
+			if out, _, code := invoke("pickup", "--folder", l.offers, "--", name); code == exitOK {
 				return map[string]any{"answer": strings.TrimSpace(out)}
 			}
 			return map[string]any{"error": "nothing"}
@@ -201,7 +201,7 @@ func (l *luci) offer(client, page string) (object, error) {
 	if err := os.WriteFile(secret, link.Bytes(), 0o600); err != nil {
 		return nil, err
 	}
-	out, wrong, code := say("offer", "--folder", l.offers, client, secret)
+	out, wrong, code := invoke("offer", "--folder", l.offers, client, secret)
 	words := strings.Fields(out)
 	if code != exitOK || len(words) != 2 {
 		return nil, errors.New(wrong)

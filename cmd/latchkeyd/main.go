@@ -24,7 +24,7 @@ const (
 	exitOK      = 0
 	exitError   = 1
 	exitUsage   = 2
-	exitNothing = 3 // import: the text was translated, and nothing in it can be used as it is
+	exitNothing = 3 // import: the text was translated, but nothing in it can be used as it is
 )
 
 // command is one subcommand.
@@ -47,17 +47,17 @@ func commands() []command {
 		{"open", "DOOR ADDRESS [--for 10m]", "open a door to an address", open},
 		{"close", "DOOR [ADDRESS]", "close a door, to one address or to all (--cut: end open connections, too)", closeDoor},
 		{"events", "[--follow] [--since N] [--json]", "show what happened", events},
-		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, who they say they are", showRadar},
-		{"check", "FILE [--public]", "tell everything that is wrong with a configuration (- is standard input, as in trace and import)", check},
-		{"firewall", "FILE [FIREWALL [NETWORKS]]", "tell what a configuration wants of the router and its firewall; for the init script", firewall},
-		{"ports", "FILE [FIREWALL NETWORK ...]", "draw ports for messages that nothing on the router has; for the first start", drawPorts},
-		{"trace", "FILE", "tell what the knocks in a capture or firewall log would have done, and why", trace},
+		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, from which addresses", showRadar},
+		{"check", "FILE [--public]", "list all errors and warnings of a configuration (- is standard input, as in trace and import)", check},
+		{"firewall", "FILE [FIREWALL [NETWORKS]]", "print what a configuration needs of the router and its firewall; for the init script", firewall},
+		{"ports", "FILE [FIREWALL NETWORK ...]", "pick random ports for messages that nothing on the router uses; for the first start", drawPorts},
+		{"trace", "FILE", "show what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
-		{"forget", "CLIENT", "drop what is remembered of a client's messages", forget},
+		{"forget", "CLIENT", "forget which messages of a client were used", forget},
 		{"link", "CLIENT FILE [--app]", "make the link of a client of a configuration: a secret", makeLink},
 		{"offer", "CLIENT FILE", "let the link in a file be picked up once, by the code that is printed", offerLink},
 		{"pickup", "NAME", "end an offer, and print the sealed link for its device", pickUp},
-		{"ntp", "ACTION STRATUM", "keep what the NTP daemon says of the clock, for /etc/hotplug.d/ntp", ntp},
+		{"ntp", "ACTION STRATUM", "record what the NTP daemon says of the clock, for /etc/hotplug.d/ntp", ntp},
 		{"hooks", "", "run the scripts in /etc/hotplug.d/latchkey for events until SIGTERM", hooks},
 		{"version", "", "show the version", showVersion},
 	}
@@ -100,7 +100,7 @@ func usage(w io.Writer) {
 	fmt.Fprint(w, "\nlatchkeyd COMMAND --help shows the options of a command.\n")
 }
 
-// usageError is a command line that makes no sense.
+// usageError is a wrong command line.
 type usageError struct{ error }
 
 // report prints what went wrong and returns the exit code.
@@ -124,7 +124,7 @@ func report(c command, err error, w io.Writer) int {
 	return exitError
 }
 
-// hintFor tells what a person can do about an error.
+// hintFor returns what a person can do about an error, "" if that is not known.
 func hintFor(err error) string {
 	refusal, ok := errors.AsType[*control.Error](err)
 	switch {

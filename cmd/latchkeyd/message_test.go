@@ -169,7 +169,7 @@ func TestHooksRunScripts(t *testing.T) {
 
 	d.restart()
 	d.knock("phone", router, sorted...)
-	lab.Wait(t, "a script after the daemon was started anew", func() bool { return strings.Contains(text(), "opened web [] "+phone+" later") })
+	lab.Wait(t, "a script after the daemon was started again", func() bool { return strings.Contains(text(), "opened web [] "+phone+" later") })
 	if err := hooks.Process.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

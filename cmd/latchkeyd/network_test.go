@@ -108,7 +108,7 @@ func TestPhoneWhoseAddressChangesWithinItsNetwork(t *testing.T) {
 				t.Errorf("grants %v", got)
 			}
 
-			// The firewall is loaded anew, empty: the grant is put back.
+			// The firewall is reloaded, empty: the grant is put back.
 			c, _ := config.Parse(networks)
 			nft := lab.On("router", "nft", "-f", "-")
 			nft.Stdin = strings.NewReader("flush ruleset\n" + fw4test.Render(fw4.Objects(c)))

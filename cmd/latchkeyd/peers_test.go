@@ -97,7 +97,7 @@ func (p *peer) write(name, text string) {
 	}
 }
 
-// shut loads the firewall anew, without what was opened: that takes less time than to wait for its end.
+// shut reloads the firewall, without what was opened: that takes less time than to wait for its end.
 func (p *peer) shut() {
 	p.t.Helper()
 	lab.Run(p.t, "router", "sh", "-ec", `nft flush ruleset

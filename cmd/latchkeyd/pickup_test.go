@@ -16,8 +16,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/offer/offertest"
 )
 
-// say runs a command of the router's program.
-func say(args ...string) (out, err string, code int) {
+// invoke runs a command of the router's program.
+func invoke(args ...string) (out, err string, code int) {
 	var o, e bytes.Buffer
 	code = latchkeyd(args, env{in: strings.NewReader(""), out: &o, err: &e})
 	return o.String(), e.String(), code
@@ -44,7 +44,7 @@ func handsOut(t *testing.T) *offertest.Router {
 	web := &offertest.Web{
 		Page: "../../luci-app/htdocs/latchkey/index.html",
 		PickUp: func(name string) map[string]any {
-			if out, _, code := say("pickup", "--folder", folder, "--", name); code == exitOK {
+			if out, _, code := invoke("pickup", "--folder", folder, "--", name); code == exitOK {
 				return map[string]any{"answer": strings.TrimSpace(out)}
 			}
 			return map[string]any{"error": "nothing"}
@@ -55,7 +55,7 @@ func handsOut(t *testing.T) *offertest.Router {
 	ear := offertest.Serve(t, l, web)
 	return &offertest.Router{URL: "http://" + lanAddress, Web: web, Client: laptop(t), Ear: ear, Folder: folder, Offer: func(t *testing.T, client, link string) string {
 		t.Helper()
-		out, said, code := say("offer", "--folder", folder, client, file(t, link))
+		out, said, code := invoke("offer", "--folder", folder, client, file(t, link))
 		words := strings.Fields(out)
 		if code != exitOK || len(words) != 2 || words[1] != "15" {
 			t.Fatalf("offer printed %q, %q and returned %d", out, said, code)
@@ -90,7 +90,7 @@ func TestOfferRefuses(t *testing.T) {
 		"a strange name": {"a client without white space", []string{"my phone", file(t, "http://x/#k="+secret)}},
 		"no arguments":   {"usage: latchkeyd offer CLIENT FILE", nil},
 	} {
-		out, said, code := say(append([]string{"offer", "--folder", folder}, test.args...)...)
+		out, said, code := invoke(append([]string{"offer", "--folder", folder}, test.args...)...)
 		if code == exitOK || out != "" || !strings.Contains(said, test.want) || strings.Contains(said, secret) {
 			t.Errorf("%s: returned %d, printed %q and %q", name, code, out, said)
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/uplink"
 )
 
-// drawPorts draws ports for messages that nothing on this router has, and prints the commands that have uci batch set
-// them. It takes our configuration and others of the router, and on standard input what listens, see
+// drawPorts picks random ports for messages that nothing on this router uses, and prints the commands by which uci
+// batch sets them. It takes our configuration and others of the router, and on standard input what listens, see
 // uplink.Taken.AddSockets.
 func drawPorts(e env, args []string) error {
 	f := newFlags(e, "ports")

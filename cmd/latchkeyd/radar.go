@@ -59,6 +59,6 @@ func printRadar(w io.Writer, r control.Radar) {
 			ports += " to " + strconv.Itoa(s.Most)
 		}
 		fmt.Fprintf(w, "  %-15s %s %8d attempts at about %s ports, %s to %s\n", s.Address, what, s.Attempts, ports,
-			sayLocal(s.First, false), sayLocal(s.Last, false))
+			localTime(s.First, false), localTime(s.Last, false))
 	}
 }

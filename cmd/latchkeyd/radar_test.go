@@ -65,7 +65,7 @@ func TestRadarNamesWhoScans(t *testing.T) {
 	if !line.MatchString(d.log.String()) {
 		t.Errorf("the log does not tell it:\n%s", d.log)
 	}
-	out, _, code := say("radar", "--socket", d.socket)
+	out, _, code := invoke("radar", "--socket", d.socket)
 	if code != exitOK || !regexp.MustCompile(`(?m)^  `+regexp.QuoteMeta(neighbour)+` +scan +\d+ attempts at about \d+( to \d+)? ports`).MatchString(out) ||
 		len(r.Ports) > 0 && !strings.Contains(out, fmt.Sprintf("%d/%s  %s ", r.Ports[0].Port, r.Ports[0].Proto, r.Ports[0].Service)) {
 		t.Errorf("latchkeyd radar: %d\n%s", code, out)
@@ -88,7 +88,7 @@ func TestKnocksThatOpenAreNotInTheRadar(t *testing.T) {
 	if s := d.claimedBy(phone); s.Attempts > 0 {
 		t.Errorf("the phone is told: %+v", s)
 	}
-	if out, _, _ := say("radar", "--json", "--socket", d.socket); strings.Contains(out, phone) || strings.Contains(out, "7431") || strings.Contains(out, "8812") {
+	if out, _, _ := invoke("radar", "--json", "--socket", d.socket); strings.Contains(out, phone) || strings.Contains(out, "7431") || strings.Contains(out, "8812") {
 		t.Errorf("the knock can be read in the radar: %s", out)
 	}
 }

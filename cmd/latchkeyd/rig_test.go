@@ -27,7 +27,7 @@ import (
 const asDaemon = "LATCHKEYD_TEST_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asDaemon) != "" { // which stays set: the daemon may begin itself anew
+	if os.Getenv(asDaemon) != "" { // which stays set: the daemon may execute itself again
 		strictMain()
 	}
 	testscript.Main(inLab{m}, map[string]func(){"latchkeyd": strictMain})

@@ -20,7 +20,7 @@ import (
 )
 
 // Root does not work in somebody else's folder: what its owner puts there could lead root's hand
-// elsewhere. Whoever is root and is told to work in such a folder becomes its owner first.
+// elsewhere. Whoever is root and has to work in such a folder becomes its owner first.
 
 // ownerOf returns who owns a folder. It is root, too, if the folder is not there.
 func ownerOf(folder string) (uid, gid int, err error) {
@@ -72,9 +72,9 @@ const noRoot = 1
 // needed are the rights that the daemon works with: packet sockets, and the firewall.
 var needed = []int{unix.CAP_NET_RAW, unix.CAP_NET_ADMIN}
 
-// stepDown is becomeOwner for the daemon, which keeps the rights that it needs, and no others also where
-// the folder is root's. On Linux these belong to a thread and Go has several, so that the program begins
-// anew with those of this one: where something was to do, stepDown does not return but with an error.
+// stepDown is becomeOwner for the daemon, which keeps the rights that it needs, and no others, even where
+// the folder is root's. On Linux rights belong to a thread and Go has several, so this thread, once it has
+// stepped down, executes the program again. stepDown then returns only with an error.
 func stepDown(folder string) error {
 	uid, _, err := ownerOf(folder)
 	if err != nil || os.Geteuid() != 0 || uid == 0 && !hasMore() {
@@ -85,7 +85,7 @@ func stepDown(folder string) error {
 		return err
 	}
 	runtime.LockOSThread() // and never unlocked: it ends here
-	if err := errors.Join(bound(), unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0), becomeOwner(folder), keepNeeded()); err != nil {
+	if err := errors.Join(dropOthers(), unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0), becomeOwner(folder), keepNeeded()); err != nil {
 		return fmt.Errorf("step down from root: %w", err)
 	}
 	signal.Ignore(unix.SIGHUP) // the configuration is still to be read
@@ -132,9 +132,9 @@ func limited(err error) string {
 	return "limited"
 }
 
-// bound takes all rights but those that are needed from what this process can ever get, and from user 0
-// that programs give it rights because of its number (capabilities(7), "securebits").
-func bound() error {
+// dropOthers takes all rights but those that are needed out of the bounding set, so that this process never gets them
+// again, and makes user 0 get none by executing a program (capabilities(7), "securebits").
+func dropOthers() error {
 	if err := unix.Prctl(unix.PR_SET_SECUREBITS, noRoot|noRoot<<1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func bound() error {
 	return nil
 }
 
-// keepNeeded leaves this thread the rights that are needed, also in the program that it begins.
+// keepNeeded keeps the needed rights for this thread, and for the program that it executes.
 func keepNeeded() error {
 	var set uint32
 	for _, c := range needed {

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/capture"
+	"github.com/latchkey/latchkey/pkgs/clock"
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/conntrack"
 	"github.com/latchkey/latchkey/pkgs/control"
@@ -39,26 +40,41 @@ const (
 
 func run(e env, args []string) error { return runBy(time.Now, e, args) }
 
-// runBy is run by a clock.
-func runBy(now func() time.Time, e env, args []string) error {
+// runOptions are the options of run.
+type runOptions struct {
+	config, state, table, ntp, syslog, socket string
+
+	events string // the file of events; "" = none is kept
+	clock  func() clock.Verdict
+}
+
+func parseRun(e env, args []string) (o runOptions, err error) {
 	f := newFlags(e, "run")
-	file := f.String("config", configFile, "configuration file (UCI)")
+	config := f.String("config", configFile, "configuration file (UCI)")
 	state := f.String("state", stateFile, "file of what must survive a reboot")
 	table := f.String("table", nft.DefaultTable, "nftables table (family inet) that has the doors' sets")
 	how := f.String("clock", "auto", "whether the clock is right: auto (as NTP and the kernel say), synchronised or free")
-	record := f.String("ntp", ntpFile, "what NTP said last, as latchkeyd ntp keeps it")
+	record := f.String("ntp", ntpFile, "what NTP said last, as latchkeyd ntp records it")
 	events := f.String("events", "", "file in RAM that keeps the last events over a restart (default: events beside the socket; none: keep none)")
 	syslog := f.String("syslog", "", "socket of the system log, such as /dev/log (default: standard output and error)")
 	socket := f.socket()
 	if _, err := f.parse(args, 0, 0); err != nil {
-		return err
+		return o, err
 	}
-	clock, err := clockJudge(*how, *record)
+	judge, err := clockJudge(*how, *record)
+	return runOptions{
+		config: *config, state: *state, table: *table, ntp: *record, syslog: *syslog, socket: *socket,
+		events: eventsFile(*events, *socket), clock: judge,
+	}, err
+}
+
+// runBy is run by a clock.
+func runBy(now func() time.Time, e env, args []string) error {
+	o, err := parseRun(e, args)
 	if err != nil {
 		return err
 	}
-
-	if err := stepDown(filepath.Dir(*state)); err != nil {
+	if err := stepDown(filepath.Dir(o.state)); err != nil {
 		return err
 	}
 
@@ -73,26 +89,22 @@ func runBy(now func() time.Time, e env, args []string) error {
 	signal.Ignore(unix.SIGPIPE)
 
 	// The socket before the firewall: with another daemon's grants nothing must happen.
-	l, err := listen(*socket)
+	l, err := listen(o.socket)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	memory, err := store.Open(*state)
-	if errors.Is(err, fs.ErrPermission) {
-		return &control.Error{Text: err.Error(), Hint: fmt.Sprintf(
-			"it is another user's, perhaps of a time when latchkeyd ran as root: chown -h %d:%d %s", os.Getuid(), os.Getgid(), *state)}
-	}
+	memory, err := openMemory(o.state)
 	if err != nil {
 		return err
 	}
-	firewall, err := nft.Open(nft.Config{Table: *table})
+	firewall, err := nft.Open(nft.Config{Table: o.table})
 	if err != nil {
 		return err
 	}
 	defer firewall.Shutdown()
 
-	// The capture hands out nothing before it is told what to read, and that is done by Run.
+	// The capture hands out nothing before its Set was called, which Run does.
 	var d *daemon.Daemon
 	live, err := capture.Listen(
 		func(came time.Time, device string, packets [][]byte) { d.Packets(came, device, packets) },
@@ -118,14 +130,13 @@ func runBy(now func() time.Time, e env, args []string) error {
 		return err
 	}
 	defer addresses.Close()
-	kept := eventsFile(*events, *socket)
 	// Most of what this takes is garbage then, which Run gives back at once. To collect it meanwhile, as a limit
 	// for all memory demands with many clients, too, would lay the large tables into pages that were in use: they
 	// stay resident, while fresh ones are not there before a flood fills them.
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(math.MaxInt64)
 	d, err = daemon.New(daemon.System{
 		Version:         version,
-		Config:          func() (string, error) { return readRegular(*file) }, // a reload waits for nobody
+		Config:          func() (string, error) { return readRegular(o.config) }, // a reload waits for nobody
 		Firewall:        firewall,
 		FirewallChanged: firewall.Changed(),
 		Sessions:        conntrack.Table{},
@@ -135,10 +146,10 @@ func runBy(now func() time.Time, e env, args []string) error {
 		Inside:          packets{inside},
 		Strangers:       strangers,
 		Memory:          memory,
-		History:         historyAt(kept),
-		ClockSynced:     func() bool { return clock().Right },
-		Clock:           clock,
-		Isolation:       isolate(e.strict, []string{*file, *record, capture.RoomFile}, []string{*state, *socket, kept}),
+		History:         historyAt(o.events),
+		ClockSynced:     func() bool { return o.clock().Right },
+		Clock:           o.clock,
+		Isolation:       isolate(e.strict, []string{o.config, o.ntp, capture.RoomFile}, []string{o.state, o.socket, o.events}),
 		Now:             now,
 		Speed:           knock.Speed(time.Now),
 		Wake:            wake.Send,
@@ -148,7 +159,17 @@ func runBy(now func() time.Time, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, stop, d, l, reloads, logTo(*syslog, e.out, e.err))
+	return serve(ctx, stop, d, l, reloads, logTo(o.syslog, e.out, e.err))
+}
+
+// openMemory opens the state file. Where another user's is in the way, the error says what to do.
+func openMemory(path string) (daemon.Memory, error) {
+	memory, err := store.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, &control.Error{Text: err.Error(), Hint: fmt.Sprintf(
+			"it is another user's, perhaps of a time when latchkeyd ran as root: chown -h %d:%d %s", os.Getuid(), os.Getgid(), path)}
+	}
+	return memory, err
 }
 
 // eventsFile returns where events are kept, as the options say; "" = nowhere.
@@ -170,8 +191,8 @@ func historyAt(path string) daemon.History {
 	return history.File(path)
 }
 
-// lastWords is how long the log may take to write the rest when the daemon ends.
-const lastWords = time.Second
+// flushTime is how long the log may take to write the rest when the daemon ends.
+const flushTime = time.Second
 
 // serve runs the daemon, its control socket and its log until ctx ends or one of them fails.
 func serve(ctx context.Context, stop func(), d *daemon.Daemon, l *control.Listener, reloads <-chan struct{}, write func(config.Level, control.Event)) error {
@@ -199,7 +220,7 @@ func serve(ctx context.Context, stop func(), d *daemon.Daemon, l *control.Listen
 	endLog()
 	select {
 	case <-logged:
-	case <-time.After(lastWords):
+	case <-time.After(flushTime):
 	}
 	return err
 }
@@ -250,14 +271,14 @@ func listen(path string) (*control.Listener, error) {
 	return l, nil
 }
 
-// packets shows a live capture to the daemon in the daemon's words.
+// packets adapts a live capture to what the daemon wants.
 type packets struct{ *capture.Live }
 
 var _ daemon.Capture = packets{}
 
 func (packets) Check(f wire.Filter) error { return capture.Check(f) }
 
-// Devices tells how the devices are that are listened to.
+// Devices returns the states of the devices that are listened to.
 func (p packets) Devices() []control.Device {
 	devices := []control.Device{}
 	for _, l := range p.Links() {

@@ -106,7 +106,7 @@ func sshTo(to *url.URL) (string, error) {
 // renders it, and returns the door's name.
 func publish(t *testing.T, config string) string {
 	t.Helper()
-	out, said, code := say("firewall", file(t, config))
+	out, said, code := invoke("firewall", file(t, config))
 	if code != exitOK {
 		t.Fatalf("latchkeyd firewall: %s\n%s", said, config)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// trace runs a whole daemon on paper: the file is all that it sees, and its firewall is a list.
+// trace is a dry run of a whole daemon: the file is all that it sees, and its firewall stores nothing.
 func trace(e env, args []string) error {
 	f := newFlags(e, "trace")
 	f.about = "FILE is a capture (pcap, pcapng) or a log with the firewall's lines, such as IN=wan OUT= SRC=203.0.113.7 ...\n" +
@@ -43,13 +43,13 @@ func trace(e env, args []string) error {
 	defer file.Close()
 
 	var at capture.Stamp // of the newest packet
-	told := 0            // events and attempts
+	shown := 0           // events and attempts
 	right := func() bool { return at.Worth == capture.Dated && given.Right }
-	d, err := daemon.OnPaper(text, right,
-		func(t time.Time) string { return sayer(at.Worth)(t, true) },
+	d, err := daemon.NewTrace(text, right,
+		func(t time.Time) string { return formatFor(at.Worth)(t, true) },
 		func(ev control.Event) {
-			told++
-			printEventAt(e.out, ev, sayer(at.Worth))
+			shown++
+			printEventAt(e.out, ev, formatFor(at.Worth))
 		})
 	if err != nil {
 		return err
@@ -57,34 +57,38 @@ func trace(e env, args []string) error {
 	cal := capture.Calendar{Now: time.Now(), Zone: time.Local, Year: int(*year)}
 	sum, err := capture.ReadFile(file, cal, func(now capture.Stamp, p *wire.Packet) {
 		at = now
-		d.Replay(now.Time, now.Device, p)
+		d.Packet(now.Time, now.Device, p)
 	})
 	d.End()
 	if err == nil && sum.Packets == 0 {
 		return nothingRead(words[0], sum)
 	}
-	tellSummary(e.out, sum)
-	if told == 0 {
+	printSummary(e.out, sum)
+	if shown == 0 {
 		fmt.Fprintln(e.out, "no knock was in them: neither the first step of a sequence that is in use, nor a whole message")
 	}
-	if n := d.Inside(); n > 0 {
-		fmt.Fprintf(e.out, "%d of the packets came from inside, where no knock opens anything\n", n)
-	}
-	if d.Off() {
-		fmt.Fprintln(e.out, "the configuration is switched off (option enabled): this is what would have been if it were on")
-	}
-	if n := d.Bodiless(); n > 0 {
-		fmt.Fprintf(e.out, "%d of the packets to the port of messages have no content here (a log keeps none): whether they were knocks cannot be told\n", n)
-	}
+	printNotes(e.out, d)
 	if err != nil {
 		return fmt.Errorf("%s: %w", words[0], err)
 	}
 	return nil
 }
 
-// sayer returns what says times that are worth so much. Of a later time on the same day, short
-// leaves out the date.
-func sayer(worth capture.Worth) func(t time.Time, short bool) string {
+// printNotes shows what may surprise in a trace.
+func printNotes(w io.Writer, d *daemon.Trace) {
+	if n := d.Inside(); n > 0 {
+		fmt.Fprintf(w, "%d of the packets came from inside, where no knock opens anything\n", n)
+	}
+	if d.Off() {
+		fmt.Fprintln(w, "the configuration is switched off (option enabled): this is what would have been if it were on")
+	}
+	if n := d.Bodiless(); n > 0 {
+		fmt.Fprintf(w, "%d of the packets to the port of messages have no content here (a log keeps none): it is not known whether they were knocks\n", n)
+	}
+}
+
+// formatFor returns the format for times that are worth so much.
+func formatFor(worth capture.Worth) timeFormat {
 	switch worth {
 	case capture.SinceStart:
 		return func(t time.Time, _ bool) string { return fmt.Sprintf("[%12.6f]", t.Sub(time.Unix(0, 0)).Seconds()) }
@@ -96,7 +100,7 @@ func sayer(worth capture.Worth) func(t time.Time, short bool) string {
 			return "(no time)"
 		}
 	}
-	return sayLocal
+	return localTime
 }
 
 // nothingRead explains a file of which no packet could be read.
@@ -116,8 +120,8 @@ func nothingRead(name string, sum capture.Summary) error {
 	return &control.Error{Text: text, Hint: hint}
 }
 
-// tellSummary says how much of a file was read, and what that leaves open.
-func tellSummary(w io.Writer, sum capture.Summary) {
+// printSummary shows how much of a file was read, and what could not be judged therefore.
+func printSummary(w io.Writer, sum capture.Summary) {
 	fmt.Fprintf(w, "%d packets in %d %s", sum.Packets, sum.Total(), sum.Unit())
 	if why := sum.Reasons(); why != "" {
 		fmt.Fprintf(w, "; not read: %s", why)

@@ -179,7 +179,7 @@ func daemonPage(daemon program, rel release.Release) []byte {
 	)
 	p.macro("Sh", "EXIT", "STATUS")
 	p.list([]option{
-		{name: "0", does: "done"}, {name: "1", does: "it did not work"}, {name: "2", does: "the command line makes no sense"},
+		{name: "0", does: "done"}, {name: "1", does: "it did not work"}, {name: "2", does: "the command line is wrong"},
 		{name: "3", does: "import only: nothing in the file can be used as it is"},
 	}, func(o option) string { return o.name })
 	p.also("latchkey(1)", "latchkey(5)")
@@ -189,7 +189,7 @@ func daemonPage(daemon program, rel release.Release) []byte {
 func configPage(sections []section, rel release.Release) []byte {
 	p := begin("latchkey", "5", "configuration of latchkeyd", rel)
 	p.macro("Sh", "DESCRIPTION")
-	p.text("/etc/config/latchkey is a file of OpenWrt's UCI. latchkeyd check tells everything that is wrong with one, with its line. A configuration that is wrong is refused whole, and the one that runs stays. Lengths of time are written 30s, 10m or 8h.")
+	p.text("/etc/config/latchkey is a file of OpenWrt's UCI. latchkeyd check lists everything that is wrong with one, with its line. A configuration that is wrong is refused whole, and the one that runs stays. Lengths of time are written 30s, 10m or 8h.")
 	for _, s := range sections {
 		p.macro("Ss", argument("config "+s.name))
 		var options []option

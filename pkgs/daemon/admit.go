@@ -330,7 +330,7 @@ func (d *Daemon) openDoor(now time.Time, a door.Ask) (door.Grant, error) {
 	}
 	until := g.Until.Round(0)
 	e := control.Event{Kind: kind, Door: g.Door, Client: g.Client, Address: door.Name(g.Network), Until: &until, Knock: g.Knock}
-	d.cameIn(g.Client, g.Door)
+	d.dropDeferred(g.Client, g.Door)
 	d.radar.ignore(a.Address.Unmap())
 	if g.Pending {
 		e.Detail = "the firewall has no set for this door yet"

@@ -75,7 +75,7 @@ func Check(text string, now time.Time, reader Reader) []control.Problem {
 }
 
 func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
-	a, err := whom(r, "such as 203.0.113.7 or 2001:db8::7")
+	a, err := parseAddress(r, "such as 203.0.113.7 or 2001:db8::7")
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 }
 
 // whom reads whom a request is about: an address or, of a network, the first one, see known.
-func whom(r control.Request, hint string) (netip.Addr, error) {
+func parseAddress(r control.Request, hint string) (netip.Addr, error) {
 	text, _, _ := strings.Cut(r.Address, "/")
 	a, err := netip.ParseAddr(text)
 	if err != nil {
@@ -109,7 +109,7 @@ func whom(r control.Request, hint string) (netip.Addr, error) {
 func (d *Daemon) openFor(r control.Request, a netip.Addr, wish time.Duration) (control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.known(r, a); err != nil {
+	if err := d.checkDoor(r, a); err != nil {
 		return control.Grant{}, err
 	}
 	if !d.policy.doors[r.Door].Serves(a) {
@@ -127,7 +127,7 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 	var a netip.Addr
 	if r.Address != "" {
 		var err error
-		if a, err = whom(r, "leave it out to close for everybody"); err != nil {
+		if a, err = parseAddress(r, "leave it out to close for everybody"); err != nil {
 			return err
 		}
 	}
@@ -144,7 +144,7 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.known(r, a); err != nil {
+	if err := d.checkDoor(r, a); err != nil {
 		return nil, err
 	}
 	now := d.sys.Now()
@@ -183,7 +183,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 
 // known refuses a door that the owner named wrongly or switched off, and a network that is not the door's around the
 // address a, as a status names it.
-func (d *Daemon) known(r control.Request, a netip.Addr) error {
+func (d *Daemon) checkDoor(r control.Request, a netip.Addr) error {
 	c := d.policy.doors[r.Door]
 	if c == nil {
 		return &control.Error{Text: fmt.Sprintf("no door %q", r.Door), Hint: "latchkeyd status lists the doors"}
@@ -265,7 +265,7 @@ func (d *Daemon) Status() control.Status {
 		listed /= len(grants)
 	}
 	for _, c := range d.policy.cfg.Doors {
-		waits := slices.ContainsFunc(ways(&c), d.lacks)
+		waits := slices.ContainsFunc(ways(&c), d.isMissing)
 		s.Doors = append(s.Doors, doorStatus(now, c, grants[c.Name], listed, waits, d.brokenDoor(now, &c)))
 	}
 	may := d.policy.may()

@@ -13,27 +13,27 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// attempt is the kind of an event that tells how somebody failed at a sequence, also of who got no
-// further than one step. It stands in the log at level debug and in what a Paper reports, never among
-// the events that everybody may read.
+// attempt is the kind of an event that says how somebody failed at a sequence, even if he got no further than
+// one step. It is in the log at level debug and in what a Trace reports, never among the events that
+// everybody may read.
 const attempt = "attempt"
 
 // followLive is for how many senders at once attempts are followed at level debug, in sets of 8: 28 kB.
-// More push out those who got least far. What the log gets of it is limited as refusals are.
+// More of them push out those who got least far. Their lines in the log are limited as refusals are.
 const followLive = 32
 
-// follow is how many senders' attempts are to be followed under a configuration.
+// follow returns for how many senders at once attempts are to be followed under a configuration.
 func (d *Daemon) follow(cfg *config.Config) int {
 	switch {
-	case d.sys.paper != nil:
-		return followOnPaper
+	case d.sys.trace != nil:
+		return followTraced
 	case cfg.Main.LogLevel == config.LevelDebug:
 		return followLive
 	}
 	return 0
 }
 
-// reportAttempt reports an attempt: a Paper with the ports, the log by the numbers of the steps, since
+// reportAttempt reports an attempt: a Trace with the ports, the log by the numbers of the steps, since
 // others than the owner may read it.
 func (d *Daemon) reportAttempt(now time.Time, f knock.Finding) {
 	e := control.Event{
@@ -42,33 +42,33 @@ func (d *Daemon) reportAttempt(now time.Time, f knock.Finding) {
 	if s := d.policy.sequences[f.Name]; s != nil {
 		e.Client = s.Client
 	}
-	if p := d.sys.paper; p != nil {
-		e.Detail = attemptText{f, p.say, true}.String()
-		p.attempts = append(p.attempts, e)
+	if t := d.sys.trace; t != nil {
+		e.Detail = attemptText{f, t.format, true}.String()
+		t.attempts = append(t.attempts, e)
 		return
 	}
 	e.Detail = attemptText{f, func(t time.Time) string { return t.Format(time.TimeOnly) }, false}.String()
 	d.attempts.add(now, e)
 }
 
-// attemptText says of an attempt how far it came and what ended it.
+// attemptText describes an attempt: how far it came and what ended it.
 type attemptText struct {
 	knock.Finding
-	say   func(time.Time) string // says a time; "" = it is not known
-	ports bool                   // whether ports may be named
+	format func(time.Time) string // formats a time; "" = it is not known
+	ports  bool                   // whether ports may be named
 }
 
 func (a attemptText) String() string {
 	return a.before() + a.steps() + a.ending()
 }
 
-// before tells of the lock that the attempt began in.
+// before describes the lock that the attempt began in.
 func (a attemptText) before() string {
 	if a.Attempt.Until.IsZero() {
 		return ""
 	}
 	until := ""
-	if t := a.say(a.Attempt.Until); t != "" {
+	if t := a.format(a.Attempt.Until); t != "" {
 		until = " until " + t
 	}
 	by := "a neighbour of step " + strconv.Itoa(a.Attempt.Lock.Step)
@@ -104,7 +104,7 @@ func (a attemptText) ending() string {
 	return fmt.Sprintf(", then %s instead of step %d", a.name(t.End, ""), t.Right+1)
 }
 
-// silence reports an attempt that nothing came in the way of.
+// silence describes the end of an attempt that no packet ended.
 func (a attemptText) silence() string {
 	switch t := a.Attempt; {
 	case t.Right == t.Steps && t.Until.IsZero():
@@ -129,7 +129,7 @@ func (a attemptText) name(o knock.Obstacle, role string) string {
 	return role
 }
 
-// target says what a packet was aimed at, as a configuration would.
+// target returns what a packet was aimed at, written as in a configuration.
 func target(o knock.Obstacle) string {
 	if o.Proto == wire.ICMP {
 		return "icmp:" + strconv.Itoa(int(o.Port))
@@ -137,7 +137,7 @@ func target(o knock.Obstacle) string {
 	return strconv.Itoa(int(o.Port)) + "/" + o.Proto.String()
 }
 
-// otherOf returns the protocol that a step has which a packet missed by its own.
+// otherOf returns the protocol of a step that a packet of this protocol missed.
 func otherOf(p wire.Proto) wire.Proto {
 	if p == wire.TCP {
 		return wire.UDP

@@ -41,10 +41,10 @@ func attempts(list []control.Event) (texts []string) {
 	return texts
 }
 
-// trace replays on paper what a rig has sent.
-func (r *rig) trace(t *testing.T, say func(time.Time) string) (reported []control.Event) {
+// trace makes a dry run of what a rig has sent.
+func (r *rig) trace(t *testing.T, format func(time.Time) string) (reported []control.Event) {
 	t.Helper()
-	paper, err := daemon.OnPaper(r.text, func() bool { return true }, say, func(e control.Event) { reported = append(reported, e) })
+	trace, err := daemon.NewTrace(r.text, func() bool { return true }, format, func(e control.Event) { reported = append(reported, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,9 +53,9 @@ func (r *rig) trace(t *testing.T, say func(time.Time) string) (reported []contro
 		if err := p.Decode(s.b); err != nil {
 			t.Fatal(err)
 		}
-		paper.Replay(s.at, "", &p)
+		trace.Packet(s.at, "", &p)
 	}
-	paper.End()
+	trace.End()
 	return reported
 }
 

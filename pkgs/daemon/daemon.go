@@ -31,14 +31,14 @@ type System struct {
 	Version         string
 	Config          func() (string, error) // reads the configuration's text
 	Firewall        door.Firewall
-	FirewallChanged <-chan struct{} // tells that somebody changed the firewall; nil = never
+	FirewallChanged <-chan struct{} // has a value after somebody changed the firewall; nil = never
 	Sessions        Sessions
 	// Rules reads the firewall's rules, and returns what reports whether one leads to a door over IPv6 or
 	// IPv4, for networks (wide) or single addresses. nil = it is not known, and no door is called broken for want of one.
 	Rules   func() (func(door string, six, wide bool) bool, error)
 	Capture Capture
-	// Home tells whose an address is if nobody outside can have it, by the devices that knocks come in at:
-	// "the router", "the network at lan"; "" = it may come from outside. An error says that it is not known now.
+	// Home returns whose an address is if nobody outside can have it, by the devices that knocks come in at:
+	// "the router", "the network at lan"; "" = it may come from outside. An error means that it is not known now.
 	// nil = nobody is ever known to be inside.
 	Home        func(devices []string, a netip.Addr) (string, error)
 	Inside      Capture   // of the devices inside; nil = knocks from there are not recognised
@@ -52,7 +52,7 @@ type System struct {
 	Speed       int // of the processor, see knock.Config; 0 = that of the slowest router
 	Wake        func(card wire.MAC, host netip.Addr) error
 
-	paper *Paper // whose daemon this is, nil = it is a real one
+	trace *Trace // the trace that this daemon is of; nil = it is a real one
 }
 
 // Capture is where packets come from.
@@ -61,7 +61,7 @@ type Capture interface {
 	Check(f wire.Filter) error
 	// Set says which devices to read from, and which packets. After an error it may be tried again.
 	Set(devices []string, f wire.Filter) error
-	// Devices tells how those devices are.
+	// Devices returns the states of those devices.
 	Devices() []control.Device
 }
 
@@ -104,7 +104,7 @@ type Daemon struct {
 	grantBytes   int                   // what was added to the limit of memory for grants
 	retry        bool                  // the firewall refused to end a grant before its time
 	oldKeys      map[opening]time.Time // until when grants are that a client's old key opened, and that the firewall has not ended
-	shortened    bool                  // some grants end sooner than the firewall was told: a sync is due
+	shortened    bool                  // some grants end sooner than the firewall knows: a sync is due
 	uncut        string                // why sessions cannot be ended, "" = they can
 	unsaved      map[string]bool       // by config.Client.ID: what was received and is not saved; as many as devices
 	saveAt       time.Time             // when that is due
@@ -202,7 +202,7 @@ func (d *Daemon) stop() error {
 	if len(d.unsaved) > 0 {
 		unsaved = d.save(now)
 	}
-	grants, err := d.book.CloseThose(now, func(*door.Grant) bool { return true })
+	grants, err := d.book.CloseWhere(now, func(*door.Grant) bool { return true })
 	d.reportClosed(now, grants, "latchkeyd stops")
 	return errors.Join(unsaved, err)
 }
@@ -235,7 +235,7 @@ func (d *Daemon) prepare(now time.Time) (*policy, error) {
 	if cfg == nil {
 		return nil, problems.Errors()
 	}
-	if !cfg.Main.Enabled && d.sys.paper == nil {
+	if !cfg.Main.Enabled && d.sys.trace == nil {
 		return nil, errors.New("section 'latchkey' (main) option 'enabled' is '0': latchkey is switched off")
 	}
 	p := newPolicy(cfg, problems)
@@ -300,7 +300,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 	found, unserved := d.syncBook(now)
 	d.reportSets(now, nil, unserved) // that a new door has its sets is no news
 	d.served.stale = true
-	d.look(now, found)
+	d.checkDoors(now, found)
 }
 
 // Tick does what time alone brings: Run calls it in time, others need not.
@@ -311,7 +311,7 @@ func (d *Daemon) Tick() {
 	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" || d.shortened {
 		d.sync()
 	}
-	d.look(now, nil)
+	d.checkDoors(now, nil)
 	d.mu.Unlock()
 	if changed {
 		d.capture()
@@ -331,11 +331,11 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 		var ended []netip.Prefix
 		for _, g := range grants {
 			before := len(ended) - 1
-			if !d.book.Lasts(now, name, g.Network) && (before < 0 || ended[before] != g.Network) {
+			if !d.book.IsOpen(now, name, g.Network) && (before < 0 || ended[before] != g.Network) {
 				ended = append(ended, g.Network)
 			}
 		}
-		// The kernel's end comes up to a tick later, in which a session could begin anew.
+		// The kernel's end comes up to a tick later, in which a new session could begin.
 		if err := d.sys.Firewall.Close(grantsOf(c), ended...); err != nil {
 			d.reportFailure(now, "firewall", err)
 		}
@@ -374,7 +374,7 @@ func (d *Daemon) nextWake() time.Duration {
 	return max(wait, 0)
 }
 
-// capture tells the capture what to read. What fails is tried again by Tick.
+// capture sets what the capture reads. What fails is tried again by Tick.
 func (d *Daemon) capture() {
 	d.mu.Lock()
 	main := &d.policy.cfg.Main
@@ -401,7 +401,7 @@ func (d *Daemon) sync() {
 	now := d.sys.Now()
 	found, unserved := d.syncBook(now)
 	d.reportSets(now, found, unserved)
-	d.look(now, found)
+	d.checkDoors(now, found)
 }
 
 // syncBook is Book.Sync. What fails is tried again by Tick.

@@ -242,7 +242,7 @@ func (l *events) adjust(now time.Time) {
 	l.changes++
 }
 
-// countAlike counts e on a recent event that tells the same, or that is of the same press.
+// countAlike counts e on a recent event that says the same, or that is of the same press.
 func (l *events) countAlike(at time.Duration, e control.Event) bool {
 	var most int
 	var longest time.Duration
@@ -336,8 +336,8 @@ func (l *events) toSave(now time.Time, end bool) (list []control.Event, is bool)
 	return l.kept(0), true
 }
 
-// follow calls each for every event after number n until each fails, or ctx ends and there is no
-// more to tell.
+// follow calls each for every event after number n until each fails, or ctx ends and there is nothing
+// more.
 func (l *events) follow(ctx context.Context, n uint64, each func(control.Event) error) error {
 	for {
 		list, changed := l.since(n)

@@ -68,7 +68,7 @@ func (d *Daemon) foundInside(now time.Time, device string, f knock.Finding) {
 	d.events.add(now, e)
 }
 
-// captureInside tells the capture inside what to read: no device, while nothing is recognised there.
+// captureInside sets what the capture inside reads: no device, while nothing is recognised there.
 func (d *Daemon) captureInside(devices []string, f wire.Filter) error {
 	if d.sys.Inside == nil {
 		return nil

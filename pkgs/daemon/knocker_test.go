@@ -89,6 +89,6 @@ func TestOneNetworkThatKnowsASequence(t *testing.T) {
 	r.text = home
 	r.Reload()
 	if !r.acceptedFrom(phone) {
-		t.Errorf("a sequence that was made anew: %+v", r.newest())
+		t.Errorf("a sequence that was made again: %+v", r.newest())
 	}
 }

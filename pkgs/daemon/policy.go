@@ -76,7 +76,7 @@ func (p *policy) detect(now time.Time, synced bool, used func(text string) bool)
 	p.detectors, p.inside = knock.New(k, now), knock.New(fromInside(k), now)
 }
 
-// remind tells the ring what each client's clock said last: while ours is not known to be right, its
+// remind gives the ring the last time that each client's clock said: while ours is not known to be right, its
 // next message is expected after that.
 func (p *policy) remind(now time.Time, synced bool, m Memory) {
 	for i, c := range p.members {

@@ -193,7 +193,7 @@ func (l *life) void(ahead time.Duration) {
 	}
 }
 
-// restart ends the daemon, in order or by a power failure, and starts it anew.
+// restart ends the daemon, in order or by a power failure, and starts it again.
 func (l *life) restart() {
 	if l.random.IntN(2) == 0 {
 		l.wait(time.Second) // what opened nothing is saved within a second

@@ -242,9 +242,9 @@ func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
 			d.shortened = true
 		}
 	}
-	var errs door.Few
+	var errs door.FirstErrors
 	for _, each := range whys {
-		ended, err := d.book.CloseThose(now, func(g *door.Grant) bool { return why(g) == each })
+		ended, err := d.book.CloseWhere(now, func(g *door.Grant) bool { return why(g) == each })
 		errs.Add(err)
 		d.reportEnded(now, closed, ended, each, cut)
 	}

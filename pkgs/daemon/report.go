@@ -41,10 +41,10 @@ func level(e control.Event) config.Level {
 // Log calls write, never twice at once, for every event of this run that matters enough by the
 // configuration's log level, until ctx has ended and all were written. It is called as soon as a door
 // opens: what comes later of the same press of a button is no line of its own. Of more events at once than are kept
-// it tells how many were left out.
+// it says how many were left out.
 func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event)) {
 	var writing sync.Mutex
-	tell := func(e control.Event) {
+	log := func(e control.Event) {
 		if l := level(e); l >= config.Level(d.logLevel.Load()) {
 			writing.Lock()
 			defer writing.Unlock()
@@ -56,10 +56,10 @@ func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event
 		last := list.former
 		each := func(e control.Event) error {
 			if n := e.Number - last - 1; n > 0 {
-				tell(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are in no list: there were too many at once", n)})
+				log(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are in no list: there were too many at once", n)})
 			}
 			last = e.Number
-			tell(e)
+			log(e)
 			return nil
 		}
 		lists.Go(func() { list.follow(ctx, last, each) })

@@ -15,7 +15,7 @@ import (
 
 // Sessions ends connections that were let in, which closing a door does not.
 type Sessions interface {
-	// Check tells why sessions cannot be ended; nil = they can.
+	// Check returns why sessions cannot be ended; nil = they can.
 	Check() error
 	// End ends the sessions from a network, or from anywhere if it is not valid, that which says yes to.
 	// It asks once for each. It returns how many there were that were not over by themselves.
@@ -115,7 +115,7 @@ func (d *Daemon) endSessions(now time.Time, grants []door.Grant, cut cutter) (co
 func (d *Daemon) letIn(now time.Time, s door.Session) bool {
 	for i := range d.policy.open {
 		x := &d.policy.open[i]
-		if n := x.Network(s.From.Addr()); d.book.Lasts(now, x.Name, n) && flowOf(d.policy.doors[x.Name], n).Has(s) {
+		if n := x.Network(s.From.Addr()); d.book.IsOpen(now, x.Name, n) && flowOf(d.policy.doors[x.Name], n).Has(s) {
 			return true
 		}
 	}
@@ -190,7 +190,7 @@ func (d *Daemon) endMoved(now time.Time, cut cutter) {
 	}
 }
 
-// checkSessions notes whether sessions can be ended, and tells it where a door wants that.
+// checkSessions notes whether sessions can be ended, and reports that it fails where a door wants it.
 func (d *Daemon) checkSessions(now time.Time) {
 	err := d.sys.Sessions.Check()
 	d.uncut = ""

@@ -60,7 +60,7 @@ func targetOf(door *config.Door, inside uint16) knock.SPATarget {
 }
 
 // leadsTo reports whether a door with a port inside leads to the target of a fwknop packet, if it has one. What a client
-// calls the router does not count. Of a door that leads nowhere over IPv4 there is more to tell.
+// calls the router does not count. Of a door that leads nowhere over IPv4 something else is reported.
 func leadsTo(door *config.Door, inside uint16, want knock.SPATarget) bool {
 	if want.Local {
 		want.Host = ""

@@ -16,8 +16,8 @@ import (
 // The limits of a Book whose Limits are zero. A grant takes up to 400 bytes on a 64-bit system, so a book that is
 // full takes 4 MB. Most of it is given back as grants end.
 const (
-	DefaultPerClient = 32
-	DefaultTotal     = 10240
+	defaultPerClient = 32
+	defaultTotal     = 10240
 )
 
 // Errors that Book's methods wrap.
@@ -30,9 +30,9 @@ var (
 // Limits bound a Book, and with it the sets in the kernel.
 type Limits struct {
 	// PerClient is how many grants one client may have at a time, or one knock that is nobody's, in one share of
-	// his; 0 = DefaultPerClient or, if that is more, two for each of his doors: see Ask.Doors.
+	// his; 0 = the default or, if that is more, two for each of his doors: see Ask.Doors.
 	PerClient int
-	Total     int // grants at a time, 0 = DefaultTotal
+	Total     int // grants at a time; 0 = the default
 }
 
 // Ask is a wish for a grant that was already authorised.
@@ -64,7 +64,7 @@ type Book struct {
 func NewBook(fw Firewall, l Limits) *Book {
 	return &Book{
 		fw:      fw,
-		limits:  Limits{l.PerClient, cmp.Or(l.Total, DefaultTotal)},
+		limits:  Limits{l.PerClient, cmp.Or(l.Total, defaultTotal)},
 		doors:   map[string]Door{},
 		reasons: map[string]error{},
 	}
@@ -93,7 +93,7 @@ func (b *Book) SetDoors(now time.Time, doors []Door) (closed []Grant, err error)
 		d, stays := b.doors[e.Door]
 		return !stays || d.Network(e.Network.Addr()) != e.Network
 	})
-	var errs Few
+	var errs FirstErrors
 	b.end(now, was, gone, &errs)
 	for _, g := range b.sorted(everyGrant) {
 		b.Shorten(g.Grant, now.Add(b.doors[g.Door].MaxOpen))
@@ -153,9 +153,9 @@ func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
 // room says whether a grant, new or in place of an old one, is within the limits.
 func (b *Book) room(now time.Time, old *entry, who owner, doors int) error {
-	own, most := b.grants.owned[who], cmp.Or(b.limits.PerClient, max(DefaultPerClient, 2*doors))
+	own, most := b.grants.owned[who], cmp.Or(b.limits.PerClient, max(defaultPerClient, 2*doors))
 	if own >= most { // some may be over, or be the old one
-		own -= b.grants.over(now, 0, who)
+		own -= b.grants.countOver(now, 0, who)
 		if old != nil && now.Before(old.Until) && old.owner() == who {
 			own--
 		}
@@ -190,12 +190,12 @@ func (b *Book) place(now time.Time, g *Grant) error {
 	case err != nil:
 		return err // what was pending still is
 	}
-	b.inForce(now, g)
+	b.markInForce(now, g)
 	return nil
 }
 
-// inForce notes that the firewall has a grant.
-func (b *Book) inForce(now time.Time, g *Grant) {
+// markInForce notes that the firewall has a grant.
+func (b *Book) markInForce(now time.Time, g *Grant) {
 	g.Pending = false
 	if g.Since.IsZero() {
 		g.Since = now
@@ -237,7 +237,7 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 		doors[i] = b.doors[name]
 	}
 	all, err := b.fw.Sync(now, doors, b.elements(now))
-	var errs Few
+	var errs FirstErrors
 	errs.Add(err)
 	reasons := make(map[string]error, len(b.doors))
 	lacks := map[string]int{} // by door: the one family for which there is no set
@@ -252,7 +252,7 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 		is := reasons[name]
 		was, known := b.reasons[name]
 		switch b.reasons[name] = is; {
-		case known && alike(is, was):
+		case known && sameReason(is, was):
 		case is != nil:
 			unserved = append(unserved, Unserved{Door: name, Reason: is})
 		default:
@@ -266,7 +266,7 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 			g.Pending = true // what was in force once is again when its set is there
 		case !g.Pending || !now.Before(g.Until):
 		case err == nil && !lacking:
-			b.inForce(now, &g.Grant)
+			b.markInForce(now, &g.Grant)
 		default:
 			// It may be of the family for which the door turns out to have no set.
 			if err := b.place(now, &g.Grant); errors.Is(err, ErrFamily) {
@@ -277,13 +277,13 @@ func (b *Book) Sync(now time.Time) (ready []string, unserved []Unserved, err err
 		}
 	}
 	sortNames(ready)
-	arrangeUnserved(unserved)
+	sortUnserved(unserved)
 	return ready, unserved, errs.Join()
 }
 
-// alike reports whether two reasons say the same to a person. That a set is missing is the same
+// sameReason reports whether two reasons say the same to a person. That a set is missing is the same
 // whichever of a door's two sets says so.
-func alike(a, b error) bool {
+func sameReason(a, b error) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
@@ -293,7 +293,7 @@ func alike(a, b error) bool {
 // elements returns for each door and network that has a grant the one that lasts longest.
 func (b *Book) elements(now time.Time) []Grant {
 	var list []Grant
-	for _, e := range b.lasting(now, everyGrant) {
+	for _, e := range b.current(now, everyGrant) {
 		if last := len(list) - 1; last >= 0 && list[last].Door == e.Door && list[last].Network == e.Network {
 			if e.Until.After(list[last].Until) {
 				list[last] = e.Grant
@@ -312,10 +312,10 @@ func (b *Book) Grants(now time.Time) []Grant {
 
 // Select is Grants of those only that are wanted. Where that is few of many, it takes a look at each and no more.
 func (b *Book) Select(now time.Time, wanted func(*Grant) bool) []Grant {
-	return copies(b.lasting(now, wanted))
+	return copies(b.current(now, wanted))
 }
 
-func (b *Book) lasting(now time.Time, wanted func(*Grant) bool) []*entry {
+func (b *Book) current(now time.Time, wanted func(*Grant) bool) []*entry {
 	return b.sorted(func(g *Grant) bool { return now.Before(g.Until) && wanted(g) })
 }
 
@@ -329,8 +329,8 @@ func copies(list []*entry) []Grant {
 	return grants
 }
 
-// Lasts reports whether some grant of a door that is in force is for a network.
-func (b *Book) Lasts(now time.Time, door string, n netip.Prefix) bool {
+// IsOpen reports whether some grant of a door that is in force is for a network.
+func (b *Book) IsOpen(now time.Time, door string, n netip.Prefix) bool {
 	for e := b.grants.places[place{door, n}]; e != nil; e = e.next {
 		if now.Before(e.Until) && !e.Pending {
 			return true
@@ -351,7 +351,7 @@ func (b *Book) Unserved() []Unserved {
 			list = append(list, Unserved{Door: name, Reason: why})
 		}
 	}
-	arrangeUnserved(list)
+	sortUnserved(list)
 	return list
 }
 
@@ -375,7 +375,7 @@ func family(n netip.Prefix) int {
 // plain returns the form of an address that the sets are keyed by: no IPv4 in IPv6, no zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
-func arrangeUnserved(list []Unserved) {
+func sortUnserved(list []Unserved) {
 	sort.Slice(list, func(i, j int) bool { return list[i].Door < list[j].Door })
 }
 
@@ -388,13 +388,13 @@ func (b *Book) sorted(wanted func(*Grant) bool) []*entry {
 			found = append(found, e)
 		}
 	}
-	order(found)
+	sortGrants(found)
 	return found
 }
 
-// order sorts grants. Package sort has one code for all types, package slices one for each: the router's program
+// sortGrants sorts grants. Package sort has one code for all types, package slices one for each: the router's program
 // must stay small.
-func order(list []*entry) {
+func sortGrants(list []*entry) {
 	sort.Slice(list, func(i, j int) bool { return list[i].before(&list[j].Grant) })
 }
 

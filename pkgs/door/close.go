@@ -30,19 +30,19 @@ func (b *Book) Close(now time.Time, door string, address netip.Addr) (closed []G
 		return nil, fmt.Errorf("door %q: %w", door, ErrNoDoor)
 	}
 	n := d.Network(address)
-	return b.CloseThose(now, func(g *Grant) bool {
+	return b.CloseWhere(now, func(g *Grant) bool {
 		return g.Door == door && (!address.IsValid() || g.Network == n)
 	})
 }
 
-// CloseThose is Close of the grants that are wanted, of all doors. Others of a network let it in until their own end.
-func (b *Book) CloseThose(now time.Time, wanted func(*Grant) bool) (closed []Grant, err error) {
-	return b.close(now, b.lasting(now, wanted))
+// CloseWhere is Close of the grants that are wanted, of all doors. Others of a network let it in until their own end.
+func (b *Book) CloseWhere(now time.Time, wanted func(*Grant) bool) (closed []Grant, err error) {
+	return b.close(now, b.current(now, wanted))
 }
 
 // close ends grants that last, and returns those that it ended. What the firewall did not close stays in the book.
 func (b *Book) close(now time.Time, list []*entry) (closed []Grant, err error) {
-	var errs Few
+	var errs FirstErrors
 	b.end(now, b.doors, list, &errs)
 	for _, e := range list {
 		if e.kept {
@@ -56,7 +56,7 @@ func (b *Book) close(now time.Time, list []*entry) (closed []Grant, err error) {
 
 // end takes grants, which are in their order, out of the book and out of the firewall: all of a door at once. The
 // network of each stays in as long as another grant lasts. Those are kept that the firewall did not end.
-func (b *Book) end(now time.Time, doors map[string]Door, list []*entry, errs *Few) {
+func (b *Book) end(now time.Time, doors map[string]Door, list []*entry, errs *FirstErrors) {
 	for _, e := range list {
 		b.grants.drop(e)
 	}
@@ -68,7 +68,7 @@ func (b *Book) end(now time.Time, doors map[string]Door, list []*entry, errs *Fe
 		for ; n < len(list) && list[n].Door == name; n++ {
 			e := list[n]
 			if longest := b.longest(now, useOf(&e.Grant)); longest != nil {
-				errs.ending(b.fw.Open(now, d, *longest), list[n:n+1])
+				errs.addEnd(b.fw.Open(now, d, *longest), list[n:n+1])
 				continue
 			}
 			whose = append(whose, e)
@@ -77,15 +77,15 @@ func (b *Book) end(now time.Time, doors map[string]Door, list []*entry, errs *Fe
 			}
 		}
 		if len(shut) > 0 {
-			errs.ending(b.fw.Close(d, shut...), whose)
+			errs.addEnd(b.fw.Close(d, shut...), whose)
 		}
 		list = list[n:]
 	}
 }
 
-// ending adds what the firewall says of grants of one door that were to end, and notes whether it keeps them. Where it
+// addEnd adds what the firewall says of grants of one door that were to end, and notes whether it keeps them. Where it
 // has no set, or one of the wrong kind, there is nothing of ours.
-func (f *Few) ending(err error, list []*entry) {
+func (f *FirstErrors) addEnd(err error, list []*entry) {
 	kept := err != nil && !errors.Is(err, ErrPending) && !errors.Is(err, ErrFamily) && !errors.Is(err, ErrWrongSet)
 	for _, e := range list {
 		e.kept = kept
@@ -124,18 +124,18 @@ func (b *Book) Expire(now time.Time) []Grant {
 		over = append(over, b.grants.ends[0])
 		b.grants.drop(b.grants.ends[0])
 	}
-	order(over)
+	sortGrants(over)
 	return copies(over)
 }
 
-// Few is the first ones of many errors: a firewall that is gone refuses every grant. The zero Few is none.
-type Few struct {
+// FirstErrors is the first ones of many errors: a firewall that is gone refuses every grant. The zero FirstErrors is none.
+type FirstErrors struct {
 	errs []error // at most 3
 	more int     // how many there are beside
 }
 
 // Add adds an error, if it is one.
-func (f *Few) Add(err error) {
+func (f *FirstErrors) Add(err error) {
 	switch {
 	case err == nil:
 	case len(f.errs) < 3:
@@ -146,7 +146,7 @@ func (f *Few) Add(err error) {
 }
 
 // Join is errors.Join of them, with the number of the others.
-func (f *Few) Join() error {
+func (f *FirstErrors) Join() error {
 	if f.more == 0 {
 		return errors.Join(f.errs...)
 	}

@@ -47,12 +47,12 @@ func TestMany_grants_end_by_one_call_for_each_door(t *testing.T) {
 	}{
 		"of one door": {func(b *door.Book) ([]door.Grant, error) { return b.Close(noon, "door003", netip.Addr{}) }, grants, (doors - 1) * grants, 1},
 		"of all doors": {func(b *door.Book) ([]door.Grant, error) {
-			return b.CloseThose(noon, func(*door.Grant) bool { return true })
+			return b.CloseWhere(noon, func(*door.Grant) bool { return true })
 		}, doors * grants, 0, doors},
-		"some of each":         {func(b *door.Book) ([]door.Grant, error) { return b.CloseThose(noon, some) }, doors * 30, doors * 10, doors},
+		"some of each":         {func(b *door.Book) ([]door.Grant, error) { return b.CloseWhere(noon, some) }, doors * 30, doors * 10, doors},
 		"whose doors are gone": {func(b *door.Book) ([]door.Grant, error) { return b.SetDoors(noon, nil) }, doors * grants, 0, doors},
 		"none": {func(b *door.Book) ([]door.Grant, error) {
-			return b.CloseThose(noon, func(*door.Grant) bool { return false })
+			return b.CloseWhere(noon, func(*door.Grant) bool { return false })
 		}, 0, doors * grants, 0},
 	} {
 		b, fw := full(t, doors, grants)
@@ -77,14 +77,14 @@ func TestMany_grants_end_by_one_call_for_each_door(t *testing.T) {
 }
 
 // Of grants that end at once, those networks stay in that somebody else has a grant for, until that one's end.
-func TestCloseThose_leaves_in_whom_another_holder_lets_in(t *testing.T) {
+func TestCloseWhere_leaves_in_whom_another_holder_lets_in(t *testing.T) {
 	b, fw := start(t, door.Limits{})
 	for _, a := range []netip.Addr{four, other, six} {
 		mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a, For: time.Hour, Client: "phone"})
 	}
 	stays := mustOpen(t, b, noon, door.Ask{Door: "nas", Address: other, For: 20 * time.Minute, Client: "laptop"})
 	fw.Calls()
-	closed, err := b.CloseThose(noon, func(g *door.Grant) bool { return g.Client == "phone" })
+	closed, err := b.CloseWhere(noon, func(g *door.Grant) bool { return g.Client == "phone" })
 	if err != nil || len(closed) != 3 {
 		t.Errorf("closed %d, %v", len(closed), err)
 	}
@@ -99,7 +99,7 @@ func TestErrors_of_many_doors_are_few(t *testing.T) {
 	fw.Fail(broken)
 	first := ""
 	for range 10 {
-		closed, err := b.CloseThose(noon, func(*door.Grant) bool { return true })
+		closed, err := b.CloseWhere(noon, func(*door.Grant) bool { return true })
 		if !errors.Is(err, broken) || len(closed) > 0 || len(b.Grants(noon)) != 60 {
 			t.Fatalf("closed %d, left %d, %v", len(closed), len(b.Grants(noon)), err)
 		}

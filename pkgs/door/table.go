@@ -109,10 +109,10 @@ func (t *table) shrink() {
 	}
 }
 
-// over returns how many grants of one owner are over, of those from a rank of ends on that end no sooner than that one.
-func (t *table) over(now time.Time, rank int, who owner) (n int) {
+// countOver returns how many grants of one owner are over, of those from a rank of ends on that end no sooner than that one.
+func (t *table) countOver(now time.Time, rank int, who owner) (n int) {
 	if rank < len(t.ends) && !now.Before(t.ends[rank].Until) {
-		n = t.over(now, 2*rank+1, who) + t.over(now, 2*rank+2, who)
+		n = t.countOver(now, 2*rank+1, who) + t.countOver(now, 2*rank+2, who)
 		if t.ends[rank].owner() == who {
 			n++
 		}

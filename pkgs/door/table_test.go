@@ -113,7 +113,7 @@ func TestBook_against_a_list(t *testing.T) {
 					next = o.Until
 				}
 				lasts := slices.ContainsFunc(want, func(x door.Grant) bool { return x.Door == o.Door && x.Network == o.Network })
-				if lasts != b.Lasts(now, o.Door, o.Network) {
+				if lasts != b.IsOpen(now, o.Door, o.Network) {
 					t.Fatalf("%s may use %s: %t", o.Network, o.Door, !lasts)
 				}
 			}
@@ -248,7 +248,7 @@ var deeds = map[string]func(b *door.Book) (ok bool){
 		return errors.Is(err, door.ErrTooMany)
 	},
 	"a look at what ends next": func(b *door.Book) bool {
-		return len(b.Expire(noon)) == 0 && !b.Next().IsZero() && b.Lasts(noon, "door7", alone(four))
+		return len(b.Expire(noon)) == 0 && !b.Next().IsZero() && b.IsOpen(noon, "door7", alone(four))
 	},
 }
 

@@ -54,7 +54,7 @@ type doorSets struct {
 	reason error    // why the door cannot be served, or nil
 }
 
-// look tells which sets of a door there are, and whether they are of the right kind.
+// look returns which sets of a door there are, and whether they are of the right kind.
 func (c *conn) look(d door.Door) (s doorSets, err error) {
 	none := true
 	for _, six := range []bool{false, true} {
@@ -93,7 +93,7 @@ func (c *conn) find(name string, six, wide bool) (is bool, wrong, err error) {
 	})
 	switch {
 	case err == nil:
-		is, wrong = true, fit(c.table, set, six, wide, info)
+		is, wrong = true, checkKind(c.table, set, six, wide, info)
 	case !errors.Is(err, unix.ENOENT):
 		return false, nil, err
 	}

@@ -64,7 +64,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 	}
 	script("delete set inet fw4 latchkey1_nas_4\n" + right)
 	looks = 0
-	if err := f.steadily("nas", open); !errors.Is(err, door.ErrWrongSet) || looks != 2 {
+	if err := f.retry("nas", open); !errors.Is(err, door.ErrWrongSet) || looks != 2 {
 		t.Errorf("error %v after %d looks, want ErrWrongSet at the second", err, looks)
 	}
 	if out, err := exec.Command("nft", "list", "set", "inet", "fw4", "latchkey1_nas_4").CombinedOutput(); err != nil || strings.Contains(string(out), "elements") {
@@ -73,7 +73,7 @@ func TestCommit_is_refused_when_the_set_was_replaced_after_the_look(t *testing.T
 
 	script("delete set inet fw4 latchkey1_nas_4\n" + right)
 	looks = 0
-	err := f.steadily("nas", func(c *conn) error {
+	err := f.retry("nas", func(c *conn) error {
 		looks++
 		script(fmt.Sprintf("add table inet another%d\n", looks))
 		return c.commit([]change{{set: SetName("nas", false, false), fresh: []element{{first: netip.MustParseAddr("192.0.2.1"), left: time.Minute}}}})
@@ -178,7 +178,7 @@ func TestMissing_is_believed_when_nothing_changes(t *testing.T) {
 		"it is taken away at the second": {change: 2, want: door.ErrPending, looks: 3},
 	} {
 		looks := 0
-		err := f.steadily("nas", func(*conn) error {
+		err := f.retry("nas", func(*conn) error {
 			looks++
 			if looks == test.change {
 				script("add table inet another\ndelete table inet another\n")
@@ -197,13 +197,13 @@ func TestMissing_is_believed_when_nothing_changes(t *testing.T) {
 // TestFit_refuses_flags_that_it_does_not_know: what a newer kernel has may mean anything.
 func TestFit_refuses_flags_that_it_does_not_know(t *testing.T) {
 	right := setInfo{keyType: 7, keyLen: 4, flags: unix.NFT_SET_TIMEOUT}
-	if err := fit("fw4", "latchkey1_nas_4", false, false, right); err != nil {
+	if err := checkKind("fw4", "latchkey1_nas_4", false, false, right); err != nil {
 		t.Error(err)
 	}
 	for bit := range 32 {
 		s := right
 		s.flags |= 1 << bit
-		if err := fit("fw4", "latchkey1_nas_4", false, false, s); (err != nil) != (s.flags&^allowed != 0) {
+		if err := checkKind("fw4", "latchkey1_nas_4", false, false, s); (err != nil) != (s.flags&^allowed != 0) {
 			t.Errorf("flags %#x: error %v", s.flags, err)
 		}
 	}

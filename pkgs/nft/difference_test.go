@@ -174,7 +174,7 @@ func TestFit_by_numbers(t *testing.T) {
 		{true, true, setInfo{8, 16, timeout | unix.NFT_SET_INTERVAL | 0x80}, "is a concatenation"},
 		{true, true, setInfo{8, 16, timeout | unix.NFT_SET_INTERVAL | 0x200}, "has unknown flags 0x200"},
 	} {
-		err := fit("fw4", "latchkey1_nas_4", tt.six, tt.wide, tt.info)
+		err := checkKind("fw4", "latchkey1_nas_4", tt.six, tt.wide, tt.info)
 		if (err != nil) != (tt.want != "") || err != nil && (!errors.Is(err, door.ErrWrongSet) ||
 			!strings.Contains(err.Error(), "latchkey1_nas_4 of table inet fw4 "+tt.want+"; it must be { type ")) {
 			t.Errorf("%+v for IPv6 %t: %v, want %q", tt.info, tt.six, err, tt.want)

@@ -44,7 +44,7 @@ func addresses(t *testing.T) int {
 }
 
 // TestOpen_when_the_kernel_is_busy_for_a_moment lets each system call of netlink that an Open makes fail, also
-// those by which it looks at everything anew.
+// those by which it looks at everything again.
 func TestOpen_when_the_kernel_is_busy_for_a_moment(t *testing.T) {
 	const child, opens = "LATCHKEY_TEST_BUSY", 8
 	if os.Getenv(child) != "" {
@@ -200,7 +200,7 @@ func TestChanged_when_more_changes_come_than_the_socket_holds(t *testing.T) {
 		t.Fatal("nothing is told of changes that were lost")
 	}
 	lab.Withstood(t, "firewall", "more changes of the firewall at once than latchkeyd's socket holds (ENOBUFS)",
-		"it looks at the whole firewall anew and puts back what is missing")
+		"it reads the whole firewall again and puts back what is missing")
 }
 
 // TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_read: more of that answer may be
@@ -209,7 +209,7 @@ func TestSteadily_goes_on_with_a_new_connection_after_an_answer_that_it_cannot_r
 	_, f := enter(t, nas)
 	var used []*conn
 	for _, answer := range []error{nil, door.ErrFamily, errors.New("an answer of 3 bytes"), nil} {
-		if err := f.steadily("nas", func(c *conn) error {
+		if err := f.retry("nas", func(c *conn) error {
 			used = append(used, c)
 			return answer
 		}); !errors.Is(err, answer) {

@@ -21,7 +21,7 @@ import (
 // element is an address in a set or, in a set of networks, all addresses from one on.
 type element struct {
 	first netip.Addr
-	// behind is the first address that is none of them any more. Where it is not valid, the kernel was told
+	// behind is the first address that is none of them any more. Where it is not valid, the kernel knows
 	// of no end: in a set of addresses always, in one of networks at the highest address, or where the next
 	// element begins. The kernel keeps it apart: see joined.
 	behind netip.Addr
@@ -108,7 +108,7 @@ func elementsMessage(kind int, table, set string, list []element) netlink.Messag
 // deletion first and to go on without it is not the same: a transaction that fails makes the kernel
 // wait for an RCU grace period (15 ms on average, against 0.02 ms for one that succeeds).
 //
-// The last change is answered; of the others the kernel tells only what fails, before that answer.
+// The last change is answered; of the others the kernel reports only what fails, before that answer.
 func transaction(generation uint32, table string, changes []change) []netlink.Message {
 	list := []netlink.Message{bound(unix.NFNL_MSG_BATCH_BEGIN, netlink.Encode(func(e *netlink.Encoder) {
 		e.Uint32(unix.NFNL_BATCH_GENID, generation)
@@ -196,7 +196,7 @@ func parseElement(d netlink.Decoder) (e element) {
 	return e
 }
 
-// joined puts together where networks begin and end, in place; the kernel tells of both in any order. An end
+// joined puts together where networks begin and end, in place; the kernel lists both in any order. An end
 // without a beginning is left over of a network whose time is over, or stands for what is below the first one.
 func joined(list []element) []element {
 	sort.Slice(list, func(i, j int) bool {

@@ -22,7 +22,7 @@ const DefaultTable = "fw4"
 
 // The names of our sets begin with one word and a number, which stands for the type of the set, since fw4
 // cannot reload a set whose type changed: 1 is addresses, 2 is networks.
-const beginning = "latchkey"
+const namePrefix = "latchkey"
 
 // tolerance is by how much the kernel's idea of what is left of a grant may differ from ours
 // before Sync corrects it.
@@ -32,7 +32,7 @@ const tolerance = time.Second
 // 16-bit length, an element takes up to 80 bytes, and three times that must fit into the socket's buffer.
 const chunk = 500
 
-// tries is how often a change is begun again after an error that may pass, see passes. It takes less
+// tries is how often a change is begun again after an error that may pass, see isTemporary. It takes less
 // than a millisecond each time, or as long as somebody else's transaction: whoever loads one after the
 // other leaves only the moments between them, of which the second is enough unless the machine does something else then.
 const tries = 100
@@ -78,7 +78,7 @@ func Open(cfg Config) (*Firewall, error) {
 }
 
 // Changed receives a value after somebody else changed any of nftables, once for many changes.
-// It is then time for a Sync. The firewall's own changes are not told.
+// It is then time for a Sync. The firewall's own changes do not count.
 func (f *Firewall) Changed() <-chan struct{} { return f.changes.changed }
 
 // Shutdown ends the connection to nftables. What is open stays open until its time.
@@ -124,9 +124,9 @@ func (f *Firewall) Open(now time.Time, d door.Door, g door.Grant) error {
 // Close is door.Firewall's. In a set of the wrong kind is nothing of ours.
 //
 // Where somebody else put ranges into the set that have addresses in common with a network, such as one that nft
-// merged with it, Close takes them out. What else they let in, a Sync has to put back: Changed tells.
+// merged with it, Close takes them out. What else they let in, a Sync has to put back, for which Changed gets a value.
 func (f *Firewall) Close(d door.Door, networks ...netip.Prefix) error {
-	var errs door.Few
+	var errs door.FirstErrors
 	for len(networks) > 0 {
 		six := networks[0].Addr().Is6()
 		var gone []element
@@ -173,14 +173,14 @@ func (f *Firewall) closeSome(d door.Door, six bool, list []element) (err error) 
 	return nil
 }
 
-// change is steadily for one grant. An error may hide that the kernel did what it was asked for, when
+// change is retry for one grant. An error may hide that the kernel did what it was asked for, when
 // only its answer was lost: so it counts as a change that a Sync has to look at.
 func (f *Firewall) change(name string, do func(c *conn) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.steadily(name, do)
+	err := f.retry(name, do)
 	if err != nil && !isReason(err) {
-		f.changes.tell()
+		f.changes.notify()
 	}
 	return err
 }
@@ -195,7 +195,7 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 		f.conn.sure = false // whatever is known, it is time to look
 	}
 	of := door.ByDoor(grants)
-	var errs door.Few
+	var errs door.FirstErrors
 	for _, d := range doors {
 		u, err := f.syncDoor(at, d, of[d.Name])
 		if err != nil {
@@ -210,7 +210,7 @@ func (f *Firewall) Sync(now time.Time, doors []door.Door, grants []door.Grant) (
 // syncDoor makes the sets of a door hold its grants. What it returns has a reason if they cannot. It looks at the sets
 // once, and again only after an error that may pass: what was done before such a one is right by then.
 func (f *Firewall) syncDoor(at func() time.Time, d door.Door, grants []*door.Grant) (u door.Unserved, err error) {
-	err = f.steadily(d.Name, func(c *conn) error {
+	err = f.retry(d.Name, func(c *conn) error {
 		looked := at()
 		var changes []change
 		var err error
@@ -225,7 +225,7 @@ func (f *Firewall) syncDoor(at func() time.Time, d door.Door, grants []*door.Gra
 	return u, err
 }
 
-// compare tells what differs in the sets of a door from its grants, and why they cannot hold them, if so.
+// compare returns what differs in the sets of a door from its grants, and why they cannot hold them, if so.
 func (c *conn) compare(now time.Time, d door.Door, grants []*door.Grant) (changes []change, u door.Unserved, err error) {
 	sets, err := c.look(d)
 	if err != nil {
@@ -381,23 +381,23 @@ func SetName(name string, six, wide bool) string {
 	if wide {
 		kind = "2_"
 	}
-	return beginning + kind + name + [2]string{"_4", "_6"}[family(six)]
+	return namePrefix + kind + name + [2]string{"_4", "_6"}[family(six)]
 }
 
-// steadily lets do look at the sets of a door and change them, again after an error that may pass,
+// retry lets do look at the sets of a door and change them, again after an error that may pass,
 // such as that somebody else changed nftables between the two: what was looked at is what is changed,
 // or nothing is.
 //
 // That a set is missing is believed only when it was seen between two waits: the kernel answers
 // without its lock, and while a transaction replaces a set there is a moment at which neither the
 // old nor the new one is found.
-func (f *Firewall) steadily(name string, do func(c *conn) error) error {
+func (f *Firewall) retry(name string, do func(c *conn) error) error {
 	var err error
 	for n, fresh := 0, false; n < tries; n++ {
 		err = f.try(do, fresh)
 		if missing(err) && !fresh {
 			fresh = true
-		} else if !passes(err) {
+		} else if !isTemporary(err) {
 			break
 		}
 	}
@@ -407,10 +407,10 @@ func (f *Firewall) steadily(name string, do func(c *conn) error) error {
 	return f.explain(fmt.Errorf("sets of door %q in table inet %s: %w", name, f.table, err))
 }
 
-// passes reports whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
+// isTemporary reports whether an error may be gone at the next try: somebody else changed nftables (ERESTART),
 // also while a list was read (EINTR), the kernel was giving a set more room (EBUSY), or an answer found none
 // in the socket (ENOBUFS).
-func passes(err error) bool {
+func isTemporary(err error) bool {
 	return errors.Is(err, unix.ERESTART) || errors.Is(err, unix.EINTR) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENOBUFS)
 }
 
@@ -422,7 +422,7 @@ func missing(err error) bool {
 // isReason reports whether an error is about the sets of a door, not about nftables.
 func isReason(err error) bool { return missing(err) || errors.Is(err, door.ErrWrongSet) }
 
-// try is one try of steadily. If it has to look at everything anew, it waits for transactions of others
+// try is one try of retry. If it has to look at everything again, it waits for transactions of others
 // before, and where something is missing also after it.
 // After an error that is none of the kernel's good answers, replies may be unread: the next try gets a
 // new connection. That somebody else was quicker is a good answer, and another connection would make it come again:

@@ -19,7 +19,7 @@ import (
 // them: there may be thousands of others.
 func (f *Firewall) Rules() (refers func(door string, six, wide bool) bool, err error) {
 	named := map[string]bool{} // at most as many as there are sets and chains that begin so
-	for n := 0; n == 0 || n < tries && passes(err); n++ {
+	for n := 0; n == 0 || n < tries && isTemporary(err); n++ {
 		clear(named)
 		err = f.readRules(named)
 	}
@@ -49,7 +49,7 @@ func (f *Firewall) readRules(named map[string]bool) error {
 func addNames(named map[string]bool, rule []byte) {
 	const header = 4
 	for at := 0; ; at++ {
-		i := bytes.Index(rule[at:], []byte(beginning))
+		i := bytes.Index(rule[at:], []byte(namePrefix))
 		if i < 0 {
 			return
 		}

@@ -23,7 +23,7 @@ const (
 	again = time.Second
 )
 
-// watcher tells when somebody else changed nftables.
+// watcher notices when somebody else changed nftables.
 //
 // It does not decode what changed: a ruleset that is being loaded is thousands of messages. All that
 // matters is the one that ends each transaction, and a filter lets only that one in. That more came
@@ -106,7 +106,7 @@ func (w *watcher) run(conn *netlink.Conn) {
 			}
 			conn, _ = w.listen()
 		}
-		w.tell() // nobody knows what happened meanwhile
+		w.notify() // nobody knows what happened meanwhile
 	}
 }
 
@@ -116,20 +116,20 @@ func (w *watcher) read(conn *netlink.Conn) {
 		err := conn.Wait(func(m netlink.Message) {
 			// A notification has the port of the socket that asked for the change.
 			if !w.own(m.Port) {
-				w.tell()
+				w.notify()
 			}
 		})
 		switch {
 		case errors.Is(err, unix.ENOBUFS):
-			w.tell() // more came than the socket holds: something did change
+			w.notify() // more came than the socket holds: something did change
 		case err != nil:
 			return
 		}
 	}
 }
 
-// tell says that there was a change, a little later, so that one telling stands for many.
-func (w *watcher) tell() {
+// notify says that there was a change, a little later, so that one value stands for many.
+func (w *watcher) notify() {
 	if !w.waiting.CompareAndSwap(false, true) {
 		return
 	}

@@ -24,12 +24,12 @@ const (
 	allowed = needed | unix.NFT_SET_EVAL | setExpr
 )
 
-// fit refuses a set in which an element of ours would not be one address, or one network of a wide set, for
+// checkKind refuses a set in which an element of ours would not be one address, or one network of a wide set, for
 // its time. It wraps door.ErrWrongSet and says what is wrong with the set, and how it must be.
 //
 // With the flag interval, for one, an address would stand for itself and every one above it; without it, a
 // network for its first address.
-func fit(table, name string, six, wide bool, s setInfo) error {
+func checkKind(table, name string, six, wide bool, s setInfo) error {
 	// The numbers of nft's types are fixed: the kernel gives them back to whoever lists the set.
 	wanted, keyType, keyLen := "ipv4_addr", uint32(7), uint32(4)
 	if six {

@@ -15,30 +15,30 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// Paper is a daemon that touches nothing: it says what packets of the past would have done.
-type Paper struct {
+// Trace is a dry run of a daemon: it reports what packets of the past would have done, and touches nothing.
+type Trace struct {
 	daemon   *Daemon
 	now      time.Time // of the newest packet
 	reported uint64    // number of the newest event that was reported
 	first    uint64    // number of the last event before the first packet
 	report   func(control.Event)
-	say      func(time.Time) string
+	format   func(time.Time) string
 	attempts []control.Event // to be reported
-	asides   asides
+	inert    inertSequences
 	whole    bool // a whole sequence came with the newest packet
 	bodiless int
 	inside   int // packets from there
 }
 
-// followOnPaper is for how many senders at once attempts are followed, in sets of 8: 1.8 MB. They are
+// followTraced is for how many senders at once attempts are followed, in sets of 8: 1.8 MB. They are
 // more than one network has in a time window; of still more it is reported that they were lost sight of.
-const followOnPaper = 2048
+const followTraced = 2048
 
-// OnPaper returns a daemon on paper for the configuration text, which reports its events to report, and
-// each attempt at a sequence as an event without a number. say is how to say a time of day in their
-// texts, "" if it is not known.
-func OnPaper(text string, synced func() bool, say func(time.Time) string, report func(control.Event)) (*Paper, error) {
-	p := &Paper{now: time.Unix(0, 0), report: report, say: say} // before every packet
+// NewTrace returns a dry run with the configuration text. It passes its events to report, and each attempt at
+// a sequence as an event without a number. format formats a time of day for their texts: "" if the time is not
+// known.
+func NewTrace(text string, synced func() bool, format func(time.Time) string, report func(control.Event)) (*Trace, error) {
+	t := &Trace{now: time.Unix(0, 0), report: report, format: format} // before every packet
 	d, err := New(System{
 		Config:      func() (string, error) { return text, nil },
 		Firewall:    noFirewall{},
@@ -46,91 +46,91 @@ func OnPaper(text string, synced func() bool, say func(time.Time) string, report
 		Memory:      &shortMemory{pasts: map[string]seal.Past{}, used: map[string]bool{}},
 		Sessions:    noSessions{},
 		ClockSynced: synced,
-		Now:         func() time.Time { return p.now },
+		Now:         func() time.Time { return t.now },
 		Wake:        func(wire.MAC, netip.Addr) error { return nil },
-		paper:       p,
+		trace:       t,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.daemon = d
-	p.asides = d.policy.newAsides(p.now)
+	t.daemon = d
+	t.inert = d.policy.newInert(t.now)
 	emit := d.emit
 	d.emit = func(f knock.Finding) {
-		p.whole = p.whole || f.Whole
+		t.whole = t.whole || f.Whole
 		emit(f)
 	}
-	// What it says of the configuration is no event of the past: `check` says it.
+	// What it reports of the configuration is no event of the past; `check` lists that.
 	for _, e := range d.Events(0) {
-		p.first, p.reported = e.Number, e.Number
+		t.first, t.reported = e.Number, e.Number
 	}
-	return p, nil
+	return t, nil
 }
 
-func (p *Paper) reportNew() {
-	for _, e := range p.daemon.Events(p.reported) {
-		p.reported = e.Number
-		e.Number -= p.first
-		p.report(e)
+func (t *Trace) reportNew() {
+	for _, e := range t.daemon.Events(t.reported) {
+		t.reported = e.Number
+		e.Number -= t.first
+		t.report(e)
 	}
-	for _, e := range p.attempts {
-		p.report(e)
+	for _, e := range t.attempts {
+		t.report(e)
 	}
-	p.attempts = p.attempts[:0]
+	t.attempts = t.attempts[:0]
 }
 
 // End reports what was still going on at the last packet.
-func (p *Paper) End() {
-	p.daemon.mu.Lock()
-	defer p.daemon.mu.Unlock()
-	knock.End(p.daemon.policy.detectors, p.now, p.daemon.emit)
-	p.reportNew()
+func (t *Trace) End() {
+	t.daemon.mu.Lock()
+	defer t.daemon.mu.Unlock()
+	knock.End(t.daemon.policy.detectors, t.now, t.daemon.emit)
+	t.reportNew()
 }
 
-// Replay takes a packet that was seen at now, if it is known on which device. Packets come in the order
+// Packet takes a packet that was seen at now, if it is known on which device. Packets come in the order
 // of their times. Those from inside open nothing.
-func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
-	d := p.daemon
+func (t *Trace) Packet(now time.Time, device string, packet *wire.Packet) {
+	d := t.daemon
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for next := d.book.Next(); !next.IsZero() && !next.After(now); next = d.book.Next() {
-		p.now = next
+		t.now = next
 		d.passTime(next)
 	}
-	p.now = now
+	t.now = now
 	d.passTime(now)
 	main := &d.policy.cfg.Main
 	if !slices.Contains(main.Inside, device) {
 		device = ""
 	}
-	p.asides.observe(now, packet)
-	p.whole = false
-	explained := p.explain(now, device)
+	t.inert.observe(now, packet)
+	t.whole = false
+	explained := t.explain(now, device)
 	if device == "" {
 		d.now, d.waited = now, 0
 		d.observe(now, packet)
 	} else {
-		p.inside++
+		t.inside++
 	}
-	if !p.whole {
-		p.attempts = append(p.attempts, explained...)
+	if !t.whole {
+		t.attempts = append(t.attempts, explained...)
 	}
-	p.reportNew()
+	t.reportNew()
 	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (slices.Contains(main.STUNPorts, packet.DstPort) || packet.DstPort == main.SPAPort) {
-		p.bodiless++
+		t.bodiless++
 	}
 }
 
-// Off reports whether the configuration is switched off as a whole. On paper it is tried all the same: so
-// is what `import` writes before its owner has looked at it.
-func (p *Paper) Off() bool { return !p.daemon.policy.cfg.Main.Enabled }
+// Off reports whether the configuration is switched off as a whole. A dry run tries it all the same, as what
+// `import` writes is switched off until its owner has looked at it.
+func (t *Trace) Off() bool { return !t.daemon.policy.cfg.Main.Enabled }
 
 // Inside returns how many packets came in at devices inside.
-func (p *Paper) Inside() int { return p.inside }
+func (t *Trace) Inside() int { return t.inside }
 
 // Bodiless returns how many packets to the ports of messages and of fwknop came without their whole
-// content, of which a log has nothing: what they were cannot be told.
-func (p *Paper) Bodiless() int { return p.bodiless }
+// content, of which a log has nothing: nobody knows what they were.
+func (t *Trace) Bodiless() int { return t.bodiless }
 
 // noFirewall has every set and forgets every grant.
 type noFirewall struct{}

@@ -13,27 +13,27 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// asides recognise, on paper, whole sequences that open nothing, to say why: those that are switched
-// off, the used and later ones of a one-time list, those whose TCP flags are not right, and all that
-// come from inside. They decide nothing.
-type asides struct {
-	list      []aside
+// inertSequences recognise, for a Trace, whole sequences that open nothing, so that it can say why: those that
+// are switched off, the used and later ones of a one-time list, those whose TCP flags are not right, and all
+// that come from inside. They decide nothing.
+type inertSequences struct {
+	list      []inertSequence
 	detectors []knock.Detector
 	whole     []knock.Finding // of the packet that is looked at, each with its place in the list for a name
 }
 
-// aside is one sequence, or one of a list.
-type aside struct {
+// inertSequence is one sequence, or one of a list.
+type inertSequence struct {
 	of   int // its place in the configuration
 	once string
 }
 
-func (p *policy) newAsides(now time.Time) asides {
-	var a asides
+func (p *policy) newInert(now time.Time) inertSequences {
+	var a inertSequences
 	var k knock.Config
 	for i := range p.cfg.Sequences {
 		for _, q := range p.cfg.Sequences[i].All() {
-			a.list = append(a.list, aside{i, q.Once})
+			a.list = append(a.list, inertSequence{i, q.Once})
 			q.Name = strconv.Itoa(len(k.Sequences))
 			q.Steps = slices.Clone(q.Steps)
 			for n := range q.Steps {
@@ -47,7 +47,7 @@ func (p *policy) newAsides(now time.Time) asides {
 }
 
 // observe notes which sequences end with a packet.
-func (a *asides) observe(now time.Time, packet *wire.Packet) {
+func (a *inertSequences) observe(now time.Time, packet *wire.Packet) {
 	a.whole = a.whole[:0]
 	for _, d := range a.detectors {
 		d.Observe(now, packet, func(f knock.Finding) {
@@ -60,11 +60,11 @@ func (a *asides) observe(now time.Time, packet *wire.Packet) {
 
 // explain returns an event without a number for each sequence that ended with the packet. device is
 // where that came in, if that is inside, else "".
-func (p *Paper) explain(now time.Time, device string) (events []control.Event) {
-	d := p.daemon
-	for _, f := range p.asides.whole {
+func (t *Trace) explain(now time.Time, device string) (events []control.Event) {
+	d := t.daemon
+	for _, f := range t.inert.whole {
 		n, _ := strconv.Atoi(f.Name)
-		a := &p.asides.list[n]
+		a := &t.inert.list[n]
 		s := &d.policy.cfg.Sequences[a.of]
 		f.Name = s.Name
 		e := control.Event{Kind: attempt, Time: now.Round(0), Address: f.From.String(), Client: s.Client, Knock: knockName(f.Request)}

@@ -13,12 +13,12 @@ import (
 	"github.com/latchkey/latchkey/pkgs/door"
 )
 
-// A door for which the firewall has no set or no rule yet is pending: it is being loaded. What time does
-// not heal makes the door broken: knocks at it are refused, and its owner learns why.
+// A door for which the firewall has no set or no rule yet is pending: the firewall is being loaded. Where
+// waiting does not help, the door is broken: knocks at it are refused, and its owner learns why.
 const (
-	// healing is how long a door may be pending: fw4 takes up to some seconds on a slow router.
-	healing = 30 * time.Second
-	// rulesEvery is how long the rules are not read again however often somebody changes the firewall.
+	// brokenAfter is how long a door may be pending: fw4 takes up to some seconds on a slow router.
+	brokenAfter = 30 * time.Second
+	// rulesEvery is how often the rules are read at the most, however often somebody changes the firewall.
 	rulesEvery = 2 * time.Second
 )
 
@@ -36,11 +36,11 @@ type served struct {
 	refers   func(door string, six, wide bool) bool // whether a rule leads there; nil = not known
 	read     time.Time                              // when the rules were read
 	stale    bool                                   // they may have changed since
-	lacking  map[way]time.Time                      // since when something is missing; at most two for each door
+	missing  map[way]time.Time                      // since when something is missing for a way; at most two for each door
 	reported map[string]string                      // by door, why it is broken
 }
 
-func newServed() served { return served{lacking: map[way]time.Time{}, reported: map[string]string{}} }
+func newServed() served { return served{missing: map[way]time.Time{}, reported: map[string]string{}} }
 
 // ways returns those in which a door leads anywhere.
 func ways(c *config.Door) (list []way) {
@@ -52,8 +52,9 @@ func ways(c *config.Door) (list []way) {
 	return list
 }
 
-// look finds out what the doors lack. just are the doors whose sets were reported to be there again.
-func (d *Daemon) look(now time.Time, just []string) {
+// checkDoors finds out what the firewall lacks for the doors. back are the doors whose sets were just reported to
+// be there again.
+func (d *Daemon) checkDoors(now time.Time, back []string) {
 	s := &d.served
 	if s.stale && now.Sub(s.read) >= rulesEvery {
 		s.read, s.stale = now, false
@@ -71,21 +72,21 @@ func (d *Daemon) look(now time.Time, just []string) {
 			continue
 		}
 		for _, w := range ways(c) {
-			if d.lack(w) == "" {
+			if d.missing(w) == "" {
 				continue
 			}
 			is[w] = now
-			if since, known := s.lacking[w]; known {
+			if since, known := s.missing[w]; known {
 				is[w] = since
 			}
 		}
 	}
-	s.lacking = is
-	d.reportBroken(now, just)
+	s.missing = is
+	d.reportBroken(now, back)
 }
 
-// lack says what the firewall does not have for a door in a family; "" = nothing.
-func (d *Daemon) lack(w way) string {
+// missing returns what the firewall does not have for a door in a family; "" = nothing.
+func (d *Daemon) missing(w way) string {
 	why := d.book.Reason(w.door)
 	switch {
 	case errors.Is(why, door.ErrPending):
@@ -100,13 +101,13 @@ func (d *Daemon) lack(w way) string {
 	return "no rule of the firewall leads there over IPv4"
 }
 
-// lacks reports whether something was missing when the daemon last looked.
-func (d *Daemon) lacks(w way) bool {
-	_, is := d.served.lacking[w]
+// isMissing reports whether something was missing at the last check.
+func (d *Daemon) isMissing(w way) bool {
+	_, is := d.served.missing[w]
 	return is
 }
 
-// broken says why the firewall cannot serve a door in a family, if time does not heal it; else "".
+// broken returns why the firewall cannot serve a door in a family, "" if it can, or may soon.
 func (d *Daemon) broken(now time.Time, w way) string {
 	if why := d.policy.noZone(w.door); why != "" {
 		return why
@@ -114,13 +115,13 @@ func (d *Daemon) broken(now time.Time, w way) string {
 	if why := d.book.Reason(w.door); why != nil && !errors.Is(why, door.ErrPending) {
 		return why.Error()
 	}
-	if since, lacks := d.served.lacking[w]; lacks && now.Sub(since) >= healing {
-		return fmt.Sprintf("%s, for %d s or more: fw4 check tells why", d.lack(w), int(healing/time.Second))
+	if since, lacks := d.served.missing[w]; lacks && now.Sub(since) >= brokenAfter {
+		return fmt.Sprintf("%s, for %d s or more: fw4 check shows why", d.missing(w), int(brokenAfter/time.Second))
 	}
 	return ""
 }
 
-// noZone says which zone a door needs that the firewall does not have; "" = none.
+// noZone returns why a door's zone is missing in the firewall; "" = it is not.
 func (p *policy) noZone(name string) string {
 	option, zone := p.cfg.Main.MissingZone(p.doors[name])
 	if zone == "" {
@@ -129,7 +130,7 @@ func (p *policy) noZone(name string) string {
 	return fmt.Sprintf("the firewall has no zone '%s' (option '%s')", zone, option)
 }
 
-// brokenDoor says why a door is broken in any family; "" if it is not.
+// brokenDoor returns why a door is broken in any family; "" if it is not.
 func (d *Daemon) brokenDoor(now time.Time, c *config.Door) string {
 	if !c.Enabled {
 		return ""
@@ -143,7 +144,7 @@ func (d *Daemon) brokenDoor(now time.Time, c *config.Door) string {
 }
 
 // reportBroken reports doors that broke or were mended.
-func (d *Daemon) reportBroken(now time.Time, just []string) {
+func (d *Daemon) reportBroken(now time.Time, back []string) {
 	is := map[string]string{}
 	for i := range d.policy.cfg.Doors {
 		c := &d.policy.cfg.Doors[i]
@@ -155,7 +156,7 @@ func (d *Daemon) reportBroken(now time.Time, just []string) {
 		case why == was:
 		case why != "":
 			d.events.add(now, control.Event{Kind: broken, Door: c.Name, Detail: why})
-		case c.Enabled && !slices.Contains(just, c.Name):
+		case c.Enabled && !slices.Contains(back, c.Name):
 			d.events.add(now, control.Event{Kind: ready, Door: c.Name, Detail: "the firewall serves it"})
 		}
 	}

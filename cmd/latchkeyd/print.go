@@ -22,7 +22,7 @@ func printJSON(w io.Writer, v any) error {
 
 // printStatus shows a status to a person.
 func printStatus(w io.Writer, s control.Status) {
-	fmt.Fprintf(w, "latchkeyd %s has been running for %s", s.Version, lasting(int(s.Now.Sub(s.Since)/time.Second)))
+	fmt.Fprintf(w, "latchkeyd %s has been running for %s", s.Version, formatSeconds(int(s.Now.Sub(s.Since)/time.Second)))
 	fmt.Fprintf(w, "\nthe router's clock %s\n", clockLine(s))
 	if i := s.Isolation; i != nil {
 		fmt.Fprintf(w, "isolation: user %d with %d rights of root's; system calls %s; files %s\n", i.User, i.Rights, i.Calls, i.Files)
@@ -50,7 +50,7 @@ func printStatus(w io.Writer, s control.Status) {
 	for _, d := range s.Doors {
 		fmt.Fprintf(w, "\n%s\n", doorLine(d))
 		for _, g := range d.Grants {
-			fmt.Fprintf(w, "  to %s for %s more (%s)\n", g.Address, lasting(g.Left), by(g.Client, g.Knock))
+			fmt.Fprintf(w, "  to %s for %s more (%s)\n", g.Address, formatSeconds(g.Left), by(g.Client, g.Knock))
 		}
 		if d.More > 0 {
 			fmt.Fprintf(w, "  and to %d more\n", d.More)
@@ -61,11 +61,11 @@ func printStatus(w io.Writer, s control.Status) {
 	}
 }
 
-// clockLine says whether the clock is right, and why.
+// clockLine returns whether the clock is right, and why.
 func clockLine(s control.Status) string {
 	ago := ""
 	if s.ClockSince != nil {
-		ago = lasting(int(s.Now.Sub(*s.ClockSince)/time.Second)) + " ago"
+		ago = formatSeconds(int(s.Now.Sub(*s.ClockSince)/time.Second)) + " ago"
 	}
 	switch clock.Reason(s.ClockReason) {
 	case clock.NTP:
@@ -108,7 +108,7 @@ func doorLine(d control.Door) string {
 	return line
 }
 
-// sessions says how many were ended, if any were.
+// sessions returns how many sessions were ended, "" if none was.
 func sessions(before string, n int, after string) string {
 	switch n {
 	case 0:
@@ -119,28 +119,30 @@ func sessions(before string, n int, after string) string {
 	return before + strconv.Itoa(n) + " sessions ended" + after
 }
 
-// sayLocal says a time by this machine's clock; short leaves out the date.
-func sayLocal(t time.Time, short bool) string {
+// localTime formats a time in this machine's time zone; short leaves out the date.
+func localTime(t time.Time, short bool) string {
 	if short {
 		return t.Local().Format("15:04:05")
 	}
 	return t.Local().Format("2006-01-02 15:04:05")
 }
 
-// printEvent shows an event to a person, on one line.
-func printEvent(w io.Writer, e control.Event) { printEventAt(w, e, sayLocal) }
+// timeFormat formats a time; short leaves out the date.
+type timeFormat func(t time.Time, short bool) string
 
-// printEventAt is printEvent with another way to say times; what it says of the end of a grant may be
-// empty.
-func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool) string) {
+// printEvent shows an event to a person, on one line.
+func printEvent(w io.Writer, e control.Event) { printEventAt(w, e, localTime) }
+
+// printEventAt is printEvent with another format of times, in which the end of a grant may be empty.
+func printEventAt(w io.Writer, e control.Event, format timeFormat) {
 	number := ""
 	if e.Number != 0 {
 		number = strconv.FormatUint(e.Number, 10)
 	}
-	words := []string{fmt.Sprintf("%5s  %s  %-8s", number, say(e.Time, false), e.Kind)}
-	add := func(format, value string) {
+	words := []string{fmt.Sprintf("%5s  %s  %-8s", number, format(e.Time, false), e.Kind)}
+	add := func(text, value string) {
 		if value != "" {
-			words = append(words, fmt.Sprintf(format, value))
+			words = append(words, fmt.Sprintf(text, value))
 		}
 	}
 	add("%s", e.Door)
@@ -150,7 +152,7 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 		add("from %s", e.Address)
 	}
 	if e.Until != nil {
-		add("until %s", say(*e.Until, true))
+		add("until %s", format(*e.Until, true))
 	}
 	if e.Knock != "" {
 		add("(%s)", by(e.Client, ways(e)))
@@ -171,7 +173,7 @@ func printEventAt(w io.Writer, e control.Event, say func(t time.Time, short bool
 	fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
 }
 
-// ways says with what somebody knocked who may have done so in two ways: "message stun + ports".
+// ways returns how a client knocked, where one press may go out in two ways: "message stun + ports".
 func ways(e control.Event) string {
 	if e.Also == "" {
 		return e.Knock
@@ -186,8 +188,8 @@ func by(client, knock string) string {
 	return client + ", " + knock
 }
 
-// lasting writes a number of seconds as a person would say it.
-func lasting(seconds int) string {
+// formatSeconds formats a duration for people: "9 min 30 s".
+func formatSeconds(seconds int) string {
 	switch {
 	case seconds < 60:
 		return fmt.Sprintf("%d s", seconds)
