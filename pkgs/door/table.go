@@ -17,9 +17,6 @@ type table struct {
 	most   int              // how many there were since its room was made
 }
 
-// minRoom is the number of grants for which there may be room without any: 100 kB.
-const minRoom = 256
-
 // place is what a grant is for.
 type place struct {
 	door    string
@@ -95,7 +92,7 @@ func (t *table) drop(e *entry) {
 		delete(t.owned, e.owner())
 	}
 	heap.Remove(&t.ends, e.rank)
-	if t.most > minRoom && len(t.ends) <= t.most/4 {
+	if len(t.ends) <= t.most/4 {
 		t.shrink()
 	}
 }
