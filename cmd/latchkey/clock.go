@@ -21,8 +21,8 @@ func (h home) written() (last time.Time) {
 	return last
 }
 
-// warnOfClock says why this machine's clock seems to be wrong, "" if nothing speaks against it. A
-// router takes no message whose time differs from its own clock by more than 90 s.
+// warnOfClock says why this machine's clock seems to be wrong; "" = it does not. A router takes no message
+// whose time differs from its own clock by more than 90 s.
 func warnOfClock(now, written time.Time) string {
 	const (
 		slack   = time.Minute // file systems of other machines

@@ -65,7 +65,7 @@ func (f flags) parse(args []string, least, most int) ([]string, error) {
 	return words, nil
 }
 
-// duration declares a flag for a length of time. What does tells its default.
+// duration declares a flag for a length of time. The text of does names its default.
 func (f flags) duration(name string, value time.Duration, does string) *time.Duration {
 	f.Func(name, does, func(text string) (err error) {
 		if value, err = time.ParseDuration(text); err != nil {

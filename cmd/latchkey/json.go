@@ -73,7 +73,7 @@ func printKnock(w io.Writer, k *knocker, wish wish, results []send.Result, sight
 		out.Sent = append(out.Sent, s)
 	}
 	for _, s := range sights {
-		out.Doors = append(out.Doors, seenJSON{doorOf(s.Door), s.verdict(), s.say()})
+		out.Doors = append(out.Doors, seenJSON{doorOf(s.Door), s.verdict(), s.describe()})
 	}
 	return printJSON(w, out)
 }

@@ -31,9 +31,9 @@ const (
 )
 
 const exitCodes = `exit codes:
-  0  done; of a knock: it went out, and nothing that was seen speaks against it
+  0  done; for a knock: it went out, and nothing suggests that it failed
   1  it did not work, and standard error says why
-  2  the command line makes no sense
+  2  the command line is wrong
   3  the knock went out, but the door gave no answer (knock, connect)
   4  the door is open, but the service behind it refuses (knock, connect)
 `
@@ -130,7 +130,7 @@ func (c command) help(w io.Writer, f flags) {
 	f.explain(w)
 }
 
-// usageError is a command line that makes no sense.
+// usageError is a wrong command line.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
@@ -182,7 +182,7 @@ func report(c command, err error, e env) int {
 	return exitError
 }
 
-// hintFor tells what the user can do about an error, "" if nobody knows.
+// hintFor returns what the user can do about an error, "" if that is not known.
 func hintFor(err error) string {
 	if h, ok := errors.AsType[hinted](err); ok {
 		return h.hint

@@ -23,8 +23,8 @@ import (
 	"github.com/latchkey/latchkey/pkgs/send"
 )
 
-// farewell is the last word on every knock of which nothing was seen.
-const farewell = "done. A router never answers a knock: use the door to see that it is open."
+// sentOnly is printed after a knock whose effect was not seen.
+const sentOnly = "done. A router never answers a knock: use the door to see that it is open."
 
 // at names a host and its addresses.
 func at(host string, to []netip.Addr) string {
@@ -116,7 +116,7 @@ func (w wish) String() string {
 	return text
 }
 
-// knockMessage sends a message to a router that was added, and tells what came of it.
+// knockMessage sends a message to a router that was added, and reports what came of it.
 func knockMessage(ctx context.Context, e env, name string, w wish, asJSON bool) error {
 	k, err := prepare(ctx, e, name, &w)
 	if err != nil {
@@ -151,10 +151,10 @@ func knockMessage(ctx context.Context, e env, name string, w wish, asJSON bool) 
 		return err
 	}
 	for _, s := range sights {
-		fmt.Fprintln(say, s.say())
+		fmt.Fprintln(say, s.describe())
 	}
 	if count(sights, notTried) > 0 {
-		fmt.Fprintln(say, farewell)
+		fmt.Fprintln(say, sentOnly)
 	}
 	return fail(name, sights)
 }

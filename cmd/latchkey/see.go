@@ -141,8 +141,8 @@ func count(sights []*sight, v probe.Verdict) (n int) {
 	return n
 }
 
-// say tells a person what was seen of a door.
-func (s *sight) say() string {
+// describe returns, for a person, what was seen of a door.
+func (s *sight) describe() string {
 	port := fmt.Sprintf("TCP port %d", s.port())
 	switch s.verdict() {
 	case probe.Open:

@@ -87,6 +87,6 @@ func knockSequence(ctx context.Context, e env, host string, texts []string, fami
 	if err := conclude(e.out, results); err != nil {
 		return err
 	}
-	fmt.Fprintln(e.out, farewell)
+	fmt.Fprintln(e.out, sentOnly)
 	return nil
 }
