@@ -45,6 +45,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	$(STATIC) ./... $(TOOLS)
 	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
+	go run ./testdata/mutate -list >/dev/null
 	testdata/check.sh clients
 	testdata/check.sh tests
 	testdata/check.sh promises

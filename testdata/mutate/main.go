@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Mutate changes the code in small ways, one at a time, and looks whether a test notices. It prints the
+// Command mutate changes the code in small ways, one at a time, and looks whether a test notices. It prints the
 // changes that no test noticed, and ends with 1 if there is one that known.go does not explain.
 //
 //	go run ./testdata/mutate [-list] [-more] [-only TEXT] [-jobs N]
+//
+// With -list it runs nothing: it prints the mutants, and fails where a table quotes code that there is not any
+// more.
 //
 // It works on a copy of the tree, in a temporary folder. The mutants within functions are compiled once for
 // each package; build.go tells how, tests.go which tests each of them meets.
@@ -65,6 +68,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	all, err := mutants(".", *more)
+	if err == nil {
+		err = checkKnown(all)
+	}
 	all = slices.DeleteFunc(all, func(m mutant) bool { return !strings.Contains(m.String(), *only) })
 	if *list && err == nil {
 		for _, m := range all {
@@ -86,6 +92,18 @@ func main() {
 	}
 }
 
+// checkKnown returns an error that names the entries of known.go for which there is no mutant any more.
+func checkKnown(all []mutant) error {
+	stale := maps.Clone(known)
+	for _, m := range all {
+		delete(stale, m.kind())
+	}
+	if len(stale) == 0 {
+		return nil
+	}
+	return fmt.Errorf("known.go explains what is no mutant any more, mend it:\n%s", strings.Join(slices.Sorted(maps.Keys(stale)), "\n"))
+}
+
 // mutate tries every mutant: those within the functions of a package by one build for all of them, the
 // others by one for each.
 func mutate(ctx context.Context, all []mutant, jobs int, r *report) error {
@@ -105,7 +123,7 @@ func mutate(ctx context.Context, all []mutant, jobs int, r *report) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", m, err)
 		}
-		r.tell(m, result, time.Since(began))
+		r.add(m, result, time.Since(began))
 	}
 	for _, folder := range slices.Sorted(maps.Keys(packages)) {
 		if err := t.together(ctx, folder, packages[folder], jobs, r); err != nil {
@@ -150,7 +168,7 @@ func (t tree) together(ctx context.Context, folder string, mutants []mutant, job
 				}
 				mu.Lock()
 				if err = cmp.Or(err, failed); failed == nil {
-					r.tell(mutants[i], result, time.Since(began))
+					r.add(mutants[i], result, time.Since(began))
 				}
 				mu.Unlock()
 			}
@@ -185,7 +203,8 @@ func (t *tally) String() string {
 		t.mutants, t.mutants-t.known-t.survivors, t.known, t.survivors, t.took.Round(time.Second))
 }
 
-func (r *report) tell(m mutant, result outcome, took time.Duration) {
+// add counts what came of a mutant, and prints it if no test noticed it.
+func (r *report) add(m mutant, result outcome, took time.Duration) {
 	file := r.files[m.file]
 	if file == nil {
 		file = new(tally)
@@ -214,7 +233,7 @@ func (r *report) tell(m mutant, result outcome, took time.Duration) {
 	}
 }
 
-// end prints the sums and, if all mutants were tried, what known.go has without need.
+// end prints the sums and, if all mutants were tried, the entries of known.go that a test noticed.
 func (r *report) end(all bool) {
 	for _, kind := range slices.Sorted(maps.Keys(known)) {
 		if all && !r.explained[kind] {

@@ -48,12 +48,14 @@ var recognising = []decides{
 	{"pkgs/knock/attempt.go", knockTests},
 	{"pkgs/knock/firsts.go", knockTests},
 	{"pkgs/knock/fwknop.go", knockTests},
+	{"pkgs/knock/hash.go", knockTests},
 	{"pkgs/knock/message.go", knockTests},
 	{"pkgs/knock/match.go", knockTests},
 	{"pkgs/knock/reserve.go", knockTests},
 	{"pkgs/knock/sequence.go", knockTests},
 	{"pkgs/knock/slots.go", knockTests},
 	{"pkgs/knock/spa.go", knockTests},
+	{"pkgs/knock/table.go", knockTests},
 }
 
 var (
