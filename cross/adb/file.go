@@ -12,7 +12,7 @@ import (
 	"github.com/latchkey/latchkey/cross/dense"
 )
 
-// Schema tells what the database in a file describes.
+// Schema says what the database in a file describes.
 type Schema string
 
 const (

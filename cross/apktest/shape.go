@@ -2,7 +2,7 @@
 
 package apktest
 
-// shape tells what a value is, as the value itself does not.
+// shape is the type of a value, which the value itself does not say.
 type shape struct {
 	name   string
 	form   form

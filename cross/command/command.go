@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package command begins and ends the commands of cross/.
+// Package command has the main function that the commands of cross/ share.
 package command
 
 import (

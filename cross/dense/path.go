@@ -13,7 +13,7 @@ const (
 	distances    = 30
 )
 
-// symbol tells in which of the ranges of section 3.2.5 a value is: the ranges
+// symbol returns in which of the ranges of section 3.2.5 a value is: the ranges
 // double in size every 1<<k.
 func symbol(value, k int) int {
 	extra := max(0, bits.Len(uint(value))-k-1)
@@ -81,7 +81,7 @@ func firstCosts() *costs {
 	return newCosts(whole(literal), whole(distance))
 }
 
-// counts tell how often each symbol comes in a block.
+// counts are how often each symbol comes in a block.
 type counts struct {
 	literal  [literals]uint32
 	distance [distances]uint32

@@ -77,7 +77,7 @@ func create(name string, mode fs.FileMode, data []byte) error {
 //go:embed feed.sh
 var script []byte
 
-// setUp returns the script that tells a router of the feed.
+// setUp returns the script that adds the feed to a router.
 func setUp(k keys.Keys, url string, archs []string) ([]byte, error) {
 	if strings.ContainsAny(url, "'\n") {
 		return nil, fmt.Errorf("%q cannot be an address", url)
@@ -99,9 +99,9 @@ func setUp(k keys.Keys, url string, archs []string) ([]byte, error) {
 	return out, nil
 }
 
-// tell says what a router's owner has to know. The fingerprints are those that
+// printHelp prints what a router's owner has to know. The fingerprints are those that
 // feed.sh shows.
-func tell(w io.Writer, k keys.Keys, url string) error {
+func printHelp(w io.Writer, k keys.Keys, url string) error {
 	public, err := k.APK.MarshalPublic()
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func tell(w io.Writer, k keys.Keys, url string) error {
 		argument = " " + url
 	}
 	url = strings.TrimSuffix(url, "/")
-	fmt.Fprintf(w, "\nThe fingerprints (SHA-256) of the keys, to be told where people can trust it:\n")
+	fmt.Fprintf(w, "\nThe fingerprints (SHA-256) of the keys, to be published where people can trust it:\n")
 	fmt.Fprintf(w, "  OpenWrt 24.10 (opkg)          %x\n", sha256.Sum256(k.OPKG.MarshalPublic()))
 	fmt.Fprintf(w, "  OpenWrt 25.12 and newer (apk) %x\n", sha256.Sum256(public))
 	fmt.Fprintf(w, "\nOn a router, when the folder is served at %s:\n", url)

@@ -7,7 +7,7 @@
 //	go run ./cross/feed DIR --key FILE [--url ADDRESS]  sign DIR/opkg and DIR/apk
 //
 // Each feed is a folder for an architecture. DIR is what a web server is to
-// serve: it also gets the script feed.sh, which tells a router of the feed.
+// serve: it also gets the script feed.sh, which adds the feed to a router.
 // Address is where DIR will be; without it, feed.sh wants it as an argument.
 //
 // FILE is the secret key for opkg, and FILE.pem that for apk; FILE.pub and
@@ -92,7 +92,7 @@ func feeds(folder string, k keys.Keys, url string, w io.Writer) error {
 	if err := os.WriteFile(filepath.Join(folder, "feed.sh"), script, 0o644); err != nil {
 		return err
 	}
-	return tell(w, k, url)
+	return printHelp(w, k, url)
 }
 
 // architectures returns those that there are packages for: of both kinds, as

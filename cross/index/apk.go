@@ -93,7 +93,7 @@ func (p APK) open() (*description, error) {
 	return d, nil
 }
 
-// fits tells why a router of that architecture would not find the package in
+// fits returns why a router of that architecture would not find the package in
 // this file.
 func (d *description) fits(file, arch string) error {
 	if want := d.name + "-" + d.version + ".apk"; file != want {

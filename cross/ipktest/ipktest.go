@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ipktest has tests look into .ipk files with the tools of others.
+// Package ipktest opens .ipk files with standard tools, for tests.
 package ipktest
 
 import (
@@ -24,11 +24,11 @@ func Tool(t *testing.T, in []byte, name string, args ...string) string {
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LC_ALL=C")
 	out, err := cmd.Output()
 	if err != nil {
-		var told []byte
+		var said []byte
 		if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
-			told = failed.Stderr
+			said = failed.Stderr
 		}
-		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, told)
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, said)
 	}
 	return string(out)
 }

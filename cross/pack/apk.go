@@ -122,7 +122,7 @@ func apkFolders(db *adb.Database, files []File, mtime uint64) (folders []adb.Val
 	return folders, data, size
 }
 
-// apkData returns the block of a file, which is told by the number of its
+// apkData returns the block of a file, which is named by the number of its
 // folder and by its own number there, from 1 on.
 func apkData(folder, file int, data []byte) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(folder))

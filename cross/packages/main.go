@@ -7,7 +7,7 @@
 //
 // Run it in the folder of go.mod. Without architectures it builds for all that
 // package target lists. FOLDER, by default dist/VERSION, gets a folder opkg or
-// apk, made anew, and in it one for each architecture with all packages that a
+// apk, made again, and in it one for each architecture with all packages that a
 // router of that architecture can use. It needs nothing but Go, and the same
 // sources and the same Go give the same bytes.
 package main

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package recipe tells what Latchkey's packages consist of.
+// Package recipe says what Latchkey's packages consist of.
 //
 // It reads that from the Makefiles by which OpenWrt's own build makes the
 // packages, so that both builds install the same files and there is one place

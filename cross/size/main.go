@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command size tells how big the router's program and package are for each
+// Command size shows how big the router's program and package are for each
 // architecture of OpenWrt, and fails if a package is above its budget.
 //
 //	go run ./cross/size [ARCH...]
@@ -46,7 +46,7 @@ func run(ctx context.Context, root string, archs []string, w io.Writer) error {
 	return tooBig
 }
 
-// sizes prints a table of sizes. TooBig tells which are above their budget.
+// sizes prints a table of sizes. TooBig are those above their budget.
 func sizes(ctx context.Context, work *recipe.Work, w io.Writer) (tooBig, err error) {
 	var over []error
 	var archives pack.Archives

@@ -88,7 +88,7 @@ func names(targets []Target) string {
 // Builder builds the program, once for targets with the same settings of Go.
 type Builder struct {
 	Root     string // folder of go.mod
-	Version  string // that the program tells
+	Version  string // that the program reports
 	Folder   string // for the programs
 	Symbols  bool   // keep the symbol table, which the packages are without
 	Progress io.Writer

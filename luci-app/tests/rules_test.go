@@ -27,7 +27,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/uplink"
 )
 
-var update = flag.Bool("update", false, "write rules.js and words.tsv anew")
+var update = flag.Bool("update", false, "write rules.js and words.tsv again")
 
 // rule is one property of the module latchkey.rules.
 type rule struct {
@@ -140,7 +140,7 @@ func TestRulesOfWords(t *testing.T) {
 	current(t, "../../testdata/words.tsv", b.String())
 }
 
-// current compares a file with what it is made of, or makes it anew.
+// current compares a file with what it is made of, or makes it again.
 func current(t *testing.T, path, want string) {
 	t.Helper()
 	if *update {

@@ -35,7 +35,7 @@ func readAll(file []byte) (list []seen, summary Summary, err error) {
 	return list, summary, err
 }
 
-// FuzzTcpdump has tcpdump read a capture and write it anew, and compares the packets in it with what we read of
+// FuzzTcpdump has tcpdump read a capture and write it again, and compares the packets in it with what we read of
 // the original.
 func FuzzTcpdump(f *testing.F) {
 	tcpdump, err := exec.LookPath("tcpdump")

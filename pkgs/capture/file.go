@@ -16,7 +16,7 @@ import (
 // errCut means that a file ends in the middle of a record.
 var errCut = errors.New("file is cut short")
 
-// ReadFile hands over the packets of r in the order of the file. It tells by the first bytes
+// ReadFile hands over the packets of r in the order of the file. It decides by the first bytes
 // whether r is a capture (see readPcap) or a log (see readLog, which cal is for). After an error
 // the summary counts what came before it.
 func ReadFile(r io.Reader, cal Calendar, fn func(Stamp, *wire.Packet)) (Summary, error) {

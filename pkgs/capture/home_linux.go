@@ -42,12 +42,12 @@ func NewAddresses() (*Addresses, error) {
 // Close ends the listening.
 func (l *Addresses) Close() error { return unix.Close(l.changes) }
 
-// Home tells whose an address is that no packet from outside can have: "the router", or "the network at
+// Home returns whose an address is that no packet from outside can have: "the router", or "the network at
 // lan" of a device that is not among those that are listened to. Any other address is "".
 //
 // Of networks that contain each other the smallest counts, as for the kernel that sends the answers, and of
 // two that are the same the one outside: a router must not turn away whoever stands before it because a
-// tunnel has all of 10.0.0.0/8. An error says that the kernel did not tell.
+// tunnel has all of 10.0.0.0/8. An error means that the kernel did not say.
 func (l *Addresses) Home(devices []string, a netip.Addr) (whose string, err error) {
 	if err := l.refresh(); err != nil {
 		return "", err

@@ -40,7 +40,7 @@ type Link struct {
 	Dropped uint64    // packets that the kernel could not hand over since Set named the device
 }
 
-// pollEvery is how often devices are looked at although the kernel told of no change: a safety
+// pollEvery is how often devices are looked at although the kernel reported no change: a safety
 // net, so that a lost message cannot make us deaf for longer than a second.
 const pollEvery = time.Second
 
@@ -55,7 +55,7 @@ type Live struct {
 	sources []newSource
 	start   time.Time
 
-	kernel  *netlink.Conn // tells of changes of devices
+	kernel  *netlink.Conn // reports changes of devices
 	query   query
 	changed chan struct{} // 1 deep: look at the devices
 	stop    chan struct{}
@@ -78,7 +78,7 @@ type device struct {
 }
 
 // Listen starts without any device; see Set. Notify is called with each change of a device's
-// state, by one goroutine that holds no lock. Flooded tells that strangers can reach the devices: 256 kB of
+// state, by one goroutine that holds no lock. Flooded says that strangers can reach the devices: 256 kB of
 // memory for each of them then make a flood cheap, where the kernel and the processor allow it. Needs
 // CAP_NET_RAW.
 func Listen(h Handler, notify func(Link), flooded bool) (*Live, error) {

@@ -245,7 +245,7 @@ func (f *logFields) flag(word string) {
 	}
 }
 
-// packet fills p from the fields, or tells why they make no packet.
+// packet fills p from the fields, or returns why they make no packet.
 func (f *logFields) packet(p *wire.Packet) Unread {
 	switch {
 	case f.in == "":

@@ -17,7 +17,7 @@ import (
 // libpcap writes; pcapng blocks have some more around it.
 const maxRecord = 1 << 20
 
-// pcapVariant is what the first four bytes of a classic capture tell.
+// pcapVariant is what the first four bytes of a classic capture say.
 type pcapVariant struct {
 	order binary.ByteOrder
 	unit  time.Duration // of the part of a time stamp below a second
@@ -41,7 +41,7 @@ func variantOf(magic uint32) (v pcapVariant, ok bool) {
 // readPcap hands over the packets of a pcap or pcapng file, with the times in it. Link types:
 // Ethernet (VLANs and PPPoE too), raw IP, Linux cooked v1 and v2, PPP with and without direction,
 // the BSDs' loopback, NFLOG. Packets that the capturing machine sent are left out where the file
-// tells, as a Live does. What fn gets is reused after it returns.
+// says so, as a Live does. What fn gets is reused after it returns.
 func readPcap(r io.Reader, fn func(Stamp, *wire.Packet)) (Summary, error) {
 	c := capturer{r: bufio.NewReader(r), sink: newSink(fn)}
 	magic, err := c.r.Peek(4)

@@ -79,7 +79,7 @@ func (q *queue) next() (came time.Time, packets [][]byte, err error) {
 	return time.Now(), q.packets[:1+more], err
 }
 
-// waited tells how long the packet that was read last waited to be read, 0 if not for longer than overdue
+// waited returns how long the packet that was read last waited to be read, 0 if not for longer than overdue
 // (socket(7), SIOCGSTAMP). The kernel notes the times of packets from the first call on.
 func waited(fd int) time.Duration {
 	var came unix.Timespec

@@ -220,7 +220,7 @@ func (s *Sampler) drain(d *sample, look func(p *wire.Packet, of uint32) bool) (a
 		}
 		got, err := receive(d.fd, s.messages[:min(n-seen, batch)])
 		switch err {
-		case nil, unix.EINTR, unix.ENETDOWN: // which is told once, see socket.read
+		case nil, unix.EINTR, unix.ENETDOWN: // which is reported once, see socket.read
 		case unix.EAGAIN:
 			return all, nil
 		default:

@@ -208,7 +208,7 @@ func scarce() string {
 func (s *socket) dropped() uint64 {
 	stats, err := unix.GetsockoptTpacketStats(s.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	if err != nil {
-		return 0 // emulated: nothing to tell
+		return 0 // emulated: nothing to report
 	}
 	return uint64(stats.Drops)
 }
@@ -269,7 +269,7 @@ func (s *socket) read(handler Handler, turn *sync.Mutex) error {
 		}
 		switch err {
 		case nil, unix.EINTR, unix.ENETDOWN:
-			// ENETDOWN is told once when a device goes down (packet(7)); the socket lives on.
+			// ENETDOWN is reported once when a device goes down (packet(7)); the socket lives on.
 		default:
 			return err
 		}
@@ -305,13 +305,13 @@ func rest() {
 
 // A packet that waited longer than overdue was not read at once: this process was stopped, or had no CPU. It
 // comes alone, with the time when it came. One that seems to have waited longer than implausible came
-// before somebody set the clock, by which the kernel tells when it came.
+// before somebody set the clock, by which the kernel says when it came.
 const (
 	overdue     = time.Second
 	implausible = time.Hour
 )
 
-// late tells how long a packet waited that came at a time of the clock on the wall, 0 if not for longer than
+// late returns how long a packet waited that came at a time of the clock on the wall, 0 if not for longer than
 // overdue.
 func late(came unix.Timespec) time.Duration {
 	wait := time.Since(time.Unix(came.Unix()))

@@ -21,7 +21,7 @@ const (
 	// are right, and nothing else is.
 	SinceStart
 	// Unknown is no time at all: it stands still at the last one that was known. All packets after
-	// the first such one are so, because what lies between them and others cannot be told.
+	// the first such one are so, because nobody knows how long lies between them and others.
 	Unknown
 )
 
@@ -86,7 +86,7 @@ func (s *Summary) Unit() string {
 	return "records"
 }
 
-// Reasons tells what was not handed over and why: "2 not IP, 1 fragments"; "" if nothing was left out.
+// Reasons returns what was not handed over and why: "2 not IP, 1 fragments"; "" if nothing was left out.
 func (s *Summary) Reasons() string {
 	var list []string
 	for why, n := range s.Unread {
@@ -102,7 +102,7 @@ func (s *Summary) Reasons() string {
 	return strings.Join(list, ", ")
 }
 
-// unreadOf tells why Decode refused a packet.
+// unreadOf returns why Decode refused a packet.
 func unreadOf(err error) Unread {
 	switch {
 	case errors.Is(err, wire.ErrShort):
@@ -128,7 +128,7 @@ func newSink(fn func(Stamp, *wire.Packet)) sink {
 }
 
 // packet hands over a packet. A time of another kind than the first is none: how long lies between
-// a date and so many seconds since a start cannot be told.
+// a date and so many seconds since a start is not known.
 func (s *sink) packet(at Stamp, p *wire.Packet) {
 	if s.kind == Unknown {
 		s.kind = at.Worth

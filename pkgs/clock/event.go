@@ -48,7 +48,7 @@ func NewEvent(action, stratum string, at Moment) (Event, error) {
 
 // Replaces reports whether it is to be kept in the place of the last one, nil if there is none.
 //
-// BusyBox ntpd calls itself unsynchronised when it steps, and tells its stratum after the next
+// BusyBox ntpd calls itself unsynchronised when it steps, and reports its stratum after the next
 // answer, so a step alone says nothing yet. And it does not wait for its script: "periodic" and
 // "unsync" may come at the same time, in either order, and then the second is meant.
 func (e Event) Replaces(last *Event) bool {

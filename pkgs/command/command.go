@@ -45,15 +45,15 @@ type Piece struct {
 	Notes   []string      // how a door differs from it
 	Problem string        // why it, or the part that it names, is not translated; "" = it is understood to the last word
 
-	forward bool // Opens are hosts that it lets packets through to; a DNAT tells the port outside
+	forward bool // Opens are hosts that it lets packets through to; the port outside is that of a DNAT
 	blocks  bool // it adds a rule that lets nothing in
 }
 
 // maxDepth bounds how deep shells may stand in shells.
 const maxDepth = 4
 
-// Parse reads a command line as a shell does, and returns its commands in order. near tells of a
-// network device whether knocks come from there: a rule for such a device is a rule for knocks.
+// Parse reads a command line as a shell does, and returns its commands in order. near reports
+// whether knocks come from a network device: a rule for such a device is a rule for knocks.
 func Parse(line string, near func(device string) bool) []Piece {
 	r := reader{near: near}
 	r.line(line, "", 0)
@@ -133,7 +133,7 @@ func (r *reader) command(c simple, words []string, why string, before Piece) Pie
 	return p
 }
 
-// condition tells why a command does not run for sure; "" if it does. before is the command in front
+// condition returns why a command does not run for sure; "" if it does. before is the command in front
 // of it, glue what stands between.
 func condition(glue string, before, p Piece) string {
 	known := before.Kind != Unknown && before.Kind != Check && before.Problem == ""
@@ -170,7 +170,7 @@ var programs = []choice{
 	{'h', " logger echo printf true : date wall modprobe exit "},
 }
 
-// understand tells what a command does.
+// understand returns what a command does.
 func (r *reader) understand(c simple, words []string) Piece {
 	if c.odd != "" {
 		return Piece{Problem: c.odd}

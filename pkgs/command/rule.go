@@ -191,7 +191,7 @@ func (r *rule) removed() Piece {
 	return Piece{Kind: Close, Opens: r.piece().Opens}
 }
 
-// check tells what keeps the rule as a whole from being a door.
+// check returns what keeps the rule as a whole from being a door.
 func (r *rule) check() {
 	forwards := r.dnat != ""
 	switch {

@@ -17,7 +17,7 @@ type simple struct {
 // reserved are words that begin something else than a command. IEEE 1003.1, "Reserved Words".
 const reserved = " ! { } case do done elif else esac fi for if in then until while [[ function select "
 
-// split cuts a line into commands and those into words, as a shell does. odd tells why it cannot.
+// split cuts a line into commands and those into words, as a shell does. odd is why it cannot.
 func split(line string) (commands []simple, odd string) {
 	s := splitter{line: line}
 	for s.pos < len(line) && s.odd == "" {

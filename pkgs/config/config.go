@@ -57,7 +57,7 @@ type Main struct {
 	// What the init script looked for and did not find: interfaces, and firewall zones of doors.
 	MissingInterfaces []string
 	MissingZones      []string
-	// What devices are told, see package share.
+	// What links say, see package share.
 	Hosts []string // the router's public name and addresses, up to MaxHosts
 	// What the plugin of rpcd found: up to MaxHosts names and addresses, a name, a page. Hosts, Name and Page have it where
 	// the owner wrote nothing.
@@ -159,7 +159,7 @@ type Client struct {
 	Enabled bool
 }
 
-// ID names the client's key, without telling anything of it: 16 hex digits. What is remembered of a
+// ID names the client's key, without revealing anything of it: 16 hex digits. What is remembered of a
 // client goes by it, so that a new name does not make old messages fresh, nor a new key old ones.
 func (c *Client) ID() string {
 	h := sha256.New()
@@ -175,7 +175,7 @@ func (c *Client) ID() string {
 // Expired reports whether the client's time is over.
 func (c *Client) Expired(now time.Time) bool { return !c.Expires.IsZero() && !now.Before(c.Expires) }
 
-// ValidUntil tells people when the client's time ends: the last day on which it may knock, in UTC, or
+// ValidUntil says, for people, when the client's time ends: the last day on which it may knock, in UTC, or
 // a moment of a day.
 func (c *Client) ValidUntil() string {
 	end := c.Expires.UTC()

@@ -7,11 +7,11 @@ import (
 	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
-// Knock returns what the detectors have to recognise. used tells which one-time sequences were
+// Knock returns what the detectors have to recognise. used reports which one-time sequences were
 // used: of each list the first one that was not is taken, and a list that is used up is left out.
 //
 // Clients that are disabled or expired are in it. A knock of theirs is to be refused with that
-// reason, not as that of a stranger. Disabled sequences are not: a sequence has no owner to tell.
+// reason, not as that of a stranger. Disabled sequences are not: a sequence has no owner who would learn of it.
 func (c *Config) Knock(used func(once string) bool) knock.Config {
 	k := knock.Config{
 		STUNPorts: c.Main.STUNPorts,

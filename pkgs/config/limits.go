@@ -17,7 +17,7 @@ const (
 	MaxOnce       = 256 // one-time entries of one sequence
 	MaxInterfaces = 16
 	MaxPortGroups = 64
-	// MaxPorts is how many ports and ranges a door has: as many as a link tells of one.
+	// MaxPorts is how many ports and ranges a door has: as many as a link names of one.
 	MaxPorts = link.MaxPorts
 	// MaxMoved is how many ports of ranges a door leads to other ports of a host behind DNAT, for each
 	// protocol: firewall4 needs a rule for each of them.
@@ -36,7 +36,7 @@ const (
 	MaxTitle = 128
 	// MaxInterfaceName is IFNAMSIZ - 1 (linux/if.h).
 	MaxInterfaceName = 15
-	MaxZoneName      = 32
+	maxZoneName      = 32
 )
 
 // Limits and defaults of times.
@@ -82,7 +82,7 @@ const FirstFreePort = 10081
 const minDigits = 2
 
 // The words that stand for a client's kind, for the layout of a section 'ports', and for a door whose
-// service clients are to be told nothing of.
+// service links shall not name.
 const (
 	kindLatchkey  = "latchkey"
 	kindFwknop    = "fwknop"

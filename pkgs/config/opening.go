@@ -82,7 +82,7 @@ func (r *reader) finishOpenings(d *doorSection, s *uci.Section) {
 	if d.protos == nil {
 		d.protos = []wire.Proto{wire.TCP}
 	}
-	if !has(s, "dest") { // which is told
+	if !has(s, "dest") { // which was reported
 		d.inside = nil
 	}
 	if d.inside != nil && len(d.inside) != len(d.ports) {

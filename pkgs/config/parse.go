@@ -16,7 +16,7 @@ import (
 // of the lines. If only warnings are among that, it returns the configuration, else nil.
 func Parse(text string) (*Config, Problems) { return Check(text, time.Time{}) }
 
-// Check is Parse that also tells what is doubtful at a time: clients whose time is over.
+// Check is Parse that also warns of what depends on the time: clients whose time is over.
 func Check(text string, now time.Time) (*Config, Problems) {
 	file, errs := uci.Parse(text)
 	r := reader{count: map[string]int{}, last: map[string]*uci.Section{}, now: now}

@@ -11,7 +11,7 @@ import (
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
-// conceal gives an Outline to every problem whose words could tell a secret. It does not trust
+// conceal gives an Outline to every problem whose words could reveal a secret. It does not trust
 // whoever worded them: it goes by the place, and by the numbers that stand in the reason.
 func (r *reader) conceal() {
 	secret := r.secretNumbers()

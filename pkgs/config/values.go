@@ -230,7 +230,7 @@ func parseTitle(s string) (string, error) {
 
 func parseZone(s string) (string, error) {
 	odd := func(r rune) bool { return !isNameRune(r) && r != '.' && r != '-' }
-	if len(s) > MaxZoneName || strings.ContainsFunc(s, odd) {
+	if len(s) > maxZoneName || strings.ContainsFunc(s, odd) {
 		return "", errZone
 	}
 	return s, nil

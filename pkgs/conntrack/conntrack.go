@@ -24,7 +24,7 @@ const most = 1024
 // network namespace. The zero Table is ready; it may be used from several goroutines.
 type Table struct{}
 
-// Check tells why sessions cannot be ended: ErrMissing, or that a right is missing.
+// Check returns why sessions cannot be ended: ErrMissing, or that a right is missing.
 func (Table) Check() error {
 	c, err := netlink.Dial(unix.NETLINK_NETFILTER)
 	if err != nil {

@@ -69,7 +69,7 @@ var ways = []way{
 		door.Flow{From: alone(addr(phone6)), Ports: []door.Ports{{Proto: 17, First: 51820, Last: 51820, Server: 51820}}}},
 }
 
-// start loads the firewall anew, and lets addresses into sets.
+// start reloads the firewall, and lets addresses into sets.
 func start(t *testing.T, elements ...string) {
 	t.Helper()
 	lab.Enter(t)

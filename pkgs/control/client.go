@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// Socket is where the daemon listens unless it is told otherwise.
+// Socket is where the daemon listens by default.
 const Socket = "/var/run/latchkey/latchkey.sock"
 
 // Error is a refusal with advice for the person who asked.

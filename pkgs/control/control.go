@@ -38,7 +38,7 @@ type Status struct {
 	Version string    `json:"version"`
 	Running bool      `json:"running"`
 	Run     string    `json:"run"`               // names this run of the daemon
-	Former  uint64    `json:"former,omitempty"`  // number of the newest event that is kept of former runs; 0 = none is, and numbers began anew
+	Former  uint64    `json:"former,omitempty"`  // number of the newest event that is kept of former runs; 0 = none is, and numbers began at 1 again
 	Since   time.Time `json:"since"`             // start of the daemon
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
 	Clock   string    `json:"clock"`             // "synchronised" (it is right) or "free" (that is not known)
@@ -62,7 +62,7 @@ type Status struct {
 	Isolation *Isolation `json:"isolation,omitempty"`
 }
 
-// Isolation tells what the daemon cannot do, whoever takes it over.
+// Isolation is what the daemon cannot do, whoever takes it over.
 type Isolation struct {
 	User   int    `json:"user"`         // that it works as; 0 = root
 	Rights int    `json:"rights"`       // how many of root's capabilities it has: two are needed
@@ -138,7 +138,7 @@ type Radar struct {
 	Problem string        `json:"problem,omitempty"` // why strangers are not seen, or not all
 	Hours   []RadarHour   `json:"hours"`             // oldest first, up to a week
 	Ports   []RadarPort   `json:"ports"`             // of services that everybody knows, most asked for first, for six to seven days
-	Others  int           `json:"others"`            // attempts at all other ports in that time, which are not told: steps of knocks may be among them
+	Others  int           `json:"others"`            // attempts at all other ports in that time, which are not shown: steps of knocks may be among them
 	Senders []RadarSender `json:"senders"`           // most active first
 }
 
@@ -204,7 +204,7 @@ func (e *Event) Shift(by time.Duration) {
 	}
 }
 
-// Problem is one thing wrong, or doubtful, in a configuration.
+// Problem is an error or a warning about a configuration.
 type Problem struct {
 	Text    string `json:"text"`
 	Line    int    `json:"line"`

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Limits of the server side. A caller over one of them is told so and hung up on.
+// Limits of the server side. A caller over one of them gets an error, and is hung up on.
 const (
 	MaxCallers   = 16              // at the same time; one more takes the place of one who keeps us waiting
 	MaxFollowers = 12              // of them, so that there always is a place for a question

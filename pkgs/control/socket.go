@@ -14,7 +14,7 @@ import (
 // The unix socket is made and used without package net, whose sockets for all networks weigh 25 kB in
 // the router's package: os.File waits for a socket just as well.
 
-// backlog is how many callers may wait to be answered, or told that there are too many. The kernel
+// backlog is how many callers may wait to be answered, or refused because there are too many. The kernel
 // takes no more than net.core.somaxconn.
 const backlog = 4096
 

@@ -14,7 +14,7 @@ const (
 	maxNesting  = 3  // as in fwknopd
 )
 
-// defaultSPAPort is where fwknopd listens unless it is told otherwise.
+// defaultSPAPort is where fwknopd listens by default.
 const defaultSPAPort = 62201
 
 // The words of fwknop's files, and what becomes of what they say.

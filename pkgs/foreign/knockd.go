@@ -136,7 +136,7 @@ func (t *translation) knockdOptions(s *section, device *string) {
 	}
 }
 
-// takenFrom tells how knocks are taken from an interface or a device that d names.
+// takenFrom returns how knocks are taken from an interface or a device that d names.
 func (t *translation) takenFrom(d directive, option, name string) {
 	t.comment("  %s = %s   (knocks are taken from wan and wan6 here; on other systems than OpenWrt, and for another one, write into section main:)", d.name, d.value)
 	t.comment("	list %s %s", option, quote(name))

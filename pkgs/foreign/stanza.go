@@ -35,7 +35,7 @@ func (t *translation) stanzas(list []section, port uint16) {
 		t.valid += fmt.Sprintf("%s\toption spa_port '%d'\n", emptyMain, port)
 		if cfg, _ := config.Parse(t.valid); cfg == nil {
 			t.valid, t.spaPort = t.base, 0
-			t.comment("The fwknop clients knock at UDP port %d, which is taken: set spa_port in section main, and tell them.", port)
+			t.comment("The fwknop clients knock at UDP port %d, which is taken: set spa_port in section main, and the port in the clients.", port)
 		}
 	}
 	for i := range list {
@@ -265,7 +265,7 @@ func (x *spa) outside(port uint16) uint16 {
 	return port
 }
 
-// target is the host to which the stanza leads, if it leads to one. It is false if it cannot be told.
+// target is the host to which the stanza leads, if it leads to one. It is false if that is not known.
 func (x *spa) target() (host netip.Addr, port uint16, ok bool) {
 	text, there := x.s.get("FORCE_NAT") // ADDRESS PORT
 	if there {

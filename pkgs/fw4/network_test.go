@@ -14,7 +14,7 @@ import (
 )
 
 // The sets that firewall4 makes of a door with a width take networks, and its rules let those in, behind DNAT and
-// behind a pinhole, also after it loaded everything anew.
+// behind a pinhole, also after it loaded everything again.
 func TestDoorForNetworks(t *testing.T) {
 	lab.Enter(t)
 	const doors = `

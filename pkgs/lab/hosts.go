@@ -100,7 +100,7 @@ func On(host, name string, args ...string) *exec.Cmd {
 	return exec.Command("ip", append([]string{"netns", "exec", host, name}, args...)...)
 }
 
-// Need skips the test where one of these programs is not there. A script that called it would tell it as a failure of its own.
+// Need skips the test where one of these programs is not there. A script that called it would report a failure of its own.
 func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, program := range programs {

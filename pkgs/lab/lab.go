@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lab lets tests use the network of a kernel of their own, without being root.
+// Package lab runs tests in network namespaces of their own, without root.
 //
 // It is not meant for other programs.
 package lab

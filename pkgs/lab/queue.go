@@ -138,7 +138,7 @@ func (q *queue) serve(program string) error {
 	}
 	defer said.Close()
 	cmd := enter(program, slices.DeleteFunc(slices.Clone(os.Args[1:]), func(arg string) bool {
-		return strings.HasPrefix(arg, "-test.testlogfile") // each would write it anew
+		return strings.HasPrefix(arg, "-test.testlogfile") // each would overwrite it
 	}))
 	cmd.Env = append(cmd.Env, lastWord+"="+q.word)
 	cmd.ExtraFiles = []*os.File{tests}

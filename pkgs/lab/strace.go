@@ -13,7 +13,7 @@ import (
 )
 
 // Strace runs the test that calls it once more, in a child under strace with these arguments, and with a
-// variable NAME=VALUE set that tells it so. strace counts the calls of each thread by itself.
+// variable NAME=VALUE set that makes it so. strace counts the calls of each thread by itself.
 func Strace(t *testing.T, variable string, args ...string) {
 	t.Helper()
 	name, _, _ := strings.Cut(t.Name(), "/")

@@ -23,7 +23,7 @@ func IsAddress(host string) bool {
 	return err == nil
 }
 
-// ReachOf tells who can send to a host, as far as its name or address tells.
+// ReachOf returns who can send to a host, as far as its name or address says.
 func ReachOf(host string) Reach {
 	a, err := netip.ParseAddr(host)
 	if err != nil {

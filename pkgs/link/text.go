@@ -58,7 +58,7 @@ func unescape(s string) (string, error) {
 	return string(b), nil
 }
 
-// CheckPage tells what is wrong with the URL of a knock page. Only http and https are pages: a link is
+// CheckPage returns what is wrong with the URL of a knock page. Only http and https are pages: a link is
 // opened by a tap, and a javascript: or data: address would run there.
 func CheckPage(page string) error {
 	scheme, rest, _ := strings.Cut(page, "://")
@@ -71,7 +71,7 @@ func CheckPage(page string) error {
 	return nil
 }
 
-// CheckName tells what is wrong with the name of a router.
+// CheckName returns what is wrong with the name of a router.
 func CheckName(s string) error {
 	if s == "" || len(s) > MaxName || !utf8.ValidString(s) || strings.ContainsFunc(s, unicode.IsControl) {
 		return fmt.Errorf("a name must be 1 to %d bytes of UTF-8 without control characters", MaxName)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// maxTime is the longest time that a link tells, more than thirty years.
+// maxTime is the longest time that a link can name, more than thirty years.
 const maxTime = 999_999_999 * time.Second
 
 // Time is how long a door opens, in whole seconds from 1 to maxTime.

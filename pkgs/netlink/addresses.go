@@ -75,7 +75,7 @@ func Devices() (names map[int]string, err error) {
 }
 
 // listAll asks for a list of all families, whose question begins with a header of this size, and calls begin
-// before it is read. Where it changes meanwhile it is asked for anew.
+// before it is read. Where it changes meanwhile it is asked for again.
 func listAll(kind uint16, header int, begin func(), each func(Message) error) (err error) {
 	for range tries {
 		begin()

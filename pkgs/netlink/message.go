@@ -14,7 +14,7 @@ type Message struct {
 	Type     uint16 // what it is about
 	Flags    uint16 // NLM_F_*
 	Sequence uint32 // of an answer, that of its question; Conn numbers those that it sends
-	Port     uint32 // of the socket that it answers, or that made what it tells of
+	Port     uint32 // of the socket that it answers, or that made the change that it reports
 	Data     []byte // a header of the part of the kernel, then attributes
 }
 

@@ -74,7 +74,7 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// Join makes the connection get what the kernel tells to a group of its listeners; see Wait.
+// Join makes the connection get what the kernel sends to a group of listeners; see Wait.
 func (c *Conn) Join(group int) error {
 	return c.control("join a group", func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group)
@@ -181,9 +181,9 @@ func (c *Conn) received(n int) ([]byte, error) {
 	return c.buffer[:n], nil
 }
 
-// Wait waits for a datagram of what the kernel tells to groups, and calls each for every message in it.
+// Wait waits for a datagram of what the kernel sends to groups, and calls each for every message in it.
 //
-// Where something was told that did not reach it, the error is ENOBUFS, or EMSGSIZE if that was a message
+// Where something was sent that did not reach it, the error is ENOBUFS, or EMSGSIZE if that was a message
 // of more than 8 kB. After any other error, and after Close, there is nothing more to wait for.
 func (c *Conn) Wait(each func(Message)) error {
 	n, err := 0, error(nil)

@@ -31,7 +31,7 @@ const (
 )
 
 // ErrNone says that nothing is offered under a name: it never was, it was picked up, or its time is
-// over. Which of them it was, nobody is told.
+// over. Which of them it was is never said.
 var ErrNone = errors.New("nothing is offered under this name")
 
 // Folder is the path of a folder with offers. Only the user whose it is may read it.

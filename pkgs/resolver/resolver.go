@@ -2,8 +2,8 @@
 
 // Package resolver finds the name servers of systems that have no /etc/resolv.conf, which is Android.
 //
-// Programs that are not linked with Android's own library, as this one, are told no name servers
-// there. Termux has a file of its own, and Android before 8 told them by getprop.
+// A program that is not linked with Android's own library, such as this one, cannot ask for them there. Termux
+// has a file of its own, and before Android 8 getprop printed them.
 //
 // It is not meant for other programs.
 package resolver

@@ -28,7 +28,7 @@ const (
 	refused = unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)
 
 	// deadly is for what no code of this program ever does, whatever happens: who does it has taken the
-	// daemon over, which ends by it and is begun anew by procd, as itself.
+	// daemon over, which ends by it and is started again by procd, as itself.
 	deadly = unix.SECCOMP_RET_KILL_PROCESS
 
 	// trapped is unknown for tests.

@@ -77,7 +77,7 @@ func limitFiles(n Needs) error {
 		}
 	}
 	for _, folder := range n.Write {
-		// What fails here is missed, and told, when the file is written.
+		// What fails here is noticed, and reported, when the file is written.
 		_ = allow(int(fd), folder, writing&rules.Handled_access_fs)
 	}
 	switch errno = everyThread(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0); errno {

@@ -28,7 +28,7 @@ type Needs struct {
 	Strict bool
 }
 
-// Limits tell what was done. Each is nil, or why it was not.
+// Limits are what was done. Each is nil, or why it was not.
 type Limits struct {
 	Calls error // system calls are those of this package's lists
 	Files error // files are those of Needs

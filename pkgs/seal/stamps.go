@@ -167,7 +167,7 @@ func (s *Stamps) settle(w Window) {
 			}
 		}
 	}
-	// Of what is dead in any case, one range tells enough: the floor never falls below it.
+	// Of what is dead in any case, one range says enough: the floor never falls below it.
 	s.heard = s.heard.joinUpTo(min(s.floor, w.First-1))
 }
 

@@ -13,10 +13,10 @@ const (
 )
 
 // While the router's clock is not known to be right, messages are expected around that clock (which
-// usually is right all the same), around the client's own clock as its last message told it, and
+// usually is right all the same), around the client's own clock as its last message had it, and
 // around the clock of whichever client was heard last: phones have the right time.
 //
-// What a client said before a restart tells only from when on its next message can be. They are
+// What a client said before a restart says only from when on its next message can be. They are
 // expected for aheadWindow from then, longer than most routers are off; it gives way where the hints
 // would become more than aheadHints: each is an HMAC when the router starts, 0.1 ms on a 580 MHz MIPS.
 // Of random messages 1 in 32 768 has one of so many hints.
@@ -102,7 +102,7 @@ func (r *Ring) expect(client int, now time.Time, synced bool) (all, near windows
 	return all, near
 }
 
-// Seen tells the ring that a client sent a message with this stamp, and returns whether it is the
+// Seen notes that a client sent a message with this stamp, and returns whether it is the
 // newest one of that client: an old one that somebody recorded is not, and says nothing. The hints
 // follow at the next Advance. now should have a monotonic clock reading.
 func (r *Ring) Seen(now time.Time, client int, stamp uint64) (newest bool) {

@@ -13,7 +13,7 @@ import (
 )
 
 // Dial connects by TCP as net.Dialer does, until ctx ends. It calls left once: when the SYN has left this
-// machine, or nothing is going to. Sent tells of an error whether it is the network's answer, or the
+// machine, or nothing is going to. Sent reports whether an error is the network's answer, or the
 // lack of one, and not this machine's that could not send.
 func Dial(ctx context.Context, to netip.AddrPort, left func()) (conn net.Conn, sent bool, err error) {
 	var once sync.Once

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package terminal keeps texts that others wrote from steering the terminal on which they are shown.
+// Package terminal escapes characters by which a text of others could control the terminal that shows it.
 //
 // It is not meant for other programs.
 package terminal

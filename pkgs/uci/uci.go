@@ -9,7 +9,7 @@ import "fmt"
 const MaxSize = 1 << 20
 
 // MaxErrors is how many errors Parse lists before it gives up. It also bounds Parse's time: after
-// a quote without an end it begins anew at the next line.
+// an unterminated quote it goes on at the next line.
 const MaxErrors = 50
 
 // File is one configuration file.

@@ -22,14 +22,14 @@ func (n Networks) find(word, name string) (device string, found bool) {
 	return strings.TrimSpace(device), found
 }
 
-// Find returns options of section main, as lines of a configuration, that tell what there is on a router of what a
+// Find returns options of section main, as lines of a configuration, that say what there is on a router of what a
 // configuration and its enabled doors want. Behind a device is the network that it is of.
 //
 // A network that is down keeps the device that it had. One that is unknown may be the name of a device: then the
 // daemon listens there, and as long as there is none it says so in its status and in the log. Stock zones name a
 // network wan6 that many routers do not have: of networks that nobody named, only those count that are there, unless
 // none is. Inside are the networks of the zones that have no network where knocks come in; the daemon opens no door
-// from there, and tells whoever tries.
+// from there, and says so to whoever tries.
 func Find(c *config.Config, zones Zones, there Networks) []string {
 	var list found
 	outside := zones.Networks(c.Main.Interfaces)

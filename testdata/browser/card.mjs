@@ -4,7 +4,7 @@
 //
 //   node card.mjs BROWSER
 //
-//   open URL      opens the page anew, with the settings behind # alone
+//   open URL      opens the page again, with the settings behind # alone
 //   wait DOOR     waits until its card says something by itself
 //   press DOOR    presses a door, until it may be pressed again
 //   shut DOOR     presses the button that closes it

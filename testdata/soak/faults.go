@@ -32,7 +32,7 @@ type fault struct {
 
 func (f fault) share() int { return f.weight }
 
-// halfway are the ways that take several packets: a daemon that makes its detectors anew forgets those
+// halfway are the ways that take several packets: a daemon that makes new detectors forgets those
 // that it has.
 var halfway = []string{bySequence, byOnce, byPorts}
 

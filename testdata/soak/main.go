@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command soak lets latchkeyd live a hard life for as long as it is told, and looks at whether all that
-// must be true still is. It runs the built programs on the hosts of testdata/lab.sh:
+// Command soak stresses latchkeyd for a given time, and checks that all that must be true stays true. It runs
+// the built programs on the hosts of testdata/lab.sh:
 //
 //	make soak                     10 minutes
 //	make soak SOAK=8h             longer

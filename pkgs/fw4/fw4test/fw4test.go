@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fw4test makes of the objects for firewall4 what firewall4 makes of them, on a router with the zones
-// wan, which drops, lan and guest: for tests with real packets where there is no firewall4.
+// Package fw4test renders the objects for firewall4 as firewall4 does, on a router with the zones wan, which
+// drops, lan and guest: for tests with real packets where there is no firewall4.
 //
 // It was written after firewall4's templates (ruleset.uc, rule.uc, redirect.uc of b6e5157), and its tests run on firewall4 itself where
 // LATCHKEY_FIREWALL4 names its sources.
@@ -18,7 +18,7 @@ import (
 )
 
 // Lab is the lab's router: its addresses on the Internet, and in zone lan with the network behind it. firewall4
-// knows them from netifd, and renders them anew whenever an interface comes up or gets other addresses.
+// knows them from netifd, and renders them again whenever an interface comes up or gets other addresses.
 var (
 	WAN        = netip.MustParseAddr("203.0.113.1")
 	LAN        = netip.MustParseAddr("192.168.1.1")

@@ -54,7 +54,7 @@ func (t *tapped) Write(b []byte) (int, error) {
 	return t.Conn.Write(b)
 }
 
-// Finds tells in which form a secret stands in a text; "" is in none: as it is, in hex, percent-encoded, or in
+// Finds returns in which form a secret stands in a text; "" is in none: as it is, in hex, percent-encoded, or in
 // base64 of either alphabet, wherever in the encoded text the secret begins.
 func Finds(text, secret []byte) string {
 	lower := bytes.ToLower(text)
