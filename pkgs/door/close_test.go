@@ -92,7 +92,28 @@ func TestCloseWhere_leaves_in_whom_another_holder_lets_in(t *testing.T) {
 	same(t, "grants", []door.Grant{stays}, b.Grants(noon))
 }
 
-// A firewall that refuses everything is told in a few words, always the same ones, and no grant is lost.
+// Two clients may have a grant for one network, which the firewall is to close once.
+func TestCloseWhere_closes_each_network_once(t *testing.T) {
+	b, fw := start(t, door.Limits{})
+	for _, client := range []string{"laptop", "phone"} {
+		for _, a := range []netip.Addr{four, other} {
+			mustOpen(t, b, noon, door.Ask{Door: "nas", Address: a, Client: client})
+		}
+	}
+	fw.Calls()
+	fw.Fail(errors.New("netlink broke"))
+	_, err := b.CloseWhere(noon, func(g *door.Grant) bool { return g.Client == "phone" || g.Network.Addr() == four })
+	same(t, "error", "door \"nas\" to 192.0.2.2: netlink broke\ndoor \"nas\" to 192.0.2.1 and 1 more: netlink broke", says(err))
+	fw.Fail(nil)
+	fw.Calls()
+	closed, err := b.CloseWhere(noon, func(*door.Grant) bool { return true })
+	if err != nil || len(closed) != 4 {
+		t.Errorf("closed %d, %v", len(closed), err)
+	}
+	same(t, "calls", []string{"close nas 192.0.2.1 192.0.2.2"}, fw.Calls())
+}
+
+// A firewall that refuses everything is reported in a few words, always the same ones, and no grant is lost.
 func TestErrors_of_many_doors_are_few(t *testing.T) {
 	b, fw := full(t, 20, 3)
 	broken := errors.New("netlink broke")
@@ -121,6 +142,6 @@ func TestErrors_of_many_doors_are_few(t *testing.T) {
 	}
 	closed, err := b.SetDoors(at(time.Minute), nil)
 	if n := strings.Count(err.Error(), "\n"); len(closed) != 60 || n != 3 {
-		t.Errorf("%d are told as closed, in %d lines", len(closed), n+1)
+		t.Errorf("%d are reported as closed, in %d lines", len(closed), n+1)
 	}
 }
