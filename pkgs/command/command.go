@@ -43,7 +43,7 @@ type Piece struct {
 	For     time.Duration // how long it is open by what stands in the line itself; of a Wait, how long it lasts
 	MAC     string        // of the host that it wakes
 	Notes   []string      // how a door differs from it
-	Problem string        // why it, or the part that it names, is not translated; "" = it is understood to the last word
+	Problem string        // why it, or the part that it names, is not translated; "" = it is understood completely
 
 	forward bool // Opens are hosts that it lets packets through to; the port outside is that of a DNAT
 	blocks  bool // it adds a rule that lets nothing in

@@ -43,7 +43,7 @@ func bytesOf(l language, line string) (b []byte) {
 	return b
 }
 
-// FuzzFirewall makes firewall commands of random words. What is understood to the last word, the real program
+// FuzzFirewall makes firewall commands of random words. What is understood completely, the real program
 // takes, and its rule has the port and the sender that it is said to open.
 func FuzzFirewall(f *testing.F) {
 	lab.Enter(f)

@@ -67,9 +67,10 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	all, err := mutants(".", *more)
+	err := checkKnown(".")
+	var all []mutant
 	if err == nil {
-		err = checkKnown(all)
+		all, err = mutants(".", *more)
 	}
 	all = slices.DeleteFunc(all, func(m mutant) bool { return !strings.Contains(m.String(), *only) })
 	if *list && err == nil {
@@ -82,7 +83,7 @@ func main() {
 	if err == nil {
 		err = mutate(ctx, all, *jobs, &r)
 	}
-	r.end(err == nil && *only == "")
+	r.end()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutate: error:", err)
 		os.Exit(2)
@@ -93,7 +94,11 @@ func main() {
 }
 
 // checkKnown returns an error that names the entries of known.go for which there is no mutant any more.
-func checkKnown(all []mutant) error {
+func checkKnown(root string) error {
+	all, err := mutants(root, true)
+	if err != nil {
+		return err
+	}
 	stale := maps.Clone(known)
 	for _, m := range all {
 		delete(stale, m.kind())
@@ -189,7 +194,7 @@ type report struct {
 	files  map[string]*tally
 	all    tally
 
-	explained map[string]bool // the entries of known.go that a mutant needed
+	explained map[string]bool // the entries of known.go whose mutants were tried, and whether one of them needed it
 }
 
 // tally counts what came of mutants.
@@ -214,13 +219,15 @@ func (r *report) add(m mutant, result outcome, took time.Duration) {
 		t.mutants++
 		t.took += took
 	}
-	why := known[m.kind()]
+	_, isKnown := known[m.kind()]
+	if isKnown {
+		r.explained[m.kind()] = r.explained[m.kind()] || result == survived
+	}
 	switch {
 	case result == hung:
 		fmt.Printf("hung      %s\n", m)
 	case result == noticed:
-	case why != "":
-		r.explained[m.kind()] = true
+	case isKnown:
 		file.known++
 		r.all.known++
 	default:
@@ -233,10 +240,10 @@ func (r *report) add(m mutant, result outcome, took time.Duration) {
 	}
 }
 
-// end prints the sums and, if all mutants were tried, the entries of known.go that a test noticed.
-func (r *report) end(all bool) {
-	for _, kind := range slices.Sorted(maps.Keys(known)) {
-		if all && !r.explained[kind] {
+// end prints the sums, and the entries of known.go whose mutants a test noticed.
+func (r *report) end() {
+	for _, kind := range slices.Sorted(maps.Keys(r.explained)) {
+		if !r.explained[kind] {
 			fmt.Printf("NOTICED   %s (known.go says: %s)\n", kind, known[kind])
 		}
 	}
