@@ -34,6 +34,7 @@ func TestSender(t *testing.T) {
 			{"203.0.113.0", "2001:db8:1:200::", false},
 			{"203.0.113.0", "0:ffff:cb00:7100::", false}, // the words of the IPv4-mapped one in another place
 			{"203.0.113.0", "0:0:cb00:7100::", false},
+			{"203.0.113.0", "2001:db8::ffff:cb00:7100", false},
 			{"0.0.0.0", "::", false},
 		} {
 			a, b := of(1, tt.a), of(1, tt.b)
@@ -93,6 +94,35 @@ func TestPrint(t *testing.T) {
 	} {
 		if k.print(&one) == k.print(&other) {
 			t.Errorf("%+v has the print of %+v", other, one)
+		}
+	}
+}
+
+// TestEachWordHasAKeyOfItsOwn: a hash of which two words share a key, or one has none, is the same for many senders that a
+// stranger can choose.
+func TestEachWordHasAKeyOfItsOwn(t *testing.T) {
+	const one = 1 << 32 // as the only key, it makes the upper half of the sum the word that it belongs to
+	source := netip.MustParseAddr("2001:db8:1:2:3:4:5:6")
+	p := wire.Packet{SrcPort: 40000, DstPort: 7431, Seq: 99}
+	for i, word := range []uint32{1, 7, 0x20010db8, 0x00010002, 0x00030004, 0x00050006} {
+		k := new(keys)
+		k.senders[i] = one
+		if got, want := k.sender(7, source).self, mix(uint64(word)<<32); got != want {
+			t.Errorf("key %d of a sender makes %#x, want the hash of %#x, %#x", i, got, word, want)
+		}
+	}
+	for i, word := range []uint32{1, 7, 0x20010db8, 0x00010000} {
+		k := new(keys)
+		k.networks[i] = one
+		if got, want := k.sender(7, source).network, mix(uint64(word)<<32); got != want {
+			t.Errorf("key %d of a network makes %#x, want the hash of %#x, %#x", i, got, word, want)
+		}
+	}
+	for i, word := range []uint32{1, 40000<<16 | 7431, 99} {
+		k := new(keys)
+		k.segments[i] = one
+		if got, want := k.print(&p), mix(uint64(word)<<32); got != want {
+			t.Errorf("key %d of a segment makes %#x, want the hash of %#x, %#x", i, got, word, want)
 		}
 	}
 }
