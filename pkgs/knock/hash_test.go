@@ -126,3 +126,12 @@ func TestEachWordHasAKeyOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// TestMix: the last step is that of MurmurHash3 (fmix32), by its hashes of an empty text with two seeds.
+func TestMix(t *testing.T) {
+	for sum, want := range map[uint64]uint32{1 << 32: 0x514e28b7, 0xffffffff << 32: 0x81f16f39, 0xffffffff: 0} {
+		if got := mix(sum); got != want {
+			t.Errorf("mix(%#x) is %#x, want %#x", sum, got, want)
+		}
+	}
+}
