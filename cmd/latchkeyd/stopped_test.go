@@ -82,7 +82,7 @@ config sequence 'quick'
 	}
 	told := false
 	for _, e := range d.told() {
-		told = told || e.Reason == "too-slow" && e.Address == neighbour && strings.Contains(e.Detail, "late: latchkeyd had stood still")
+		told = told || e.Reason == "too-slow" && e.Address == neighbour && strings.Contains(e.Detail, "late: latchkeyd had been held up")
 	}
 	if !told {
 		t.Errorf("nothing tells of the knock that was heard too late: %+v", d.told())

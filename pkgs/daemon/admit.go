@@ -70,7 +70,7 @@ func (d *Daemon) admitSequence(now time.Time, r knock.Request) decision {
 		}
 	}
 	if d.waited > s.Within {
-		return refuse(c, knock.TooSlow, "it was heard %s late: latchkeyd had stood still", formatTime(d.waited))
+		return refuse(c, knock.TooSlow, "it was read %s late: latchkeyd had been held up", formatTime(d.waited))
 	}
 	if r.Once != "" && d.sys.Memory.Used(r.Once) {
 		return refuse(c, knock.Replayed, "a one-time sequence that was used before")
@@ -124,7 +124,7 @@ func (d *Daemon) fresh(now time.Time, c *config.Client, r knock.Request, was sea
 		no.usual = true
 		return no, false
 	case seal.Overtaken:
-		return refuse(c, knock.Replayed, "a message that is older than one that counted"), false
+		return refuse(c, knock.Replayed, "a message that is older than one that was accepted"), false
 	}
 	if stamp, ok := stampOf(r); ok && d.clockRight {
 		if skew := seal.Skew(now, stamp.millis); skew.Abs() > d.policy.cfg.Main.MaxSkew {

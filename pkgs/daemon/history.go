@@ -19,7 +19,7 @@ func (d *Daemon) restoreEvents() {
 	}
 	list, err := d.sys.History.Read()
 	if err != nil {
-		d.events.add(d.start, control.Event{Kind: trouble, Detail: "the events of before are lost: " + err.Error()})
+		d.events.add(d.start, control.Event{Kind: trouble, Detail: "the events from before the restart are lost: " + err.Error()})
 		return
 	}
 	d.events.restore(list)

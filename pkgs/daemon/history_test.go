@@ -124,7 +124,7 @@ func TestDamagedHistoryIsToldAndReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRigThat(t, home, withHistory(w, start))
-	if list := r.reported(); len(list) != 1 || list[0].Kind != "trouble" || !strings.Contains(list[0].Detail, "the events of before are lost") {
+	if list := r.reported(); len(list) != 1 || list[0].Kind != "trouble" || !strings.Contains(list[0].Detail, "the events from before the restart are lost") {
 		t.Fatalf("events %+v", list)
 	}
 	r.end()

@@ -130,7 +130,7 @@ func TestLogSaysHowManyEventsItLacks(t *testing.T) {
 	end()
 	lines, lacks := 0, 0
 	r.Log(ended, func(_ config.Level, e control.Event) {
-		if more, _, is := strings.Cut(e.Detail, " events before the next one are in no list"); is {
+		if more, _, is := strings.Cut(e.Detail, " events before the next one are not listed"); is {
 			left, err := strconv.Atoi(more)
 			if err != nil {
 				t.Error(err)

@@ -339,7 +339,7 @@ func TestOvertakenMessageIsUsedUpAlsoAfterAPowerFailure(t *testing.T) {
 	c.pass(6 * time.Second)
 	msg := made(c.wall)
 	c.message(phone, msg)
-	if c.last() != "refused replayed phone" || c.newest().Detail != "a message that is older than one that counted" {
+	if c.last() != "refused replayed phone" || c.newest().Detail != "a message that is older than one that was accepted" {
 		t.Fatalf("last event %+v", c.newest())
 	}
 	c.pass(2 * time.Second)

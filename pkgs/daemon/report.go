@@ -56,7 +56,7 @@ func (d *Daemon) Log(ctx context.Context, write func(config.Level, control.Event
 		last := list.former
 		each := func(e control.Event) error {
 			if n := e.Number - last - 1; n > 0 {
-				log(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are in no list: there were too many at once", n)})
+				log(control.Event{Kind: trouble, Time: e.Time, Detail: fmt.Sprintf("%d events before the next one are not listed: there were too many at once", n)})
 			}
 			last = e.Number
 			log(e)
