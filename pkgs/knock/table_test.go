@@ -68,6 +68,14 @@ func TestTable(t *testing.T) {
 			t.Errorf("%v are left, want all but 5", got)
 		}
 	})
+	t.Run("whose_time_ends_now_stays", func(t *testing.T) {
+		tb := full(func(int) uint16 { return 9 })
+		tb.find(tb.of(0, neighbour(5))).until = time.Second
+		tb.put(tb.of(0, phone6), time.Second, time.Minute)
+		if got := left(tb); len(got) != ways-1 || tb.find(tb.of(0, neighbour(0))) != nil {
+			t.Errorf("%v are left, want all but 0, the oldest", got)
+		}
+	})
 	t.Run("knocks_are_apart", func(t *testing.T) {
 		tb := newTable[int](start, 1)
 		tb.put(tb.of(1, phone), 0, time.Minute).state = 1
