@@ -189,7 +189,7 @@ func daemonPage(daemon program, rel release.Release) []byte {
 func configPage(sections []section, rel release.Release) []byte {
 	p := begin("latchkey", "5", "configuration of latchkeyd", rel)
 	p.macro("Sh", "DESCRIPTION")
-	p.text("/etc/config/latchkey is a file of OpenWrt's UCI. latchkeyd check lists everything that is wrong with one, with its line. A configuration that is wrong is refused whole, and the one that runs stays. Lengths of time are written 30s, 10m or 8h.")
+	p.text("/etc/config/latchkey is a UCI file of OpenWrt. latchkeyd check lists everything that is wrong with it, with line numbers. A configuration with errors is refused as a whole, and the former one stays in use. Lengths of time are written 30s, 10m or 8h.")
 	for _, s := range sections {
 		p.macro("Ss", argument("config "+s.name))
 		var options []option

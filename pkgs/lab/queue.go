@@ -126,11 +126,11 @@ func chatty() string {
 
 // serve has one lab run tests as long as there are any, and no process of a lab has ended too early.
 func (q *queue) serve(program string) error {
-	tests, tell, err := os.Pipe()
+	tests, names, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	defer tell.Close()
+	defer names.Close()
 	said, out, err := os.Pipe()
 	if err != nil {
 		tests.Close()
@@ -153,7 +153,7 @@ func (q *queue) serve(program string) error {
 	}
 	lines := bufio.NewReader(said)
 	for name := range q.names {
-		_, err := fmt.Fprintln(tell, name, q.left())
+		_, err := fmt.Fprintln(names, name, q.left())
 		var text []byte
 		code := 1
 		if err == nil {
@@ -167,7 +167,7 @@ func (q *queue) serve(program string) error {
 			break
 		}
 	}
-	tell.Close()
+	names.Close()
 	rest, err := io.ReadAll(lines)
 	if err != nil {
 		return err
