@@ -76,6 +76,38 @@ func TestTable(t *testing.T) {
 			t.Errorf("%v are left, want all but 0, the oldest", got)
 		}
 	})
+	t.Run("some_knocks_are_forgotten", func(t *testing.T) {
+		tb := newTable[int](start, 1)
+		for which := range uint16(3) {
+			for i := range 2 {
+				tb.put(tb.of(which, neighbour(i)), 0, time.Minute).rank = uint16(1 + i)
+			}
+		}
+		tb.forget(func(which uint16) bool { return which != 1 })
+		for which := range uint16(3) {
+			for i := range 2 {
+				if kept := tb.find(tb.of(which, neighbour(i))) != nil; kept != (which == 1) {
+					t.Errorf("knock %d of sender %d is remembered: %t", which, i, kept)
+				}
+			}
+		}
+	})
+	t.Run("each_place_has_a_number_of_its_own", func(t *testing.T) {
+		const sets = 3
+		tb := newTable[int](start, sets)
+		places := map[uint32]sender{}
+		for i := range 1000 {
+			from := tb.of(0, netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1}))
+			place := tb.put(from, time.Duration(i), time.Minute).place
+			if before, taken := places[place]; place >= sets*ways || taken && before.network%sets != from.network%sets {
+				t.Fatalf("place %d is in two sets, or in none of %d", place, sets)
+			}
+			places[place] = from
+		}
+		if len(places) != sets*ways {
+			t.Errorf("%d places were taken, want all %d", len(places), sets*ways)
+		}
+	})
 	t.Run("knocks_are_apart", func(t *testing.T) {
 		tb := newTable[int](start, 1)
 		tb.put(tb.of(1, phone), 0, time.Minute).state = 1
