@@ -5,12 +5,9 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -157,7 +154,8 @@ func TestDevicesThatChange(t *testing.T) {
 		lab.Withstood(t, "network", faultAddress, "knocks at the new ones are heard at once, grants stay")
 	})
 	t.Run("of_another_kind,_without_Ethernet_header", func(t *testing.T) {
-		tun := pointToPoint(t, "wtun")
+		tun := lab.TUN(t, "router", "wtun")
+		batch(t, "link set wtun up")
 		from := netip.MustParseAddr("192.0.2.9")
 		step := func(proto wire.Proto, port uint16) []byte {
 			src, dst := netip.AddrPortFrom(from, 50000+port%1000), netip.AddrPortFrom(netip.MustParseAddr(router), port)
@@ -227,29 +225,4 @@ func flaps() (lines []string) {
 		lines = append(lines, "link set wan down", "link set wan up")
 	}
 	return append(lines, addressed...)
-}
-
-// pointToPoint makes a device of the router that has no Ethernet header, as those of PPP have none. What
-// is written to the file comes in at it. It goes when the file is closed.
-func pointToPoint(t *testing.T, name string) (tun *os.File) {
-	t.Helper()
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		t.Skipf("SKIP: this kernel makes no devices of this kind: %v", err)
-	}
-	lab.In(t, "router", func() error {
-		fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return err
-		}
-		request, err := unix.NewIfreq(name)
-		if err != nil {
-			return err
-		}
-		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-		tun = os.NewFile(uintptr(fd), name)
-		return unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
-	})
-	t.Cleanup(func() { tun.Close() })
-	batch(t, "link set "+name+" up")
-	return tun
 }

@@ -18,6 +18,10 @@ import (
 const (
 	defaultPerClient = 32
 	defaultTotal     = 10240
+
+	// perDoor is how many grants of one door a client may need: one of each family, in the network that his device
+	// has just left and in the one where it is now.
+	perDoor = 4
 )
 
 // Errors that Book's methods wrap.
@@ -30,7 +34,7 @@ var (
 // Limits bound a Book, and with it the sets in the kernel.
 type Limits struct {
 	// PerClient is how many grants one client may have at a time, or one knock that is nobody's, in one share of
-	// his; 0 = the default or, if that is more, two for each of his doors: see Ask.Doors.
+	// his; 0 = the default or, if that is more, four for each of his doors: see Ask.Doors.
 	PerClient int
 	Total     int // grants at a time; 0 = the default
 }
@@ -153,7 +157,7 @@ func (g *Grant) Holder() string { return cmp.Or(g.Client, g.Knock) }
 
 // room says whether a grant, new or in place of an old one, is within the limits.
 func (b *Book) room(now time.Time, old *entry, who owner, doors int) error {
-	own, most := b.grants.owned[who], cmp.Or(b.limits.PerClient, max(defaultPerClient, 2*doors))
+	own, most := b.grants.owned[who], cmp.Or(b.limits.PerClient, max(defaultPerClient, perDoor*doors))
 	if own >= most { // some may be over, or be the old one
 		own -= b.grants.countOver(now, 0, who)
 		if old != nil && now.Before(old.Until) && old.owner() == who {

@@ -133,7 +133,12 @@ func TestBook_against_a_list(t *testing.T) {
 	}
 }
 
-// TestOpen_with_many_doors opens all doors of one client for an address of each family.
+// twoNetworks are a device's addresses of both families where it was, and where it is.
+func twoNetworks() []netip.Addr {
+	return []netip.Addr{four, six, netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:2::1")}
+}
+
+// TestOpen_with_many_doors opens all doors of one client for an address of each family, and again where he is next.
 func TestOpen_with_many_doors(t *testing.T) {
 	const many = 200
 	fw := door.Firewall(nothing{})
@@ -145,13 +150,13 @@ func TestOpen_with_many_doors(t *testing.T) {
 	if _, err := b.SetDoors(noon, doors); err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []netip.Addr{four, six} {
+	for _, a := range twoNetworks() {
 		for _, d := range doors {
 			mustOpen(t, b, noon, door.Ask{Door: d.Name, Address: a, Client: "anna", Doors: many})
 		}
 	}
 	_, _, err := b.Open(noon, door.Ask{Door: "door0", Address: other, Client: "anna", Doors: many})
-	same(t, "one more", `door "door0" to 192.0.2.2: anna has 400: too many grants`, says(err))
+	same(t, "one more", `door "door0" to 192.0.2.2: anna has 800: too many grants`, says(err))
 }
 
 // TestBook_gives_memory_back sees that what is over takes none, whether something else lasts or not.
@@ -209,7 +214,7 @@ func (nothing) Close(door.Door, ...netip.Prefix) error                          
 func crowd(t testing.TB, others int) *door.Book {
 	t.Helper()
 	const doors = 200
-	b := door.NewBook(nothing{}, door.Limits{Total: others + 2*doors + 1})
+	b := door.NewBook(nothing{}, door.Limits{Total: others + len(twoNetworks())*doors + 1})
 	var list []door.Door
 	for i := range doors {
 		list = append(list, door.Door{Name: "door" + strconv.Itoa(i), OpenFor: time.Minute, MaxOpen: time.Hour})
@@ -223,7 +228,7 @@ func crowd(t testing.TB, others int) *door.Book {
 			t.Fatal(err)
 		}
 	}
-	for _, a := range []netip.Addr{four, six} {
+	for _, a := range twoNetworks() {
 		for _, d := range list {
 			open(door.Ask{Door: d.Name, Address: a, Client: "anna"})
 		}

@@ -6,12 +6,9 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/probe"
@@ -27,20 +24,7 @@ var (
 // then served at away, with twice that time for the way there and back.
 func farAway(t *testing.T, oneWay time.Duration) {
 	t.Helper()
-	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skipf("SKIP: /dev/net/tun: %v", err)
-	}
-	ifr, err := unix.NewIfreq("far")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
-	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr); err != nil {
-		t.Fatal(err)
-	}
-	tun := os.NewFile(uintptr(fd), "tun")
-	t.Cleanup(func() { tun.Close() })
+	tun := lab.TUN(t, "", "far")
 	for _, args := range [][]string{{"address", "add", own.String(), "dev", "far"}, {"link", "set", "far", "up"}} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
