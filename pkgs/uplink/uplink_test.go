@@ -125,6 +125,40 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+// So may whether it is switched on.
+func TestEnabled(t *testing.T) {
+	for text, want := range map[string]bool{
+		"config latchkey 'main'\n\toption enabled 'yes'\n\toption nonsense '1'\n":                     true,
+		"config latchkey 'main'\n\toption enabled '1'\n\nconfig latchkey 'main'\n\toption name 'x'\n": true,
+		"config latchkey 'main'\n\toption enabled '0'\n":                                              false,
+		"config latchkey 'main'\n\toption enabled '1'\n\toption enabled 'off'\n":                      false,
+		"config latchkey 'main'\n\toption enabled 'perhaps'\n":                                        false,
+		"config latchkey 'other'\n\toption enabled '1'\n":                                             false,
+		"config door 'nas'\n\toption enabled '1'\n":                                                   false,
+		"": false,
+	} {
+		file, _ := uci.Parse(text)
+		if got := uplink.Enabled(file.Sections); got != want {
+			t.Errorf("%t of\n%s", got, text)
+		}
+	}
+}
+
+// An account of LuCI's may change these options to these values, and no other of the firewall.
+func TestSilence(t *testing.T) {
+	table(t, "silence.tsv", func(t *testing.T, field []string) {
+		firewall := sections(t, strings.ReplaceAll(field[5], " | ", "\n"))
+		name, option, _ := strings.Cut(field[2], " ")
+		if got := strings.Join(uplink.Silence(firewall, strings.Fields(field[1]), name, option), " "); got != field[3] {
+			t.Errorf("values %q, want %q", got, field[3])
+		}
+	})
+	nameless := sections(t, "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n")
+	if got := uplink.Silence(nameless, nil, "", "enabled"); got != nil {
+		t.Errorf("of a section without a name: %q", got)
+	}
+}
+
 func TestFind(t *testing.T) {
 	const house = "zone lan: lan office; zone wan: wan wan6; zone guest: guest down; zone old: old off; zone vpn:"
 	many, manyThere := "zone lan:", ""
