@@ -116,7 +116,7 @@ func (p *Paper) Replay(now time.Time, device string, packet *wire.Packet) {
 		p.attempts = append(p.attempts, explained...)
 	}
 	p.reportNew()
-	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (slices.Contains(main.STUNPorts, packet.DstPort) || packet.DstPort == main.SPAPort) {
+	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && d.policy.cfg.Receivers().Have(packet.Proto, packet.DstPort) {
 		p.bodiless++
 	}
 }
