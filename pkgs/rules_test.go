@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 	"pkgs/fw4":       {"pkgs/config", "pkgs/nft", "pkgs/wire"},
 	"pkgs/pickup":    {"pkgs/seal"},
 	"pkgs/offer":     {"pkgs/pickup"},
-	"pkgs/config":    {"pkgs/uci", "pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
+	"pkgs/config":    {"pkgs/door", "pkgs/uci", "pkgs/knock", "pkgs/link", "pkgs/seal", "pkgs/wire"},
 	"pkgs/command":   {},
 	"pkgs/foreign":   {"pkgs/command", "pkgs/config", "pkgs/seal", "pkgs/uci"},
 	"pkgs/uplink":    {"pkgs/config", "pkgs/knock", "pkgs/uci", "pkgs/wire"},
@@ -57,8 +57,8 @@ var arrows = map[string][]string{
 	"pkgs/resolver":  {},
 	"pkgs/daemon":    {"pkgs/clock", "pkgs/config", "pkgs/control", "pkgs/door", "pkgs/knock", "pkgs/radar", "pkgs/rate", "pkgs/seal", "pkgs/wire"},
 	"cmd/latchkey":   {"pkgs/knock", "pkgs/link", "pkgs/pickup", "pkgs/probe", "pkgs/resolver", "pkgs/seal", "pkgs/send", "pkgs/terminal", "pkgs/wire"},
-	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/knock", "pkgs/nft",
-		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/uci", "pkgs/uplink", "pkgs/wake", "pkgs/wire"},
+	"cmd/latchkeyd": {"pkgs/capture", "pkgs/clock", "pkgs/config", "pkgs/conntrack", "pkgs/control", "pkgs/daemon", "pkgs/foreign", "pkgs/fw4", "pkgs/history", "pkgs/hooks", "pkgs/knock", "pkgs/link", "pkgs/nft",
+		"pkgs/offer", "pkgs/pickup", "pkgs/sandbox", "pkgs/seal", "pkgs/share", "pkgs/store", "pkgs/terminal", "pkgs/uci", "pkgs/uplink", "pkgs/wake", "pkgs/wire"},
 }
 
 // only lists, for a package of others, which of ours may import it, and why.

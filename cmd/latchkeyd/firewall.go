@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/daemon"
 	"github.com/latchkey/latchkey/pkgs/fw4"
 	"github.com/latchkey/latchkey/pkgs/uci"
@@ -19,46 +21,44 @@ import (
 //
 //	enabled 1                        whether the daemon shall run
 //	interface wan                    an interface that knocks come in at
-//	outside wan                      a firewall zone that knocks come in from
 //	object type=rule ...             an object for firewall4, its options with spaces between; of enabled doors only
 //	found list device 'eth1' # wan   what there is on the router: an option for section main
 //
 // The zones are those of the firewall's configuration. Lines of found come only with a file of what there is, see
-// uplink.Networks. Of a configuration that is refused, or not there, it prints where knocks would come in from, and ends
-// with an error: the firewall can be made silent nevertheless.
+// uplink.Networks. Of a configuration that is refused it prints whether it is switched on, and ends with an error.
 func firewall(e env, args []string) error {
 	f := newFlags(e, "firewall")
 	words, err := f.parse(args, 1, 3)
 	if err != nil {
 		return err
 	}
+	text, err := readConfig(words[0])
+	if err != nil {
+		return err
+	}
+	ours, _ := uci.Parse(text)
+	enabled := 0
+	if uplink.Enabled(ours.Sections) {
+		enabled = 1
+	}
+	fmt.Fprintf(e.out, "enabled %d\n", enabled)
+	problems := daemon.Check(text, time.Now(), daemon.ForEverybody) // the log and status are for all
+	printProblems(e.err, problems)
+	if err := usable(words[0], problems); err != nil {
+		return err
+	}
+	c, _ := config.Parse(text)
 	others, err := readOthers(words[1:min(2, len(words))]...)
 	if err != nil {
 		return err
 	}
 	zones := uplink.ReadZones(others)
-	text, err := readConfig(words[0])
-	if err == nil {
-		err = printProblems(e.err, words[0], text, daemon.ForEverybody) // the log and status are for all
-	}
 	show := func(word string, lines []string) {
 		for _, line := range lines {
 			fmt.Fprintf(e.out, "%s %s\n", word, line)
 		}
 	}
-	ours, _ := uci.Parse(text)
-	outside := zones.Networks(uplink.Named(ours.Sections))
-	show("interface", outside)
-	show("outside", zones.Outside(outside))
-	if err != nil {
-		return err
-	}
-	c, _ := config.Parse(text)
-	enabled := 0
-	if c.Main.Enabled {
-		enabled = 1
-	}
-	fmt.Fprintf(e.out, "enabled %d\n", enabled)
+	show("interface", zones.Networks(c.Main.Interfaces))
 	for _, o := range fw4.Objects(c) {
 		fmt.Fprintf(e.out, "object %s\n", o)
 	}
@@ -73,7 +73,37 @@ func firewall(e env, args []string) error {
 	return nil
 }
 
-// readOthers reads configurations of the router's that are not ours. One that is not there says nothing.
+// silence prints the values that make an option of the firewall silent to strangers, each on a line, for the plugin of
+// rpcd. That takes our configuration, also one that is refused or not there, and the firewall's with all sections named.
+func silence(e env, args []string) error {
+	f := newFlags(e, "silence")
+	words, err := f.parse(args, 4, 4)
+	if err != nil {
+		return err
+	}
+	ours, err := readOthers(words[2])
+	if err != nil {
+		return err
+	}
+	firewall, err := readOthers(words[3])
+	if err != nil {
+		return err
+	}
+	values := uplink.Silence(firewall, uplink.Named(ours), words[0], words[1])
+	if values == nil {
+		return &control.Error{
+			Text: fmt.Sprintf("option '%s' of section '%s' of the firewall is not one that answers strangers", words[1], words[0]),
+			Hint: "change it at Network > Firewall",
+		}
+	}
+	for _, v := range values {
+		fmt.Fprintln(e.out, v)
+	}
+	return nil
+}
+
+// readOthers reads configurations as they are, whether they are ours and refused, or others of the router's. One that
+// is not there says nothing.
 func readOthers(paths ...string) (sections []uci.Section, err error) {
 	for _, path := range paths {
 		text, err := readConfig(path)

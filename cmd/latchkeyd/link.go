@@ -6,9 +6,25 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/latchkey/latchkey/pkgs/config"
+	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/share"
 )
+
+// newKey prints a key for a client, a secret.
+func newKey(e env, args []string) error {
+	if _, err := newFlags(e, "newkey").parse(args, 0, 0); err != nil {
+		return err
+	}
+	var key seal.Key
+	if _, err := unix.Getrandom(key[:], 0); err != nil {
+		return fmt.Errorf("no random numbers: %w", err)
+	}
+	_, err := fmt.Fprintln(e.out, key.Text())
+	return err
+}
 
 // makeLink prints the link of a client, and on standard error what may be wrong with it:
 //

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/latchkey/latchkey/pkgs/link"
+	"github.com/latchkey/latchkey/pkgs/seal"
 )
 
 const linkConfig = `config latchkey 'main'
@@ -44,6 +45,26 @@ func TestLinkPrintsALinkAndWhatIsDoubtfulAboutIt(t *testing.T) {
 				t.Errorf("%q from %s says %q", test.args, from, said.String())
 			}
 		}
+	}
+}
+
+func TestNewKeyIsAnotherOneEachTime(t *testing.T) {
+	var all, first seal.Key
+	for range 8 {
+		out, said, code := invoke("newkey")
+		key, err := seal.ParseKey(out)
+		if code != exitOK || said != "" || err != nil || key == first || strings.Count(out, "\n") != 1 {
+			t.Errorf("returned %d and said %q: %v; the first key again: %v", code, said, err, key == first)
+		}
+		if all == (seal.Key{}) {
+			first = key
+		}
+		for i := range key {
+			all[i] |= key[i]
+		}
+	}
+	if bytes.IndexByte(all[:], 0) >= 0 {
+		t.Errorf("some bytes of keys are always the same")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/offer"
 	"github.com/latchkey/latchkey/pkgs/pickup"
 )
@@ -26,11 +27,19 @@ func (f *flags) folder() *string {
 func offerLink(e env, args []string) error {
 	f := newFlags(e, "offer")
 	folder := f.folder()
+	page := f.String("page", "", "page that picks it up: print its address with the code")
 	words, err := f.parse(args, 2, 2)
 	if err != nil {
 		return err
 	}
-	link, err := readLink(words[1])
+	address := ""
+	if *page != "" {
+		if err := link.CheckPage(*page); err != nil {
+			return err
+		}
+		address = *page + "#"
+	}
+	text, err := readLink(words[1])
 	if err != nil {
 		return err
 	}
@@ -38,10 +47,10 @@ func offerLink(e env, args []string) error {
 	if _, err := unix.Getrandom(code[:], 0); err != nil {
 		return fmt.Errorf("no random numbers: %w", err)
 	}
-	if err := offer.Folder(*folder).Put(sinceBoot(), words[0], code.Name(), code.Seal(link)); err != nil {
+	if err := offer.Folder(*folder).Put(sinceBoot(), words[0], code.Name(), code.Seal(text)); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(e.out, code.Text(), int(offer.Time/time.Minute))
+	_, err = fmt.Fprintln(e.out, address+code.Text(), int(offer.Time/time.Minute))
 	return err
 }
 
@@ -64,14 +73,14 @@ func pickUp(e env, args []string) error {
 // readLink reads a file that holds one link.
 func readLink(path string) (string, error) {
 	text, err := readConfig(path)
-	link := strings.TrimSpace(text)
+	text = strings.TrimSpace(text)
 	switch {
 	case err != nil:
 		return "", err
-	case !strings.Contains(link, "#") || strings.Contains(link, "\n"):
+	case !strings.Contains(text, "#") || strings.Contains(text, "\n"):
 		return "", &control.Error{Text: path + " has no link", Hint: "it must be one line, as ubus call latchkey link gives it"}
-	case len(link) > pickup.MaxText:
-		return "", fmt.Errorf("the link in %s has %d bytes, the limit is %d", path, len(link), pickup.MaxText)
+	case len(text) > pickup.MaxText:
+		return "", fmt.Errorf("the link in %s has %d bytes, the limit is %d", path, len(text), pickup.MaxText)
 	}
-	return link, nil
+	return text, nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/lab"
 	"github.com/latchkey/latchkey/pkgs/offer/offertest"
+	"github.com/latchkey/latchkey/pkgs/pickup"
 )
 
 // invoke runs a command of the router's program.
@@ -88,11 +89,23 @@ func TestOfferRefuses(t *testing.T) {
 		"no file":        {"no such file", []string{"phone", filepath.Join(t.TempDir(), "none")}},
 		"no client":      {"a client without white space", []string{"", file(t, "http://x/#k="+secret)}},
 		"a strange name": {"a client without white space", []string{"my phone", file(t, "http://x/#k="+secret)}},
+		"a script":       {"a page begins with http", []string{"--page", "javascript:alert(1)", "phone", file(t, "http://x/#k="+secret)}},
+		"a half page":    {"a page begins with http", []string{"--page", "http://192.168.1.1/#", "phone", file(t, "http://x/#k="+secret)}},
 		"no arguments":   {"usage: latchkeyd offer CLIENT FILE", nil},
 	} {
 		out, said, code := invoke(append([]string{"offer", "--folder", folder}, test.args...)...)
 		if code == exitOK || out != "" || !strings.Contains(said, test.want) || strings.Contains(said, secret) {
 			t.Errorf("%s: returned %d, printed %q and %q", name, code, out, said)
 		}
+	}
+}
+
+func TestOfferPrintsTheAddressAtAPage(t *testing.T) {
+	const page = "http://192.168.1.1/latchkey/"
+	out, said, code := invoke("offer", "--folder", filepath.Join(t.TempDir(), "offers"), "--page", page, "phone", file(t, page+"#v=1&k=x"))
+	address, minutes, _ := strings.Cut(out, " ")
+	text, isThere := strings.CutPrefix(address, page+"#")
+	if _, err := pickup.ParseCode(text); err != nil || !isThere || minutes != "15\n" || code != exitOK || said != "" {
+		t.Errorf("returned %d, printed %q and %q: %v", code, out, said, err)
 	}
 }

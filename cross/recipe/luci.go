@@ -37,6 +37,9 @@ func LuCI(root string, rel release.Release) ([]*pack.Package, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.hasOnly(luciName, "postrm"); err != nil {
+		return nil, err
+	}
 	app, err := m.common(luciName, rel)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -102,6 +103,16 @@ func (m *makefile) fields(define string) (map[string]string, error) {
 		fields[key] = value
 	}
 	return fields, nil
+}
+
+// hasOnly refuses parts of a package that are not among these: OpenWrt's build would follow them.
+func (m *makefile) hasOnly(name string, parts ...string) error {
+	for define := range m.defines {
+		if part, is := strings.CutPrefix(define, "Package/"+name+"/"); is && !slices.Contains(parts, part) {
+			return fmt.Errorf("%s: cannot follow %q", m.name, "define "+define)
+		}
+	}
+	return nil
 }
 
 // text returns a define as the text that make hands to a shell or a file; ""

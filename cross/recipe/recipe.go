@@ -70,6 +70,14 @@ func (m *makefile) described(name string, rel release.Release, arch, binary stri
 	if err != nil {
 		return nil, err
 	}
+	for field := range fields {
+		if !slices.Contains([]string{"SECTION", "CATEGORY", "SUBMENU", "TITLE", "URL", "DEPENDS", "USERID", "PKGARCH"}, field) {
+			return nil, fmt.Errorf("%s: %s: cannot follow %s", m.name, name, field)
+		}
+	}
+	if err := m.hasOnly(name, "description", "conffiles", "postinst", "postrm", "install"); err != nil {
+		return nil, err
+	}
 	if is := cmp.Or(fields["PKGARCH"], arch); is != arch {
 		return nil, fmt.Errorf("%s: %s has PKGARCH %q, not %q", m.name, name, is, arch)
 	}

@@ -168,6 +168,8 @@ func TestRouter_refuses(t *testing.T) {
 		"a condition":            {"+ucode-mod-socket", "+IPV6:kmod-x", `cannot follow conditional dependency "+IPV6:kmod-x"`},
 		"a function":             {"PKG_LICENSE:=Apache-2.0", "PKG_LICENSE:=$(call x,y)", "cannot follow $(call x,y)"},
 		"a circle":               {"PKG_LICENSE:=Apache-2.0", "PKG_LICENSE:=$(PKG_LICENSE)", "circle"},
+		"a field":                {"  USERID:=", "  CONFLICTS:=knockd\n  USERID:=", "cannot follow CONFLICTS"},
+		"a script":               {"define Package/latchkey/postinst", "define Package/latchkey/prerm\nendef\ndefine Package/latchkey/postinst", `cannot follow "define Package/latchkey/prerm"`},
 		"no package":             {"define Package/latchkey\n", "define Package/other\n", `no "define Package/latchkey"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -240,6 +242,7 @@ func TestLuCI_refuses(t *testing.T) {
 		"unknown language":   {"luci-app/po/xx/latchkey.po", "", `language "xx"`},
 		"broken translation": {"luci-app/po/de/latchkey.po", "msgid \"x\n", "latchkey.po: line 1: "},
 		"nothing to install": {"luci-app/tests/x", "", "nothing in htdocs"},
+		"a script":           {"luci-app/Makefile", luciMakefile + "define Package/luci-app-latchkey/prerm\nendef\n", `cannot follow "define Package/luci-app-latchkey/prerm"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"luci-app/Makefile": luciMakefile, c.file: c.text}

@@ -3,10 +3,16 @@
 package tests_test
 
 import (
+	"net/netip"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
@@ -70,5 +76,51 @@ func TestEveryOptionHasAField(t *testing.T) {
 	}
 	if len(there) < 40 {
 		t.Errorf("only %d options were found", len(there))
+	}
+}
+
+// minimal is a section of each type that has fields, without an option that is not needed.
+const minimal = `config latchkey 'main'
+
+config door 'x'
+	option port '22'
+
+config client 'y'
+	option key '3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs='
+
+config sequence 'z'
+	list step '7000/tcp'
+`
+
+// What a field shows where an option is not set is what the daemon takes then.
+func TestFieldsHaveTheDaemonsDefaults(t *testing.T) {
+	want, problems := config.Parse(minimal)
+	if want == nil {
+		t.Fatal(problems)
+	}
+	field := regexp.MustCompile(`ption\((?:'\w+', )?form\.\w+, '([a-z0-9_]+)'|\.default = ('\w+'|o\.enabled);`)
+	seen := 0
+	for section, view := range views {
+		source, err := os.ReadFile("../htdocs/luci-static/resources/view/latchkey/" + view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		option := ""
+		for _, m := range field.FindAllStringSubmatch(string(source), -1) {
+			if m[1] != "" {
+				option = m[1]
+				continue
+			}
+			seen++
+			value := strings.Replace(strings.Trim(m[2], "'"), "o.enabled", "1", 1)
+			text := regexp.MustCompile(`config `+section+` '\w+'\n`).ReplaceAllString(minimal, "$0\toption "+option+" '"+value+"'\n")
+			got, problems := config.Parse(text)
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("%s.%s is %q in its field, %v (-daemon +field):\n%s", section, option, value, problems.Errors(), diff)
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d defaults were found", seen)
 	}
 }

@@ -3,6 +3,7 @@
 package tests_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -41,6 +42,7 @@ func rules(t *testing.T) []rule {
 	seconds := func(least, most time.Duration) []float64 { return []float64{least.Seconds(), most.Seconds()} }
 	configSource, daemon := source(t, "config"), source(t, "daemon")
 	return []rule{
+		{"ON", slices.DeleteFunc(configSource.cases(t, "ParseBool"), func(word string) bool { on, _ := config.ParseBool(word); return !on }), "what switches an option on"},
 		{"NAME", config.MaxName, "bytes of a section's name, at most"},
 		{"TITLE", config.MaxTitle, "bytes of a title"},
 		{"PAGE", source(t, "link").number(t, "maxPage"), "bytes of a page's address"},
@@ -71,10 +73,36 @@ func rules(t *testing.T) []rule {
 		{"FWKNOP_KEY", config.MaxSPAKey, "bytes, at most"},
 		{"FWKNOP_HMAC", config.MaxSPAHMAC, "bytes, at most"},
 		{"PLACEHOLDERS", configSource.cases(t, "isPlaceholder"), "what stands in examples and fresh files until somebody writes a key there"},
+		{"SPA_PORT", source(t, "foreign").number(t, "defaultSPAPort"), "where clients of fwknop send to if nobody tells them"},
 		{"SERVICES", link.Services, "what option service may be, beside none"},
 		{"IMPORTED", foreign.MaxSize, "bytes of a file that is imported"},
 		{"KEPT", map[string]int{"visits": daemon.number(t, "keepVisits"), "refused": daemon.number(t, "keepRefused")},
 			"how many ends of visits and how many refusals the list of events has"},
+	}
+}
+
+// Captions are whole texts, for translators and since LuCI reads them as HTML: the numbers in them are the daemon's, too.
+func TestRulesInCaptions(t *testing.T) {
+	key := base64.RawStdEncoding.EncodedLen(seal.KeySize)
+	for file, captions := range map[string][]string{
+		"view/latchkey/settings.js": {
+			fmt.Sprintf("a span of %d ports, such as 20480-%d.", knock.SpanPorts, 20480+knock.SpanPorts-1),
+			fmt.Sprintf("%d is what they send to by habit", source(t, "foreign").number(t, "defaultSPAPort")),
+		},
+		"view/latchkey/doors.js": {
+			fmt.Sprintf("Only the address that knocked (%d)", config.MaxWidth4), fmt.Sprintf("Only the address that knocked (%d)", config.MaxWidth6),
+		},
+		"latchkey/valid.js": {fmt.Sprintf("Not a key: %d bytes as base64, %d or %d characters.", seal.KeySize, key, key+1)},
+	} {
+		text, err := os.ReadFile("../htdocs/luci-static/resources/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, caption := range captions {
+			if !strings.Contains(string(text), caption) {
+				t.Errorf("%s does not say %q", file, caption)
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
@@ -77,6 +78,26 @@ func (r notifier) recorder(name string, code int) {
 }
 
 const ubusOn = "config notify 'ubus'\n\toption enabled '1'\n\tlist event 'opened'\n\tlist event 'refused'\n"
+
+// Who reads the file finds every kind of event that there is, and no other.
+func TestNotify_names_all_kinds(t *testing.T) {
+	table, err := os.ReadFile("../../testdata/words.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for line := range strings.Lines(string(table)) {
+		if kind, isKind := strings.CutPrefix(strings.TrimSpace(line), "kind\t"); isKind {
+			want = append(want, kind)
+		}
+	}
+	_, text, _ := strings.Cut(script(t, "notify.config"), "kinds of events: ")
+	text, _, _ = strings.Cut(text, ".")
+	got := strings.Split(strings.ReplaceAll(text, "\n# ", " "), ", ")
+	if diff := cmp.Diff(want, got, cmpopts.SortSlices(strings.Compare)); diff != "" || len(want) < 10 {
+		t.Errorf("kinds of events (-daemon +file):\n%s", diff)
+	}
+}
 
 func TestNotify_ships_switched_off(t *testing.T) {
 	r := newNotifier(t, script(t, "notify.config"))

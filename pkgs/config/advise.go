@@ -24,7 +24,7 @@ const (
 	shortKey = 16
 )
 
-// advise reports what is doubtful.
+// advise warns of what may not be meant.
 func (r *reader) advise() {
 	r.adviseMain()
 	r.adviseHost()
@@ -63,7 +63,7 @@ func (r *reader) adviseHost() {
 	if m.Hosts == nil && slices.ContainsFunc(r.clients, func(c place[clientSection]) bool { return c.v.Enabled && c.v.Kind == knock.KindMessage }) {
 		p := aboutOption(r.main.at, "host", "is not set: write the router's public name, such as one of dynamic DNS, so that devices find it when its address changes")
 		p.Advice = true
-		r.doubt(p)
+		r.addWarning(p)
 	}
 	for _, host := range m.Hosts {
 		if link.ReachOf(host) != link.Public {
@@ -90,6 +90,7 @@ func (r *reader) adviseRoom() {
 
 func (r *reader) adviseDoors() {
 	r.adviseSharedPorts()
+	receivers := r.receivers()
 	for i := range r.doors {
 		d := &r.doors[i]
 		if !d.v.Enabled {
@@ -98,9 +99,9 @@ func (r *reader) adviseDoors() {
 		if option, zone := r.main.v.MissingZone(&d.v.Door); zone != "" {
 			r.warn(d.at, option, "is '%s', a zone that the firewall does not have: the door stays closed", zone)
 		}
-		for _, k := range r.receivers() {
-			if port, meets := d.v.meets(k); meets && k.proto == wire.UDP {
-				r.warn(d.at, "port", "%s %s too: while it is open, knocks reach the service", d.v.which(k.proto, port), k.what)
+		for _, k := range receivers {
+			if port, meets := d.v.meets(k); meets && k.Proto == wire.UDP {
+				r.warn(d.at, "port", "%s %s too: while it is open, knocks reach the service", d.v.which(k.Proto, port), k.What)
 			}
 		}
 		if !r.opened(d.v.Name) {
@@ -122,17 +123,17 @@ func (r *reader) adviseWidth(d *place[doorSection]) {
 		return
 	}
 	for _, six := range []bool{false, true} {
-		if !d.v.Wide(six) || !d.v.ServesFamily(six) {
-			continue
-		}
 		option, width, all := "width4", d.v.Width4, MaxWidth4
 		if six {
 			option, width, all = "width6", d.v.Width6, MaxWidth6
 		}
+		if width == all || !d.v.ServesFamily(six) {
+			continue
+		}
 		p := aboutOption(d.at, option, fmt.Sprintf("lets in whoever has the same first %d bits as a knock's sender, and strangers break into %s where they can: leave it at %d",
 			width, strings.Join(services, ", "), all))
 		p.Advice = true
-		r.doubt(p)
+		r.addWarning(p)
 	}
 }
 

@@ -126,60 +126,11 @@ func valueOf(s *uci.Section, option, text string) uci.Value {
 	return v
 }
 
-// receiver is a kind of knock that takes its packets at fixed ports.
-type receiver struct {
-	what   string
-	proto  wire.Proto
-	ranges []wire.PortRange
-}
-
-// receivers lists them. Ports that are off are not in it.
-func (r *reader) receivers() []receiver {
-	m := &r.main.v
-	var list []receiver
-	add := func(what string, proto wire.Proto, ranges ...wire.PortRange) {
-		if len(ranges) > 0 && ranges[0].Last != 0 {
-			list = append(list, receiver{what, proto, ranges})
-		}
-	}
-	stun := "the stun_port"
-	if len(m.STUNPorts) > 1 {
-		stun = "a stun_port"
-	}
-	for _, port := range m.STUNPorts {
-		add(stun, wire.UDP, onePort(port))
-	}
-	add("the spa_port", wire.UDP, onePort(m.SPAPort))
-	add("one of the ports of section 'main'", wire.TCP, m.Ports)
-	if r.ports.at != nil {
-		add("one of the ports of section 'ports'", wire.TCP, r.ports.v.Groups...)
-		for _, port := range r.ports.v.Header {
-			add("a header of section 'ports'", wire.TCP, onePort(port))
-		}
-		for _, port := range r.ports.v.Footer {
-			add("a footer of section 'ports'", wire.TCP, onePort(port))
-		}
-	}
-	return list
-}
-
-// meets returns the first port of a door at which knocks arrive.
-func (d *Door) meets(k receiver) (port uint16, meets bool) {
-	for _, o := range d.Openings {
-		if port, meets = sharedPort(o, k.ranges); meets && o.Proto == k.proto {
-			return port, true
-		}
-	}
-	return 0, false
-}
-
-func onePort(port uint16) wire.PortRange { return wire.PortRange{First: port, Last: port} }
-
 // checkPorts refuses knocks by ports that would be taken for something else: both layouts in the
 // same ports, and a door in them. A connection to such a door would be read as a piece of a knock,
 // and pieces of knocks would reach the service.
 func (r *reader) checkPorts() {
-	span := r.main.v.Ports
+	span, receivers := r.main.v.Ports, r.receivers()
 	for _, g := range r.ports.v.Groups {
 		if g.First <= span.Last && span.First <= g.Last {
 			r.refuse(r.ports.at, "ports", "overlaps with the ports of section 'main' (%d-%d)", span.First, span.Last)
@@ -191,13 +142,13 @@ func (r *reader) checkPorts() {
 		if !d.v.Enabled {
 			continue
 		}
-		for _, k := range r.receivers() {
-			if port, meets := d.v.meets(k); meets && k.proto == wire.TCP {
-				which := d.v.which(k.proto, port)
+		for _, k := range receivers {
+			if port, meets := d.v.meets(k); meets && k.Proto == wire.TCP {
+				which := d.v.which(k.Proto, port)
 				if d.v.isOne() {
 					which = fmt.Sprintf("is %d, which is", port)
 				}
-				r.refuse(d.at, "port", "%s %s: knocks arrive there", which, k.what)
+				r.refuse(d.at, "port", "%s %s: knocks arrive there", which, k.What)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/door"
 	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/seal"
 	"github.com/latchkey/latchkey/pkgs/wire"
@@ -116,12 +117,9 @@ type Door struct {
 	Enabled    bool
 }
 
-// Wide reports whether a grant may be for more than one address of IPv6 (six) or IPv4.
-func (d *Door) Wide(six bool) bool {
-	if six {
-		return d.Width6 < MaxWidth6
-	}
-	return d.Width4 < MaxWidth4
+// ForBook returns what the book of grants and the firewall have to know of the door.
+func (d *Door) ForBook() door.Door {
+	return door.Door{Name: d.Name, OpenFor: d.OpenFor, MaxOpen: d.MaxOpen, Width4: d.Width4, Width6: d.Width6}
 }
 
 // Serves reports whether the door leads anywhere for an address.
@@ -183,14 +181,6 @@ func (c *Client) ValidUntil() string {
 		return end.AddDate(0, 0, -1).Format(time.DateOnly)
 	}
 	return end.Format("2006-01-02 15:04:05 UTC")
-}
-
-// KindWord returns the client's kind as configurations write it.
-func (c *Client) KindWord() string {
-	if c.Kind == knock.KindFwknop {
-		return kindFwknop
-	}
-	return kindLatchkey
 }
 
 // Sequence is a section 'sequence'.

@@ -81,11 +81,8 @@ const FirstFreePort = 10081
 // 2. With one port there is nothing to tell apart.
 const minDigits = 2
 
-// The words that stand for a client's kind, for the layout of a section 'ports', and for a door whose
-// service links shall not name.
+// The words that stand for the layout of a section 'ports', and for a door whose service links shall not name.
 const (
-	kindLatchkey  = "latchkey"
-	kindFwknop    = "fwknop"
 	layoutOrdered = "ordered"
 	serviceNone   = "none"
 )

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/knock"
 	"github.com/latchkey/latchkey/pkgs/uci"
 )
 
@@ -201,9 +202,20 @@ func (r *reader) readOption(s *uci.Section, o option, given *uci.Option) {
 	}
 }
 
+// receivers lists where knocks arrive, of what was read.
+func (r *reader) receivers() Receivers { return receivers(&r.main.v, r.ordered()) }
+
+// ordered returns what section 'ports' says, nil if there is none.
+func (r *reader) ordered() *knock.Ordered {
+	if r.ports.at == nil {
+		return nil
+	}
+	return &r.ports.v.Ordered
+}
+
 // config puts together what was read.
 func (r *reader) config() *Config {
-	c := &Config{Main: r.main.v}
+	c := &Config{Main: r.main.v, Ports: r.ordered()}
 	for i := range r.doors {
 		c.Doors = append(c.Doors, r.doors[i].v.Door)
 	}
@@ -212,9 +224,6 @@ func (r *reader) config() *Config {
 	}
 	for i := range r.sequences {
 		c.Sequences = append(c.Sequences, r.sequences[i].v)
-	}
-	if r.ports.at != nil {
-		c.Ports = &r.ports.v.Ordered
 	}
 	return c
 }

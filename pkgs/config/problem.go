@@ -126,14 +126,14 @@ func (r *reader) refuseAt(s *uci.Section, option string, line int, reason string
 	r.add(p)
 }
 
-// warn reports something doubtful, in the same form as refuse.
+// warn adds a warning, in the same form as refuse.
 func (r *reader) warn(s *uci.Section, option, format string, args ...any) {
-	r.doubt(aboutOption(s, option, fmt.Sprintf(format, args...)))
+	r.addWarning(aboutOption(s, option, fmt.Sprintf(format, args...)))
 }
 
-// doubt reports something doubtful. In a section with errors it does not: they come first, and the
-// doubt may be a consequence.
-func (r *reader) doubt(p Problem) {
+// addWarning keeps a problem as a warning. In a section with errors it does not: they come first, and the
+// warning may be a consequence.
+func (r *reader) addWarning(p Problem) {
 	p.Warning = true
 	isError := func(o Problem) bool { return !o.Warning && o.Section == p.Section && o.Name == p.Name }
 	if !slices.ContainsFunc(r.problems, isError) {

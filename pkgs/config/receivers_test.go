@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/latchkey/latchkey/pkgs/knock"
-	"github.com/latchkey/latchkey/pkgs/uci"
 	"github.com/latchkey/latchkey/pkgs/wire"
 )
 
@@ -30,13 +29,12 @@ func TestReceivers_has_every_port_that_a_detector_waits_at(t *testing.T) {
 	for _, text := range filter.Text {
 		waits[wire.UDP] = append(waits[wire.UDP], onePort(text.Port))
 	}
-	r := reader{main: place[Main]{v: cfg.Main}, ports: place[portsSection]{portsSection{Ordered: *cfg.Ports}, new(uci.Section)}}
 	seen := 0
 	for proto, ranges := range waits {
 		for _, waited := range ranges {
 			seen++
-			if !slices.ContainsFunc(r.receivers(), func(k receiver) bool {
-				return k.proto == proto && slices.ContainsFunc(k.ranges, func(has wire.PortRange) bool {
+			if !slices.ContainsFunc(cfg.Receivers(), func(k Receiver) bool {
+				return k.Proto == proto && slices.ContainsFunc(k.Ports, func(has wire.PortRange) bool {
 					return has.First <= waited.First && waited.Last <= has.Last
 				})
 			}) {

@@ -171,9 +171,9 @@ func (r *reader) adviseTraffic(at int, doors *doorPorts, others map[endpoint][]s
 					conflicts = note(conflicts, v, steps, once, matcher)
 				}
 				for _, k := range receivers {
-					if k.proto == proto && inRanges(k.ranges, port) {
+					if k.Proto == proto && inRanges(k.Ports, port) {
 						knocks := connection(proto, port)[:1] // nobody answers them
-						conflicts = note(conflicts, source{k.what, "who knocks there", false, knocks}, steps, once, matcher)
+						conflicts = note(conflicts, source{k.What, "who knocks there", false, knocks}, steps, once, matcher)
 					}
 				}
 				for _, o := range others[here] {
@@ -225,7 +225,7 @@ func (r *reader) warnStep(s *uci.Section, option string, of knock.Step, format s
 	if at := valueOf(s, option, of.String()).Line; at > s.Line {
 		p.Line = at
 	}
-	r.doubt(p)
+	r.addWarning(p)
 }
 
 // adviseContained warns which other sequences walk the whole of this one on their way. Entries of

@@ -337,14 +337,34 @@ func parseMAC(s string) (wire.MAC, error) {
 	return m, nil
 }
 
+// clientKinds are the words that stand for kinds of clients.
+var clientKinds = []struct {
+	word string
+	kind knock.Kind
+}{
+	{"latchkey", knock.KindMessage},
+	{"fwknop", knock.KindFwknop},
+}
+
 func parseKind(s string) (knock.Kind, error) {
-	switch s {
-	case kindLatchkey:
-		return knock.KindMessage, nil
-	case kindFwknop:
-		return knock.KindFwknop, nil
+	var known []string
+	for _, k := range clientKinds {
+		if k.word == s {
+			return k.kind, nil
+		}
+		known = append(known, k.word)
 	}
-	return "", fmt.Errorf("want %s or %s", kindLatchkey, kindFwknop)
+	return "", errors.New("want " + strings.Join(known, " or "))
+}
+
+// KindWord returns the client's kind as configurations write it.
+func (c *Client) KindWord() string {
+	for _, k := range clientKinds {
+		if k.kind == c.Kind {
+			return k.word
+		}
+	}
+	return ""
 }
 
 // parseAny takes names of other sections, which are looked up when all are read, and keys, which

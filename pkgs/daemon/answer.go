@@ -163,7 +163,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 	if r.Cut && err == nil && len(grants) == 0 && a.IsValid() {
 		n := netip.PrefixFrom(a, a.BitLen())
 		if strings.Contains(r.Address, "/") {
-			n = grantsOf(d.policy.doors[r.Door]).Network(a)
+			n = d.policy.doors[r.Door].ForBook().Network(a)
 		}
 		over := []door.Grant{{Door: r.Door, Network: n, Until: now, Knock: "control"}}
 		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
@@ -191,7 +191,7 @@ func (d *Daemon) checkDoor(r control.Request, a netip.Addr) error {
 	if !c.Enabled {
 		return &control.Error{Text: fmt.Sprintf("door %q is switched off", r.Door), Hint: "set its option 'enabled' to '1'"}
 	}
-	if n := door.Name(grantsOf(c).Network(a)); strings.Contains(r.Address, "/") && r.Address != n {
+	if n := door.Name(c.ForBook().Network(a)); strings.Contains(r.Address, "/") && r.Address != n {
 		return &control.Error{
 			Text: fmt.Sprintf("door %q opens to %s, not to %s", r.Door, n, r.Address),
 			Hint: "options 'width4' and 'width6' say how much around an address is let in",

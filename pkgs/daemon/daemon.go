@@ -336,7 +336,7 @@ func (d *Daemon) passTime(now time.Time) (changed bool) {
 			}
 		}
 		// The kernel's end comes up to a tick later, in which a new session could begin.
-		if err := d.sys.Firewall.Close(grantsOf(c), ended...); err != nil {
+		if err := d.sys.Firewall.Close(c.ForBook(), ended...); err != nil {
 			d.reportFailure(now, "firewall", err)
 		}
 	}
@@ -377,12 +377,12 @@ func (d *Daemon) nextWake() time.Duration {
 // capture sets what the capture reads. What fails is tried again by Tick.
 func (d *Daemon) capture() {
 	d.mu.Lock()
-	main := &d.policy.cfg.Main
+	cfg := d.policy.cfg
 	f, inside := d.policy.filter(), filterOf(d.policy.inside)
 	d.mu.Unlock()
-	d.setRadar(main)
-	err := d.sys.Capture.Set(main.Devices, f)
-	insideErr := d.captureInside(main.Inside, inside)
+	d.setRadar(cfg)
+	err := d.sys.Capture.Set(cfg.Main.Devices, f)
+	insideErr := d.captureInside(cfg.Main.Inside, inside)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.reportFailure(d.sys.Now(), "capture", err)

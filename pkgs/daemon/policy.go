@@ -50,7 +50,7 @@ func newPolicy(cfg *config.Config, warnings config.Problems) *policy {
 		c := &cfg.Doors[i]
 		p.doors[c.Name] = c
 		if c.Enabled {
-			p.open = append(p.open, grantsOf(c))
+			p.open = append(p.open, c.ForBook())
 			p.longest = max(p.longest, c.MaxOpen)
 		}
 	}
@@ -61,11 +61,6 @@ func newPolicy(cfg *config.Config, warnings config.Problems) *policy {
 		p.sequences[cfg.Sequences[i].Name] = &cfg.Sequences[i]
 	}
 	return p
-}
-
-// grantsOf is what the book and the firewall have to know of a door.
-func grantsOf(c *config.Door) door.Door {
-	return door.Door{Name: c.Name, OpenFor: c.OpenFor, MaxOpen: c.MaxOpen, Width4: c.Width4, Width6: c.Width6}
 }
 
 // detect makes the detectors.

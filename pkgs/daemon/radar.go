@@ -5,7 +5,6 @@ package daemon
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,28 +41,28 @@ type watch struct {
 	ignored chan netip.Addr // for whom a door was opened since the last look: what came from there were knocks
 
 	mu      sync.Mutex
-	table   *radar.Table // nil = it is switched off
-	knocks  []uint16     // UDP ports where knocks arrive: they are ours, and what comes there is no attempt
+	table   *radar.Table     // nil = it is switched off
+	knocks  config.Receivers // what comes over UDP where knocks arrive is no attempt
 	problem string
 	bucket  rate.Bucket
 	hidden  int // scans that were not reported since the last one that was
 }
 
 // setRadar switches the radar on or off, as the configuration says.
-func (d *Daemon) setRadar(main *config.Main) {
+func (d *Daemon) setRadar(cfg *config.Config) {
 	if d.sys.Strangers == nil {
 		return
 	}
 	w := &d.radar
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	devices := main.Devices
-	if !main.Radar {
+	devices := cfg.Main.Devices
+	if !cfg.Main.Radar {
 		devices, w.table = nil, nil
 	} else if w.table == nil {
 		w.table = &radar.Table{Seed: uint32(d.sys.Now().UnixNano())} // which nobody outside knows
 	}
-	w.knocks = append(slices.Clone(main.STUNPorts), main.SPAPort)
+	w.knocks = cfg.Receivers()
 	d.sys.Strangers.Watch(devices)
 	select {
 	case w.changed <- struct{}{}:
@@ -126,7 +125,7 @@ func (d *Daemon) sampleStrangers() (again time.Duration, on bool) {
 	at := d.seconds(now)
 	w.skip(at)
 	again, failed := d.sys.Strangers.Read(func(p *wire.Packet, of uint32) bool {
-		return p.Proto == wire.UDP && of > 0 && slices.Contains(w.knocks, p.DstPort) || w.table.Look(at, p, of)
+		return p.Proto == wire.UDP && of > 0 && w.knocks.Have(p.Proto, p.DstPort) || w.table.Look(at, p, of)
 	})
 	w.problem = ""
 	if failed != nil {

@@ -208,12 +208,15 @@ func (d *Daemon) saidBy(now time.Time, c *config.Client, r knock.Request) time.T
 // over; it shortens those that would outlast it. Where the configuration did not change, it looks at the latter alone,
 // and at all where the firewall has refused to end one.
 func (d *Daemon) endRevoked(now time.Time, cut cutter, changed bool) {
-	last := map[string]time.Time{} // until when a client's grants may last, for those whose time is over before a grant's can be
+	var last map[string]time.Time // until when a client's grants may last, for those whose time is over before a grant's can be
 	for name, c := range d.policy.clients {
 		if c.Expires.IsZero() {
 			continue
 		}
 		if left := c.Expires.Sub(d.atLeast(now, c).Round(0)); left < d.policy.longest {
+			if last == nil {
+				last = map[string]time.Time{}
+			}
 			last[name] = now.Add(left)
 		}
 	}

@@ -29,7 +29,7 @@ type way struct {
 }
 
 // wayOf is the way by which a network gets to a door.
-func wayOf(c *config.Door, six bool) way { return way{c.Name, six, c.Wide(six)} }
+func wayOf(c *config.Door, six bool) way { return way{c.Name, six, c.ForBook().Wide(six)} }
 
 // served is what the daemon knows of how the firewall serves the doors.
 type served struct {

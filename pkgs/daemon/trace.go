@@ -116,7 +116,7 @@ func (t *Trace) Packet(now time.Time, device string, packet *wire.Packet) {
 		t.attempts = append(t.attempts, explained...)
 	}
 	t.reportNew()
-	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && (slices.Contains(main.STUNPorts, packet.DstPort) || packet.DstPort == main.SPAPort) {
+	if packet.Proto == wire.UDP && len(packet.Payload) < packet.Size && d.policy.cfg.Receivers().Have(packet.Proto, packet.DstPort) {
 		t.bodiless++
 	}
 }

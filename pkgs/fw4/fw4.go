@@ -56,7 +56,7 @@ func Objects(c *config.Config) []Object {
 // that option firewall4 would make a set that knows no timeouts.
 func set(d *config.Door, six bool) Object {
 	match := "src_ip"
-	if d.Wide(six) {
+	if d.ForBook().Wide(six) {
 		match = "src_net"
 	}
 	return Object{
@@ -65,7 +65,7 @@ func set(d *config.Door, six bool) Object {
 	}
 }
 
-func setName(d *config.Door, six bool) string { return nft.SetName(d.Name, six, d.Wide(six)) }
+func setName(d *config.Door, six bool) string { return nft.SetName(d.Name, six, d.ForBook().Wide(six)) }
 
 // parts are what takes one rule each. For DNAT to a range the kernel takes the port that was asked for, if it
 // is in that range, else its first port for everybody: so a range that leads to other ports is taken apart.

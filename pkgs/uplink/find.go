@@ -10,9 +10,9 @@ import (
 
 // Networks is what there is on a router, in lines of words:
 //
-//	network NAME [DEVICE]   a network that netifd knows, with its device if it has one now
-//	former NAME DEVICE      a device that a network had
-//	device NAME             a device that the kernel has
+//	network NAME [DEVICE]           a network that netifd knows, with its device if it has one now
+//	device NAME                     a device that the kernel has
+//	list device 'DEVICE' # NETWORK  what Find returned before
 type Networks string
 
 // find looks for a line about a name. device is its third word, "" = it has none.
@@ -20,6 +20,17 @@ func (n Networks) find(word, name string) (device string, found bool) {
 	_, rest, found := strings.Cut("\n"+strings.ReplaceAll(string(n), "\n", " \n"), "\n"+word+" "+name+" ")
 	device, _, _ = strings.Cut(rest, "\n")
 	return strings.TrimSpace(device), found
+}
+
+// former returns the device that a network had, "" if nobody knows.
+func (n Networks) former(name string) string {
+	for line := range strings.Lines(string(n)) {
+		device, isDevice := strings.CutPrefix(strings.TrimSpace(line), "list device '")
+		if device, isTheirs := strings.CutSuffix(device, "' # "+name); isDevice && isTheirs {
+			return device
+		}
+	}
+	return ""
 }
 
 // Find returns options of section main, as lines of a configuration, that say what there is on a router of what a
@@ -43,7 +54,7 @@ func Find(c *config.Config, zones Zones, there Networks) []string {
 	for _, name := range wanted {
 		device, isKnown := there.find("network", name)
 		if device == "" && isKnown {
-			device, _ = there.find("former", name)
+			device = there.former(name)
 		}
 		if device != "" {
 			list.add("device", device, " # "+name)

@@ -20,13 +20,12 @@ type taken struct {
 	ports    wire.PortRange
 }
 
-// ReadTaken returns the ports of doors, of steps with the trip wires beside them, and of other knocks than messages;
+// ReadTaken returns the ports of doors, of steps with the trip wires beside them, and of other knocks;
 // and from the sections of the configurations firewall, network, dropbear and uhttpd those of what the firewall
 // forwards and lets in, of tunnels, SSH and the web interface.
 func ReadTaken(c *config.Config, sections []uci.Section) (t Taken) {
 	t.addOurs(c)
-	zones := ReadZones(sections)
-	outside := append(zones.Outside(zones.Networks(c.Main.Interfaces)), "*")
+	outside := ReadZones(sections).sources(c.Main.Interfaces)
 	for i := range sections {
 		s := (*section)(&sections[i])
 		switch s.Type {
@@ -68,15 +67,10 @@ func (t *Taken) addOurs(c *config.Config) {
 			}
 		}
 	}
-	t.addRange("udp", int(c.Main.SPAPort), int(c.Main.SPAPort))
-	if c.Ports == nil {
-		return
-	}
-	for _, r := range c.Ports.Groups {
-		t.add("tcp", r.String())
-	}
-	for _, port := range append(c.Ports.Header[:len(c.Ports.Header):len(c.Ports.Header)], c.Ports.Footer...) {
-		t.addRange("tcp", int(port), int(port))
+	for _, k := range c.Receivers() {
+		for _, r := range k.Ports {
+			t.add(k.Proto.String(), r.String())
+		}
 	}
 }
 

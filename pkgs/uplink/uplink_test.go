@@ -125,6 +125,40 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+// So may whether it is switched on.
+func TestEnabled(t *testing.T) {
+	for text, want := range map[string]bool{
+		"config latchkey 'main'\n\toption enabled 'yes'\n\toption nonsense '1'\n":                     true,
+		"config latchkey 'main'\n\toption enabled '1'\n\nconfig latchkey 'main'\n\toption name 'x'\n": true,
+		"config latchkey 'main'\n\toption enabled '0'\n":                                              false,
+		"config latchkey 'main'\n\toption enabled '1'\n\toption enabled 'off'\n":                      false,
+		"config latchkey 'main'\n\toption enabled 'perhaps'\n":                                        false,
+		"config latchkey 'other'\n\toption enabled '1'\n":                                             false,
+		"config door 'nas'\n\toption enabled '1'\n":                                                   false,
+		"": false,
+	} {
+		file, _ := uci.Parse(text)
+		if got := uplink.Enabled(file.Sections); got != want {
+			t.Errorf("%t of\n%s", got, text)
+		}
+	}
+}
+
+// An account of LuCI's may change these options to these values, and no other of the firewall.
+func TestSilence(t *testing.T) {
+	table(t, "silence.tsv", func(t *testing.T, field []string) {
+		firewall := sections(t, strings.ReplaceAll(field[5], " | ", "\n"))
+		name, option, _ := strings.Cut(field[2], " ")
+		if got := strings.Join(uplink.Silence(firewall, strings.Fields(field[1]), name, option), " "); got != field[3] {
+			t.Errorf("values %q, want %q", got, field[3])
+		}
+	})
+	nameless := sections(t, "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n")
+	if got := uplink.Silence(nameless, nil, "", "enabled"); got != nil {
+		t.Errorf("of a section without a name: %q", got)
+	}
+}
+
 func TestFind(t *testing.T) {
 	const house = "zone lan: lan office; zone wan: wan wan6; zone guest: guest down; zone old: old off; zone vpn:"
 	many, manyThere := "zone lan:", ""
@@ -155,9 +189,9 @@ config door 'off'
 			"list interface 'wan'\nlist interface 'wan6'\nlist device 'eth1' # wan\nlist device 'eth1' # wan6\nlist inside 'br-lan' # lan"},
 		"the_usual_wan6_that_is_not_there":         {"", house, "network wan eth1\n", "list interface 'wan'\nlist device 'eth1' # wan"},
 		"none_there":                               {"", "zone wan: gone", "network lan br-lan\n", "list interface 'gone'\nlist device 'gone'\nlist missing_interface 'gone'"},
-		"one_that_is_down":                         {"", house, "network wan \nnetwork wan6\nformer wan pppoe-wan\n", "list interface 'wan'\nlist interface 'wan6'\nlist device 'pppoe-wan' # wan"},
-		"one_that_was_down_and_has_another_device": {"", house, "network wan eth2\nformer wan eth1\n", "list interface 'wan'\nlist device 'eth2' # wan"},
-		"named_ones": {"list interface 'lte'\nlist interface 'eth7'\nlist interface 'wlan'\n", house, "network lte wwan0\ndevice eth7\nformer wlan x\n",
+		"one_that_is_down":                         {"", house, "network wan \nnetwork wan6\n\tlist inside 'br-lan' # wan\n\tlist device 'pppoe-wan6' # wan6x\n\tlist device 'pppoe-wan' # wan\n", "list interface 'wan'\nlist interface 'wan6'\nlist device 'pppoe-wan' # wan"},
+		"one_that_was_down_and_has_another_device": {"", house, "network wan eth2\n\tlist device 'eth1' # wan\n", "list interface 'wan'\nlist device 'eth2' # wan"},
+		"named_ones": {"list interface 'lte'\nlist interface 'eth7'\nlist interface 'wlan'\n", house, "network lte wwan0\ndevice eth7\n\tlist device 'x' # wlan\n",
 			"list device 'wwan0' # lte\nlist device 'eth7'\nlist device 'wlan'\nlist missing_interface 'wlan'"},
 		"a_name_that_begins_alike": {"list interface 'wan'\n", house, "network wan6 eth1\ndevice wan0\n", "list device 'wan'\nlist missing_interface 'wan'"},
 		"zones_that_are_missing":   {doors, house, "network wan eth1\n", "list interface 'wan'\nlist device 'eth1' # wan\nlist missing_zone 'attic'\nlist missing_zone 'wanb'"},

@@ -2,9 +2,10 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load } from '../lib/modules.mjs';
+import { load, table, without } from '../lib/modules.mjs';
 
-const stealth = load()('latchkey.stealth');
+const require = load();
+const stealth = require('latchkey.stealth'), reach = require('latchkey.reach');
 let number = 0;
 const section = (type, options) => ({ '.type': type, '.name': 'cfg' + (++number), ...options });
 
@@ -117,4 +118,31 @@ test('the zone is found by its network, whatever its name', () => {
 	const sections = [ section('defaults', { forward: 'DROP' }), section('zone', { name: 'dsl', network: 'pppoe', input: 'DROP', forward: 'DROP' }) ];
 
 	assert.equal(stealth.verdict(stealth.findings(sections, [ 'pppoe' ])).level, 'silent');
+});
+
+// Sections from the text of a configuration, with ' | ' between lines.
+function parsed(text) {
+	const all = [];
+
+	for (const line of text.split(' | ')) {
+		const [ , word, name, value ] = line.match(/^(\w+) (\w+) '(.*)'$/);
+
+		if (word == 'config')
+			all.push({ '.type': name, '.name': value });
+		else
+			all.at(-1)[name] = (word == 'list') ? (all.at(-1)[name] || []).concat(value) : value;
+	}
+
+	return all;
+}
+
+// The router decides what of its firewall may be changed, and to what; its tests read the same table.
+test('what is offered is what the router would do', { skip: without(table('uplink/silence.tsv')) }, () => {
+	for (const [ what, named, at, values, offered, firewall ] of table('uplink/silence.tsv')) {
+		const sections = parsed(firewall);
+		const changes = stealth.findings(sections, reach.outside(sections, named.split(' ').filter(Boolean)).networks).flatMap(f => f.change || [])
+			.filter(c => c.section + ' ' + c.option == at).map(c => [].concat(c.to).join(' '));
+
+		assert.deepEqual(changes, offered ? [ values ] : [], what);
+	}
 });

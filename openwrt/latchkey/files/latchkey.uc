@@ -6,7 +6,7 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { open, popen, readfile, stat, unlink } from 'fs';
+import { lsdir, open, popen, readfile, unlink } from 'fs';
 import { connect as ubus } from 'ubus';
 import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
@@ -20,11 +20,7 @@ const SCRATCH = '/var/run/latchkey.rpc';            // of root, for texts that m
 const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait to be picked up
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
-const ON = [ '1', 'on', 'true', 'yes', 'enabled' ];
-const WORD = /^[A-Za-z0-9_]+$/;                     // may stand in a command as it is
-
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
-const PINGS = [ 'echo-request', 'any', '8', '128' ];
 
 const NOT_RUNNING = {
 	running: false,
@@ -32,9 +28,9 @@ const NOT_RUNNING = {
 	hint: 'switch it on, or read in the log why it does not start'
 };
 
-// matches tells whether the whole of a text is like a pattern: to ucode, ^ and $ are the ends of a line.
-function matches(text, pattern) {
-	return type(text) == 'string' && match(text, pattern)?.[0] == text;
+// quoted writes a text as the shell and configurations take any: between quotes.
+function quoted(text) {
+	return `'${replace(text ?? '', /'/g, `'\\''`)}'`;
 }
 
 // now is the time in milliseconds of a clock that nobody sets.
@@ -110,8 +106,8 @@ function memory() {
 	return found ? found[1] * 1024 : null;
 }
 
-// wanted returns what latchkeyd firewall says of this router, by its words: { interface: [ 'wan' ], outside: [ 'wan' ] };
-// {} if it cannot tell.
+// wanted returns what latchkeyd firewall says of this router, by its words: { enabled: [ '1' ], interface: [ 'wan' ] };
+// of a configuration that is refused the first alone, {} if it cannot tell.
 function wanted() {
 	const found = {};
 	const p = popen(`/usr/bin/latchkeyd firewall ${CONFIG}/latchkey ${CONFIG}/firewall 2>/dev/null`);
@@ -137,57 +133,44 @@ function status() {
 
 	return {
 		running: false,
-		enabled: cursor(CONFIG).get('latchkey', 'main', 'enabled') in ON,
+		enabled: wanted().enabled?.[0] == '1',
 		process: process(),
 		reason: problem(),
 		devices: [], doors: [], clients: []
 	};
 }
 
-// run gives text to a command of latchkeyd, and returns what it prints.
+// run gives text to a command of latchkeyd as its last argument, a file. It returns { code, out, said }: what it
+// prints, and what it says beside that, in lines.
 function run(command, text) {
 	unlink(SCRATCH);
 
 	const f = open(SCRATCH, 'wx', 0o600);
 
-	if (!f)
-		return null;
-	f.write(text);
-	f.close();
+	f?.write(text);
+	f?.close();
 
-	const p = popen(`/usr/bin/latchkeyd ${command} ${SCRATCH} 2>&1`);
-	const out = p?.read('all');
-	const code = p?.close();
+	const p = popen(`umask 077; /usr/bin/latchkeyd ${command} ${SCRATCH} 2>${SCRATCH}.said`);
+	const out = p?.read('all') ?? '', code = p?.close();
+	const said = split(readfile(`${SCRATCH}.said`) ?? '', '\n');
 
 	unlink(SCRATCH);
+	unlink(`${SCRATCH}.said`);
 
-	return { out: out ?? '', code };
+	return { code, out, said };
 }
 
-// checkOffline reads the lines of latchkeyd check, for when the daemon does not run.
-function checkOffline(text) {
-	const problems = [];
+// refusal is the answer where a command of latchkeyd failed. hint is for where it gives none.
+function refusal(r, hint) {
+	const told = kind => replace(filter(r.said, l => index(l, `latchkeyd: ${kind}: `) == 0)[0] ?? '', /^latchkeyd: [a-z]+: /, '');
 
-	for (let line in split(run('check', text)?.out ?? '', '\n')) {
-		const m = match(line, /^(error|warning): (.*)$/);
-
-		if (!m)
-			continue;
-
-		const at = match(m[2], /^section '[^']*' \(([^)]*)\)/);
-		const option = match(m[2], /option '([^']*)'/);
-		const n = match(m[2], /\(line ([0-9]+)\)$/);
-
-		push(problems, { text: m[2], line: n ? +n[1] : 0, section: at?.[1] ?? '', option: option?.[1] ?? '', warning: m[1] == 'warning' });
-	}
-
-	return problems;
+	return { error: told('error') || 'latchkeyd could not be run', hint: told('hint') || hint };
 }
 
 // staged returns the configuration with what was changed by this login, or on the command line, and
 // is not in force yet.
 function staged(session) {
-	const changes = matches(session, /^[0-9a-f]{32}$/) ? `-P /var/run/rpcd/uci-${session}` : '';
+	const changes = length(session) ? `-P ${quoted(`/var/run/rpcd/uci-${session}`)}` : '';
 
 	return popen(`/sbin/uci -c ${CONFIG} ${changes} export latchkey`)?.read('all') ?? '';
 }
@@ -196,7 +179,12 @@ function check(args) {
 	const text = args.text || staged(args.ubus_rpc_session ?? '');
 	const answer = ask({ method: 'check', text });
 
-	return { problems: type(answer) == 'array' ? answer : checkOffline(text) };
+	if (type(answer) == 'array')
+		return { problems: answer };
+
+	const r = run('check --json', text); // the daemon does not run
+
+	return length(r.out) ? { problems: json(r.out) } : refusal(r, '');
 }
 
 // translate tells what a configuration of another port knocker is in ours. Code 3 of latchkeyd import says
@@ -204,15 +192,7 @@ function check(args) {
 function translate(text) {
 	const r = run('import', text);
 
-	if (r?.code === 0 || r?.code === 3)
-		return { config: replace(r.out, /(^|\n)latchkeyd: [^\n]*/g, '') };
-
-	return { error: trim(r?.out ?? '') || 'latchkeyd import failed', hint: 'give the text of a knockd.conf, or of a configuration of fwknop' };
-}
-
-// list returns an option's values, however it was written.
-function list(value) {
-	return filter(split(type(value) == 'array' ? join(' ', value) : value ?? '', /[ \t]+/), w => length(w));
+	return r.code === 0 || r.code === 3 ? { config: r.out } : refusal(r, 'give the text of a knockd.conf, or of a configuration of fwknop');
 }
 
 function dump() {
@@ -256,12 +236,12 @@ function knockPage() {
 
 // sectionText is what uci.commit writes for a section.
 function sectionText(kind, name, options) {
-	const lines = [ `\nconfig ${kind} '${name}'` ];
+	const lines = [ `\nconfig ${kind} ${quoted(name)}` ];
 
 	for (let option, value in options)
 		for (let v in (type(value) == 'array' ? value : [ value ]))
-			if (length(v))
-				push(lines, `\t${type(value) == 'array' ? 'list' : 'option'} ${option} '${replace(v, /'/g, `'\\''`)}'`);
+			if (length(v) && substr(option, 0, 1) != '.') // these are uci's own
+				push(lines, `\t${type(value) == 'array' ? 'list' : 'option'} ${option} ${quoted(v)}`);
 
 	return join('\n', lines) + '\n';
 }
@@ -277,18 +257,14 @@ function link(args) {
 		found_page: uci.get('latchkey', 'main', 'page') ? '' : args.page || knockPage()
 	};
 
-	if (!matches(args.client, WORD))
-		return { error: `no client '${args.client}'`, hint: 'ubus call latchkey newclient makes one' };
+	const r = run(`link ${args.app ? '--app' : ''} -- ${quoted(args.client)}`, readfile(`${CONFIG}/latchkey`) + sectionText('latchkey', 'main', found));
 
-	const r = run(`link ${args.app ? '--app' : ''} ${args.client}`, readfile(`${CONFIG}/latchkey`) + sectionText('latchkey', 'main', found));
-	const lines = split(trim(r?.out ?? ''), '\n');
-
-	if (r?.code !== 0)
-		return { error: replace(lines[0], /^latchkeyd: error: /, '') || 'latchkeyd link failed', hint: 'latchkeyd check tells what is wrong with the configuration' };
+	if (r.code !== 0)
+		return refusal(r, 'latchkeyd check tells what is wrong with the configuration');
 
 	return {
-		link: pop(lines),
-		warnings: map(map(lines, l => match(l, /^(warning|useless): ([a-z-]+): (.*)$/)), m => ({ word: m?.[2], text: m?.[3], useless: m?.[1] == 'useless' }))
+		link: trim(r.out),
+		warnings: map(map(filter(r.said, length), l => match(l, /^(warning|useless): ([a-z-]+): (.*)$/)), m => ({ word: m?.[2], text: m?.[3], useless: m?.[1] == 'useless' }))
 	};
 }
 
@@ -303,24 +279,20 @@ function offer(args) {
 		return made;
 	if (length(useless))
 		return { error: useless[0].text, hint: 'no device could use the link', warnings: useless };
-	if (!matches(page, /^https?:\/\/[^ #]+$/))
+	if (!length(page))
 		return { error: 'this router has no page to pick the link up at', hint: 'name one: page' };
 
-	const r = run(`offer --folder ${OFFERS} ${args.client}`, made.link);
-	const m = match(r?.out ?? '', /^([A-Za-z0-9_-]{22}) ([0-9]+)\n$/);
+	const r = run(`offer --folder ${OFFERS} --page ${quoted(page)} -- ${quoted(args.client)}`, made.link);
+	const words = split(trim(r.out), ' ');
 
-	if (r?.code !== 0 || !m)
-		return { error: trim(r?.out ?? '') || 'latchkeyd offer failed', hint: 'upgrade the package latchkey' };
-
-	return { address: `${page}#${m[1]}`, minutes: +m[2], warnings: made.warnings };
+	return r.code === 0 ? { address: words[0], minutes: +words[1], warnings: made.warnings } : refusal(r, '');
 }
 
 // pickup hands out what is offered under a name, once, to anybody: only a client's code opens it. For a
 // name that was never given no program runs.
 function pickup(args) {
-	const name = args.name ?? '';
-	const p = matches(name, /^[0-9a-f]{32}$/) && stat(`${OFFERS}/${name}`)
-		? popen(`/usr/bin/latchkeyd pickup --folder ${OFFERS} ${name} 2>/dev/null`) : null;
+	const p = args.name in (lsdir(OFFERS) ?? [])
+		? popen(`/usr/bin/latchkeyd pickup --folder ${OFFERS} ${quoted(args.name)} 2>/dev/null`) : null;
 	const answer = trim(p?.read('all') ?? '');
 
 	p?.close();
@@ -332,22 +304,20 @@ function pickup(args) {
 function newclient(args) {
 	const uci = cursor(CONFIG);
 
-	if (!matches(args.name, WORD))
-		return { error: `name '${args.name}' has other characters than letters, digits and _`, hint: 'the title can be any text' };
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
 
-	const options = { key: b64enc(open('/dev/urandom')?.read(32)) };
+	const options = { key: trim(popen('/usr/bin/latchkeyd newkey')?.read('all') ?? '') };
 
-	for (let option, value in { title: args.title, expires: args.expires, door: list(args.door) })
+	for (let option, value in { title: args.title, expires: args.expires, door: args.door })
 		if (length(value))
 			options[option] = value;
 
-	const text = staged('') + sectionText('client', args.name, options);
-	const errors = filter(check({ text }).problems, p => !p.warning);
+	const checked = check({ text: staged('') + sectionText('client', args.name, options) });
+	const refused = checked.error ?? filter(checked.problems, p => !p.warning)[0]?.text;
 
-	if (length(errors)) // as good as not started at the next boot
-		return { error: `the configuration would be refused: ${errors[0].text}`, hint: 'nothing was changed' };
+	if (refused) // as good as not started at the next boot
+		return { error: `the configuration would be refused: ${refused}`, hint: 'nothing was changed' };
 
 	const failed = change(CONFIG, 'latchkey', uci => {
 		let done = uci.set('latchkey', args.name, 'client');
@@ -364,31 +334,6 @@ function newclient(args) {
 	return link({ client: args.name, page: args.page });
 }
 
-// silentValue returns what makes an option of the firewall answer no stranger; null if there is no
-// such value, or the section is not about strangers.
-function silentValue(s, option) {
-	const zones = wanted().outside ?? [ 'wan' ];
-	const kind = s?.['.type'];
-
-	if (kind == 'defaults')
-		return option == 'forward' ? 'DROP' : null;
-	if (kind == 'zone')
-		return s.name in zones && option in [ 'input', 'forward' ] ? 'DROP' : null;
-	if (!(kind in [ 'rule', 'redirect' ]) || !(s.src == '*' || s.src in zones))
-		return null;
-	if (option == 'enabled')
-		return '0';
-	if (kind == 'rule' && option == 'target')
-		return uc(s.target ?? '') == 'REJECT' ? 'DROP' : null;
-	if (kind == 'rule' && option == 'icmp_type') {
-		const rest = filter(list(s.icmp_type), t => !(t in PINGS));
-
-		return length(rest) ? rest : null;
-	}
-
-	return null;
-}
-
 // writeFirewall sets an option of the firewall, or removes it. It returns null or { error, hint }.
 function writeFirewall(section, option, value) {
 	return change(CONFIG, 'firewall', uci => value == null ? uci.delete('firewall', section, option) : uci.set('firewall', section, option, value));
@@ -400,17 +345,20 @@ let undo = null; // the change that nobody confirmed yet
 // who lost his connection by it cannot.
 function silence(args) {
 	const uci = inForce(CONFIG, 'firewall');
-	const s = uci?.get_all('firewall', args.section || '-');
-	const value = s ? silentValue(s, args.option) : null;
+	let text = '';
 
-	if (value == null)
-		return { error: `option '${args.option}' of section '${args.section}' of the firewall is not one that answers strangers`, hint: 'change it at Network > Firewall' };
+	uci?.foreach('firewall', null, s => { text += sectionText(s['.type'], s['.name'], s); });
+
+	const r = run(`silence -- ${quoted(args.section)} ${quoted(args.option)} ${CONFIG}/latchkey`, text);
+
+	if (r.code !== 0)
+		return refusal(r, '');
 	if (undo)
 		return { error: 'another change waits to be confirmed', hint: 'try again in half a minute' };
 
-	const before = s[args.option];
-
-	const failed = writeFirewall(args.section, args.option, value);
+	const before = uci.get('firewall', args.section, args.option);
+	const values = split(trim(r.out), '\n');
+	const failed = writeFirewall(args.section, args.option, type(before) == 'array' ? values : join(' ', values));
 
 	if (failed)
 		return failed;

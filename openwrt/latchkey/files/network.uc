@@ -77,7 +77,8 @@ function lookUp(host) {
 }
 
 // resolve tells the addresses of a name, as the router sees it: { pending: true } until they are there, and
-// who asked asks again. One name is looked up at a time, for PATIENCE at most, and the others wait.
+// who asked asks again. One name is looked up at a time, for PATIENCE at most, and the others wait. The pattern
+// bounds what is asked and kept; whether that is a name of a host, LuCI and latchkeyd say.
 function resolve(args) {
 	const host = args.host;
 

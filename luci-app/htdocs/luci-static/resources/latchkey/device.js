@@ -9,6 +9,7 @@
 'require latchkey.share as share';
 'require latchkey.where as where';
 'require latchkey.fields as fields';
+'require latchkey.rules as rules';
 'require latchkey.element as element';
 
 // The dialogs for one more client and for a new key, and the panel with a client's code. Needs only
@@ -80,13 +81,11 @@ function panel(ctx, client, main, host) {
 	return (client.kind == 'fwknop') ? Promise.resolve(fwknopPanel(ctx, client, main, w)) : pickupPanel(ctx, client['.name'], w);
 }
 
-const SPA_PORT = '62201'; // where fwknop's clients send to if nobody tells them
-
 function mainFor(kind, ctx) {
 	const main = ctx.main, out = plan.main(main, ctx.where.unknown, ctx.zones, ctx.around);
 
 	if (kind == 'fwknop' && (!main.spa_port || main.spa_port == '0'))
-		out.spa_port = SPA_PORT;
+		out.spa_port = String(rules.SPA_PORT);
 
 	return out;
 }

@@ -34,7 +34,8 @@ function decode(bytes) {
 }
 
 function tooLarge(bytes) {
-	return new Error(text.say(_('This has {n} kB, but at most 64 are read. Give the parts with knocks only.'), { n: Math.ceil(bytes / 1024) }));
+	return new Error(text.say(_('This has {n} kB, but at most {most} are read. Give the parts with knocks only.'), {
+		n: Math.ceil(bytes / 1024), most: rules.IMPORTED / 1024 }));
 }
 
 // Resolves to the text of a file of the reader's.

@@ -5,6 +5,7 @@
 // What the daemon takes, from its own packages: made by  go test ./luci-app/tests -run Rules -update
 
 return baseclass.extend({
+	ON: [ '1', 'on', 'true', 'yes', 'enabled' ], // what switches an option on
 	NAME: 32, // bytes of a section's name, at most
 	TITLE: 128, // bytes of a title
 	PAGE: 1024, // bytes of a page's address
@@ -32,6 +33,7 @@ return baseclass.extend({
 	FWKNOP_KEY: 32, // bytes, at most
 	FWKNOP_HMAC: 136, // bytes, at most
 	PLACEHOLDERS: [ 'changeme', 'changethis', 'replaceme', 'replacethis', 'placeholder', 'example', 'password', 'secret', 'todo', 'fixme', 'key', 'yourkey', 'mykey', 'secretkey', 'yoursecretkey', 'insertkey', 'hmackey', 'yourhmackey', 'keybase64', 'yourkeybase64', 'base64key', 'hmackeybase64', 'yourhmackeybase64', 'base64hmackey' ], // what stands in examples and fresh files until somebody writes a key there
+	SPA_PORT: 62201, // where clients of fwknop send to if nobody tells them
 	SERVICES: [ 'ssh', 'sftp', 'http', 'https', 'rdp', 'vnc', 'smb', 'wireguard', 'openvpn' ], // what option service may be, beside none
 	IMPORTED: 65536, // bytes of a file that is imported
 	KEPT: { 'refused': 128, 'visits': 512 } // how many ends of visits and how many refusals the list of events has

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 'use strict';
 'require baseclass';
+'require latchkey.rules as rules';
 
 // How sections write what is in them.
 
@@ -10,7 +11,7 @@ function words(value) {
 }
 
 function isOn(value, otherwise) {
-	return (value == null || value === '') ? otherwise : [ '1', 'on', 'true', 'yes', 'enabled' ].indexOf(value) >= 0;
+	return (value == null || value === '') ? otherwise : rules.ON.indexOf(value) >= 0;
 }
 
 return baseclass.extend({

@@ -205,25 +205,25 @@ function addAdvanced(s) {
 	rules.SERVICES.forEach(function(word) { grid.choice(o, word, word); });
 	grid.choice(o, 'none', _('Say nothing'));
 
-	o = s.taboption('advanced', form.Value, 'width4', _('Who gets in over IPv4'),
-		_('With 24, a knock lets in all 256 addresses around the one that knocked, whoever has them: for phones whose provider changes their address between knock and connection.'));
-	o.modalonly = true;
-	o.default = '32';
-	grid.choice(o, '32', _('Only the address that knocked (32)'));
-	grid.choice(o, '24', _('All 256 addresses around it (24)'));
-	o.validate = function(id, v) { return v ? valid.width4(v) : true; };
-
-	o = s.taboption('advanced', form.Value, 'width6', _('Who gets in over IPv6'),
-		_('With 64, a knock lets in the whole network of the address that knocked, usually one phone or household: devices change their address in it by themselves.'));
-	o.modalonly = true;
-	o.default = '128';
-	grid.choice(o, '128', _('Only the address that knocked (128)'));
-	grid.choice(o, '64', _('Its network (64)'));
-	o.validate = function(id, v) { return v ? valid.width6(v) : true; };
+	width(s.taboption('advanced', form.Value, 'width4', _('Who gets in over IPv4'),
+		_('With 24, a knock lets in all 256 addresses around the one that knocked, whoever has them: for phones whose provider changes their address between knock and connection.')),
+	rules.WIDTH4, valid.width4, _('Only the address that knocked (32)'), '24', _('All 256 addresses around it (24)'));
+	width(s.taboption('advanced', form.Value, 'width6', _('Who gets in over IPv6'),
+		_('With 64, a knock lets in the whole network of the address that knocked, usually one phone or household: devices change their address in it by themselves.')),
+	rules.WIDTH6, valid.width6, _('Only the address that knocked (128)'), '64', _('Its network (64)'));
 
 	o = s.taboption('advanced', form.Value, 'wake', _('Wake the host'), _('Its hardware address: a knock then also wakes it up (Wake-on-LAN).'));
 	o.modalonly = true;
 	o.datatype = 'macaddr';
+}
+
+// A field for how many bits of an address count: all, by default, or as many as most networks have.
+function width(o, limits, check, one, usual, network) {
+	o.modalonly = true;
+	o.default = String(limits[1]);
+	grid.choice(o, o.default, one);
+	grid.choice(o, usual, network);
+	o.validate = function(id, v) { return v ? check(v) : true; };
 }
 
 function addCut(s) {
