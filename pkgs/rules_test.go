@@ -285,6 +285,35 @@ func TestEveryThreadIsReachedInOnePlace(t *testing.T) {
 	}
 }
 
+// large are calls that bring much into a program where another one does the same; the sizes are of the .ipk.
+var large = []struct {
+	call *regexp.Regexp
+	why  string
+}{
+	{regexp.MustCompile(`unix\.(Accept4?|Getsockname|Getpeername|Recvfrom|Recvmsg)\(`), "6 kB of addresses of every family; package syscall knows those that are used here"},
+	{regexp.MustCompile(`\.Tag\.(Get|Lookup)\(|strconv\.Unquote\(`), "3 kB; tags of package control are not quoted text of Go's"},
+}
+
+func TestTheDaemonCallsNothingLarge(t *testing.T) {
+	pkgs := list(t)
+	for name, p := range pkgs {
+		if !slices.Contains(pkgs["cmd/latchkeyd"].Deps, module+name) && name != "cmd/latchkeyd" {
+			continue
+		}
+		for _, file := range p.GoFiles {
+			b, err := os.ReadFile(filepath.Join(p.Dir, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, rule := range large {
+				if call := rule.call.Find(b); call != nil {
+					t.Errorf("%s/%s calls %s: %s", name, file, call, rule.why)
+				}
+			}
+		}
+	}
+}
+
 // longest is how many lines a file may have and still have one subject.
 const longest = 500
 

@@ -12,6 +12,7 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,6 +104,30 @@ func TestRulesInCaptions(t *testing.T) {
 				t.Errorf("%s does not say %q", file, caption)
 			}
 		}
+	}
+}
+
+// Who asks the router waits for longer than it takes, and confirms before it takes a change back.
+func TestRulesOfWaiting(t *testing.T) {
+	const api, plugins = "../htdocs/luci-static/resources/latchkey/api.js", "../../openwrt/latchkey/files/"
+	milliseconds := func(file, name string) int {
+		t.Helper()
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(`const ` + name + ` = (\d+);`).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s has no %s any more", file, name)
+		}
+		n, _ := strconv.Atoi(string(m[1]))
+		return n
+	}
+	if asks, answers := milliseconds(api, "LOOK_UP"), milliseconds(plugins+"network.uc", "PATIENCE"); asks < answers+2000 {
+		t.Errorf("a name is waited for for %d ms, and looked up for %d", asks, answers)
+	}
+	if confirms, undone := milliseconds(api, "SETTLED"), milliseconds(plugins+"latchkey.uc", "UNDO"); undone < 4*confirms {
+		t.Errorf("a change is confirmed after %d ms, and taken back after %d", confirms, undone)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -95,8 +96,8 @@ func bind(fd, index int) error {
 // isBound reports whether the kernel still has a socket on the device with this index. A device that was
 // deleted leaves its sockets with index -1, also if a new one gets its old number.
 func isBound(fd, index int) bool {
-	address, err := unix.Getsockname(fd)
-	ll, ok := address.(*unix.SockaddrLinklayer)
+	address, err := syscall.Getsockname(fd)
+	ll, ok := address.(*syscall.SockaddrLinklayer)
 	return err == nil && ok && ll.Ifindex == index
 }
 

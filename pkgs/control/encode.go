@@ -72,8 +72,7 @@ func appendStruct(b []byte, v reflect.Value) []byte {
 	return append(b, '}')
 }
 
-// tag returns what the tag of a struct's field i says. All are json:"name" or json:"name,option": to take more, as
-// Tag.Get does, is 5 kB of the program.
+// tag returns what the tag of a struct's field i says. All are json:"name" or json:"name,option".
 func tag(v reflect.Value, i int) (name, option string) {
 	text := string(v.Type().Field(i).Tag)
 	name, option, _ = strings.Cut(strings.Trim(strings.TrimPrefix(text, "json:"), `"`), ",")

@@ -52,7 +52,7 @@ func (l *Listener) accept() (*os.File, error) {
 	fd, err := -1, error(nil)
 	waited := l.raw.Read(func(own uintptr) bool {
 		for {
-			fd, _, err = unix.Accept4(int(own), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			fd, _, err = syscall.Accept4(int(own), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
 			if err != unix.EINTR && err != unix.ECONNABORTED {
 				return err != unix.EAGAIN
 			}

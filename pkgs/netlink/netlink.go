@@ -50,14 +50,14 @@ func Dial(part int) (*Conn, error) {
 	if err == nil {
 		c.raw, err = c.file.SyscallConn()
 	}
-	var own unix.Sockaddr
+	var own syscall.Sockaddr
 	if err == nil {
-		own, err = unix.Getsockname(fd)
+		own, err = syscall.Getsockname(fd)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("netlink socket: %w", err), c.Close())
 	}
-	if own, ok := own.(*unix.SockaddrNetlink); ok {
+	if own, ok := own.(*syscall.SockaddrNetlink); ok {
 		c.port = own.Pid
 	}
 	return c, nil
@@ -189,7 +189,7 @@ func (c *Conn) Wait(each func(Message)) error {
 	n, err := 0, error(nil)
 	closed := c.raw.Read(func(fd uintptr) bool {
 		for {
-			n, _, err = unix.Recvfrom(int(fd), c.buffer[:], unix.MSG_TRUNC)
+			n, _, err = syscall.Recvfrom(int(fd), c.buffer[:], unix.MSG_TRUNC)
 			if err != unix.EINTR {
 				return err != unix.EAGAIN
 			}
