@@ -23,14 +23,19 @@ func split(data []byte, steps []match, logs *logs) []*block {
 		sums = append(sums, sum)
 	}
 
+	// weights[n] is n times the logarithm of n.
+	weights := make([]uint64, min(len(steps), grain*mostGrains)+1)
+	for n := range weights[1:] {
+		weights[n+1] = uint64(n+1) * uint64(logs.of(uint32(n+1)))
+	}
+
 	// rest[i] is what the grains from i on take, of which the first block has
 	// those up to next[i].
 	rest := make([]uint64, len(sums))
 	next := make([]int, len(sums))
 	for i := len(sums) - 2; i >= 0; i-- {
 		for end := i + 1; end < len(sums) && end <= i+mostGrains; end++ {
-			part := sums[end].minus(&sums[i])
-			size := part.entropy(logs) + rest[end]
+			size := entropy(&sums[i], &sums[end], weights) + rest[end]
 			if next[i] == 0 || size < rest[i] {
 				rest[i], next[i] = size, end
 			}
@@ -71,24 +76,21 @@ func (c *counts) minus(beginning *counts) counts {
 	return d
 }
 
-// entropy returns about how much a block takes, in parts of one bit, without
-// extra bits, which are the same in any block.
-func (c *counts) entropy(logs *logs) uint64 {
-	// The header has about 80 bits and 3 for the code of each symbol.
-	const fixed, perSymbol = 80 * one, 3 * one
-	return fixed + entropy(c.literal[:], perSymbol, logs) + entropy(c.distance[:], perSymbol, logs)
+// entropy returns about how much a block of what is in end and not in begin
+// takes, in parts of one bit, without extra bits, which are the same in any block.
+func entropy(begin, end *counts, weights []uint64) uint64 {
+	const fixed = 80 * one // of the header
+	return fixed + entropyOf(begin.literal[:], end.literal[:], weights) + entropyOf(begin.distance[:], end.distance[:], weights)
 }
 
-func entropy(counts []uint32, perSymbol uint64, logs *logs) uint64 {
+func entropyOf(begin, end []uint32, weights []uint64) uint64 {
+	const perSymbol = 3 * one // its code in the header
 	size, total := uint64(0), uint32(0)
-	for _, n := range counts {
-		if n > 0 {
+	for i, before := range begin {
+		if n := end[i] - before; n > 0 {
 			total += n
-			size += perSymbol - uint64(n)*uint64(logs.of(n)) // may pass below 0 for a while
+			size += perSymbol - weights[n] // may pass below 0 for a while
 		}
 	}
-	if total == 0 {
-		return 0
-	}
-	return size + uint64(total)*uint64(logs.of(total))
+	return size + weights[total]
 }
