@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,22 +146,31 @@ func startPairs(t *testing.T, program string, n int) (d *latchkeydProcess, resid
 // startMany starts the program with so many doors, and as many clients, each with the doors that may says.
 func startMany(t *testing.T, program string, n int, may func(i int) string) (d *latchkeydProcess, resident int) {
 	t.Helper()
-	var config, sets strings.Builder
+	var config strings.Builder
+	var firewall []string // of each door
 	config.WriteString("config latchkey 'main'\n\toption enabled '1'\n\tlist device 'wan'\n\toption stun_port '41641'\n\toption ports '20480-26623'\n")
 	for i := range n {
 		key := keyOf(i)
 		fmt.Fprintf(&config, "config door 'door%d'\n\toption port '%d'\nconfig client 'phone%d'\n\toption key '%s'\n%s", i, 10_000+i, i, key.Text(), may(i))
+		commands := ""
 		for _, six := range []bool{false, true} {
+			family := map[bool]string{false: "ip", true: "ip6"}[six]
 			kind := map[bool]string{false: "ipv4_addr", true: "ipv6_addr"}[six]
-			fmt.Fprintf(&sets, "add set inet fw4 %s { type %s; flags timeout; }\n", nft.SetName(fmt.Sprintf("door%d", i), six, false), kind)
+			name := nft.SetName(fmt.Sprintf("door%d", i), six, false)
+			// After half a minute without a rule a door would be broken, and a busy machine takes longer.
+			commands += fmt.Sprintf("add set inet fw4 %s { type %s; flags timeout; }\nadd rule inet fw4 input_wan tcp dport %d %s saddr @%[1]s accept\n",
+				name, kind, 10_000+i, family)
 		}
+		firewall = append(firewall, commands)
 	}
 	d = &latchkeydProcess{t: t, program: program, dir: t.TempDir()}
 	d.prepare(config.String())
-	script := lab.On("router", "nft", "-f", "-")
-	script.Stdin = strings.NewReader(sets.String())
-	if out, err := script.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for some := range slices.Chunk(firewall, 50) { // all at once would be too long a message for some kernels
+		script := lab.On("router", "nft", "-f", "-")
+		script.Stdin = strings.NewReader(strings.Join(some, ""))
+		if out, err := script.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 	d.run("--clock", "synchronised")
 	lab.Wait(t, "latchkeyd says that it started", func() bool { return d.happened("started") > 0 })
