@@ -28,31 +28,38 @@ demo: ## watch a door open for one phone and close by itself (KEEP=1: leave it u
 .PHONY: test
 test: ## run every test, with the real kernel and real clients, in namespaces of their own
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build site-parts
+	@$(MAKE) --no-print-directory -s build site-parts page-parts
 	go test -timeout 30m ./... ./testdata/soak ./testdata/bench
 	testdata/check.sh pages
 
 # The programs for developers, which ./... leaves out.
 TOOLS := $(sort $(dir $(wildcard ./testdata/*/*.go)))
 
-# check is what CI runs: the README's test command is `make test`, and here it may skip nothing.
-.PHONY: check
+# check is what CI runs: the README's test command is `make test`, and here it may skip nothing. Its parts run two at a
+# time, the longest first, since the tests wait as much as they work; what a part says comes when it has ended.
+PARTS_OF_CHECK := tests pages static promises mips guest fuzz clients
+.PHONY: check $(PARTS_OF_CHECK:%=check-%)
 check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
-	@$(MAKE) --no-print-directory -s build site-parts
+	@$(MAKE) --no-print-directory -s build site-parts page-parts
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(PARTS_OF_CHECK:%=check-%)
+	@echo "check: everything passed"
+
+check-tests check-pages check-promises check-guest check-clients: check-%:
+	@testdata/check.sh $*
+
+check-fuzz:
+	@testdata/check.sh fuzz 10000x
+
+check-mips: test-mips
+
+check-static:
 	testdata/check.sh format
 	go vet ./... $(TOOLS)
 	$(STATIC) ./... $(TOOLS)
 	shellcheck cmd/knock/*.sh testdata/*.sh testdata/demo/*.sh testdata/guest/*.sh
 	$(ACTIONS)
 	go run ./testdata/mutate -list >/dev/null
-	testdata/check.sh clients
-	testdata/check.sh tests
-	testdata/check.sh promises
-	testdata/check.sh pages
-	@$(MAKE) --no-print-directory test-mips
-	testdata/check.sh guest
-	testdata/check.sh fuzz 10000x
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for a minute each (FUZZTIME=10m for longer, FUZZ=pkgs/knock for some)
@@ -89,7 +96,7 @@ soak: ## knocks, floods and faults at random for ten minutes, and whether all ho
 .PHONY: test-luci
 test-luci: ## play the whole flow on a real router: make test-luci LUCI_URL=http://192.168.1.1 LUCI_PASSWORD=...
 	@testdata/setup.sh test
-	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
+	@$(MAKE) --no-print-directory -s page-parts
 	LUCI_URL='$(LUCI_URL)' LUCI_PASSWORD='$(LUCI_PASSWORD)' npm --prefix luci-app/tests run e2e
 
 .PHONY: pot
@@ -109,6 +116,11 @@ site: site-parts ## make an app of the knock page, a folder for any https addres
 site-parts:
 	@testdata/setup.sh site
 	npm --prefix luci-app/site ci --ignore-scripts --silent --no-audit --no-fund
+
+# What the tests of the pages in browsers are written with.
+.PHONY: page-parts
+page-parts:
+	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
 
 .PHONY: test-mips
 test-mips: ## run the tests of the pure packages on big-endian MIPS, under qemu-user
@@ -166,7 +178,7 @@ preview: ## serve the LuCI pages and the knock page to a browser of this machine
 .PHONY: screenshots
 screenshots: ## write pictures of the pages to build/screenshots, and the README's into testdata/screenshots
 	@testdata/setup.sh test
-	npm --prefix luci-app/tests ci --silent --no-audit --no-fund
+	@$(MAKE) --no-print-directory -s page-parts
 	node testdata/browser/screenshots.mjs
 	node luci-app/tests/tools/screenshots.mjs testdata/screenshots
 
