@@ -112,26 +112,56 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 					p.want(t, "press web", true, saysOpen)
 				}},
 				{"an answer over a connection that was left over from before does not count", func(t *testing.T) {
-					serveWeb(t)
+					web := &http.Server{Handler: http.NotFoundHandler()}
+					web.SetKeepAlivesEnabled(false)
+					defer web.Close()
+					lab.In(t, "router", func() error {
+						l, err := net.Listen("tcp", router+":8443")
+						go web.Serve(l)
+						return err
+					})
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
 					p.do(t, "open "+overUDP(strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1)))
 					p.want(t, "press web", true, saysOpen)
 					// Where the first packet of a connection is lost, the browser begins another one after 250 ms, and keeps both.
-					lost := loseFirst(t, "prerouting priority -400")
+					lab.Run(t, "router", "nft", `table inet lost {
+						chain first {
+							type filter hook prerouting priority -400
+							tcp dport 8443 tcp flags syn / syn,ack quota until 100 bytes counter drop
+						}
+					}`)
+					defer lab.Run(t, "router", "nft", "delete table inet lost")
 					p.want(t, "shut web", false, saysClosed)
-					lost(t)
+					if counted := lab.Run(t, "router", "nft", "list table inet lost"); !strings.Contains(counted, "packets 1 ") {
+						t.Errorf("not one packet was lost: %s", counted)
+					}
 				}},
 				{"a connection that was left over while the door was open does not answer before the next knock", func(t *testing.T) {
-					serveWeb(t)
+					web := &http.Server{Handler: http.NotFoundHandler()}
+					web.SetKeepAlivesEnabled(false)
+					defer web.Close()
+					lab.In(t, "router", func() error {
+						l, err := net.Listen("tcp", router+":8443")
+						go web.Serve(l)
+						return err
+					})
 					d.ask(closeRequest("web"), nil)
 					p.do(t, "open "+overUDP(strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1)))
 					// The first packet that the door lets in is lost: see above.
-					lost := loseFirst(t, "input priority 400")
+					lab.Run(t, "router", "nft", `table inet lost {
+						chain first {
+							type filter hook input priority 400
+							tcp dport 8443 tcp flags syn / syn,ack quota until 100 bytes counter drop
+						}
+					}`)
+					defer lab.Run(t, "router", "nft", "delete table inet lost")
 					for range 2 {
 						p.want(t, "press web", true, saysOpen)
 						d.ask(closeRequest("web"), nil)
 					}
-					lost(t)
+					if counted := lab.Run(t, "router", "nft", "list table inet lost"); !strings.Contains(counted, "packets 1 ") {
+						t.Errorf("not one packet was lost: %s", counted)
+					}
 				}},
 				{"a service that is down is behind an open door", func(t *testing.T) {
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
@@ -192,38 +222,6 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 				t.Run(strings.ReplaceAll(c.name, " ", "_"), c.play)
 			}
 		})
-	}
-}
-
-// serveWeb answers at door web of the router, each time over another connection, until the test ends.
-func serveWeb(t *testing.T) {
-	t.Helper()
-	web := &http.Server{Handler: http.NotFoundHandler()}
-	web.SetKeepAlivesEnabled(false)
-	t.Cleanup(func() { web.Close() })
-	lab.In(t, "router", func() error {
-		l, err := net.Listen("tcp", router+":8443")
-		go web.Serve(l)
-		return err
-	})
-}
-
-// loseFirst has the router lose the first SYN to door web that comes to a hook of its kernel, until the test ends. What
-// it returns sees that just that one was lost.
-func loseFirst(t *testing.T, hook string) (lost func(*testing.T)) {
-	t.Helper()
-	lab.Run(t, "router", "nft", `table inet lost {
-		chain first {
-			type filter hook `+hook+`
-			tcp dport 8443 tcp flags syn / syn,ack quota until 100 bytes counter drop
-		}
-	}`)
-	t.Cleanup(func() { lab.Run(t, "router", "nft", "delete table inet lost") })
-	return func(t *testing.T) {
-		t.Helper()
-		if counted := lab.Run(t, "router", "nft", "list table inet lost"); !strings.Contains(counted, "packets 1 ") {
-			t.Errorf("not one packet was lost: %s", counted)
-		}
 	}
 }
 
