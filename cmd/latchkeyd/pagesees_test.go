@@ -136,33 +136,6 @@ func TestPageSaysWhatItSaw(t *testing.T) {
 						t.Errorf("not one packet was lost: %s", counted)
 					}
 				}},
-				{"a connection that was left over while the door was open does not answer before the next knock", func(t *testing.T) {
-					web := &http.Server{Handler: http.NotFoundHandler()}
-					web.SetKeepAlivesEnabled(false)
-					defer web.Close()
-					lab.In(t, "router", func() error {
-						l, err := net.Listen("tcp", router+":8443")
-						go web.Serve(l)
-						return err
-					})
-					d.ask(closeRequest("web"), nil)
-					p.do(t, "open "+overUDP(strings.Replace(pageLink(phoneKey, router), "%3Ahttp%3A", "%3A%3A", 1)))
-					// The first packet that the door lets in is lost: see above.
-					lab.Run(t, "router", "nft", `table inet lost {
-						chain first {
-							type filter hook input priority 400
-							tcp dport 8443 tcp flags syn / syn,ack quota until 100 bytes counter drop
-						}
-					}`)
-					defer lab.Run(t, "router", "nft", "delete table inet lost")
-					for range 2 {
-						p.want(t, "press web", true, saysOpen)
-						d.ask(closeRequest("web"), nil)
-					}
-					if counted := lab.Run(t, "router", "nft", "list table inet lost"); !strings.Contains(counted, "packets 1 ") {
-						t.Errorf("not one packet was lost: %s", counted)
-					}
-				}},
 				{"a service that is down is behind an open door", func(t *testing.T) {
 					d.ask(control.Request{Method: "close", Door: "web"}, nil)
 					p.do(t, "open "+overUDP(pageLink(phoneKey, router, router6)))

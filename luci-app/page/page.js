@@ -118,8 +118,8 @@ async function lookAgain(card, door) {
 async function lookHome(card, hosts, b) {
 	await sleep(1500);
 	if (busy || card.open || card.before !== b) return;
-	const saw = await askAgain(card, seen(hosts, b.door, b.other)), {word, host} = judge(saw, saw, b.door.age(), true);
-	if (word !== 'before' || busy || card.before !== b) return;
+	const saw = seen(hosts, b.door, b.other), {word, host} = judge(saw, saw, b.door.age(), true);
+	if (word !== 'before') return;
 	showTarget(card, host);
 	say(card, 'here');
 }
@@ -128,21 +128,6 @@ const lookAll = () => {
 	for (const card of routers.flatMap(r => r.cards)) delete card.before;
 	look(routers.flatMap(r => r.cards).filter(c => !c.open?.until));
 };
-
-/* Chromium may have connections left from earlier looks, six to a port at the most, which answer although the door is shut: each brings one
-   answer, and is gone. So what answered is asked again; saw is changed to what is said then. */
-const mostLeft = 6;
-async function askAgain(card, saw) {
-	for (let more = mostLeft; more; more--) {
-		const heard = Object.keys(saw).filter(h => saw[h].door !== undefined && saw[h].other === undefined);
-		if (!heard.length) break;
-		const again = watch(heard, tryPort(card.door), card.door.service);
-		while (again.age() < 1000 && !heard.every(h => h in again.came)) await sleep(20);
-		again.stop();
-		for (const h of heard) saw[h].door = again.came[h];
-	}
-	return saw;
-}
 
 /* how a door's port is before the knock: what was silent for a second is taken for silent */
 async function before(card, hosts) {
@@ -155,7 +140,7 @@ async function before(card, hosts) {
 	const s = seen(hosts, b.door, b.other);
 	b.door.stop();
 	b.other.stop();
-	return askAgain(card, s);
+	return s;
 }
 
 /* watches a door after a knock, until there is a word for it */
@@ -228,7 +213,8 @@ async function shut(card) {
 	await sleep(400);
 	const ask = () => after(card, hosts, Object.fromEntries(hosts.map(h => [h, {}])), 1200);
 	let last = probes ? await ask() : {};
-	for (let more = mostLeft; more && last.word === 'open'; more--) last = await ask();
+	/* a connection that the browser has left from before brings one more answer, and is gone */
+	for (let more = 3; more && last.word === 'open'; more--) last = await ask();
 	const {word, saw, nowhere} = last;
 	if (word === 'open') return say(card, 'still');
 	if (probes && await offline()) return say(card, nowhere ? 'offline' : 'closing');
