@@ -51,7 +51,7 @@ tests() {
 		echo "check: error: these tests were skipped" >&2
 		exit 1
 	fi
-	go run ./testdata/withstood $log
+	[ "$(id -u)" != 0 ] || go run ./testdata/withstood $log # others skip a few
 	echo 'check: the slowest tests:'
 	$sums tool slowest --jsonfile build/test.json --num 10
 	if grep -qa '^=== Failed$' $log; then

@@ -267,11 +267,12 @@ var slow = map[string][]string{
 }
 
 // want does a step, after which the card must say this last, and be drawn open only if it is. On a slow machine it is
-// done again, up to three times, with the door as it was.
+// done again, up to three times, with the door as it was. After a press Chromium may have up to six connections left over
+// from then, each of which brings an answer before the next press: see luci-app/page/README.md.
 func (p *cards) want(t *testing.T, step string, open bool, says string) (last cardSays, r cardsReply) {
 	t.Helper()
 	_, door, _ := strings.Cut(step, " ")
-	for tries := 1; ; tries++ {
+	for tries, left := 1, 6; ; tries++ {
 		r = p.do(t, step)
 		if len(r.Said) == 0 {
 			t.Fatalf("%s: the card says nothing", step)
@@ -281,6 +282,11 @@ func (p *cards) want(t *testing.T, step string, open bool, says string) (last ca
 			return last, r
 		}
 		isSlow := slices.ContainsFunc(slow[says], func(s string) bool { return strings.HasPrefix(last.Result, s) })
+		if tries > 1 && says == saysOpen && left > 0 && strings.HasPrefix(last.Result, saysBefore) {
+			isSlow = true
+			left--
+			tries--
+		}
 		if tries == 4 || !isSlow {
 			t.Errorf("%s: the card says %+v, want %q and open %v", step, last, says, open)
 			return last, r

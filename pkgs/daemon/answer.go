@@ -95,7 +95,7 @@ func (d *Daemon) answerOpen(r control.Request, reply func(any) error) error {
 	return reply(g)
 }
 
-// whom reads whom a request is about: an address or, of a network, the first one, see known.
+// parseAddress returns whom a request is about: an address or, of a network, the first one, see checkDoor.
 func parseAddress(r control.Request, hint string) (netip.Addr, error) {
 	text, _, _ := strings.Cut(r.Address, "/")
 	a, err := netip.ParseAddr(text)
@@ -181,7 +181,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 	return list, err
 }
 
-// known refuses a door that the owner named wrongly or switched off, and a network that is not the door's around the
+// checkDoor refuses a door that the owner named wrongly or switched off, and a network that is not the door's around the
 // address a, as a status names it.
 func (d *Daemon) checkDoor(r control.Request, a netip.Addr) error {
 	c := d.policy.doors[r.Door]

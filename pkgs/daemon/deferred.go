@@ -38,7 +38,7 @@ func (d *Daemon) deferRefusal(now time.Time, e control.Event, doors []string) {
 	}
 }
 
-// cameIn drops the refusals that were deferred for a client who is now in by the other family.
+// dropDeferred drops the refusals that were deferred for a client who is now in by the other family.
 func (d *Daemon) dropDeferred(client, door string) {
 	d.waiting = slices.DeleteFunc(d.waiting, func(h deferred) bool {
 		return h.client == client && slices.Contains(h.doors, door)
