@@ -145,6 +145,7 @@ func TestPlugin(t *testing.T) {
 		t.Skip(noUcode)
 	}
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
+	t.Run("asks_the_program_once_for_a_file", func(t *testing.T) { testPluginAsksOnce(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
 	t.Run("what_procd_knows", func(t *testing.T) { testPluginProcess(t) })
 	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
@@ -195,6 +196,41 @@ func testPluginAlone(t *testing.T) {
 	delete(p, "text")
 	if diff := cmp.Diff(map[string]any{"section": "nas", "option": "port", "line": 10.0}, p); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+}
+
+// Pages ask for the status every few seconds, and any account may: while the daemon is off, a configuration is looked at
+// once.
+func testPluginAsksOnce(t *testing.T) {
+	r := newRouter(t)
+	program := r.standIn("latchkeyd", "exit 1\n")
+	r.write("etc/config/latchkey", "config latchkey 'main'\n\toption enabled '0'\n")
+	if got := r.call("status", nil); got["reason"] != "latchkeyd could not be run" {
+		t.Errorf("where the program does not run, status answers %v", got)
+	}
+	r.write("other", enabled)
+	r.write("works", "#!/bin/sh\necho >>"+r.path("runs")+"\nexec "+program+" \"$@\"\n")
+	r.write("call.uc", `
+		import { rename, unlink } from 'fs';
+		const status = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })().latchkey.status;
+		const said = [];
+		const ask = () => { for (let i = 0; i < 3; i++) push(said, status.call({ args: {} }).enabled); };
+		ask();
+		rename('`+r.path("works")+`', '`+r.path("bin/latchkeyd")+`');
+		ask();
+		rename('`+r.path("other")+`', '`+r.path("etc/config/latchkey")+`');
+		ask();
+		unlink('`+r.path("etc/config/latchkey")+`');
+		ask();
+		printf('%J', { said });
+	`)
+	// Of a router whose program does not run nobody can say that it is switched off.
+	want := []any{true, true, true, false, false, false, true, true, true, false, false, false}
+	if diff := cmp.Diff(want, r.ucode()["said"]); diff != "" {
+		t.Errorf("enabled (-want +got):\n%s", diff)
+	}
+	if runs := strings.Count(r.read("runs"), "\n"); runs != 2 {
+		t.Errorf("the program was run %d times for two files", runs)
 	}
 }
 

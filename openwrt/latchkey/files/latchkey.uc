@@ -6,7 +6,7 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { lsdir, open, popen, readfile, unlink } from 'fs';
+import { lsdir, open, popen, readfile, stat, unlink } from 'fs';
 import { connect as ubus } from 'ubus';
 import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
@@ -21,6 +21,8 @@ const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
+
+const UNABLE = 'latchkeyd could not be run';
 
 const NOT_RUNNING = {
 	running: false,
@@ -123,6 +125,23 @@ function wanted() {
 	return found;
 }
 
+let said = {}; // by latchkeyd, the last time: whether it shall run, and of which file
+
+// isOn reports whether latchkeyd shall run; null if nobody can say. The pages ask every few seconds, so each file is
+// looked at once.
+function isOn() {
+	const s = stat(`${CONFIG}/latchkey`);
+	const file = `${s?.inode} ${s?.size} ${s?.mtime}`;
+
+	if (said.file != file) {
+		const enabled = s ? wanted().enabled?.[0] : '0';
+
+		said = enabled ? { file, on: enabled == '1' } : {};
+	}
+
+	return said.on;
+}
+
 function status() {
 	const s = ask({ method: 'status' });
 
@@ -131,11 +150,13 @@ function status() {
 	if (s.running)
 		return { ...s, problem: s.problem || problem(), memory: memory() };
 
+	const on = isOn();
+
 	return {
 		running: false,
-		enabled: wanted().enabled?.[0] == '1',
+		enabled: on ?? true, // LuCI tells the reason of what should run
 		process: process(),
-		reason: problem(),
+		reason: on == null ? UNABLE : problem(),
 		devices: [], doors: [], clients: []
 	};
 }
@@ -164,7 +185,7 @@ function run(command, text) {
 function refusal(r, hint) {
 	const told = kind => replace(filter(r.said, l => index(l, `latchkeyd: ${kind}: `) == 0)[0] ?? '', /^latchkeyd: [a-z]+: /, '');
 
-	return { error: told('error') || 'latchkeyd could not be run', hint: told('hint') || hint };
+	return { error: told('error') || UNABLE, hint: told('hint') || hint };
 }
 
 // staged returns the configuration with what was changed by this login, or on the command line, and
