@@ -146,6 +146,7 @@ func TestPlugin(t *testing.T) {
 	}
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
 	t.Run("asks_the_program_once_for_a_file", func(t *testing.T) { testPluginAsksOnce(t) })
+	t.Run("without_the_program", func(t *testing.T) { testPluginWithoutProgram(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
 	t.Run("what_procd_knows", func(t *testing.T) { testPluginProcess(t) })
 	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
@@ -231,6 +232,25 @@ func testPluginAsksOnce(t *testing.T) {
 	}
 	if runs := strings.Count(r.read("runs"), "\n"); runs != 2 {
 		t.Errorf("the program was run %d times for two files", runs)
+	}
+}
+
+// What cannot be checked is not without problems.
+func testPluginWithoutProgram(t *testing.T) {
+	r := newRouter(t)
+	r.standIn("latchkeyd", "exit 1\n")
+	r.write("etc/config/latchkey", oneDoor)
+	const unable = "latchkeyd could not be run"
+	want := map[string]any{"problems": []any{map[string]any{"text": unable, "line": 0.0}}}
+	if diff := cmp.Diff(want, r.call("check", map[string]any{"text": oneDoor})); diff != "" {
+		t.Errorf("check (-want +got):\n%s", diff)
+	}
+	want = map[string]any{"error": "the configuration would be refused: " + unable, "hint": "nothing was changed"}
+	if diff := cmp.Diff(want, r.call("newclient", map[string]any{"name": "phone"})); diff != "" {
+		t.Errorf("newclient (-want +got):\n%s", diff)
+	}
+	if got := r.read("etc/config/latchkey"); got != oneDoor {
+		t.Errorf("the configuration changed:\n%s", got)
 	}
 }
 

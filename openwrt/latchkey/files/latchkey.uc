@@ -205,7 +205,7 @@ function check(args) {
 
 	const r = run('check --json', text); // the daemon does not run
 
-	return length(r.out) ? { problems: json(r.out) } : refusal(r, '');
+	return { problems: length(r.out) ? json(r.out) : [ { text: refusal(r, '').error, line: 0 } ] };
 }
 
 // translate tells what a configuration of another port knocker is in ours. Code 3 of latchkeyd import says
@@ -335,7 +335,7 @@ function newclient(args) {
 			options[option] = value;
 
 	const checked = check({ text: staged('') + sectionText('client', args.name, options) });
-	const refused = checked.error ?? filter(checked.problems, p => !p.warning)[0]?.text;
+	const refused = filter(checked.problems, p => !p.warning)[0]?.text;
 
 	if (refused) // as good as not started at the next boot
 		return { error: `the configuration would be refused: ${refused}`, hint: 'nothing was changed' };
