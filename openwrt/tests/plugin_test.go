@@ -392,6 +392,7 @@ func testNewClient(t *testing.T) {
 		"lines":   {"name": "x\n; reboot"},
 		"taken":   {"name": "nas"},
 		"door":    {"name": "phone", "door": []string{"garage"}},
+		"number":  {"name": "phone", "door": []any{5}},
 		"day":     {"name": "phone", "expires": "2027-13-45"},
 		"title":   {"name": "phone", "title": "a\nconfig door 'all'"},
 		"no name": {},
@@ -403,6 +404,12 @@ func testNewClient(t *testing.T) {
 			t.Fatalf("%s: the configuration changed (-want +got):\n%s", name, diff)
 		}
 	}
+
+	r.call("newclient", map[string]any{"name": "none", "door": []string{""}})
+	if text := r.read("etc/config/latchkey"); strings.Contains(text, "list door ''") || !strings.Contains(text, "config client 'none'") {
+		t.Errorf("of a door without a name became\n%s", text)
+	}
+	r.write("etc/config/latchkey", oneDoor)
 
 	title := `Ann's "phone" $(id) \`
 	got := r.call("newclient", map[string]any{

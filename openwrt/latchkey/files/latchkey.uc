@@ -328,9 +328,10 @@ function newclient(args) {
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
 
+	const doors = filter(map(args.door ?? [], d => `${d}`), length); // texts, as a configuration has them
 	const options = { key: trim(popen('/usr/bin/latchkeyd newkey')?.read('all') ?? '') };
 
-	for (let option, value in { title: args.title, expires: args.expires, door: args.door })
+	for (let option, value in { title: args.title, expires: args.expires, door: doors })
 		if (length(value))
 			options[option] = value;
 
