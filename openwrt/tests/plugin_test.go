@@ -387,6 +387,10 @@ func testNewClient(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	bad := r.call("newclient", map[string]any{"name": "Ann's phone"})
+	if why, _ := bad["error"].(string); !strings.Contains(why, "want letters, digits and _") || bad["hint"] != "a name has letters, digits and _ only, the title can be any text" {
+		t.Errorf("a name of other characters: %v", bad)
+	}
 	for name, args := range map[string]map[string]any{
 		"name":    {"name": "x; reboot"},
 		"lines":   {"name": "x\n; reboot"},
@@ -441,7 +445,7 @@ func testNewClient(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file with the keys has mode %v, %v", info.Mode(), err)
 	}
-	if answer := r.call("link", map[string]any{"client": "nas"}); answer["error"] == nil {
+	if answer := r.call("link", map[string]any{"client": "nas"}); answer["error"] == nil || answer["hint"] != "ubus call latchkey newclient makes one" {
 		t.Errorf("link of a door: %v", answer)
 	}
 }

@@ -336,10 +336,13 @@ function newclient(args) {
 			options[option] = value;
 
 	const checked = check({ text: staged('') + sectionText('client', args.name, options) });
-	const refused = filter(checked.problems, p => !p.warning)[0]?.text;
+	const wrong = filter(checked.problems, p => !p.warning)[0];
 
-	if (refused) // as good as not started at the next boot
-		return { error: `the configuration would be refused: ${refused}`, hint: 'nothing was changed' };
+	if (wrong) // as good as not started at the next boot
+		return {
+			error: `the configuration would be refused: ${wrong.text}`,
+			hint: wrong.line && !wrong.section ? 'a name has letters, digits and _ only, the title can be any text' : 'nothing was changed'
+		};
 
 	const failed = change(CONFIG, 'latchkey', uci => {
 		let done = uci.set('latchkey', args.name, 'client');
