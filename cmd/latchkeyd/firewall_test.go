@@ -41,11 +41,13 @@ config rule 'ping'
 	list icmp_type '8'
 	list icmp_type '3'
 	list icmp_type 'packet-too-big'
+	option target 'ACCEPT'
 
 config rule 'office'
 	option src 'wan'
 	list icmp_type '8'
 	list icmp_type '3'
+	option target 'ACCEPT'
 `)
 	for _, test := range []struct{ section, option, want string }{
 		{"outside", "input", "DROP\n"},

@@ -74,7 +74,7 @@ func TestLinkRefuses(t *testing.T) {
 		want string
 		args []string
 	}{
-		"no client":           {"there is no client 'laptop'", []string{"laptop", file(t, linkConfig)}},
+		"no client":           {"there is no client 'laptop'\nlatchkeyd: hint: ubus call latchkey newclient makes one\n", []string{"laptop", file(t, linkConfig)}},
 		"no file":             {"no such file", []string{"phone", "/none"}},
 		"a bad configuration": {"option 'port' specifies invalid value '70000'", []string{"phone", file(t, linkConfig+"config door 'x'\n\toption port '70000'\n")}},
 		"nothing":             {"is mandatory but not there", []string{"phone", file(t, "")}},

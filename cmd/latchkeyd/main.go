@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/share"
 	"github.com/latchkey/latchkey/pkgs/store"
 	"github.com/latchkey/latchkey/pkgs/terminal"
 )
@@ -136,6 +137,8 @@ func hintFor(err error) string {
 		return "start it: /etc/init.d/latchkey start, or latchkeyd run"
 	case errors.Is(err, store.ErrDamaged):
 		return "it remembers which knocks were used: restore it from a backup, or give every client a new key and then: latchkeyd forget --all"
+	case errors.Is(err, share.ErrNoClient):
+		return "ubus call latchkey newclient makes one"
 	case errors.Is(err, os.ErrPermission):
 		return "run it as root, or as a member of the group latchkey"
 	}

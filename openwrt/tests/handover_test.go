@@ -187,6 +187,22 @@ func TestOutside(t *testing.T) {
 	})
 }
 
+// Of what its owner wrote, with comments behind it, nothing is copied into what was found: there are keys in it.
+func TestWhatWasFoundHasNoKeys(t *testing.T) {
+	const key = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs="
+	r := newRouter(t)
+	r.write("etc/config/latchkey", enabled+"\nconfig client 'phone'\n\toption key '"+key+"' # Anna's phone\n")
+	for range 2 {
+		if _, out, err := r.initScript("start"); err != nil {
+			t.Fatalf("start: %v\n%s", err, out)
+		}
+	}
+	there := r.read("var/run/latchkey.init/new/there")
+	if strings.Contains(there, key) || !strings.Contains(there, "\tlist device 'eth1' # wan\n") {
+		t.Errorf("what there is:\n%s", there)
+	}
+}
+
 // Knocks from the networks inside are explained: those of the zones that no knock comes in at.
 func TestInside(t *testing.T) {
 	const firewall = `

@@ -145,6 +145,8 @@ func TestPlugin(t *testing.T) {
 		t.Skip(noUcode)
 	}
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
+	t.Run("asks_the_program_once_for_a_file", func(t *testing.T) { testPluginAsksOnce(t) })
+	t.Run("without_the_program", func(t *testing.T) { testPluginWithoutProgram(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
 	t.Run("what_procd_knows", func(t *testing.T) { testPluginProcess(t) })
 	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
@@ -195,6 +197,60 @@ func testPluginAlone(t *testing.T) {
 	delete(p, "text")
 	if diff := cmp.Diff(map[string]any{"section": "nas", "option": "port", "line": 10.0}, p); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+}
+
+// Pages ask for the status every few seconds, and any account may: while the daemon is off, a configuration is looked at
+// once.
+func testPluginAsksOnce(t *testing.T) {
+	r := newRouter(t)
+	program := r.standIn("latchkeyd", "exit 1\n")
+	r.write("etc/config/latchkey", "config latchkey 'main'\n\toption enabled '0'\n")
+	if got := r.call("status", nil); got["reason"] != "latchkeyd could not be run" {
+		t.Errorf("where the program does not run, status answers %v", got)
+	}
+	r.write("other", enabled)
+	r.write("works", "#!/bin/sh\necho >>"+r.path("runs")+"\nexec "+program+" \"$@\"\n")
+	r.write("call.uc", `
+		import { rename, unlink } from 'fs';
+		const status = loadfile('`+r.path("plugin.uc")+`', { raw_mode: true })().latchkey.status;
+		const said = [];
+		const ask = () => { for (let i = 0; i < 3; i++) push(said, status.call({ args: {} }).enabled); };
+		ask();
+		rename('`+r.path("works")+`', '`+r.path("bin/latchkeyd")+`');
+		ask();
+		rename('`+r.path("other")+`', '`+r.path("etc/config/latchkey")+`');
+		ask();
+		unlink('`+r.path("etc/config/latchkey")+`');
+		ask();
+		printf('%J', { said });
+	`)
+	// Of a router whose program does not run nobody can say that it is switched off.
+	want := []any{true, true, true, false, false, false, true, true, true, false, false, false}
+	if diff := cmp.Diff(want, r.ucode()["said"]); diff != "" {
+		t.Errorf("enabled (-want +got):\n%s", diff)
+	}
+	if runs := strings.Count(r.read("runs"), "\n"); runs != 2 {
+		t.Errorf("the program was run %d times for two files", runs)
+	}
+}
+
+// What cannot be checked is not without problems.
+func testPluginWithoutProgram(t *testing.T) {
+	r := newRouter(t)
+	r.standIn("latchkeyd", "exit 1\n")
+	r.write("etc/config/latchkey", oneDoor)
+	const unable = "latchkeyd could not be run"
+	want := map[string]any{"problems": []any{map[string]any{"text": unable, "line": 0.0}}}
+	if diff := cmp.Diff(want, r.call("check", map[string]any{"text": oneDoor})); diff != "" {
+		t.Errorf("check (-want +got):\n%s", diff)
+	}
+	want = map[string]any{"error": "the configuration would be refused: " + unable, "hint": "nothing was changed"}
+	if diff := cmp.Diff(want, r.call("newclient", map[string]any{"name": "phone"})); diff != "" {
+		t.Errorf("newclient (-want +got):\n%s", diff)
+	}
+	if got := r.read("etc/config/latchkey"); got != oneDoor {
+		t.Errorf("the configuration changed:\n%s", got)
 	}
 }
 
@@ -331,11 +387,16 @@ func testNewClient(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	bad := r.call("newclient", map[string]any{"name": "Ann's phone"})
+	if why, _ := bad["error"].(string); !strings.Contains(why, "want letters, digits and _") || bad["hint"] != "a name has letters, digits and _ only, the title can be any text" {
+		t.Errorf("a name of other characters: %v", bad)
+	}
 	for name, args := range map[string]map[string]any{
 		"name":    {"name": "x; reboot"},
 		"lines":   {"name": "x\n; reboot"},
 		"taken":   {"name": "nas"},
 		"door":    {"name": "phone", "door": []string{"garage"}},
+		"number":  {"name": "phone", "door": []any{5}},
 		"day":     {"name": "phone", "expires": "2027-13-45"},
 		"title":   {"name": "phone", "title": "a\nconfig door 'all'"},
 		"no name": {},
@@ -347,6 +408,12 @@ func testNewClient(t *testing.T) {
 			t.Fatalf("%s: the configuration changed (-want +got):\n%s", name, diff)
 		}
 	}
+
+	r.call("newclient", map[string]any{"name": "none", "door": []string{""}})
+	if text := r.read("etc/config/latchkey"); strings.Contains(text, "list door ''") || !strings.Contains(text, "config client 'none'") {
+		t.Errorf("of a door without a name became\n%s", text)
+	}
+	r.write("etc/config/latchkey", oneDoor)
 
 	title := `Ann's "phone" $(id) \`
 	got := r.call("newclient", map[string]any{
@@ -378,7 +445,7 @@ func testNewClient(t *testing.T) {
 	if err != nil || info.Mode() != 0o600 {
 		t.Errorf("the file with the keys has mode %v, %v", info.Mode(), err)
 	}
-	if answer := r.call("link", map[string]any{"client": "nas"}); answer["error"] == nil {
+	if answer := r.call("link", map[string]any{"client": "nas"}); answer["error"] == nil || answer["hint"] != "ubus call latchkey newclient makes one" {
 		t.Errorf("link of a door: %v", answer)
 	}
 }

@@ -46,3 +46,22 @@ func TestReceivers_has_every_port_that_a_detector_waits_at(t *testing.T) {
 		t.Errorf("only %d ranges were found", seen)
 	}
 }
+
+func TestReceivers_Have(t *testing.T) {
+	cfg, problems := Check("config latchkey 'main'\n\toption stun_port '41641'\n\toption ports '20480-26623'\n", time.Time{})
+	if len(problems.Errors()) > 0 {
+		t.Fatal(problems)
+	}
+	for _, tt := range []struct {
+		proto wire.Proto
+		port  uint16
+		want  bool
+	}{
+		{wire.UDP, 41641, true}, {wire.TCP, 20480, true}, {wire.TCP, 26623, true},
+		{wire.TCP, 41641, false}, {wire.UDP, 20480, false}, {wire.UDP, 41642, false}, {wire.TCP, 26624, false},
+	} {
+		if got := cfg.Receivers().Have(tt.proto, tt.port); got != tt.want {
+			t.Errorf("%s %d: %v, want %v", tt.proto, tt.port, got, tt.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package share
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,11 +44,14 @@ const (
 	NoFamily       = "no-family"       // a door cannot be used by way of the link's addresses
 )
 
+// ErrNoClient is in an error of Make: the configuration does not have the client.
+var ErrNoClient = errors.New("there is no client")
+
 // Make returns the link of a client, as it is at a time. An error says that there can be none.
 func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning, error) {
 	i := slices.IndexFunc(c.Clients, func(k config.Client) bool { return k.Name == client })
 	if i < 0 {
-		return link.Link{}, nil, fmt.Errorf("there is no client '%.40s'", client)
+		return link.Link{}, nil, fmt.Errorf("%w '%.40s'", ErrNoClient, client)
 	}
 	k := &c.Clients[i]
 	if k.Kind != knock.KindMessage {

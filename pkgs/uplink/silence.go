@@ -48,7 +48,8 @@ func Silence(firewall []uci.Section, named []string, name, option string) []stri
 		}
 	case "rule icmp_type": // without its errors IPv6 does not work: what else there is stays
 		types := strings.Fields(s.or("icmp_type", ""))
-		if rest := slices.DeleteFunc(types, func(t string) bool { return isOne(t, pings) }); isTheirs && len(rest) > 0 {
+		rest := slices.DeleteFunc(types, func(t string) bool { return isOne(t, pings) })
+		if isTheirs && target == "ACCEPT" && len(rest) > 0 {
 			return rest
 		}
 	}

@@ -18,16 +18,14 @@ import (
 // more are wanted, that recognises.
 func mutants(root string, more bool) ([]mutant, error) {
 	var all []mutant
-	table := edits
-	if os.Getenv("LATCHKEY_UCODE") != "" {
-		table = append(slices.Clip(table), withUcode...)
-	}
-	for _, e := range table {
-		m, err := e.apply(root)
+	for i, e := range slices.Concat(edits, withUcode) {
+		m, err := e.apply(root) // also of what is left out: it says what is stale
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, m)
+		if i < len(edits) || os.Getenv("LATCHKEY_UCODE") != "" {
+			all = append(all, m)
+		}
 	}
 	files := deciding
 	if more {

@@ -15,6 +15,7 @@ var (
 	storeTests  = []run{{pkg: "./pkgs/store"}}
 	nftTests    = []run{{pkg: "./pkgs/nft"}}
 	configTests = []run{{pkg: "./pkgs/config"}}
+	uplinkTests = []run{{pkg: "./pkgs/uplink"}}
 )
 
 var deciding = []decides{
@@ -41,6 +42,8 @@ var deciding = []decides{
 	{"pkgs/store/text.go", storeTests},
 	{"pkgs/store/replace.go", storeTests},
 	{"pkgs/config/check.go", configTests},
+	{"pkgs/config/receivers.go", configTests},
+	{"pkgs/uplink/silence.go", uplinkTests},
 }
 
 // recognising are the files that say what a knock is; they authorise nothing (-more).
@@ -117,5 +120,5 @@ var edits = []edit{
 // withUcode are mutations of the plugin, whose tests take OpenWrt's ucode (LATCHKEY_UCODE).
 var withUcode = []edit{
 	{"openwrt/latchkey/files/latchkey.uc", "const end = now() + PATIENCE;", "const end = now() + 100 * PATIENCE;", pluginTests},
-	{"openwrt/latchkey/files/latchkey.uc", "if (!matches(args.name, NAME))", "if (false)", pluginTests},
+	{"openwrt/latchkey/files/latchkey.uc", "/'/g, `'\\\\''`", "/'/g, `'`", pluginTests},
 }

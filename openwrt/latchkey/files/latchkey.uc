@@ -6,7 +6,7 @@
 'use strict';
 
 import { cursor } from 'uci';
-import { lsdir, open, popen, readfile, unlink } from 'fs';
+import { lsdir, open, popen, readfile, stat, unlink } from 'fs';
 import { connect as ubus } from 'ubus';
 import { timer } from 'uloop';
 import { connect, poll, MSG_DONTWAIT, POLLIN, POLLOUT } from 'socket';
@@ -21,6 +21,8 @@ const OFFERS = '/var/run/latchkey.offers';          // of root, where links wait
 const PATIENCE = 3000;                              // milliseconds from a question to the end of its answer
 const LONGEST = 1048576;                            // bytes of an answer
 const UNDO = 30000;                                 // milliseconds until a change that nobody confirms is taken back
+
+const UNABLE = 'latchkeyd could not be run';
 
 const NOT_RUNNING = {
 	running: false,
@@ -123,6 +125,23 @@ function wanted() {
 	return found;
 }
 
+let said = {}; // by latchkeyd, the last time: whether it shall run, and of which file
+
+// isOn reports whether latchkeyd shall run; null if nobody can say. The pages ask every few seconds, so each file is
+// looked at once.
+function isOn() {
+	const s = stat(`${CONFIG}/latchkey`);
+	const file = `${s?.inode} ${s?.size} ${s?.mtime}`;
+
+	if (said.file != file) {
+		const enabled = s ? wanted().enabled?.[0] : '0';
+
+		said = enabled ? { file, on: enabled == '1' } : {};
+	}
+
+	return said.on;
+}
+
 function status() {
 	const s = ask({ method: 'status' });
 
@@ -131,11 +150,13 @@ function status() {
 	if (s.running)
 		return { ...s, problem: s.problem || problem(), memory: memory() };
 
+	const on = isOn();
+
 	return {
 		running: false,
-		enabled: wanted().enabled?.[0] == '1',
+		enabled: on ?? true, // LuCI tells the reason of what should run
 		process: process(),
-		reason: problem(),
+		reason: on == null ? UNABLE : problem(),
 		devices: [], doors: [], clients: []
 	};
 }
@@ -164,7 +185,7 @@ function run(command, text) {
 function refusal(r, hint) {
 	const told = kind => replace(filter(r.said, l => index(l, `latchkeyd: ${kind}: `) == 0)[0] ?? '', /^latchkeyd: [a-z]+: /, '');
 
-	return { error: told('error') || 'latchkeyd could not be run', hint: told('hint') || hint };
+	return { error: told('error') || UNABLE, hint: told('hint') || hint };
 }
 
 // staged returns the configuration with what was changed by this login, or on the command line, and
@@ -184,7 +205,7 @@ function check(args) {
 
 	const r = run('check --json', text); // the daemon does not run
 
-	return length(r.out) ? { problems: json(r.out) } : refusal(r, '');
+	return { problems: length(r.out) ? json(r.out) : [ { text: refusal(r, '').error, line: 0 } ] };
 }
 
 // translate tells what a configuration of another port knocker is in ours. Code 3 of latchkeyd import says
@@ -307,17 +328,21 @@ function newclient(args) {
 	if (uci.get('latchkey', args.name))
 		return { error: `there is a section '${args.name}' already`, hint: 'choose another name' };
 
+	const doors = filter(map(args.door ?? [], d => `${d}`), length); // texts, as a configuration has them
 	const options = { key: trim(popen('/usr/bin/latchkeyd newkey')?.read('all') ?? '') };
 
-	for (let option, value in { title: args.title, expires: args.expires, door: args.door })
+	for (let option, value in { title: args.title, expires: args.expires, door: doors })
 		if (length(value))
 			options[option] = value;
 
 	const checked = check({ text: staged('') + sectionText('client', args.name, options) });
-	const refused = checked.error ?? filter(checked.problems, p => !p.warning)[0]?.text;
+	const wrong = filter(checked.problems, p => !p.warning)[0];
 
-	if (refused) // as good as not started at the next boot
-		return { error: `the configuration would be refused: ${refused}`, hint: 'nothing was changed' };
+	if (wrong) // as good as not started at the next boot
+		return {
+			error: `the configuration would be refused: ${wrong.text}`,
+			hint: wrong.line && !wrong.section ? 'a name has letters, digits and _ only, the title can be any text' : 'nothing was changed'
+		};
 
 	const failed = change(CONFIG, 'latchkey', uci => {
 		let done = uci.set('latchkey', args.name, 'client');
