@@ -68,9 +68,11 @@ func noNewRights() error {
 }
 
 // everyThread has each thread of this process make a system call. The error is ENOTSUP where Go cannot do that: with C code
-// in the program, and on 32-bit big-endian MIPS. There Go 1.26 writes the number of a thread that begins into the wrong half of
-// m.procid (clone in runtime/sys_linux_mipsx.s), so that for a moment it sends the signal that shall have the thread make the
-// call to number 0, and then waits for that thread for ever, with all goroutines stopped.
+// in the program, and on 32-bit big-endian MIPS. There clone (runtime/sys_linux_mipsx.s:476 of Go 1.26.8) stores the number of
+// a thread that begins, a word of 32 bits, where the 64 bits of m.procid begin: in the upper half. Until minit
+// (runtime/os_linux.go:402) has stored all of it, AllThreadsSyscall (846) takes the thread for one that can be told, sends the
+// signal to thread 0, which is what int makes of that number (581), and then waits for the thread for ever (870), with all
+// goroutines stopped.
 func everyThread(call, first, second uintptr) unix.Errno {
 	if runtime.GOARCH == "mips" {
 		return unix.ENOTSUP

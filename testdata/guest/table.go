@@ -166,7 +166,7 @@ var elsewhere = []struct{ tests, why string }{
 	{"^(TestScripts|TestFlags|TestLink.*|TestHelp.*|TestForms.*|TestAnswersSteerNoTerminal|TestAdd.*)$", "it is about the text of a command line"},
 	{floods, "it comes in a life with less memory"},
 	{filters, "it comes without and with the kernel's JIT"},
-	{"^(TestCompile_answers_like_Match|TestCompile_random.*|TestSampleProgramTakesAnyPacket|TestPromises|TestScansDoNotFillTheDebugLog)$", "it plays thousands of cases in which Go alone decides"},
+	{"^(TestCompile_answers_like_Match|TestCompile_random.*|TestSampleProgramTakesAnyPacket|TestPromises|TestScansDoNotFillTheDebugLog|TestEachPartKeepsItsNewest|TestManyGrantsThatEndAtOnce)$", "it plays thousands of cases in which Go alone decides"},
 	{"^(TestKeep_.*|TestOnlyTheNewest.*|Test.*AreNotPushedOut|TestBook_of_10000.*|TestBook_gives_memory_back)$", "it fills a table of Go's to its limit"},
 	{"^TestTenThousandGrants$", "it gives 12 000 grants, and each is a transaction: an emulated processor takes minutes, and the kernel's sets are filled by pkgs/nft's own tests"},
 	{"^(TestFloodOf.*|TestFloodDoesNot.*|TestFlashIsSpared)$", "how quick the processor is decides, and an emulated one is slower than those of all routers"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -233,9 +234,11 @@ func (f *Fake) Open(now time.Time, d door.Door, g door.Grant) error {
 	if has == nil {
 		return f.lack(s)
 	}
-	for n, until := range has {
-		if n != g.Network && n.Overlaps(g.Network) && now.Before(until) {
-			return fmt.Errorf("door %s: %s overlaps with %s", g.Door, g.Network, n)
+	if s.wide { // single addresses do not overlap
+		for n, until := range has {
+			if n != g.Network && n.Overlaps(g.Network) && now.Before(until) {
+				return fmt.Errorf("door %s: %s overlaps with %s", g.Door, g.Network, n)
+			}
 		}
 	}
 	has[g.Network] = g.Until
@@ -246,16 +249,21 @@ func (f *Fake) Open(now time.Time, d door.Door, g door.Grant) error {
 func (f *Fake) Close(d door.Door, networks ...netip.Prefix) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	call := "close " + d.Name
+	call := []string{"close", d.Name}
 	for _, n := range networks {
-		call += " " + door.Name(n)
+		call = append(call, door.Name(n))
 	}
-	f.calls = append(f.calls, call)
+	f.calls = append(f.calls, strings.Join(call, " "))
 	if f.fail != nil {
 		return f.fail
 	}
 	for _, n := range networks {
-		maps.DeleteFunc(f.sets[of(d, n)], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
+		s := of(d, n)
+		if !s.wide {
+			delete(f.sets[s], n)
+			continue
+		}
+		maps.DeleteFunc(f.sets[s], func(other netip.Prefix, _ time.Time) bool { return other.Overlaps(n) })
 	}
 	return nil
 }

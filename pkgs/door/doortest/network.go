@@ -15,7 +15,7 @@ import (
 func testTouching(t *testing.T, e *rig) {
 	for _, pair := range [][2]netip.Prefix{{e.four, e.other}, {e.other, e.four}, {e.six, e.beside}, {e.beside, e.six}} {
 		stays, ends := pair[0], pair[1]
-		until := map[netip.Prefix]time.Time{}
+		until := deadlines{}
 		opened := func(n netip.Prefix, left time.Duration) {
 			t.Helper()
 			until[n] = e.Now().Add(left)
@@ -23,11 +23,11 @@ func testTouching(t *testing.T, e *rig) {
 		}
 		expectOnly := func(list ...netip.Prefix) {
 			t.Helper()
-			want := lefts{}
+			want := deadlines{}
 			for _, n := range list {
-				want[n] = until[n].Sub(e.Now())
+				want[n] = until[n]
 			}
-			expect(t, e, "nas", want)
+			expect(t, e, "nas", want.left(e))
 		}
 		opened(stays, time.Hour)
 		opened(ends, 2*time.Hour)
@@ -78,11 +78,11 @@ func testManyTouching(t *testing.T, e *rig) {
 		if unserved, err := e.Sync(e.Now(), []door.Door{e.nas}, step); err != nil || len(unserved) > 0 {
 			t.Fatalf("sync: unserved %v, error %v", unserved, err)
 		}
-		want := lefts{}
+		want := deadlines{}
 		for _, g := range step {
-			want[g.Network] = g.Until.Sub(e.Now())
+			want[g.Network] = g.Until
 		}
-		expect(t, e, "nas", want)
+		expect(t, e, "nas", want.left(e))
 	}
 }
 
