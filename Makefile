@@ -42,6 +42,7 @@ PARTS_OF_CHECK := tests pages static promises mips guest fuzz clients
 check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@testdata/setup.sh test
 	@$(MAKE) --no-print-directory -s build site-parts page-parts
+	@echo 'check: its parts run two at a time, and what each says comes when it has ended (meanwhile: tail -f build/test.log)'
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(PARTS_OF_CHECK:%=check-%)
 	@echo "check: everything passed"
 
