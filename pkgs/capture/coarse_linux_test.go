@@ -5,6 +5,7 @@ package capture
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,13 +167,19 @@ func TestLive_has_hints_again_as_soon_as_there_is_room(t *testing.T) {
 		set(t, l, hinted(1500))
 	}
 	hears(t, l, &r, noHints+"net.core.optmem_max is 10240 (hint: sysctl -w net.core.optmem_max=131072)")
+	reported := func() []Link {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Clone(r.links)
+	}
+	// What changes again before anybody was told is not reported.
+	eventually(t, "the lack of room is reported", func() bool { return len(reported()) > 0 })
 	giveRoom(t, 131072)
 	set(t, l, hinted(1500))
 	hears(t, l, &r, "")
 	eventually(t, "each change is reported once", func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return len(r.links) == 2 && r.links[0].Coarse != "" && r.links[1].Coarse == ""
+		links := reported()
+		return len(links) == 2 && links[0].Coarse != "" && links[1].Coarse == ""
 	})
 }
 
