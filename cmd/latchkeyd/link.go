@@ -19,11 +19,19 @@ func newKey(e env, args []string) error {
 		return err
 	}
 	var key seal.Key
-	if _, err := unix.Getrandom(key[:], 0); err != nil {
-		return fmt.Errorf("no random numbers: %w", err)
+	if err := drawSecret(key[:]); err != nil {
+		return err
 	}
 	_, err := fmt.Fprintln(e.out, key.Text())
 	return err
+}
+
+// drawSecret fills b with random bytes (getrandom(2)).
+func drawSecret(b []byte) error {
+	if _, err := unix.Getrandom(b, 0); err != nil {
+		return fmt.Errorf("no random numbers: %w", err)
+	}
+	return nil
 }
 
 // makeLink prints the link of a client, and on standard error what may be wrong with it:

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/link"
 	"github.com/latchkey/latchkey/pkgs/offer"
@@ -44,8 +42,8 @@ func offerLink(e env, args []string) error {
 		return err
 	}
 	var code pickup.Code
-	if _, err := unix.Getrandom(code[:], 0); err != nil {
-		return fmt.Errorf("no random numbers: %w", err)
+	if err := drawSecret(code[:]); err != nil {
+		return err
 	}
 	if err := offer.Folder(*folder).Put(sinceBoot(), words[0], code.Name(), code.Seal(text)); err != nil {
 		return err
