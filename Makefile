@@ -36,7 +36,9 @@ test: ## run every test, with the real kernel and real clients, in namespaces of
 TOOLS := $(sort $(dir $(wildcard ./testdata/*/*.go)))
 
 # check is what CI runs: the README's test command is `make test`, and here it may skip nothing. Its parts run two at a
-# time, the longest first, since the tests wait as much as they work; what a part says comes when it has ended.
+# time, the longest first, since the tests wait as much as they work; what a part says comes when it has ended, but for
+# the lines with a +, which make does not hold back.
+BEGINS = echo 'check: $(@:check-%=%) begins'
 PARTS_OF_CHECK := tests pages static promises mips guest fuzz clients
 .PHONY: check $(PARTS_OF_CHECK:%=check-%)
 check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
@@ -47,14 +49,19 @@ check: ## what CI runs: format, vet, staticcheck, tests, short fuzzing, shell
 	@echo "check: everything passed"
 
 check-tests check-pages check-promises check-guest check-clients: check-%:
+	+@$(BEGINS)
 	@testdata/check.sh $*
 
 check-fuzz:
+	+@$(BEGINS)
 	@testdata/check.sh fuzz 10000x
 
-check-mips: test-mips
+check-mips:
+	+@$(BEGINS)
+	@$(MAKE) --no-print-directory test-mips
 
 check-static:
+	+@$(BEGINS)
 	testdata/check.sh format
 	go vet ./... $(TOOLS)
 	$(STATIC) ./... $(TOOLS)
