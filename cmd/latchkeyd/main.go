@@ -51,7 +51,7 @@ func commands() []command {
 		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, from which addresses", showRadar},
 		{"check", "FILE [--public] [--json]", "list all errors and warnings of a configuration (- is standard input, as in trace and import)", check},
 		{"firewall", "FILE [FIREWALL [NETWORKS]]", "print what a configuration needs of the router and its firewall; for the init script", firewall},
-		{"silence", "SECTION OPTION FILE FIREWALL", "print what makes an option of the firewall silent to strangers; for the plugin of rpcd", silence},
+		{"silence", "SECTION OPTION FIREWALL", "print what makes an option of the firewall silent to strangers; for the plugin of rpcd", silence},
 		{"ports", "FILE [FIREWALL NETWORK ...]", "pick random ports for messages that nothing on the router uses; for the first start", drawPorts},
 		{"trace", "FILE", "show what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},

@@ -374,7 +374,7 @@ function silence(args) {
 
 	uci?.foreach('firewall', null, s => { text += sectionText(s['.type'], s['.name'], s); });
 
-	const r = run(`silence -- ${quoted(args.section)} ${quoted(args.option)} ${CONFIG}/latchkey`, text);
+	const r = run(`silence -- ${quoted(args.section)} ${quoted(args.option)}`, text);
 
 	if (r.code !== 0)
 		return refusal(r, '');

@@ -98,6 +98,20 @@ function outside(firewall, named) {
 	return { zone: zone ? zone.name : facing[0] || 'wan', zones: facing.length ? facing : [ 'wan' ], networks: networks };
 }
 
+// The zones in which the router's owner is not, by the firewall's own configuration: see strangers in pkgs/uplink. Of others
+// the router changes nothing for an account of these pages, and tests of both read one table.
+function strangers(firewall) {
+	const facing = outside(firewall, []).zones;
+
+	return facing.filter(function(name) {
+		return !zonesOn(firewall).some(function(z) { return z.name == name && (name == 'lan' || syntax.words(z.network).indexOf('lan') >= 0); }) &&
+			!firewall.some(function(s) {
+				return s['.type'] == 'forwarding' && syntax.isOn(s.enabled, true) && (s.src == name || s.src == '*') &&
+					(s.dest == '*' || s.dest != name && facing.indexOf(s.dest) >= 0);
+			});
+	});
+}
+
 // The names among those of section main that are neither a network of this router nor a device of one.
 function unknown(named, network, dump) {
 	const known = network.filter(function(s) { return s['.type'] == 'interface'; }).map(function(s) { return s['.name']; });
@@ -268,6 +282,7 @@ return baseclass.extend({
 	withName: withName,
 	zonesOf: zonesOf,
 	outside: outside,
+	strangers: strangers,
 	unknown: unknown,
 	addressesOf: addressesOf,
 	facing: facing,
