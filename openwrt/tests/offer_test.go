@@ -101,6 +101,9 @@ func testOffer(t *testing.T) {
 			t.Errorf("%s: offer answers %v", name, got)
 		}
 	}
+	if got := r.call("link", map[string]any{"client": "app"}); got["hint"] != "give the fwknop client its keys by hand" {
+		t.Errorf("of another kind: link answers %v", got)
+	}
 	if got := r.call("offer", map[string]any{"client": "phone"}); got["error"] == nil {
 		t.Errorf("without a page, offer answers %v", got)
 	}
@@ -219,7 +222,8 @@ func testLinkFromConfiguration(t *testing.T) {
 		t.Errorf("the app's code is %v", app)
 	}
 	r.write("etc/config/latchkey", text+"\nconfig door 'bad'\n\toption port 'x'\n")
-	if got := r.call("link", map[string]any{"client": "phone", "page": own}); got["link"] != nil || !strings.Contains(fmt.Sprint(got["error"]), "option 'port' specifies invalid value 'x'") {
+	if got := r.call("link", map[string]any{"client": "phone", "page": own}); got["link"] != nil || !strings.Contains(fmt.Sprint(got["error"]), "option 'port' specifies invalid value 'x'") ||
+		got["hint"] != "latchkeyd check tells what is wrong with the configuration" {
 		t.Errorf("of a configuration that is refused, link answers %v", got)
 	}
 }

@@ -5,6 +5,7 @@ package openwrt_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -252,6 +253,11 @@ func testPluginWithoutProgram(t *testing.T) {
 	if got := r.read("etc/config/latchkey"); got != oneDoor {
 		t.Errorf("the configuration changed:\n%s", got)
 	}
+	r.write("bin/latchkeyd", "#!/bin/sh\nprintf '[{\"text\":\"no g'\n")
+	want = map[string]any{"problems": []any{map[string]any{"text": "latchkeyd check was ended before it had said everything", "line": 0.0}}}
+	if diff := cmp.Diff(want, r.call("check", map[string]any{"text": oneDoor})); diff != "" {
+		t.Errorf("check by a program that is killed (-want +got):\n%s", diff)
+	}
 }
 
 // A daemon that sends a byte now and then, or nothing, or does not read, holds up rpcd for as long as
@@ -408,6 +414,14 @@ func testNewClient(t *testing.T) {
 			t.Fatalf("%s: the configuration changed (-want +got):\n%s", name, diff)
 		}
 	}
+
+	for what, text := range map[string]string{"at_its_end": oneDoor + "nonsense\n", "without_an_end": oneDoor + "nonsense", "in_it": "nonsense\n" + oneDoor, "with_a_quote": oneDoor + "\toption title 'x\n"} {
+		r.write("etc/config/latchkey", text)
+		if got := r.call("newclient", map[string]any{"name": "phone"}); !strings.Contains(fmt.Sprint(got["error"]), "would be refused") || got["hint"] != "nothing was changed" {
+			t.Errorf("where the owner's own text is wrong %s: %v", what, got)
+		}
+	}
+	r.write("etc/config/latchkey", oneDoor)
 
 	r.call("newclient", map[string]any{"name": "none", "door": []string{""}})
 	if text := r.read("etc/config/latchkey"); strings.Contains(text, "list door ''") || !strings.Contains(text, "config client 'none'") {
