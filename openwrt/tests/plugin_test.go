@@ -349,7 +349,9 @@ func testPluginBridge(t *testing.T) {
 		switch q.Method {
 		case "status":
 			return control.Status{Running: true, Version: "9"}, nil
-		case "close", "events":
+		case "close":
+			return control.Closed{Grants: []control.Grant{}, More: 7}, nil
+		case "events":
 			return []int{1, 2}, nil
 		case "check":
 			return []control.Problem{{Text: "nonsense", Line: len(q.Text)}}, nil
@@ -366,7 +368,7 @@ func testPluginBridge(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"events": []any{1.0, 2.0}}, r.call("events", map[string]any{"since": 7})); diff != "" || asked.Since != 7 {
 		t.Errorf("asked %+v; events (-want +got):\n%s", asked, diff)
 	}
-	if diff := cmp.Diff(map[string]any{"closed": []any{1.0, 2.0}}, r.call("close", map[string]any{"door": "nas", "cut": true})); diff != "" || asked.Door != "nas" || !asked.Cut {
+	if diff := cmp.Diff(map[string]any{"closed": []any{}, "more": 7.0}, r.call("close", map[string]any{"door": "nas", "cut": true})); diff != "" || asked.Door != "nas" || !asked.Cut {
 		t.Errorf("asked %+v; close (-want +got):\n%s", asked, diff)
 	}
 	hostile := "\"}\n{\"method\":\"close\",\"door\":\"nas\"}\n$(id)"

@@ -126,6 +126,12 @@ type Count struct {
 	Count  uint64 `json:"count"`
 }
 
+// Closed is the answer to close: what was closed.
+type Closed struct {
+	Grants []Grant `json:"closed"`
+	More   int     `json:"more,omitempty"` // how many there were beside those that are listed
+}
+
 // Forgotten is the answer to forget.
 type Forgotten struct {
 	Client string `json:"client"`

@@ -76,9 +76,11 @@ function ask(request) {
 	return answer.error ? { error: answer.error, hint: answer.hint ?? '' } : answer.result ?? {};
 }
 
-// wrapped is for results that are lists: an answer on ubus is an object.
-function wrapped(name, result) {
-	return type(result) == 'array' ? { [name]: result } : result;
+// events asks for a list: an answer on ubus is an object.
+function events(since) {
+	const result = ask({ method: 'events', since });
+
+	return type(result) == 'array' ? { events: result } : result;
 }
 
 // problem tells why the configuration was refused; "" if it was not.
@@ -420,7 +422,7 @@ return {
 		status: { call: status },
 		events: {
 			args: { since: 0 },
-			call: req => wrapped('events', ask({ method: 'events', since: req.args.since ?? 0 }))
+			call: req => events(req.args.since ?? 0)
 		},
 		radar: { call: () => ask({ method: 'radar' }) },
 
@@ -430,7 +432,7 @@ return {
 		},
 		close: {
 			args: { door: '', address: '', cut: false },
-			call: req => wrapped('closed', ask({ method: 'close', door: req.args.door, address: req.args.address, cut: !!req.args.cut }))
+			call: req => ask({ method: 'close', door: req.args.door, address: req.args.address, cut: !!req.args.cut })
 		},
 		forget: {
 			args: { client: '' },
