@@ -417,7 +417,8 @@ func testNewClient(t *testing.T) {
 		}
 	}
 
-	for what, text := range map[string]string{"at_its_end": oneDoor + "nonsense\n", "without_an_end": oneDoor + "nonsense", "in_it": "nonsense\n" + oneDoor, "with_a_quote": oneDoor + "\toption title 'x\n"} {
+	const nameless = "config door\n\toption port '22'"
+	for what, text := range map[string]string{"at_its_end": oneDoor + nameless + "\n", "without_an_end": oneDoor + nameless, "in_it": nameless + "\n" + oneDoor} {
 		r.write("etc/config/latchkey", text)
 		if got := r.call("newclient", map[string]any{"name": "phone"}); !strings.Contains(fmt.Sprint(got["error"]), "would be refused") || got["hint"] != "nothing was changed" {
 			t.Errorf("where the owner's own text is wrong %s: %v", what, got)
