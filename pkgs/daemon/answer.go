@@ -288,26 +288,26 @@ func (d *Daemon) clockStatus() (word, reason string, since *time.Time) {
 		}
 	}
 	if d.clockRight {
-		return "synchronised", reason, since
+		return control.Synchronised, reason, since
 	}
-	return "free", reason, since
+	return control.Free, reason, since
 }
 
 // doorStatus is that of a door that the firewall can serve, waits for, or cannot serve: then broken says why. At most so
 // many of its grants are listed.
 func doorStatus(now time.Time, c config.Door, grants []*door.Grant, listed int, waits bool, broken string) control.Door {
 	t := control.Door{
-		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
+		Name: c.Name, Title: c.Title, State: control.DoorReady, Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
 		Grants: []control.Grant{},
 	}
 	switch {
 	case !c.Enabled:
-		t.State = "disabled"
+		t.State = control.DoorDisabled
 	case broken != "":
-		t.State, t.Reason = "broken", broken
+		t.State, t.Reason = control.DoorBroken, broken
 	case waits:
-		t.State = "pending"
+		t.State = control.DoorPending
 	}
 	for _, g := range grants[:min(len(grants), listed)] {
 		t.Grants = append(t.Grants, grantStatus(now, *g))
