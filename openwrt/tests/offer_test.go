@@ -273,6 +273,24 @@ func testLinkFoundHosts(t *testing.T) {
 	}
 }
 
+// What dynamic DNS keeps for this router is in its links, by the rule that LuCI shows it by.
+func testLinkDDNS(t *testing.T) {
+	rows, err := os.ReadFile("../../testdata/uplink/ddns.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newPickupRouter(t)
+	for row := range strings.Lines(string(rows)) {
+		field := strings.Split(strings.TrimSuffix(row, "\n"), "\t")
+		r.write("etc/config/ddns", strings.ReplaceAll(field[2], " | ", "\n"))
+		made, _ := r.call("link", map[string]any{"client": "phone", "page": "http://192.168.1.1/latchkey/"})["link"].(string)
+		l, _ := link.Parse(made) // without a name it has no address, and no client takes it
+		if want := strings.TrimPrefix(field[1], "-"); l.Host != want {
+			t.Errorf("%s: the link has the name %q, want %q", field[0], l.Host, want)
+		}
+	}
+}
+
 // webVariable names the address of a router's web server whose latchkeyd and /var/run are this machine's, such
 // as http://127.0.0.1:8088: see CONTRIBUTING.md.
 const webVariable = "LATCHKEY_WEB"

@@ -157,6 +157,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("offer", func(t *testing.T) { testOffer(t) })
 	t.Run("link_warnings", func(t *testing.T) { testLinkWarnings(t) })
 	t.Run("link_of_what_is_found", func(t *testing.T) { testLinkFoundHosts(t) })
+	t.Run("link_by_dynamic_DNS", func(t *testing.T) { testLinkDDNS(t) })
 	t.Run("link_from_configuration", func(t *testing.T) { testLinkFromConfiguration(t) })
 }
 

@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load, table, without } from '../lib/modules.mjs';
+import { load, parsed, table, without } from '../lib/modules.mjs';
 
 const require = load();
 const reach = require('latchkey.reach');
@@ -56,6 +56,11 @@ const iface = (name, proto) => ({ '.type': 'interface', '.name': name, proto });
 
 test('interfaces that nobody knows are told', () => {
 	assert.deepEqual(reach.unknown([ 'wan', 'gone', 'wan_6', 'pppoe-wan', 'eth1', 'late' ], [ iface('late', 'dhcp'), { '.type': 'device', '.name': 'gone' } ], DUMP), [ 'gone' ]);
+});
+
+test('the name of dynamic DNS is the one that the router puts into links', { skip: without(table('uplink/ddns.tsv')) }, () => {
+	for (const [ what, name, ddns ] of table('uplink/ddns.tsv'))
+		assert.equal(reach.ddnsName(parsed(ddns)), name, what);
 });
 
 test('the addresses outside are those of all networks on the device', () => {

@@ -242,12 +242,13 @@ function addresses(names) {
 	return found;
 }
 
-// names returns what services of dynamic DNS keep for this router: a name; some have an account there, or a URL.
+// names returns what services of dynamic DNS keep for this router: a name; some have an account there, or a URL, which
+// latchkeyd leaves out.
 function names(uci) {
 	const found = [];
 
 	uci.foreach('ddns', 'service', s => {
-		if (s.enabled == '1' && iptoarr(s.lookup_host ?? '') == null)
+		if (s.enabled in [ '1', 'on', 'true', 'yes', 'enabled' ] && iptoarr(s.lookup_host ?? '') == null)
 			push(found, s.lookup_host);
 	});
 

@@ -5,6 +5,7 @@
 'require latchkey.syntax as syntax';
 'require latchkey.rules as rules';
 'require latchkey.door as door';
+'require latchkey.valid as valid';
 
 // How the Internet reaches this router: where it faces the Internet, with which addresses, whether its
 // public name leads to it, and what a router in front would have to forward. Pure: sections and the
@@ -46,6 +47,15 @@ function isAddress(host) {
 // What a client is told first of the values of option host: the name, which there is one of at most, else an address.
 function publicName(hosts) {
 	return hosts.find(function(h) { return !isAddress(h); }) || hosts[0] || '';
+}
+
+// The name that a service of dynamic DNS keeps for this router; some have an account or a URL in its place. The plugin of rpcd
+// has the same rule, and the tests of both read one table.
+function ddnsName(ddns) {
+	const names = ddns.filter(function(s) { return s['.type'] == 'service' && syntax.isOn(s.enabled, false); })
+		.map(function(s) { return String(s.lookup_host || '').replace(/\.$/, ''); });
+
+	return names.find(function(name) { return valid.hostname(name) === true; }) || '';
 }
 
 // The values of option host after its owner typed another name, or an address instead of one; nothing takes
@@ -279,6 +289,7 @@ return baseclass.extend({
 	isIPv6: isIPv6,
 	isAddress: isAddress,
 	publicName: publicName,
+	ddnsName: ddnsName,
 	withName: withName,
 	zonesOf: zonesOf,
 	outside: outside,
