@@ -158,6 +158,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("link_warnings", func(t *testing.T) { testLinkWarnings(t) })
 	t.Run("link_of_what_is_found", func(t *testing.T) { testLinkFoundHosts(t) })
 	t.Run("link_by_dynamic_DNS", func(t *testing.T) { testLinkDDNS(t) })
+	t.Run("link_by_where_it_faces_the_Internet", func(t *testing.T) { testLinkFacing(t) })
 	t.Run("link_from_configuration", func(t *testing.T) { testLinkFromConfiguration(t) })
 }
 

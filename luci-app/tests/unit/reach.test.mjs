@@ -63,6 +63,21 @@ test('the name of dynamic DNS is the one that the router puts into links', { ski
 		assert.equal(reach.ddnsName(parsed(ddns)), name, what);
 });
 
+// Interfaces of facing.tsv: "NAME [DEVICE]: ADDRESS...; ...".
+function interfaces(text) {
+	return text.split('; ').map(part => {
+		const [ , name, device, rest ] = part.match(/^(\S+?)(?: (\S+))?: (.*)$/);
+		const of = six => rest.split(' ').filter(a => a && a.includes(':') == six).map(address => ({ address }));
+
+		return { interface: name, l3_device: device, 'ipv4-address': of(false), 'ipv6-address': of(true) };
+	});
+}
+
+test('the addresses outside are those that the router puts into links', { skip: without(table('uplink/facing.tsv')) }, () => {
+	for (const [ what, networks, addresses, known ] of table('uplink/facing.tsv'))
+		assert.equal(reach.facing(interfaces(known), networks.split(' '), []).map(a => a.address).join(' '), addresses, what);
+});
+
 test('the addresses outside are those of all networks on the device', () => {
 	assert.deepEqual(reach.facing(DUMP, [ 'wan' ], [ iface('wan', 'static') ]), [ { address: '203.0.113.1', kind: 'public', isFixed: true }, { address: '2001:db8::1', kind: 'public', isFixed: false } ]);
 	assert.deepEqual(reach.facing(DUMP, [ 'gone' ], []), []);

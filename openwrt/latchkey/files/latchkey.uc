@@ -229,7 +229,7 @@ function dump() {
 }
 
 // addresses returns those of the interfaces that knocks come in at, and of others on the same devices: PPPoE makes
-// its interface for IPv6 by itself.
+// its interface for IPv6 by itself. LuCI's reach.js has the same rule.
 function addresses(names) {
 	const found = [], all = dump();
 	const devices = map(filter(all, i => i.interface in names && i.l3_device), i => i.l3_device);

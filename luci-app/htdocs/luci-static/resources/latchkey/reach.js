@@ -137,15 +137,19 @@ function addressesOf(i) {
 		(i['ipv6-prefix-assignment'] || []).map(function(p) { return (p['local-address'] || {}).address; })).filter(Boolean);
 }
 
-// The addresses that face the Internet: [{ address, kind, isFixed }]. dump are the interfaces of ubus; a
-// network on the same device, such as wan_6 made by wan, is the same way in.
-function facing(dump, networks, network) {
+// Those of the interfaces of ubus that are of some networks, or on the same device as one of them: such as wan_6, which
+// wan makes by itself. The plugin of rpcd has the same rule, and the tests of both read one table.
+function interfacesOf(dump, networks) {
 	const devices = dump.filter(function(i) { return networks.indexOf(i.interface) >= 0 && i.l3_device; }).map(function(i) { return i.l3_device; });
+
+	return dump.filter(function(i) { return networks.indexOf(i.interface) >= 0 || devices.indexOf(i.l3_device) >= 0; });
+}
+
+// The addresses that face the Internet: [{ address, kind, isFixed }]. dump are the interfaces of ubus.
+function facing(dump, networks, network) {
 	const seen = {};
 
-	return dump.filter(function(i) {
-		return networks.indexOf(i.interface) >= 0 || devices.indexOf(i.l3_device) >= 0;
-	}).reduce(function(all, i) {
+	return interfacesOf(dump, networks).reduce(function(all, i) {
 		const section = network.find(function(s) { return s['.name'] == i.interface; }) || {};
 
 		return all.concat((i['ipv4-address'] || []).concat(i['ipv6-address'] || []).map(function(a) {
@@ -296,6 +300,7 @@ return baseclass.extend({
 	strangers: strangers,
 	unknown: unknown,
 	addressesOf: addressesOf,
+	interfacesOf: interfacesOf,
 	facing: facing,
 	situation: situation,
 	describe: describe,
