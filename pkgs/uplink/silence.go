@@ -16,8 +16,8 @@ const drop = "DROP"
 const pings = "echo-request any 8 128"
 
 // Silence returns the values with which an option of a section of the firewall's lets in nobody from outside, and
-// answers nobody there; nil where there are none: the section is about others, too, the option about something else, or
-// the section keeps strangers out itself.
+// answers nobody there; nil where there are none: the section is about others, too, or lets in none but those whom it
+// names, the option is about something else, or the section keeps strangers out itself.
 func Silence(firewall []uci.Section, name, option string) []string {
 	i := slices.IndexFunc(firewall, func(s uci.Section) bool { return s.Name == name && name != "" })
 	if i < 0 {
@@ -27,6 +27,7 @@ func Silence(firewall []uci.Section, name, option string) []string {
 	strangers := strangers(firewall)
 	target := strings.ToUpper(s.or("target", ""))
 	isTheirs := strangers.has(s.or("src", ""))
+	isForAll := s.or("src_ip", "")+s.or("src_mac", "")+s.or("ipset", "") == ""
 	switch s.Type + " " + option {
 	case "defaults forward":
 		return []string{drop}
@@ -39,17 +40,17 @@ func Silence(firewall []uci.Section, name, option string) []string {
 			return []string{drop}
 		}
 	case "rule enabled":
-		if isTheirs && target == "ACCEPT" {
+		if isTheirs && isForAll && target == "ACCEPT" {
 			return []string{"0"}
 		}
 	case "redirect enabled":
-		if isTheirs && (target == "DNAT" || target == "") {
+		if isTheirs && isForAll && (target == "DNAT" || target == "") {
 			return []string{"0"}
 		}
 	case "rule icmp_type": // without its errors IPv6 does not work: what else there is stays
 		types := strings.Fields(s.or("icmp_type", ""))
 		rest := slices.DeleteFunc(types, func(t string) bool { return isOne(t, pings) })
-		if isTheirs && target == "ACCEPT" && len(rest) > 0 {
+		if isTheirs && isForAll && target == "ACCEPT" && len(rest) > 0 {
 			return rest
 		}
 	}

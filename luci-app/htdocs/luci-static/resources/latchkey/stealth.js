@@ -216,7 +216,7 @@ function checkRule(rule) {
 }
 
 function checkRedirect(r) {
-	if (upper(r.target, 'DNAT') != 'DNAT' || syntax.words(r.src_ip).length || syntax.words(r.ipset).length)
+	if (upper(r.target, 'DNAT') != 'DNAT' || syntax.words(r.src_ip).length || syntax.words(r.src_mac).length || syntax.words(r.ipset).length)
 		return null;
 
 	return {
