@@ -77,17 +77,17 @@ func closeDoor(e env, args []string) error {
 	if len(words) == 2 {
 		r.Address = words[1]
 	}
-	var closed []control.Grant
+	var closed control.Closed
 	if err := ask(*socket, r, &closed); err != nil {
 		return err
 	}
-	for _, g := range closed {
+	for _, g := range closed.Grants {
 		fmt.Fprintf(e.out, "door %s is closed to %s%s\n", words[0], g.Address, sessions(", ", g.Sessions, ""))
 	}
-	if len(closed) == control.MaxListed {
-		fmt.Fprintf(e.out, "door %s is closed to all others, too: %d are listed at most\n", words[0], control.MaxListed)
+	if closed.More > 0 {
+		fmt.Fprintf(e.out, "door %s is closed to %d more\n", words[0], closed.More)
 	}
-	if len(closed) == 0 {
+	if len(closed.Grants) == 0 {
 		fmt.Fprintf(e.out, "door %s was not open\n", words[0])
 	}
 	return nil

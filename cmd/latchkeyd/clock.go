@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/clock"
+	"github.com/latchkey/latchkey/pkgs/control"
 )
 
 // ntpFile is where root keeps NTP's last event for the daemon. It must not outlive a reboot, and
@@ -34,10 +35,10 @@ func clockJudge(how, record string) (func() clock.Verdict, error) {
 
 // givenClock is the verdict that the option --clock gives.
 func givenClock(how string) (clock.Verdict, error) {
-	if how != "synchronised" && how != "free" {
+	if how != control.Synchronised && how != control.Free {
 		return clock.Verdict{}, usageError{fmt.Errorf("clock %q is neither synchronised nor free", how)}
 	}
-	return clock.Verdict{Right: how == "synchronised", Reason: clock.Given}, nil
+	return clock.Verdict{Right: how == control.Synchronised, Reason: clock.Given}, nil
 }
 
 // judgeClock judges by all that is known of the clock, which takes microseconds.

@@ -74,25 +74,21 @@ func firewall(e env, args []string) error {
 }
 
 // silence prints the values that make an option of the firewall silent to strangers, each on a line, for the plugin of
-// rpcd. That takes our configuration, also one that is refused or not there, and the firewall's with all sections named.
+// rpcd. That takes the firewall's configuration with all sections named.
 func silence(e env, args []string) error {
 	f := newFlags(e, "silence")
-	words, err := f.parse(args, 4, 4)
+	words, err := f.parse(args, 3, 3)
 	if err != nil {
 		return err
 	}
-	ours, err := readOthers(words[2])
+	firewall, err := readOthers(words[2])
 	if err != nil {
 		return err
 	}
-	firewall, err := readOthers(words[3])
-	if err != nil {
-		return err
-	}
-	values := uplink.Silence(firewall, uplink.Named(ours), words[0], words[1])
+	values := uplink.Silence(firewall, words[0], words[1])
 	if values == nil {
 		return &control.Error{
-			Text: fmt.Sprintf("option '%s' of section '%s' of the firewall is not one that answers strangers", words[1], words[0]),
+			Text: fmt.Sprintf("option '%s' of section '%s' of the firewall is not one that answers strangers alone", words[1], words[0]),
 			Hint: "change it at Network > Firewall",
 		}
 	}
@@ -102,8 +98,7 @@ func silence(e env, args []string) error {
 	return nil
 }
 
-// readOthers reads configurations as they are, whether they are ours and refused, or others of the router's. One that
-// is not there says nothing.
+// readOthers reads other configurations of the router's as they are. One that is not there says nothing.
 func readOthers(paths ...string) (sections []uci.Section, err error) {
 	for _, path := range paths {
 		text, err := readConfig(path)

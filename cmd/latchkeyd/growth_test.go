@@ -125,9 +125,9 @@ func TestTenThousandGrants(t *testing.T) {
 	if n := must(d.status()).Grants; n != 10240 {
 		t.Errorf("%d grants after a reload", n)
 	}
-	var closed []control.Grant
-	if err := d.ask(control.Request{Method: "close", Door: "door0"}, &closed); err != nil || len(closed) < 51 {
-		t.Errorf("closed %d, %v", len(closed), err)
+	var closed control.Closed
+	if err := d.ask(control.Request{Method: "close", Door: "door0"}, &closed); err != nil || len(closed.Grants) < 51 {
+		t.Errorf("closed %d, %v", len(closed.Grants), err)
 	}
 	begin = time.Now()
 	d.stop()

@@ -70,13 +70,15 @@ func TestNewKeyIsAnotherOneEachTime(t *testing.T) {
 
 func TestLinkRefuses(t *testing.T) {
 	const secret = "3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs"
+	fwknop := linkConfig + "\nconfig client 'app'\n\toption kind 'fwknop'\n\toption key '" + secret + "='\n\toption hmac_key '" + secret + "='\n"
 	for name, test := range map[string]struct {
 		want string
 		args []string
 	}{
 		"no client":           {"there is no client 'laptop'\nlatchkeyd: hint: ubus call latchkey newclient makes one\n", []string{"laptop", file(t, linkConfig)}},
 		"no file":             {"no such file", []string{"phone", "/none"}},
-		"a bad configuration": {"option 'port' specifies invalid value '70000'", []string{"phone", file(t, linkConfig+"config door 'x'\n\toption port '70000'\n")}},
+		"another kind":        {"client 'app' is of kind 'fwknop', and links are for kind 'latchkey'\nlatchkeyd: hint: give the fwknop client its keys by hand\n", []string{"app", file(t, fwknop)}},
+		"a bad configuration": {"option 'port' specifies invalid value '70000': ports end at 65535 (line 12)\nlatchkeyd: hint: latchkeyd check tells what is wrong with the configuration\n", []string{"phone", file(t, linkConfig+"config door 'x'\n\toption port '70000'\n")}},
 		"nothing":             {"is mandatory but not there", []string{"phone", file(t, "")}},
 		"no arguments":        {"usage: latchkeyd link CLIENT FILE", nil},
 	} {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/share"
 	"github.com/latchkey/latchkey/pkgs/store"
@@ -51,7 +52,7 @@ func commands() []command {
 		{"radar", "[--json]", "show what strangers tried at closed ports in the last week: when, which services, from which addresses", showRadar},
 		{"check", "FILE [--public] [--json]", "list all errors and warnings of a configuration (- is standard input, as in trace and import)", check},
 		{"firewall", "FILE [FIREWALL [NETWORKS]]", "print what a configuration needs of the router and its firewall; for the init script", firewall},
-		{"silence", "SECTION OPTION FILE FIREWALL", "print what makes an option of the firewall silent to strangers; for the plugin of rpcd", silence},
+		{"silence", "SECTION OPTION FIREWALL", "print what makes an option of the firewall silent to strangers; for the plugin of rpcd", silence},
 		{"ports", "FILE [FIREWALL NETWORK ...]", "pick random ports for messages that nothing on the router uses; for the first start", drawPorts},
 		{"trace", "FILE", "show what the knocks in a capture or firewall log would have done, and why", trace},
 		{"import", "FILE", "translate a configuration of knockd or fwknop, on standard output; exit code 3: nothing in it can be used as it is", importForeign},
@@ -129,16 +130,21 @@ func report(c command, err error, w io.Writer) int {
 
 // hintFor returns what a person can do about an error, "" if that is not known.
 func hintFor(err error) string {
-	refusal, ok := errors.AsType[*control.Error](err)
-	switch {
-	case ok:
+	if refusal, ok := errors.AsType[*control.Error](err); ok {
 		return refusal.Hint
+	}
+	if _, ok := errors.AsType[config.Problems](err); ok {
+		return "latchkeyd check tells what is wrong with the configuration"
+	}
+	switch {
 	case errors.Is(err, control.ErrNotRunning):
 		return "start it: /etc/init.d/latchkey start, or latchkeyd run"
 	case errors.Is(err, store.ErrDamaged):
 		return "it remembers which knocks were used: restore it from a backup, or give every client a new key and then: latchkeyd forget --all"
 	case errors.Is(err, share.ErrNoClient):
 		return "ubus call latchkey newclient makes one"
+	case errors.Is(err, share.ErrKind):
+		return "give the fwknop client its keys by hand"
 	case errors.Is(err, os.ErrPermission):
 		return "run it as root, or as a member of the group latchkey"
 	}

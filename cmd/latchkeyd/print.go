@@ -83,7 +83,7 @@ func clockLine(s control.Status) string {
 	case clock.Given:
 		return "is taken as " + s.Clock + ", as option --clock says"
 	}
-	if s.Clock == "synchronised" { // it changes just now
+	if s.Clock == control.Synchronised { // it changes just now
 		return "is right"
 	}
 	return "may be wrong"
@@ -92,11 +92,11 @@ func clockLine(s control.Status) string {
 func doorLine(d control.Door) string {
 	state := "closed"
 	switch {
-	case d.State == "disabled":
+	case d.State == control.DoorDisabled:
 		state = "switched off"
-	case d.State == "pending":
+	case d.State == control.DoorPending:
 		state = "waits for the firewall, which has not loaded it yet"
-	case d.State == "broken":
+	case d.State == control.DoorBroken:
 		state = "cannot be opened: " + d.Reason
 	case len(d.Grants) > 0:
 		state = "open"

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"testing"
 
@@ -16,27 +14,17 @@ import (
 // TestAnswersSteerNoTerminal asks a daemon that was taken over, as root does from a terminal.
 func TestAnswersSteerNoTerminal(t *testing.T) {
 	const bad = "a\x1b]0;x\a\x1b[2J\u009b31m\u202eb\r"
-	socket := filepath.Join(t.TempDir(), "s")
-	l, err := control.Listen(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		served <- control.Serve(ctx, l, func(_ context.Context, r control.Request, reply func(any) error) error {
-			switch r.Method {
-			case "status":
-				return reply(control.Status{Version: bad, Clock: bad, Problem: bad,
-					Devices: []control.Device{{Name: bad, State: bad, Problem: bad}},
-					Doors:   []control.Door{{Name: bad, Title: bad, State: bad, Grants: []control.Grant{{Address: bad, Client: bad, Knock: bad}}}}})
-			case "events":
-				return reply([]control.Event{{Kind: bad, Door: bad, Client: bad, Address: bad, Knock: bad, Reason: bad, Detail: bad}})
-			}
-			return &control.Error{Text: bad, Hint: bad}
-		})
-	}()
-	defer func() { stop(); <-served }()
+	socket := playDaemon(t, func(r control.Request, reply func(any) error) error {
+		switch r.Method {
+		case "status":
+			return reply(control.Status{Version: bad, Clock: bad, Problem: bad,
+				Devices: []control.Device{{Name: bad, State: bad, Problem: bad}},
+				Doors:   []control.Door{{Name: bad, Title: bad, State: bad, Grants: []control.Grant{{Address: bad, Client: bad, Knock: bad}}}}})
+		case "events":
+			return reply([]control.Event{{Kind: bad, Door: bad, Client: bad, Address: bad, Knock: bad, Reason: bad, Detail: bad}})
+		}
+		return &control.Error{Text: bad, Hint: bad}
+	})
 
 	steering := regexp.MustCompile("[^\n\t -~]")
 	for _, args := range [][]string{{"status"}, {"status", "--json"}, {"events"}, {"events", "--json"}, {"open", "nas", "203.0.113.7"}, {"close", "nas"}, {"forget", "phone"}} {

@@ -20,7 +20,7 @@ func trace(e env, args []string) error {
 		"Times may be those of syslog (RFC 3164 or 5424, also with a year), ISO 8601, logread, journalctl, dmesg and Proxmox."
 	config := f.String("config", configFile, "configuration file (UCI)")
 	year := f.Uint64("year", 0, "year of the first line of a log whose lines do not say it; 0 = the last that is possible")
-	how := f.String("clock", "synchronised", "whether the router's clock was right: synchronised or free")
+	how := f.String("clock", control.Synchronised, "whether the router's clock was right: synchronised or free")
 	words, err := f.parse(args, 1, 1)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,15 +59,15 @@ func runTests(m *testing.M) int {
 	return m.Run()
 }
 
-// standInUCI knows "[-q] [-S] export NAME" and "-c FOLDER export NAME", which print a file of $UCI_CONFIG or the folder,
-// and behind it, of $UCI_CONFIG, what the file $UCI_STAGED/NAME has (sections that nobody has committed yet),
+// standInUCI knows "[-q] [-S] export NAME" and "-c FOLDER export NAME", which print a file of $UCI_CONFIG or the folder
+// (without -S, if its grammar is right), and behind it, of $UCI_CONFIG, what the file $UCI_STAGED/NAME has (sections that nobody has committed yet),
 // "[-q] get", "batch", "set", "add_list" and "commit" on the file $UCI_STORE, a list of key=value, and "assignments FILE".
 func standInUCI(args []string) error {
 	folder := os.Getenv("UCI_CONFIG")
 	if args[0] == "-c" {
 		folder, args = args[1], args[2:]
 	}
-	quiet := args[0] == "-q"
+	quiet, strict := args[0] == "-q", !slices.Contains(args, "-S")
 	for args[0] == "-q" || args[0] == "-S" {
 		args = args[1:]
 	}
@@ -74,6 +75,9 @@ func standInUCI(args []string) error {
 	switch args[0] {
 	case "export":
 		text, err := os.ReadFile(filepath.Join(folder, args[1]))
+		if _, errs := uci.Parse(string(text)); strict && len(errs) > 0 {
+			return errors.New("uci: Parse error")
+		}
 		os.Stdout.Write(text)
 		if folder == os.Getenv("UCI_CONFIG") {
 			staged, _ := os.ReadFile(filepath.Join(os.Getenv("UCI_STAGED"), args[1]))

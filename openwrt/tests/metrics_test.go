@@ -11,15 +11,18 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/latchkey/latchkey/pkgs/capture"
+	"github.com/latchkey/latchkey/pkgs/control"
 )
 
-// answer is a status as the plugin tells it, and samples are what both collectors make of it.
+// answer is a status as the plugin tells it, in the daemon's words, and samples are what both collectors make of it.
 const answer = `{
-	"running": true, "version": "1.2.3", "since": "2026-02-28T23:30:12.5-01:00", "clock": "synchronised", "packets": 123456, "memory": 5300224,
-	"devices": [ { "name": "pppoe-wan", "state": "up", "dropped": 7 }, { "name": "wwan0", "state": "missing", "coarse": "without the hints" } ],
+	"running": true, "version": "1.2.3", "since": "2026-02-28T23:30:12.5-01:00", "clock": "` + control.Synchronised + `", "packets": 123456, "memory": 5300224,
+	"devices": [ { "name": "pppoe-wan", "state": "` + capture.Up + `", "dropped": 7 }, { "name": "wwan0", "state": "` + capture.Missing + `", "coarse": "without the hints" } ],
 	"doors": [
-		{ "name": "nas", "state": "ready", "grants": [ { "address": "203.0.113.7" }, { "address": "2001:db8::7" } ], "more": 8 },
-		{ "name": "web", "state": "broken", "grants": [] }
+		{ "name": "nas", "state": "` + control.DoorReady + `", "grants": [ { "address": "203.0.113.7" }, { "address": "2001:db8::7" } ], "more": 8 },
+		{ "name": "web", "state": "` + control.DoorBroken + `", "grants": [] }
 	],
 	"clients": [ { "name": "phone", "last": "2026-11-26T05:00:00Z" }, { "name": "tablet" } ],
 	"counts": [ { "kind": "opened", "door": "nas", "count": 3 }, { "kind": "refused", "reason": "stale", "count": 5000000000 }, { "kind": "reload", "count": 1 } ]
@@ -203,5 +206,11 @@ func TestMetrics_are_the_same_in_both(t *testing.T) {
 	}
 	if diff := cmp.Diff(families("metrics.uc"), families("metrics.lua")); diff != "" || len(families("metrics.uc")) < 10 {
 		t.Errorf("metrics (-ucode +Lua):\n%s", diff)
+	}
+	words := func(file string) []string {
+		return regexp.MustCompile(`\w+ == "\w+"`).FindAllString(script(t, file), -1)
+	}
+	if diff := cmp.Diff(words("metrics.uc"), words("metrics.lua")); diff != "" || len(words("metrics.uc")) != 3 {
+		t.Errorf("the daemon's words (-ucode +Lua):\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@
 package openwrt_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -100,6 +101,9 @@ func testOffer(t *testing.T) {
 		if got := r.call("offer", map[string]any{"client": client, "page": "http://192.168.1.1/latchkey/"}); got["error"] == nil || got["address"] != nil {
 			t.Errorf("%s: offer answers %v", name, got)
 		}
+	}
+	if got := r.call("link", map[string]any{"client": "app"}); got["hint"] != "give the fwknop client its keys by hand" {
+		t.Errorf("of another kind: link answers %v", got)
 	}
 	if got := r.call("offer", map[string]any{"client": "phone"}); got["error"] == nil {
 		t.Errorf("without a page, offer answers %v", got)
@@ -219,7 +223,8 @@ func testLinkFromConfiguration(t *testing.T) {
 		t.Errorf("the app's code is %v", app)
 	}
 	r.write("etc/config/latchkey", text+"\nconfig door 'bad'\n\toption port 'x'\n")
-	if got := r.call("link", map[string]any{"client": "phone", "page": own}); got["link"] != nil || !strings.Contains(fmt.Sprint(got["error"]), "option 'port' specifies invalid value 'x'") {
+	if got := r.call("link", map[string]any{"client": "phone", "page": own}); got["link"] != nil || !strings.Contains(fmt.Sprint(got["error"]), "option 'port' specifies invalid value 'x'") ||
+		got["hint"] != "latchkeyd check tells what is wrong with the configuration" {
 		t.Errorf("of a configuration that is refused, link answers %v", got)
 	}
 }
@@ -267,6 +272,81 @@ func testLinkFoundHosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What dynamic DNS keeps for this router is in its links, by the rule that LuCI shows it by.
+func testLinkDDNS(t *testing.T) {
+	r := newPickupRouter(t)
+	for _, field := range table(t, "ddns.tsv") {
+		r.write("etc/config/ddns", strings.ReplaceAll(field[2], " | ", "\n"))
+		made, _ := r.call("link", map[string]any{"client": "phone", "page": "http://192.168.1.1/latchkey/"})["link"].(string)
+		l, _ := link.Parse(made) // without a name it has no address, and no client takes it
+		if l.Host != field[1] {
+			t.Errorf("%s: the link has the name %q, want %q", field[0], l.Host, field[1])
+		}
+	}
+}
+
+// So are the addresses that face the Internet.
+func testLinkFacing(t *testing.T) {
+	r := newPickupRouter(t)
+	text := r.read("etc/config/latchkey")
+	for _, field := range table(t, "facing.tsv") {
+		type address struct {
+			Address string `json:"address"`
+		}
+		type network struct {
+			Name   string    `json:"interface"`
+			Device string    `json:"l3_device,omitempty"`
+			Four   []address `json:"ipv4-address"`
+			Six    []address `json:"ipv6-address"`
+		}
+		var dump struct {
+			Networks []network `json:"interface"`
+		}
+		for part := range strings.SplitSeq(field[3], "; ") {
+			at, addresses, _ := strings.Cut(part, ": ")
+			var n network
+			n.Name, n.Device, _ = strings.Cut(at, " ")
+			for _, a := range strings.Fields(addresses) {
+				if strings.Contains(a, ":") {
+					n.Six = append(n.Six, address{a})
+				} else {
+					n.Four = append(n.Four, address{a})
+				}
+			}
+			dump.Networks = append(dump.Networks, n)
+		}
+		known, err := json.Marshal(dump)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write("etc/config/latchkey", text+"\nconfig latchkey 'main'\n\toption interface '"+field[1]+"'\n")
+		r.plugin("import { connect as ubus } from 'ubus';", "function ubus() { return { call: (object, method) => method == 'dump' ? "+string(known)+" : null }; }")
+		r.write("call.uc", "printf('%J', loadfile('"+r.path("plugin.uc")+"', { raw_mode: true })().latchkey.link.call({ args: { client: 'phone', page: 'http://192.168.1.1/latchkey/' } }));")
+		made, _ := r.ucode()["link"].(string)
+		l, _ := link.Parse(made) // one without addresses is useless
+		if got := strings.Trim(fmt.Sprint(l.Addresses), "[]"); got != field[2] {
+			t.Errorf("%s: the link has the addresses %q, want %q", field[0], got, field[2])
+		}
+	}
+}
+
+// table returns the lines of a table that LuCI's tests read, too. Of its fields "-" is nothing.
+func table(t *testing.T, name string) (lines [][]string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../testdata/uplink", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		for i := range fields {
+			fields[i] = strings.TrimPrefix(fields[i], "-")
+		}
+		lines = append(lines, fields)
+	}
+	return lines
 }
 
 // webVariable names the address of a router's web server whose latchkeyd and /var/run are this machine's, such

@@ -5,6 +5,7 @@ package openwrt_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -156,6 +157,8 @@ func TestPlugin(t *testing.T) {
 	t.Run("offer", func(t *testing.T) { testOffer(t) })
 	t.Run("link_warnings", func(t *testing.T) { testLinkWarnings(t) })
 	t.Run("link_of_what_is_found", func(t *testing.T) { testLinkFoundHosts(t) })
+	t.Run("link_by_dynamic_DNS", func(t *testing.T) { testLinkDDNS(t) })
+	t.Run("link_by_where_it_faces_the_Internet", func(t *testing.T) { testLinkFacing(t) })
 	t.Run("link_from_configuration", func(t *testing.T) { testLinkFromConfiguration(t) })
 }
 
@@ -252,6 +255,11 @@ func testPluginWithoutProgram(t *testing.T) {
 	if got := r.read("etc/config/latchkey"); got != oneDoor {
 		t.Errorf("the configuration changed:\n%s", got)
 	}
+	r.write("bin/latchkeyd", "#!/bin/sh\nprintf '[{\"text\":\"no g'\n")
+	want = map[string]any{"problems": []any{map[string]any{"text": "latchkeyd check was ended before it had said everything", "line": 0.0}}}
+	if diff := cmp.Diff(want, r.call("check", map[string]any{"text": oneDoor})); diff != "" {
+		t.Errorf("check by a program that is killed (-want +got):\n%s", diff)
+	}
 }
 
 // A daemon that sends a byte now and then, or nothing, or does not read, holds up rpcd for as long as
@@ -343,7 +351,9 @@ func testPluginBridge(t *testing.T) {
 		switch q.Method {
 		case "status":
 			return control.Status{Running: true, Version: "9"}, nil
-		case "close", "events":
+		case "close":
+			return control.Closed{Grants: []control.Grant{}, More: 7}, nil
+		case "events":
 			return []int{1, 2}, nil
 		case "check":
 			return []control.Problem{{Text: "nonsense", Line: len(q.Text)}}, nil
@@ -360,7 +370,7 @@ func testPluginBridge(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"events": []any{1.0, 2.0}}, r.call("events", map[string]any{"since": 7})); diff != "" || asked.Since != 7 {
 		t.Errorf("asked %+v; events (-want +got):\n%s", asked, diff)
 	}
-	if diff := cmp.Diff(map[string]any{"closed": []any{1.0, 2.0}}, r.call("close", map[string]any{"door": "nas", "cut": true})); diff != "" || asked.Door != "nas" || !asked.Cut {
+	if diff := cmp.Diff(map[string]any{"closed": []any{}, "more": 7.0}, r.call("close", map[string]any{"door": "nas", "cut": true})); diff != "" || asked.Door != "nas" || !asked.Cut {
 		t.Errorf("asked %+v; close (-want +got):\n%s", asked, diff)
 	}
 	hostile := "\"}\n{\"method\":\"close\",\"door\":\"nas\"}\n$(id)"
@@ -408,6 +418,15 @@ func testNewClient(t *testing.T) {
 			t.Fatalf("%s: the configuration changed (-want +got):\n%s", name, diff)
 		}
 	}
+
+	const nameless = "config door\n\toption port '22'"
+	for what, text := range map[string]string{"at_its_end": oneDoor + nameless + "\n", "without_an_end": oneDoor + nameless, "in_it": nameless + "\n" + oneDoor} {
+		r.write("etc/config/latchkey", text)
+		if got := r.call("newclient", map[string]any{"name": "phone"}); !strings.Contains(fmt.Sprint(got["error"]), "would be refused") || got["hint"] != "nothing was changed" {
+			t.Errorf("where the owner's own text is wrong %s: %v", what, got)
+		}
+	}
+	r.write("etc/config/latchkey", oneDoor)
 
 	r.call("newclient", map[string]any{"name": "none", "door": []string{""}})
 	if text := r.read("etc/config/latchkey"); strings.Contains(text, "list door ''") || !strings.Contains(text, "config client 'none'") {

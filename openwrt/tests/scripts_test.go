@@ -133,6 +133,13 @@ func TestDefaults(t *testing.T) {
 			t.Errorf("%v\n%s\nstore is %q", err, out, r.read("store"))
 		}
 	})
+	t.Run("is_not_done_where_uci_cannot_read_it", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", script(t, "latchkey.config")+"nonsense\n")
+		if out, err := r.run(defaults); err == nil { // uci knows of no section main then
+			t.Errorf("it says that it is done: %s", out)
+		}
+	})
 	for name, store := range map[string]string{
 		"leaves_a_carrier_off":         "latchkey.main=latchkey\nlatchkey.main.stun_port=0\n",
 		"leaves_the_owner's_ports":     "latchkey.main=latchkey\nlatchkey.main.ports=20480-26623\n",

@@ -33,7 +33,7 @@ config rule 'ping'
 	option target 'ACCEPT'
 
 config rule 'icmp6'
-	option src '*'
+	option src 'wan'
 	option proto 'icmp'
 	list icmp_type 'echo-request'
 	list icmp_type 'packet-too-big'
@@ -85,7 +85,7 @@ func TestPluginSilence(t *testing.T) {
 			got := r.call("silence", map[string]any{"section": tt.section, "option": tt.option})
 			after := r.read("etc/config/firewall")
 			if tt.new == "" {
-				if why, _ := got["error"].(string); !strings.HasSuffix(why, "is not one that answers strangers") || after != stockFirewall {
+				if why, _ := got["error"].(string); !strings.HasSuffix(why, "is not one that answers strangers alone") || after != stockFirewall {
 					t.Errorf("answers %v; %s", got, cmp.Diff(stockFirewall, after))
 				}
 				return
@@ -96,11 +96,11 @@ func TestPluginSilence(t *testing.T) {
 			}
 		})
 	}
-	t.Run("while_the_configuration_is_refused", func(t *testing.T) {
+	t.Run("whatever_our_configuration_says", func(t *testing.T) {
 		for name, ours := range map[string]string{
-			"an_option_that_is_none": oneDoor + "\toption nonsense '1'\n",
-			"one_of_main":            "config latchkey 'main'\n\toption interface 'dsl'\n\toption nonsense '1'\n",
-			"an_empty_file":          "",
+			"nothing":                         "",
+			"nonsense":                        oneDoor + "\toption nonsense '1'\n",
+			"that_knocks_come_in_from_inside": "config latchkey 'main'\n\tlist interface 'lan'\n",
 		} {
 			t.Run(name, func(t *testing.T) {
 				r := newRouter(t)

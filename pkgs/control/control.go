@@ -33,6 +33,20 @@ const (
 	MaxMay = 4096
 )
 
+// The words of Status.Clock.
+const (
+	Synchronised = "synchronised" // it is right
+	Free         = "free"         // that is not known
+)
+
+// The words of Door.State.
+const (
+	DoorReady    = "ready"
+	DoorPending  = "pending" // the firewall is being loaded
+	DoorBroken   = "broken"  // the firewall cannot serve it
+	DoorDisabled = "disabled"
+)
+
 // Status is the answer to status.
 type Status struct {
 	Version string    `json:"version"`
@@ -41,7 +55,7 @@ type Status struct {
 	Former  uint64    `json:"former,omitempty"`  // number of the newest event that is kept of former runs; 0 = none is, and numbers began at 1 again
 	Since   time.Time `json:"since"`             // start of the daemon
 	Now     time.Time `json:"now"`               // the router's clock, for countdowns
-	Clock   string    `json:"clock"`             // "synchronised" (it is right) or "free" (that is not known)
+	Clock   string    `json:"clock"`             // Synchronised or Free
 	Problem string    `json:"problem,omitempty"` // why the last reload was refused
 	Cut     string    `json:"cut,omitempty"`     // why sessions cannot be ended
 	Packets uint64    `json:"packets"`           // that passed the kernel's filter
@@ -84,8 +98,8 @@ type Device struct {
 type Door struct {
 	Name    string  `json:"name"`
 	Title   string  `json:"title,omitempty"`
-	State   string  `json:"state"`            // "ready", "pending" (the firewall is being loaded), "broken" or "disabled"
-	Reason  string  `json:"reason,omitempty"` // of broken: a sentence for a person
+	State   string  `json:"state"`            // DoorReady, ...
+	Reason  string  `json:"reason,omitempty"` // of DoorBroken: a sentence for a person
 	OpenFor int     `json:"open_for"`         // seconds
 	MaxOpen int     `json:"max_open"`         // seconds
 	Cut     bool    `json:"cut,omitempty"`    // sessions end with their grants
@@ -124,6 +138,12 @@ type Count struct {
 	Door   string `json:"door,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Count  uint64 `json:"count"`
+}
+
+// Closed is the answer to close: what was closed.
+type Closed struct {
+	Grants []Grant `json:"closed"`
+	More   int     `json:"more,omitempty"` // how many there were beside those that are listed
 }
 
 // Forgotten is the answer to forget.

@@ -27,6 +27,7 @@ func samples() []any {
 			Doors:   []control.Door{{Name: "nas", OpenFor: -1, Grants: []control.Grant{grant, {}}}, {}},
 			Clients: []control.Client{{Name: "phone", Doors: []string{"nas", ""}, Expires: &at}, {Doors: []string{}}},
 		},
+		control.Closed{}, control.Closed{Grants: []control.Grant{grant}, More: 7},
 		control.Event{}, control.Event{Number: 7, Time: at, Kind: "opened", Until: &at, Skew: -5, Count: 2, Hidden: 1},
 		[]control.Problem{}, []control.Problem{{Text: "bad", Line: 3, Warning: true}},
 		struct{}{},

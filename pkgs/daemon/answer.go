@@ -141,11 +141,11 @@ func (d *Daemon) answerClose(r control.Request, reply func(any) error) error {
 // closeAll closes a door because the owner says so; an invalid address stands for all. With cut it
 // ends their sessions, too, whatever the door's option says, and those of a network, or of a single address, whose
 // grant is over already.
-func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, error) {
+func (d *Daemon) closeAll(r control.Request, a netip.Addr) (answer control.Closed, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.checkDoor(r, a); err != nil {
-		return nil, err
+		return answer, err
 	}
 	now := d.sys.Now()
 	grants, err := d.book.Close(now, r.Door, a)
@@ -154,11 +154,12 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 		which = d.always
 	}
 	counts, cutErr := d.reportEnded(now, closed, grants, "closed at the router", which)
-	list := make([]control.Grant, 0, min(len(grants), control.MaxListed))
-	for i, g := range grants[:cap(list)] {
+	listed := min(len(grants), control.MaxListed)
+	answer = control.Closed{Grants: make([]control.Grant, 0, listed), More: len(grants) - listed}
+	for i, g := range grants[:listed] {
 		t := grantStatus(now, g)
 		t.Sessions = counts[i]
-		list = append(list, t)
+		answer.Grants = append(answer.Grants, t)
 	}
 	if r.Cut && err == nil && len(grants) == 0 && a.IsValid() {
 		n := netip.PrefixFrom(a, a.BitLen())
@@ -169,7 +170,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 		if counts, cutErr = d.endSessions(now, over, which); counts[0] > 0 {
 			t := grantStatus(now, over[0])
 			t.Sessions = counts[0]
-			list = append(list, t)
+			answer.Grants = append(answer.Grants, t)
 			d.events.add(now, control.Event{
 				Kind: closed, Door: r.Door, Address: t.Address, Knock: t.Knock, Sessions: t.Sessions, Detail: "sessions ended at the router",
 			})
@@ -178,7 +179,7 @@ func (d *Daemon) closeAll(r control.Request, a netip.Addr) ([]control.Grant, err
 	if r.Cut && err == nil && cutErr != nil {
 		err = &control.Error{Text: "the door is closed, but sessions that are open go on: " + cutErr.Error()}
 	}
-	return list, err
+	return answer, err
 }
 
 // checkDoor refuses a door that the owner named wrongly or switched off, and a network that is not the door's around the
@@ -287,26 +288,26 @@ func (d *Daemon) clockStatus() (word, reason string, since *time.Time) {
 		}
 	}
 	if d.clockRight {
-		return "synchronised", reason, since
+		return control.Synchronised, reason, since
 	}
-	return "free", reason, since
+	return control.Free, reason, since
 }
 
 // doorStatus is that of a door that the firewall can serve, waits for, or cannot serve: then broken says why. At most so
 // many of its grants are listed.
 func doorStatus(now time.Time, c config.Door, grants []*door.Grant, listed int, waits bool, broken string) control.Door {
 	t := control.Door{
-		Name: c.Name, Title: c.Title, State: "ready", Cut: c.Cut,
+		Name: c.Name, Title: c.Title, State: control.DoorReady, Cut: c.Cut,
 		OpenFor: int(c.OpenFor / time.Second), MaxOpen: int(c.MaxOpen / time.Second),
 		Grants: []control.Grant{},
 	}
 	switch {
 	case !c.Enabled:
-		t.State = "disabled"
+		t.State = control.DoorDisabled
 	case broken != "":
-		t.State, t.Reason = "broken", broken
+		t.State, t.Reason = control.DoorBroken, broken
 	case waits:
-		t.State = "pending"
+		t.State = control.DoorPending
 	}
 	for _, g := range grants[:min(len(grants), listed)] {
 		t.Grants = append(t.Grants, grantStatus(now, *g))

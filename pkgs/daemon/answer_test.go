@@ -96,8 +96,8 @@ func TestAnswer(t *testing.T) {
 		if g.Left != 300 || g.Knock != "control" || r.open("nas") != "203.0.113.7 5m0s" {
 			t.Errorf("grant %+v, open for %q", g, r.open("nas"))
 		}
-		closed := r.ask(t, control.Request{Method: "close", Door: "nas"}).([]control.Grant)
-		if len(closed) != 1 || r.open("nas") != "" {
+		closed := r.ask(t, control.Request{Method: "close", Door: "nas"}).(control.Closed)
+		if len(closed.Grants) != 1 || r.open("nas") != "" {
 			t.Errorf("closed %+v, open for %q", closed, r.open("nas"))
 		}
 	})

@@ -107,10 +107,10 @@ func TestOwnerOpensAndClosesNetworks(t *testing.T) {
 	}
 	for _, address := range []string{"203.0.113.200", "203.0.113.0/24", "::ffff:203.0.113.200"} {
 		r.ask(t, control.Request{Method: "open", Door: "nas", Address: phone.String()})
-		if list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: elsewhere.String()}).([]control.Grant); len(list) != 0 {
+		if list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: elsewhere.String()}).(control.Closed).Grants; len(list) != 0 {
 			t.Errorf("close of %s closed %+v", elsewhere, list)
 		}
-		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: address}).([]control.Grant)
+		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: address}).(control.Closed).Grants
 		if len(list) != 1 || list[0].Address != "203.0.113.0/24" || r.open("nas") != "" {
 			t.Errorf("close of %s closed %+v, open to %q", address, list, r.open("nas"))
 		}
@@ -184,14 +184,14 @@ func TestCloseWithCutOfAnAddressWithoutAGrant(t *testing.T) {
 	} {
 		r := newWideRig(t, home)
 		r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)}
-		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).([]control.Grant)
+		list := r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).(control.Closed).Grants
 		if len(list) != 1 || list[0].Address != tt.reported || r.newest().Address != tt.reported || r.left() != tt.left {
 			t.Errorf("%s: the answer is %+v, the event %+v, left are %q", tt.address, list, r.newest(), r.left())
 		}
 		// A grant is closed as a whole, and its sessions with it.
 		r.ask(t, control.Request{Method: "open", Door: "nas", Address: phone.String()})
 		r.sessions.list = []door.Session{toNAS(phone), toNAS(phoneAgain)}
-		list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).([]control.Grant)
+		list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: tt.address, Cut: true}).(control.Closed).Grants
 		if len(list) != 1 || list[0].Sessions != 2 || list[0].Address != "203.0.113.0/24" || r.left() != "" {
 			t.Errorf("%s, with a grant: the answer is %+v, left are %q", tt.address, list, r.left())
 		}

@@ -302,7 +302,7 @@ func TestCloseWithCutEndsSessionsOnce(t *testing.T) {
 	over := toNAS(six)
 	over.Over = true
 	r.sessions.list = []door.Session{toNAS(phone), toNAS(six), over, toNAS(neighbour)}
-	list := r.ask(t, control.Request{Method: "close", Door: "nas", Cut: true}).([]control.Grant)
+	list := r.ask(t, control.Request{Method: "close", Door: "nas", Cut: true}).(control.Closed).Grants
 	if len(list) != 2 || list[0].Sessions+list[1].Sessions != 2 {
 		t.Errorf("the answer is %+v, want two grants with a session each", list)
 	}
@@ -311,14 +311,14 @@ func TestCloseWithCutEndsSessionsOnce(t *testing.T) {
 	}
 
 	// What a grant left that is over already.
-	list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: neighbour.String(), Cut: true}).([]control.Grant)
+	list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: neighbour.String(), Cut: true}).(control.Closed).Grants
 	if len(list) != 1 || list[0].Address != neighbour.String() || list[0].Sessions != 1 || r.left() != "" {
 		t.Errorf("the answer is %+v, sessions %s", list, r.left())
 	}
 	if e := r.newest(); e.Kind != "closed" || e.Sessions != 1 || e.Address != neighbour.String() {
 		t.Errorf("the event is %+v", e)
 	}
-	if list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: neighbour.String(), Cut: true}).([]control.Grant); len(list) != 0 {
+	if list = r.ask(t, control.Request{Method: "close", Door: "nas", Address: neighbour.String(), Cut: true}).(control.Closed).Grants; len(list) != 0 {
 		t.Errorf("with nothing left the answer is %+v", list)
 	}
 }

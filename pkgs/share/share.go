@@ -47,6 +47,9 @@ const (
 // ErrNoClient is in an error of Make: the configuration does not have the client.
 var ErrNoClient = errors.New("there is no client")
 
+// ErrKind is in an error of Make: the client has no key of ours.
+var ErrKind = errors.New("links are for kind 'latchkey'")
+
 // Make returns the link of a client, as it is at a time. An error says that there can be none.
 func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning, error) {
 	i := slices.IndexFunc(c.Clients, func(k config.Client) bool { return k.Name == client })
@@ -55,7 +58,7 @@ func Make(now time.Time, c *config.Config, client string) (link.Link, []Warning,
 	}
 	k := &c.Clients[i]
 	if k.Kind != knock.KindMessage {
-		return link.Link{}, nil, fmt.Errorf("client '%s' is of kind '%s', but links are for kind 'latchkey'", client, k.KindWord())
+		return link.Link{}, nil, fmt.Errorf("client '%s' is of kind '%s', and %w", client, k.KindWord(), ErrKind)
 	}
 	m := maker{link: link.Link{
 		Page: c.Main.Page, Name: c.Main.Name,

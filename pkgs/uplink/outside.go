@@ -28,14 +28,6 @@ func ReadZones(sections []uci.Section) (list Zones) {
 	return list
 }
 
-// Named returns the interfaces that section main of our configuration names, also of one that is refused.
-func Named(sections []uci.Section) (list []string) {
-	for _, name := range strings.Fields(mainOf(sections).or("interface", "")) {
-		(*words)(&list).add(name)
-	}
-	return list
-}
-
 // Enabled reports whether section main of our configuration is switched on, also of one that is refused.
 func Enabled(sections []uci.Section) bool { return mainOf(sections).isOn("enabled", "0") }
 
@@ -92,9 +84,6 @@ func (z Zones) Outside(networks []string) []string {
 	}
 	return list
 }
-
-// sources are the values of option src of a section that is about what comes from outside.
-func (z Zones) sources(named []string) words { return append(z.Outside(z.Networks(named)), "*") }
 
 func (z *zone) hasOne(networks words) bool {
 	return slices.ContainsFunc(strings.Fields(z.networks), networks.has)

@@ -25,7 +25,8 @@ type taken struct {
 // forwards and lets in, of tunnels, SSH and the web interface.
 func ReadTaken(c *config.Config, sections []uci.Section) (t Taken) {
 	t.addOurs(c)
-	outside := ReadZones(sections).sources(c.Main.Interfaces)
+	zones := ReadZones(sections)
+	outside := append(words(zones.Outside(zones.Networks(c.Main.Interfaces))), "*")
 	for i := range sections {
 		s := (*section)(&sections[i])
 		switch s.Type {

@@ -110,22 +110,7 @@ func TestOutside_of_switches_that_are_no_boolean(t *testing.T) {
 	}
 }
 
-// A configuration that is refused may still say where knocks would come in.
-func TestNamed(t *testing.T) {
-	for text, want := range map[string][]string{
-		"config latchkey 'main'\n\toption interface 'dsl lte dsl'\n\toption nonsense '1'\n":                      {"dsl", "lte"},
-		"config latchkey 'main'\n\tlist interface 'dsl'\n\nconfig latchkey 'main'\n\tlist interface 'lte wan'\n": {"dsl", "lte", "wan"},
-		"config latchkey 'other'\n\toption interface 'dsl'\n\nconfig door 'main'\n\toption interface 'lte'\n":    nil,
-		"": nil,
-	} {
-		file, _ := uci.Parse(text)
-		if diff := cmp.Diff(want, uplink.Named(file.Sections)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", text, diff)
-		}
-	}
-}
-
-// So may whether it is switched on.
+// A configuration that is refused may still say whether it is switched on.
 func TestEnabled(t *testing.T) {
 	for text, want := range map[string]bool{
 		"config latchkey 'main'\n\toption enabled 'yes'\n\toption nonsense '1'\n":                     true,
@@ -144,18 +129,19 @@ func TestEnabled(t *testing.T) {
 	}
 }
 
-// An account of LuCI's may change these options to these values, and no other of the firewall.
+// An account of LuCI's may change these options to these values, and no other of the firewall. Our own configuration,
+// which such an account may write, has no say in that.
 func TestSilence(t *testing.T) {
 	table(t, "silence.tsv", func(t *testing.T, field []string) {
 		firewall := sections(t, strings.ReplaceAll(field[5], " | ", "\n"))
 		name, option, _ := strings.Cut(field[2], " ")
-		got := uplink.Silence(firewall, strings.Fields(field[1]), name, option)
+		got := uplink.Silence(firewall, name, option)
 		if strings.Join(got, " ") != field[3] || got != nil && len(got) == 0 { // none at all would be written, too
 			t.Errorf("values %#v, want %q", got, field[3])
 		}
 	})
 	nameless := sections(t, "config rule\n\toption src 'wan'\n\toption target 'ACCEPT'\n")
-	if got := uplink.Silence(nameless, nil, "", "enabled"); got != nil {
+	if got := uplink.Silence(nameless, "", "enabled"); got != nil {
 		t.Errorf("of a section without a name: %q", got)
 	}
 }

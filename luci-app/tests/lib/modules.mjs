@@ -56,6 +56,22 @@ export function without(lines) {
 	return !lines.length && 'SKIP: this folder is tested without the daemon’s';
 }
 
+// Sections from the text of a configuration, with ' | ' between lines.
+export function parsed(text) {
+	const all = [];
+
+	for (const line of text.split(' | ')) {
+		const [ , word, name, value ] = line.match(/^(\w+) (\w+) '(.*)'$/);
+
+		if (word == 'config')
+			all.push({ '.type': name, '.name': value });
+		else
+			all.at(-1)[name] = (word == 'list') ? (all.at(-1)[name] || []).concat(value) : value;
+	}
+
+	return all;
+}
+
 // The daemon's words of a kind: reasons, kinds of events, ...
 export function words(kind) {
 	return table('words.tsv').filter(line => line[0] == kind).map(line => line[1]);

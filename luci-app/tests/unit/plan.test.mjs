@@ -7,7 +7,7 @@ import { load } from '../lib/modules.mjs';
 const plan = load()('latchkey.plan');
 
 const zone = (name, network, more) => Object.assign({ '.type': 'zone', '.name': name, name, network }, more);
-const FIREWALL = [ zone('lan', [ 'lan' ]), zone('wan', [ 'modem' ]), zone('guest', 'guest'), zone('vpn', [ 'office' ], { masq: '1' }), zone('off', [ 'attic' ], { enabled: '0' }) ];
+const FIREWALL = [ zone('lan', [ 'lan' ]), zone('wan', [ 'modem' ]), zone('guest', 'guest modem_box'), zone('vpn', [ 'office' ], { masq: '1' }), zone('off', [ 'attic' ], { enabled: '0' }) ];
 const net = (name, device, address, mask, more) => Object.assign({ interface: name, l3_device: device, 'ipv4-address': [ { address, mask } ] }, more);
 const DUMP = [
 	net('loopback', 'lo', '127.0.0.1', 8),

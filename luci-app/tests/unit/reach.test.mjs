@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load, table, without } from '../lib/modules.mjs';
+import { load, parsed, table, without } from '../lib/modules.mjs';
 
 const require = load();
 const reach = require('latchkey.reach');
@@ -56,6 +56,26 @@ const iface = (name, proto) => ({ '.type': 'interface', '.name': name, proto });
 
 test('interfaces that nobody knows are told', () => {
 	assert.deepEqual(reach.unknown([ 'wan', 'gone', 'wan_6', 'pppoe-wan', 'eth1', 'late' ], [ iface('late', 'dhcp'), { '.type': 'device', '.name': 'gone' } ], DUMP), [ 'gone' ]);
+});
+
+test('the name of dynamic DNS is the one that the router puts into links', { skip: without(table('uplink/ddns.tsv')) }, () => {
+	for (const [ what, name, ddns ] of table('uplink/ddns.tsv'))
+		assert.equal(reach.ddnsName(parsed(ddns)), name, what);
+});
+
+// Interfaces of facing.tsv: "NAME [DEVICE]: ADDRESS...; ...".
+function interfaces(text) {
+	return text.split('; ').map(part => {
+		const [ , name, device, rest ] = part.match(/^(\S+?)(?: (\S+))?: (.*)$/);
+		const of = six => rest.split(' ').filter(a => a && a.includes(':') == six).map(address => ({ address }));
+
+		return { interface: name, l3_device: device, 'ipv4-address': of(false), 'ipv6-address': of(true) };
+	});
+}
+
+test('the addresses outside are those that the router puts into links', { skip: without(table('uplink/facing.tsv')) }, () => {
+	for (const [ what, networks, addresses, known ] of table('uplink/facing.tsv'))
+		assert.equal(reach.facing(interfaces(known), networks.split(' '), []).map(a => a.address).join(' '), addresses, what);
 });
 
 test('the addresses outside are those of all networks on the device', () => {

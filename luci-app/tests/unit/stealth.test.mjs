@@ -2,7 +2,7 @@
 
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { load, table, without } from '../lib/modules.mjs';
+import { load, parsed, table, without } from '../lib/modules.mjs';
 
 const require = load();
 const stealth = require('latchkey.stealth'), reach = require('latchkey.reach');
@@ -119,22 +119,6 @@ test('the zone is found by its network, whatever its name', () => {
 
 	assert.equal(stealth.verdict(stealth.findings(sections, [ 'pppoe' ])).level, 'silent');
 });
-
-// Sections from the text of a configuration, with ' | ' between lines.
-function parsed(text) {
-	const all = [];
-
-	for (const line of text.split(' | ')) {
-		const [ , word, name, value ] = line.match(/^(\w+) (\w+) '(.*)'$/);
-
-		if (word == 'config')
-			all.push({ '.type': name, '.name': value });
-		else
-			all.at(-1)[name] = (word == 'list') ? (all.at(-1)[name] || []).concat(value) : value;
-	}
-
-	return all;
-}
 
 // The router decides what of its firewall may be changed, and to what; its tests read the same table.
 test('what is offered is what the router would do', { skip: without(table('uplink/silence.tsv')) }, () => {

@@ -76,9 +76,11 @@ function ask(request) {
 	return answer.error ? { error: answer.error, hint: answer.hint ?? '' } : answer.result ?? {};
 }
 
-// wrapped is for results that are lists: an answer on ubus is an object.
-function wrapped(name, result) {
-	return type(result) == 'array' ? { [name]: result } : result;
+// events asks for a list: an answer on ubus is an object.
+function events(since) {
+	const result = ask({ method: 'events', since });
+
+	return type(result) == 'array' ? { events: result } : result;
 }
 
 // problem tells why the configuration was refused; "" if it was not.
@@ -181,11 +183,11 @@ function run(command, text) {
 	return { code, out, said };
 }
 
-// refusal is the answer where a command of latchkeyd failed. hint is for where it gives none.
-function refusal(r, hint) {
+// refusal is the answer where a command of latchkeyd failed.
+function refusal(r) {
 	const told = kind => replace(filter(r.said, l => index(l, `latchkeyd: ${kind}: `) == 0)[0] ?? '', /^latchkeyd: [a-z]+: /, '');
 
-	return { error: told('error') || UNABLE, hint: told('hint') || hint };
+	return { error: told('error') || UNABLE, hint: told('hint') };
 }
 
 // staged returns the configuration with what was changed by this login, or on the command line, and
@@ -205,7 +207,13 @@ function check(args) {
 
 	const r = run('check --json', text); // the daemon does not run
 
-	return { problems: length(r.out) ? json(r.out) : [ { text: refusal(r, '').error, line: 0 } ] };
+	if (!length(r.out))
+		return { problems: [ { text: refusal(r).error, line: 0 } ] };
+	try {
+		return { problems: json(r.out) };
+	} catch (e) { // memory, or a signal, may end it in the middle
+		return { problems: [ { text: 'latchkeyd check was ended before it had said everything', line: 0 } ] };
+	}
 }
 
 // translate tells what a configuration of another port knocker is in ours. Code 3 of latchkeyd import says
@@ -213,7 +221,7 @@ function check(args) {
 function translate(text) {
 	const r = run('import', text);
 
-	return r.code === 0 || r.code === 3 ? { config: r.out } : refusal(r, 'give the text of a knockd.conf, or of a configuration of fwknop');
+	return r.code === 0 || r.code === 3 ? { config: r.out } : refusal(r);
 }
 
 function dump() {
@@ -221,7 +229,7 @@ function dump() {
 }
 
 // addresses returns those of the interfaces that knocks come in at, and of others on the same devices: PPPoE makes
-// its interface for IPv6 by itself.
+// its interface for IPv6 by itself. LuCI's reach.js has the same rule.
 function addresses(names) {
 	const found = [], all = dump();
 	const devices = map(filter(all, i => i.interface in names && i.l3_device), i => i.l3_device);
@@ -234,12 +242,13 @@ function addresses(names) {
 	return found;
 }
 
-// names returns what services of dynamic DNS keep for this router: a name; some have an account there, or a URL.
+// names returns what services of dynamic DNS keep for this router: a name; some have an account there, or a URL, which
+// latchkeyd leaves out.
 function names(uci) {
 	const found = [];
 
 	uci.foreach('ddns', 'service', s => {
-		if (s.enabled == '1' && iptoarr(s.lookup_host ?? '') == null)
+		if (s.enabled in [ '1', 'on', 'true', 'yes', 'enabled' ] && iptoarr(s.lookup_host ?? '') == null)
 			push(found, s.lookup_host);
 	});
 
@@ -281,7 +290,7 @@ function link(args) {
 	const r = run(`link ${args.app ? '--app' : ''} -- ${quoted(args.client)}`, readfile(`${CONFIG}/latchkey`) + sectionText('latchkey', 'main', found));
 
 	if (r.code !== 0)
-		return refusal(r, 'latchkeyd check tells what is wrong with the configuration');
+		return refusal(r);
 
 	return {
 		link: trim(r.out),
@@ -306,7 +315,7 @@ function offer(args) {
 	const r = run(`offer --folder ${OFFERS} --page ${quoted(page)} -- ${quoted(args.client)}`, made.link);
 	const words = split(trim(r.out), ' ');
 
-	return r.code === 0 ? { address: words[0], minutes: +words[1], warnings: made.warnings } : refusal(r, '');
+	return r.code === 0 ? { address: words[0], minutes: +words[1], warnings: made.warnings } : refusal(r);
 }
 
 // pickup hands out what is offered under a name, once, to anybody: only a client's code opens it. For a
@@ -335,13 +344,14 @@ function newclient(args) {
 		if (length(value))
 			options[option] = value;
 
-	const checked = check({ text: staged('') + sectionText('client', args.name, options) });
+	const before = staged('');
+	const checked = check({ text: before + sectionText('client', args.name, options) });
 	const wrong = filter(checked.problems, p => !p.warning)[0];
 
 	if (wrong) // as good as not started at the next boot
 		return {
 			error: `the configuration would be refused: ${wrong.text}`,
-			hint: wrong.line && !wrong.section ? 'a name has letters, digits and _ only, the title can be any text' : 'nothing was changed'
+			hint: wrong.line > length(split(before, '\n')) && !wrong.section ? 'a name has letters, digits and _ only, the title can be any text' : 'nothing was changed'
 		};
 
 	const failed = change(CONFIG, 'latchkey', uci => {
@@ -374,10 +384,10 @@ function silence(args) {
 
 	uci?.foreach('firewall', null, s => { text += sectionText(s['.type'], s['.name'], s); });
 
-	const r = run(`silence -- ${quoted(args.section)} ${quoted(args.option)} ${CONFIG}/latchkey`, text);
+	const r = run(`silence -- ${quoted(args.section)} ${quoted(args.option)}`, text);
 
 	if (r.code !== 0)
-		return refusal(r, '');
+		return refusal(r);
 	if (undo)
 		return { error: 'another change waits to be confirmed', hint: 'try again in half a minute' };
 
@@ -413,7 +423,7 @@ return {
 		status: { call: status },
 		events: {
 			args: { since: 0 },
-			call: req => wrapped('events', ask({ method: 'events', since: req.args.since ?? 0 }))
+			call: req => events(req.args.since ?? 0)
 		},
 		radar: { call: () => ask({ method: 'radar' }) },
 
@@ -423,7 +433,7 @@ return {
 		},
 		close: {
 			args: { door: '', address: '', cut: false },
-			call: req => wrapped('closed', ask({ method: 'close', door: req.args.door, address: req.args.address, cut: !!req.args.cut }))
+			call: req => ask({ method: 'close', door: req.args.door, address: req.args.address, cut: !!req.args.cut })
 		},
 		forget: {
 			args: { client: '' },

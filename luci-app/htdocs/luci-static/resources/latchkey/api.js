@@ -167,13 +167,6 @@ function sections(config) {
 	return uci.sections(config) || [];
 }
 
-// The name that dynamic DNS keeps for this router, as far as its configuration tells.
-function ddnsName() {
-	const s = sections('ddns').find(function(x) { return x['.type'] == 'service' && syntax.isOn(x.enabled, false) && x.lookup_host; });
-
-	return s ? s.lookup_host : '';
-}
-
 // The addresses of a name, as the router sees it: { addresses } or { error, hint }. The router looks it up
 // aside, and is asked again until it knows.
 function resolve(host) {
@@ -224,7 +217,7 @@ function whereabouts() {
 		const reached = facing.filter(function(a) { return a.kind == 'public'; });
 
 		return {
-			host: reach.publicName(syntax.words(uci.get('latchkey', 'main', 'host'))) || ddnsName(),
+			host: reach.publicName(syntax.words(uci.get('latchkey', 'main', 'host'))) || reach.ddnsName(sections('ddns')),
 			addresses: reached.map(function(a) { return a.address; }),
 			situation: reach.situation(facing),
 			own: data[0].reduce(function(all, i) { return all.concat(reach.addressesOf(i)); }, []),

@@ -91,15 +91,12 @@ function innerZone(firewall, network) {
 }
 
 // The networks inside, where a door may lead: [{ address, mask, zone }]. dump are the interfaces of ubus,
-// outward the networks where knocks come in. What is on the same device as those is outside, too, and so
-// are zones that masquerade: the networks behind them are not this router's.
+// outward the networks where knocks come in. Zones that masquerade are outside, too: the networks behind them are
+// not this router's.
 function inside(dump, outward, firewall) {
-	const devices = dump.filter(function(i) { return outward.indexOf(i.interface) >= 0; })
-		.map(function(i) { return i.l3_device; }).filter(Boolean);
+	const outside = reach.interfacesOf(dump, outward);
 
-	return dump.filter(function(i) {
-		return i.interface != 'loopback' && outward.indexOf(i.interface) < 0 && devices.indexOf(i.l3_device) < 0;
-	}).reduce(function(all, i) {
+	return dump.filter(function(i) { return i.interface != 'loopback' && outside.indexOf(i) < 0; }).reduce(function(all, i) {
 		return all.concat((i['ipv4-address'] || []).map(function(a) {
 			return { address: a.address, mask: a.mask, zone: innerZone(firewall, i.interface) };
 		}));

@@ -5,6 +5,7 @@
 'require latchkey.syntax as syntax';
 'require latchkey.rules as rules';
 'require latchkey.door as door';
+'require latchkey.valid as valid';
 
 // How the Internet reaches this router: where it faces the Internet, with which addresses, whether its
 // public name leads to it, and what a router in front would have to forward. Pure: sections and the
@@ -46,6 +47,15 @@ function isAddress(host) {
 // What a client is told first of the values of option host: the name, which there is one of at most, else an address.
 function publicName(hosts) {
 	return hosts.find(function(h) { return !isAddress(h); }) || hosts[0] || '';
+}
+
+// The name that a service of dynamic DNS keeps for this router; some have an account or a URL in its place. The plugin of rpcd
+// has the same rule, and the tests of both read one table.
+function ddnsName(ddns) {
+	const names = ddns.filter(function(s) { return s['.type'] == 'service' && syntax.isOn(s.enabled, false); })
+		.map(function(s) { return String(s.lookup_host || '').replace(/\.$/, ''); });
+
+	return names.find(function(name) { return valid.hostname(name) === true; }) || '';
 }
 
 // The values of option host after its owner typed another name, or an address instead of one; nothing takes
@@ -98,6 +108,20 @@ function outside(firewall, named) {
 	return { zone: zone ? zone.name : facing[0] || 'wan', zones: facing.length ? facing : [ 'wan' ], networks: networks };
 }
 
+// The zones in which the router's owner is not, by the firewall's own configuration: see strangers in pkgs/uplink. Of others
+// the router changes nothing for an account of these pages, and tests of both read one table.
+function strangers(firewall) {
+	const facing = outside(firewall, []).zones;
+
+	return facing.filter(function(name) {
+		return !zonesOn(firewall).some(function(z) { return z.name == name && (name == 'lan' || syntax.words(z.network).indexOf('lan') >= 0); }) &&
+			!firewall.some(function(s) {
+				return s['.type'] == 'forwarding' && syntax.isOn(s.enabled, true) && (s.src == name || s.src == '*') &&
+					(s.dest == '*' || s.dest != name && facing.indexOf(s.dest) >= 0);
+			});
+	});
+}
+
 // The names among those of section main that are neither a network of this router nor a device of one.
 function unknown(named, network, dump) {
 	const known = network.filter(function(s) { return s['.type'] == 'interface'; }).map(function(s) { return s['.name']; });
@@ -113,15 +137,19 @@ function addressesOf(i) {
 		(i['ipv6-prefix-assignment'] || []).map(function(p) { return (p['local-address'] || {}).address; })).filter(Boolean);
 }
 
-// The addresses that face the Internet: [{ address, kind, isFixed }]. dump are the interfaces of ubus; a
-// network on the same device, such as wan_6 made by wan, is the same way in.
-function facing(dump, networks, network) {
+// Those of the interfaces of ubus that are of some networks, or on the same device as one of them: such as wan_6, which
+// wan makes by itself. The plugin of rpcd has the same rule, and the tests of both read one table.
+function interfacesOf(dump, networks) {
 	const devices = dump.filter(function(i) { return networks.indexOf(i.interface) >= 0 && i.l3_device; }).map(function(i) { return i.l3_device; });
+
+	return dump.filter(function(i) { return networks.indexOf(i.interface) >= 0 || devices.indexOf(i.l3_device) >= 0; });
+}
+
+// The addresses that face the Internet: [{ address, kind, isFixed }]. dump are the interfaces of ubus.
+function facing(dump, networks, network) {
 	const seen = {};
 
-	return dump.filter(function(i) {
-		return networks.indexOf(i.interface) >= 0 || devices.indexOf(i.l3_device) >= 0;
-	}).reduce(function(all, i) {
+	return interfacesOf(dump, networks).reduce(function(all, i) {
 		const section = network.find(function(s) { return s['.name'] == i.interface; }) || {};
 
 		return all.concat((i['ipv4-address'] || []).concat(i['ipv6-address'] || []).map(function(a) {
@@ -265,11 +293,14 @@ return baseclass.extend({
 	isIPv6: isIPv6,
 	isAddress: isAddress,
 	publicName: publicName,
+	ddnsName: ddnsName,
 	withName: withName,
 	zonesOf: zonesOf,
 	outside: outside,
+	strangers: strangers,
 	unknown: unknown,
 	addressesOf: addressesOf,
+	interfacesOf: interfacesOf,
 	facing: facing,
 	situation: situation,
 	describe: describe,

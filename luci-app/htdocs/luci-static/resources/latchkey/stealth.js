@@ -9,7 +9,8 @@
 //
 // A finding is { id, level, title, detail, change, stock }. level is one of three grades: 'open' (something
 // can be reached), 'answers' (a stranger can learn that somebody is there) or 'silent'. change: [{
-// section, option, from, to }] or null; applying it makes the finding silent. stock: OpenWrt is shipped so.
+// section, option, from, to }] or null; applying it makes the finding silent. null also where the section is about who
+// is inside, too: the router changes that for nobody. stock: OpenWrt is shipped so.
 
 function on(section) {
 	return syntax.isOn(section.enabled, true);
@@ -215,7 +216,7 @@ function checkRule(rule) {
 }
 
 function checkRedirect(r) {
-	if (upper(r.target, 'DNAT') != 'DNAT' || syntax.words(r.src_ip).length || syntax.words(r.ipset).length)
+	if (upper(r.target, 'DNAT') != 'DNAT' || syntax.words(r.src_ip).length || syntax.words(r.src_mac).length || syntax.words(r.ipset).length)
 		return null;
 
 	return {
@@ -236,15 +237,24 @@ function findings(sections, networks) {
 	const zones = reach.zonesOf(sections, networks);
 	const names = zones.map(function(z) { return z.name; });
 	const fromOutside = function(s) { return on(s) && (s.src == '*' || names.indexOf(s.src) >= 0); };
+	const strangers = reach.strangers(sections);
+	const offering = function(check) {
+		return function(s) {
+			const f = check(s, defaults);
+			const isTheirs = strangers.indexOf((s['.type'] == 'zone') ? s.name : s.src) >= 0;
+
+			return (f && !isTheirs) ? Object.assign(f, { change: null }) : f;
+		};
+	};
 	const rules = sections.filter(function(s) { return s['.type'] == 'rule' && fromOutside(s); });
 	const redirects = sections.filter(function(s) { return s['.type'] == 'redirect' && fromOutside(s); });
 
 	return [].concat(
-		zones.map(function(z) { return checkInput(z, defaults); }),
+		zones.map(offering(checkInput)),
 		[ checkDefaultForward(defaults) ],
-		zones.map(function(z) { return checkZoneForward(z, defaults); }),
-		rules.map(checkRule),
-		redirects.map(checkRedirect)
+		zones.map(offering(checkZoneForward)),
+		rules.map(offering(checkRule)),
+		redirects.map(offering(checkRedirect))
 	).filter(function(f) { return f != null; });
 }
 
