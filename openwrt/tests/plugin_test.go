@@ -148,6 +148,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("without_a_daemon", func(t *testing.T) { testPluginAlone(t) })
 	t.Run("asks_the_program_once_for_a_file", func(t *testing.T) { testPluginAsksOnce(t) })
 	t.Run("without_the_program", func(t *testing.T) { testPluginWithoutProgram(t) })
+	t.Run("wrong_grammar", func(t *testing.T) { testPluginOfWrongGrammar(t) })
 	t.Run("with_a_daemon", func(t *testing.T) { testPluginBridge(t) })
 	t.Run("what_procd_knows", func(t *testing.T) { testPluginProcess(t) })
 	t.Run("held_up", func(t *testing.T) { testPluginHeldUp(t) })
@@ -200,6 +201,16 @@ func testPluginAlone(t *testing.T) {
 	delete(p, "text")
 	if diff := cmp.Diff(map[string]any{"section": "nas", "option": "port", "line": 10.0}, p); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
+	}
+}
+
+// uci exports nothing of a file with an error in its grammar, and the owner wants to know where that is.
+func testPluginOfWrongGrammar(t *testing.T) {
+	r := newRouter(t)
+	r.write("etc/config/latchkey", oneDoor+"nonsense\n")
+	problem := r.call("check", map[string]any{})["problems"].([]any)[0].(map[string]any)
+	if want := float64(1 + strings.Count(oneDoor, "\n")); problem["line"] != want || !strings.Contains(fmt.Sprint(problem["text"]), "invalid statement") {
+		t.Errorf("check answers %v, not what is wrong in line %v", problem, want)
 	}
 }
 

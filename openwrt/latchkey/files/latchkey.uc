@@ -191,11 +191,11 @@ function refusal(r) {
 }
 
 // staged returns the configuration with what was changed by this login, or on the command line, and
-// is not in force yet.
+// is not in force yet. Of a file that uci cannot read it says nothing, and latchkeyd which line is wrong.
 function staged(session) {
 	const changes = length(session) ? `-P ${quoted(`/var/run/rpcd/uci-${session}`)}` : '';
 
-	return popen(`/sbin/uci -c ${CONFIG} ${changes} export latchkey`)?.read('all') ?? '';
+	return popen(`/sbin/uci -c ${CONFIG} ${changes} export latchkey`)?.read('all') || readfile(`${CONFIG}/latchkey`) || '';
 }
 
 function check(args) {
