@@ -110,14 +110,14 @@ func TestDevicesThatChange(t *testing.T) {
 		if n, most := lines()-before, 14+int(time.Since(begin)/(5*time.Second)); n > most {
 			t.Errorf("%d lines tell of it, want %d at the most", n, most)
 		}
-		lab.Withstood(t, "network", faultFlaps, "heard again within a second; grants stay; the log gets 12 lines at once, then one in 5 s")
+		lab.Withstood(t, "network", faultFlaps, "heard again; grants stay; the log gets 12 lines at once, then one in 5 s")
 	})
 	t.Run("deleted_and_made_again", func(t *testing.T) {
 		for range 3 {
 			recreateWAN(t)
 		}
 		hears(t, router)
-		lab.Withstood(t, "network", faultAnew, "heard again within a second, grants stay")
+		lab.Withstood(t, "network", faultAnew, "heard again, grants stay")
 	})
 	t.Run("renamed", func(t *testing.T) {
 		batch(t, "link set wan down", "link set wan name wan9", "link set wan9 up")
@@ -152,7 +152,7 @@ func TestDevicesThatChange(t *testing.T) {
 			lab.On("phone", "knock", append([]string{"-6", "-d", "30", moved6}, toNAS...)...).Run()
 			return d.count("opened", phone6)+d.count("extended", phone6) > before
 		})
-		lab.Withstood(t, "network", faultAddress, "knocks at the new ones are heard at once, grants stay")
+		lab.Withstood(t, "network", faultAddress, "knocks at the new ones are heard, grants stay")
 	})
 	t.Run("of_another_kind,_without_Ethernet_header", func(t *testing.T) {
 		tun := lab.TUN(t, "router", "wtun")
