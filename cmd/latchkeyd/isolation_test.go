@@ -94,7 +94,7 @@ func TestIsolation(t *testing.T) {
 		{"get a right", "", unknown, "a daemon taken over that wants root's rights again", "no system call leads there, and its bounding set has two"},
 		{"be another user", "", unknown, "", ""},
 		{"be root of a namespace", "", unknown, "a daemon taken over that wants to be root of a namespace of its own", "the system call is refused"},
-		{"load code", "", refused, "a daemon taken over that wants to load code", "no memory of it becomes executable"},
+		{"load code", "", refused, "a daemon taken over that wants to load code", "no memory of it may be made executable"},
 		{"make memory code", "", refused, "", ""},
 		{"signal a process", "", unknown, "a daemon taken over that wants to end other processes of its user", "signals reach its own threads only"},
 		{"set the clock", "", unknown, "", ""},

@@ -17,15 +17,18 @@ type compiled struct {
 	lost string // what it lacks of the filter that was asked for, "" = nothing
 }
 
-// plain begins every program: it drops what is no IP, and what belongs to a VLAN, since a socket on a
-// device sees that of the devices above it, too, before it is theirs. A tag with the number 0 is none but
-// a priority (IEEE 802.1Q).
+// plain begins every program: it drops what is no IP, what is for another machine's hardware address, as
+// the kernel's own IP does, and what belongs to a VLAN, since a socket on a device sees that of the devices
+// above it, too, before it is theirs. A tag with the number 0 is none but a priority (IEEE 802.1Q).
 func plain() block {
 	const number = 0xfff // of the tag, in SKF_AD_VLAN_TAG of <linux/filter.h>
 	return block{
 		bpf.LoadExtension{Num: bpf.ExtProto},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv4, SkipTrue: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: etherIPv6, SkipTrue: 1},
+		drop,
+		bpf.LoadExtension{Num: bpf.ExtType},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetOtherHost, SkipTrue: 1},
 		drop,
 		bpf.LoadExtension{Num: bpf.ExtVLANTag},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: number},

@@ -42,8 +42,11 @@ const (
 	pppIPv6 = 0x0057
 )
 
-// packetOutgoing is PACKET_OUTGOING of <linux/if_packet.h>: sent by the capturing machine.
-const packetOutgoing = 4
+// Of <linux/if_packet.h>: what a packet is to the machine that captured it.
+const (
+	packetOtherHost = 3 // for another one's hardware address
+	packetOutgoing  = 4 // sent by it
+)
 
 // maxTags bounds VLAN tags in a row: a service and a customer tag, and two for the unforeseen.
 const maxTags = 4
@@ -52,7 +55,7 @@ const maxTags = 4
 const read = sumUnread
 
 // strip returns the IP packet of a frame, or why there is none: what was sent by the machine that
-// captured it does not count. order is that of the file, for headers in the capturing machine's own.
+// captured it does not count, nor what was for another one. order is that of the file, for headers in the capturing machine's own.
 func (l linkType) strip(order binary.ByteOrder, frame []byte) (ip []byte, why Unread) {
 	switch l {
 	case linkRaw, linkRawBSD, linkRawOpen, linkIPv4, linkIPv6:
@@ -65,17 +68,11 @@ func (l linkType) strip(order binary.ByteOrder, frame []byte) (ip []byte, why Un
 		}
 	case linkCooked: // packet type (2), hardware type (2), address (2+8), protocol (2)
 		if len(frame) >= 16 {
-			if binary.BigEndian.Uint16(frame) == packetOutgoing {
-				return nil, Sent
-			}
-			return stripEther(binary.BigEndian.Uint16(frame[14:]), frame[16:])
+			return stripCooked(binary.BigEndian.Uint16(frame), binary.BigEndian.Uint16(frame[14:]), frame[16:])
 		}
 	case linkCookedTwo: // protocol (2), reserved (2), index (4), hardware type (2), packet type (1), address (1+8)
 		if len(frame) >= 20 {
-			if frame[10] == packetOutgoing {
-				return nil, Sent
-			}
-			return stripEther(binary.BigEndian.Uint16(frame), frame[20:])
+			return stripCooked(uint16(frame[10]), binary.BigEndian.Uint16(frame), frame[20:])
 		}
 	case linkPPP, linkPPPHDLC:
 		return stripPPP(frame)
@@ -121,6 +118,16 @@ func stripFamily(b []byte) (ip []byte, why Unread) {
 		return b[4:], read
 	}
 	return nil, NotIP
+}
+
+func stripCooked(packetType, kind uint16, b []byte) (ip []byte, why Unread) {
+	switch packetType {
+	case packetOtherHost:
+		return nil, Others
+	case packetOutgoing:
+		return nil, Sent
+	}
+	return stripEther(kind, b)
 }
 
 func stripEther(kind uint16, b []byte) (ip []byte, why Unread) {

@@ -85,7 +85,7 @@ func TestLive_comes_back_without_the_kernel_telling(t *testing.T) {
 	ip(t, "link", "del", "lk0")
 	addPair(t, "lk0", "lk1")
 	heardAgain(t, &r)
-	lab.Withstood(t, "network", "messages of the kernel about devices lost", "devices are looked at each second anyhow")
+	lab.Withstood(t, "network", "messages of the kernel about devices lost", "devices are looked at anyhow, and heard again")
 }
 
 // heardAgain sends knocks until one arrives.
@@ -142,6 +142,76 @@ func TestLive_ignores_outgoing(t *testing.T) {
 	eventually(t, "the incoming packet is heard", func() bool { return r.count(syn(7000, 2)) == 1 })
 	if n := r.count(syn(7000, 1)); n != 0 {
 		t.Errorf("the outgoing packet was heard %d times", n)
+	}
+}
+
+// What a device in promiscuous mode, or a switch that has forgotten where its hosts are, brings for others is no knock:
+// the kernel itself takes none of it (ip_rcv_core of net/ipv4/ip_input.c). What is for all or for a group it does take.
+func TestLive_hears_nothing_for_other_machines(t *testing.T) {
+	bySource(t, func(t *testing.T, source newSource) {
+		port := addRouter(t)
+		ip(t, "link", "set", "lk0", "promisc", "on")
+		var r recorder
+		if err := listenBy(t, source, r.handle).Set([]string{"lk0"}, wire.Filter{SYN: knockPort}); err != nil {
+			t.Fatal(err)
+		}
+		other := [6]byte{2, 0, 0, 0, 0, 0x77}
+		port.frameTo(syn(7000, 0), other)
+		port.frameTo(syn(7000, 1), other, 0x81, 0, 0xe0, 0) // with a priority
+		port.frameTo(syn(7000, 2), [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+		port.frameTo(syn(7000, 3), [6]byte{1, 0, 94, 0, 0, 1})
+		port.toRouter(syn(7000, 4))
+		eventually(t, "what is for this machine is heard", func() bool { return r.count(syn(7000, 4)) == 1 })
+		for i, want := range []int{0, 0, 1, 1} {
+			if n := r.count(syn(7000, uint32(i))); n != want {
+				t.Errorf("packet %d was heard %d times, want %d", i, n, want)
+			}
+		}
+	})
+}
+
+// Devices above another one have a hardware address of their own: there a packet is for this machine that is for another
+// one below.
+func TestLive_hears_at_a_device_above_another(t *testing.T) {
+	lab.Enter(t)
+	own := [6]byte{2, 0, 0, 0, 0, 0x44}
+	const address = "02:00:00:00:00:44"
+	for name, tt := range map[string]struct {
+		tag   []byte
+		lines []string
+	}{
+		"VLAN":    {[]byte{0x81, 0, 0, 5}, []string{"link add link lk0 name up0 address " + address + " type vlan id 5"}},
+		"macvlan": {nil, []string{"link add link lk0 name up0 address " + address + " type macvlan"}},
+		"bridge":  {nil, []string{"link add up0 address " + address + " type bridge", "link set lk0 master up0"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			port := addRouter(t)
+			for _, line := range append(tt.lines, "link set up0 up") {
+				if out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput(); err != nil {
+					t.Skipf("SKIP: the kernel has no %s: ip %s: %v: %s", name, line, err, out)
+				}
+				if line == tt.lines[0] {
+					t.Cleanup(func() { ip(t, "link", "del", "up0") })
+				}
+			}
+			var above, below recorder
+			for device, r := range map[string]*recorder{"up0": &above, "lk0": &below} {
+				if err := listen(t, r.handle, r.notify).Set([]string{device}, wire.Filter{SYN: knockPort}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			tried := uint32(0) // a bridge forwards nothing until it has looked at its new port
+			eventually(t, "the device above hears it", func() bool {
+				tried++
+				port.frameTo(syn(7000, tried), own, tt.tag...)
+				return above.heard() > 0
+			})
+			port.toRouter(syn(7000, 0))
+			eventually(t, "the device below hears what is for itself", func() bool { return below.count(syn(7000, 0)) == 1 })
+			if n := below.heard(); n != 1 {
+				t.Errorf("the device below heard %d packets, want one", n)
+			}
+		})
 	}
 }
 

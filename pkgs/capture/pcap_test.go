@@ -222,6 +222,8 @@ func TestReadPcap_tells_why_it_leaves_out(t *testing.T) {
 	outgoing[1], outgoing[14] = packetOutgoing, 0x08
 	outgoing2 := pad(20, anyPacket4)
 	outgoing2[0], outgoing2[10] = 0x08, packetOutgoing
+	others, others2 := bytes.Clone(outgoing), bytes.Clone(outgoing2)
+	others[1], others2[10] = packetOtherHost, packetOtherHost
 	big, little := binary.BigEndian, binary.LittleEndian
 	ether := pad(12, []byte{0x08, 0x00}, anyPacket4)
 	fragment := bytes.Clone(anyPacket4)
@@ -232,6 +234,7 @@ func TestReadPcap_tells_why_it_leaves_out(t *testing.T) {
 	longer[0] = 0x4f // a header of 60 bytes in a packet of 40
 	sent := option(big, 2, []byte{0, 0, 0, 2})
 	received := option(big, 2, []byte{0, 0, 0, 1})
+	overheard := option(big, 2, []byte{0, 0, 0, 1 | 4<<2})
 	ng := func(blocks ...[]byte) []byte {
 		return slices.Concat(section(big), interfaceBlock(big, linkRaw, 0), slices.Concat(blocks...))
 	}
@@ -246,6 +249,9 @@ func TestReadPcap_tells_why_it_leaves_out(t *testing.T) {
 		"pppd without control":     {pcapFile(big, false, linkPPPD, pad(0, []byte{0, 0xff, 0x03, 0x00, 0x21}, anyPacket4)), "1 not IP"},
 		"what was sent, nflog":     {pcapFile(big, false, linkNFLog, nflog(big, anyPacket4, 5)), "1 sent by this machine, or only passed out of it"},
 		"what was sent, pcapng":    {ng(packetBlock(big, 0, 1, anyPacket4, sent), packetBlock(big, 0, 1, gre, received)), "1 sent by this machine, or only passed out of it, 1 neither TCP, UDP nor ICMP"},
+		"for others, cooked":       {pcapFile(big, false, linkCooked, others, others), "2 for another machine"},
+		"for others, cooked v2":    {pcapFile(big, false, linkCookedTwo, others2), "1 for another machine"},
+		"for others, pcapng":       {ng(packetBlock(big, 0, 1, anyPacket4, overheard), packetBlock(big, 0, 1, anyPacket4, sent)), "1 sent by this machine, or only passed out of it, 1 for another machine"},
 		"arp":                      {pcapFile(big, false, linkEthernet, pad(12, []byte{0x08, 0x06}, anyPacket4)), "1 not IP"},
 		"ppp of another protocol":  {pcapFile(big, false, linkPPP, pad(0, []byte{0xc0, 0x21}, anyPacket4)), "1 not IP"},
 		"loopback of a third kind": {pcapFile(big, false, linkNull, pad(0, []byte{7, 0, 0, 0}, anyPacket4)), "1 not IP"},

@@ -174,17 +174,29 @@ func (c *capturer) enhancedPacket(order binary.ByteOrder, interfaces []pcapngInt
 	if uint64(length) > uint64(len(body)-20) {
 		return errCut
 	}
-	sent := false
+	why := read
 	err := eachOption(order, body[min(20+(int(length)+3)&^3, len(body)):], func(code uint16, value []byte) error {
-		const flags, direction, outbound = 2, 3, 2 // epb_flags
-		sent = sent || code == flags && len(value) == 4 && order.Uint32(value)&direction == outbound
+		const ( // epb_flags
+			flags                  = 2
+			direction, outbound    = 3, 2
+			reception, promiscuous = 7 << 2, 4 << 2
+		)
+		if code != flags || len(value) != 4 {
+			return nil
+		}
+		switch word := order.Uint32(value); {
+		case word&direction == outbound:
+			why = Sent
+		case word&reception == promiscuous:
+			why = Others
+		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	if sent {
-		c.unread(Sent)
+	if why != read {
+		c.unread(why)
 		return nil
 	}
 	i := interfaces[id]

@@ -20,7 +20,7 @@ const (
 const snapSample = 64
 
 // atShift is where sampleProgram has the mask of the random number.
-const atShift = 15
+const atShift = 18
 
 // instruction is bpf.RawInstruction with names that need not be said.
 type instruction bpf.RawInstruction
@@ -29,6 +29,7 @@ type instruction bpf.RawInstruction
 // makes it of words that can be read; in the router's program those would be four times as long.
 var sampleProgram = [...]instruction{
 	{0x20, 0, 0, 0xfffff000}, {0x15, 2, 0, 0x800}, {0x15, 1, 0, 0x86dd}, {0x6, 0, 0, 0x0}, // IPv4 and IPv6
+	{0x20, 0, 0, 0xfffff004}, {0x15, 0, 1, packetOtherHost}, {0x6, 0, 0, 0x0}, // not for others
 	{0x20, 0, 0, 0xfffff02c}, {0x54, 0, 0, 0xfff}, {0x15, 1, 0, 0x0}, {0x6, 0, 0, 0x0}, // no VLAN
 	{0x0, 0, 0, 0x12}, {0x2, 0, 0, 0x0}, {0x20, 0, 0, 0xfffff004}, {0x15, 8, 0, 0x4}, {0x15, 1, 0, 0x0}, {0x6, 0, 0, 0x0}, // sent by us: SYN with ACK; for us:
 	{0x20, 0, 0, 0xfffff038}, {0x54, 0, 0, 0x0}, {0x15, 1, 0, 0x0}, {0x6, 0, 0, 0x0}, // one of 1 << shift, and

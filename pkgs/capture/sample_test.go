@@ -15,15 +15,15 @@ import (
 func readableSample(but []uint16, shift uint8) []bpf.Instruction {
 	const (
 		srcPort, both = 0, uint32(wire.SYN | wire.ACK)
-		memFlags      = 0    // scratch memory: what TCP flags the packet must have …
-		memTheirs     = 1    // … and the port of theirs
-		toUs, byUs    = 0, 4 // SKF_AD_PKTTYPE (linux/if_packet.h): for this host, and sent by it
+		memFlags      = 0 // scratch memory: what TCP flags the packet must have …
+		memTheirs     = 1 // … and the port of theirs
+		toUs          = 0 // PACKET_HOST of <linux/if_packet.h>
 	)
 	code := append(plain(), block{
 		bpf.LoadConstant{Dst: bpf.RegA, Val: both},
 		bpf.StoreScratch{Src: bpf.RegA, N: memFlags},
 		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: byUs, SkipTrue: 8}, // to the IP header
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: packetOutgoing, SkipTrue: 8}, // to the IP header
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: toUs, SkipTrue: 1},
 		drop,
 		bpf.LoadExtension{Num: bpf.ExtRand},

@@ -39,6 +39,7 @@ type Unread uint8
 const (
 	Other     Unread = iota // of a log: a line about something else
 	Sent                    // it went out only, or was sent by the machine that captured it
+	Others                  // it was for another machine's hardware address
 	NotIP                   // ARP and the like
 	Fragment                // no knock is that long
 	Protocol                // neither TCP, UDP nor ICMP
@@ -51,6 +52,7 @@ const (
 var unreadWords = [sumUnread]string{
 	Other:    "about something else",
 	Sent:     "sent by this machine, or only passed out of it",
+	Others:   "for another machine",
 	NotIP:    "not IP",
 	Fragment: "fragments",
 	Protocol: "neither TCP, UDP nor ICMP",

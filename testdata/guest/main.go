@@ -73,7 +73,7 @@ func main() {
 }
 
 // keep leaves out of the plans the steps whose name does not match, and lives without any; of whole packages
-// it leaves the tests whose name does.
+// it leaves the tests whose name does, of which none must pass then.
 func (g *guest) keep(only *regexp.Regexp, tests string) {
 	boots := g.boots
 	g.boots = nil
@@ -81,8 +81,8 @@ func (g *guest) keep(only *regexp.Regexp, tests string) {
 		if !b.plan.Clock {
 			b.plan.Steps = slices.DeleteFunc(slices.Clone(b.plan.Steps), func(s step) bool { return !only.MatchString(s.Name) })
 			for i, s := range b.plan.Steps {
-				if s.Package != "" && s.pattern() == "" {
-					b.plan.Steps[i].Run = tests
+				if s.Package != "" && s.Run == "" && tests != "" {
+					b.plan.Steps[i].Run, b.plan.Steps[i].Must = tests, nil
 				}
 			}
 		}

@@ -97,7 +97,7 @@ func (s step) do(tree string) {
 			exit = err.Error()
 			break
 		}
-		cmd := exec.Command(filepath.Join(programs, s.program()), "-test.v", "-test.short", "-test.timeout=0", "-test.run="+s.pattern(), "-test.skip="+left)
+		cmd := exec.Command(filepath.Join(programs, s.program()), "-test.v", "-test.short", "-test.timeout=0", "-test.run="+s.Run, "-test.skip="+left)
 		cmd.Dir = filepath.Join(tree, s.Package)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
 		if err := cmd.Run(); err != nil {
@@ -110,22 +110,9 @@ func (s step) do(tree string) {
 	fmt.Println(done + exit)
 }
 
-// pattern says which tests to run, for go test -run.
-func (s step) pattern() string {
-	if s.Run != "" || len(s.Must) == 0 {
-		return s.Run
-	}
-	var tests, parts []string
-	for _, name := range s.Must {
-		test, part, _ := strings.Cut(name, "/")
-		tests, parts = append(tests, test), append(parts, part)
-	}
-	return "^(" + strings.Join(tests, "|") + ")$/^(" + strings.Join(parts, "|") + ")$"
-}
-
 // leaveOut says which tests of a whole package shall not run here, for go test -skip, and tells of each why.
 func (s step) leaveOut() (tests string, err error) {
-	if s.pattern() != "" {
+	if s.Run != "" {
 		return "", nil
 	}
 	var patterns []string
