@@ -47,7 +47,7 @@ type model struct {
 type trouble struct {
 	name       string
 	shuts      []string // ways
-	fault      bool     // events may be lost in it, and grants end early
+	harm       harm     // none by a flood
 	begin, end time.Time
 }
 
@@ -126,10 +126,10 @@ func (m *model) wrong(now time.Time, e element) string {
 }
 
 // begin says that something may keep knocks out from now on. Its end is told by finish.
-func (m *model) begin(name string, fault bool, shuts []string) *trouble {
+func (m *model) begin(name string, harm harm, shuts []string) *trouble {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &trouble{name: name, shuts: shuts, fault: fault, begin: time.Now()}
+	t := &trouble{name: name, shuts: shuts, harm: harm, begin: time.Now()}
 	m.troubles = append(m.troubles, t)
 	return t
 }
@@ -167,9 +167,9 @@ func (m *model) excuse(ways []string, since time.Time) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// faulty reports whether there was a fault since a time.
-func (m *model) faulty(since time.Time) bool {
+// harmed reports whether since a time there was a fault that may do this.
+func (m *model) harmed(by harm, since time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.troubles, func(t *trouble) bool { return t.fault && t.overlaps(since) })
+	return slices.ContainsFunc(m.troubles, func(t *trouble) bool { return t.harm&by != 0 && t.overlaps(since) })
 }

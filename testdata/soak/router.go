@@ -33,6 +33,8 @@ type router struct {
 	ended   chan struct{} // closed when cmd has ended
 	wanted  bool          // cmd shall run
 	failure error         // why it ended although it should not
+	life    life          // of cmd
+	longest life          // of those before it
 }
 
 // flashSize is that of the file system of the state file: what a fault can fill.
@@ -86,7 +88,8 @@ func (r *router) start() error {
 		return err
 	}
 	ended := make(chan struct{})
-	r.cmd, r.ended, r.wanted = cmd, ended, true
+	r.longest = longer(r.longest, r.life)
+	r.cmd, r.ended, r.wanted, r.life = cmd, ended, true, life{begun: time.Now()}
 	go func() {
 		err := cmd.Wait()
 		r.mu.Lock()
@@ -105,7 +108,7 @@ func (r *router) start() error {
 // which is an error.
 func (r *router) end(s unix.Signal) error {
 	r.mu.Lock()
-	r.wanted = false
+	r.wanted, r.life.long = false, time.Since(r.life.begun)
 	cmd, ended := r.cmd, r.ended
 	r.mu.Unlock()
 	if err := cmd.Process.Signal(s); err != nil {
@@ -129,6 +132,28 @@ func (r *router) pid() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cmd.Process.Pid
+}
+
+// look returns how much memory is resident, and keeps what of it is the daemon's own.
+func (r *router) look() (resident int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := lab.MemoryOf(r.cmd.Process.Pid)
+	if r.wanted && m.Own > 0 {
+		r.life.own = append(r.life.own, m.Own)
+	}
+	return m.Resident
+}
+
+// lives returns the life of the daemon that runs, or ran last, and the longest one so far.
+func (r *router) lives() (last, longest life) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last = r.life
+	if r.wanted {
+		last.long = time.Since(last.begun)
+	}
+	return last, longer(r.longest, last)
 }
 
 // failed says why the daemon ended although it should not, nil if it did not.

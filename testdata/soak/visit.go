@@ -138,7 +138,7 @@ func (v *visit) is(kinds ...string) func(control.Event) bool {
 // told wants one of these events of the visit's door and address since a time, unless there was a fault.
 func (v *visit) told(since time.Time, kinds ...string) {
 	s := v.soak
-	if !s.events.await(s.ctx, since, toldWithin, v.is(kinds...)) && !s.model.faulty(since) {
+	if !s.events.await(s.ctx, since, toldWithin, v.is(kinds...)) && !s.model.harmed(losesEvents, since) {
 		s.violated("no event is lost", "%s: the daemon told no event %s of it within %s", v, strings.Join(kinds, " or "), toldWithin)
 		return
 	}
