@@ -62,6 +62,9 @@ func (v *visit) close() {
 		return
 	}
 	s.model.count(func(c *counts) { c.Closed++ })
+	if !s.model.harmed(endsGrants|delaysKnocks, v.begun) { // else what opened it may come once more
+		s.model.closed(time.Now(), v.use())
+	}
 	if v.person.reaches(v.service, v.from[0]) && !s.model.harmed(endsGrants, begin) { // without a firewall every door is open
 		s.violated(invariant, "%s: it still lets the address in", v)
 	}

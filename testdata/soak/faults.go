@@ -39,6 +39,7 @@ const (
 	endsGrants  harm = 1 << iota // early
 	losesEvents                  // of the seconds before it
 	endsDaemon
+	delaysKnocks
 )
 
 // halfway are the ways that take several packets: a daemon that makes new detectors forgets those
@@ -56,7 +57,7 @@ var faults = []fault{
 	{"SIGKILL", 1, everyWay, []string{"started"}, endsGrants | losesEvents | endsDaemon, killed},
 	{"SIGQUIT", 1, everyWay, []string{"started"}, endsGrants | losesEvents | endsDaemon, dumped},
 	{"SIGTERM", 1, everyWay, []string{"started"}, endsGrants | losesEvents | endsDaemon, stopped},
-	{"SIGSTOP", 2, everyWay, nil, 0, halted},
+	{"SIGSTOP", 2, everyWay, nil, delaysKnocks, halted},
 	{"flash full", 2, []string{byOnce, bySTUN, byPorts, byFwknop}, nil, 0, flashFull},
 }
 

@@ -86,6 +86,7 @@ func (s *soak) guard(ctx context.Context) {
 		if err := s.router.failed(); err != nil {
 			s.violated("the daemon does not end by itself", "%v", err)
 		}
+		looked := time.Now()
 		list, err := elements(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -94,7 +95,7 @@ func (s *soak) guard(ctx context.Context) {
 			return
 		}
 		for _, e := range list {
-			if why := s.model.wrong(time.Now(), e); why != "" {
+			if why := s.model.wrong(looked, e); why != "" {
 				s.violated("the kernel lets in only who knocked, and for no longer", "door %s is open: %s", e.use, why)
 			}
 		}

@@ -103,8 +103,11 @@ func (m *model) allow(u use, until time.Time) {
 	m.allowed[u] = until
 }
 
-// wrong says what is wrong with an element of the kernel's sets, "" if nothing is.
-func (m *model) wrong(now time.Time, e element) string {
+// closed says that a use was closed, and is not to come back unless it is asked for again.
+func (m *model) closed(now time.Time, u use) { m.allow(u, now) }
+
+// wrong says what is wrong with an element of the kernel's sets that were read from a time on, "" if nothing is.
+func (m *model) wrong(looked time.Time, e element) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by, known := m.allowed[e.use]
@@ -112,14 +115,14 @@ func (m *model) wrong(now time.Time, e element) string {
 	case !known:
 		return "it never knocked"
 	case foreign.Contains(e.address):
-		if now.After(by) {
+		if looked.After(by) {
 			return "the daemon left somebody else's element alone"
 		}
 	case e.forGood:
 		return "it stays for good"
 	case e.timeout > most || e.left > most:
 		return fmt.Sprintf("it stays for %d of %d s, and the door's longest time is %s", e.left, e.timeout, maxOpen)
-	case !by.IsZero() && now.After(by):
+	case !by.IsZero() && looked.After(by):
 		return fmt.Sprintf("it should have ended at %s at the latest", by.Format(time.TimeOnly))
 	}
 	return ""

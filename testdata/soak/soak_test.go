@@ -41,6 +41,7 @@ func TestModelKnowsWhatIsWrongWithAnElement(t *testing.T) {
 	u := use{"web", netip.MustParseAddr("203.0.113.100")}
 	now := time.Now()
 	ends := func(m *model) { m.asked(now, u) }
+	closes := func(m *model) { ends(m); m.closed(now.Add(time.Second), u) }
 	for name, tt := range map[string]struct {
 		know func(*model)
 		element
@@ -54,6 +55,9 @@ func TestModelKnowsWhatIsWrongWithAnElement(t *testing.T) {
 		"no_timeout":                         {ends, element{u, true, 0, 0}, 0, true},
 		"longer_than_the_door's_time":        {ends, element{u, false, 60, 50}, 0, true},
 		"longer_than_since_the_last_knock":   {ends, element{u, false, 20, 1}, maxOpen + late + time.Second, true},
+		"nothing_before_it_was_closed":       {closes, element{u, false, 6, 5}, time.Second, false},
+		"closed,_and_back":                   {closes, element{u, false, 6, 5}, 2 * time.Second, true},
+		"nothing_when_it_is_asked_for_again": {func(m *model) { closes(m); m.ask(u) }, element{u, false, 6, 5}, 2 * time.Second, false},
 		"nothing_with_somebody_else's":       {func(m *model) { m.allow(somebody, now.Add(late)) }, element{somebody, true, 0, 0}, 0, false},
 		"somebody_else's_that_was_left":      {func(m *model) { m.allow(somebody, now.Add(late)) }, element{somebody, true, 0, 0}, late + time.Second, true},
 		"somebody_else's_that_nobody_put_in": {func(*model) {}, element{somebody, true, 0, 0}, 0, true},
