@@ -35,6 +35,7 @@ type router struct {
 	failure error         // why it ended although it should not
 	life    life          // of cmd
 	longest life          // of those before it
+	losses  int           // how often it was ended in a way that loses events
 }
 
 // flashSize is that of the file system of the state file: what a fault can fill.
@@ -109,6 +110,9 @@ func (r *router) start() error {
 func (r *router) end(s unix.Signal) error {
 	r.mu.Lock()
 	r.wanted, r.life.long = false, time.Since(r.life.begun)
+	if s != unix.SIGTERM {
+		r.losses++
+	}
 	cmd, ended := r.cmd, r.ended
 	r.mu.Unlock()
 	if err := cmd.Process.Signal(s); err != nil {
@@ -154,6 +158,13 @@ func (r *router) lives() (last, longest life) {
 		last.long = time.Since(last.begun)
 	}
 	return last, longer(r.longest, last)
+}
+
+// lost returns how often the daemon was ended in a way that loses events.
+func (r *router) lost() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.losses
 }
 
 // failed says why the daemon ended although it should not, nil if it did not.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
@@ -199,6 +200,35 @@ func TestNothingEndsTheDaemonInTheCalmPart(t *testing.T) {
 			s := &soak{options: options{long: time.Hour, each: tt.each}, begun: time.Now().Add(-tt.since)}
 			if s.calm() != tt.want {
 				t.Errorf("calm = %t, want %t", s.calm(), tt.want)
+			}
+		})
+	}
+}
+
+func TestEventsOfFormerRuns(t *testing.T) {
+	for name, tt := range map[string]struct {
+		former uint64
+		losses int
+		since  uint64
+		gap    bool
+	}{
+		"all_were_saved":         {7, 0, 7, false},
+		"more_than_were_told":    {9, 0, 7, false},
+		"the_last_were_not":      {6, 0, 7, true},
+		"nor_could_they":         {6, 1, 6, false},
+		"all_forgotten":          {0, 0, 7, true},
+		"some_were_not_yet_told": {9, 1, 9, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gap := ""
+			f := newFollower(nil, func(text string) { gap = text })
+			f.meet(control.Status{Run: "first", Former: 6}, 0)
+			f.hear(control.Event{Number: 7})
+			if since := f.meet(control.Status{Run: "first", Former: 6}, 0); since != 7 {
+				t.Errorf("the same run is asked after event %d, want 7", since)
+			}
+			if since := f.meet(control.Status{Run: "second", Former: tt.former}, tt.losses); since != tt.since || (gap != "") != tt.gap {
+				t.Errorf("asks after event %d, and tells %q; want %d, and a gap: %t", since, gap, tt.since, tt.gap)
 			}
 		})
 	}
