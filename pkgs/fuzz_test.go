@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -97,6 +98,65 @@ func TestTheTableOfFuzzTargetsIsTrue(t *testing.T) {
 	if len(there) < 40 || len(reads) < 15 {
 		t.Errorf("only %d targets and %d packages that read were found", len(there), len(reads))
 	}
+}
+
+// TestNightlyFuzzesEachTargetInTime: each target is in one of the nightly run's parts, and none of those needs more
+// time than a job has.
+func TestNightlyFuzzesEachTargetInTime(t *testing.T) {
+	const besides = 60 // minutes to install packages and to compile each folder with what counts the coverage
+	nightly := read(t, "../.github/workflows/nightly.yml")
+	limit := regexp.MustCompile(`timeout-minutes: ([0-9]+)`).FindStringSubmatch(nightly)
+	parts := regexp.MustCompile(`- target: (fuzz FUZZTIME=([0-9]+)m FUZZ='([^']+)')`).FindAllStringSubmatch(nightly, -1)
+	if limit == nil || len(parts) == 0 {
+		t.Fatal("nightly.yml has no limit, or no target fuzz")
+	}
+	most, _ := strconv.Atoi(limit[1])
+	times := map[string]int{}
+	for _, part := range parts {
+		each, _ := strconv.Atoi(part[2])
+		targets := fuzzTargets(t, strings.Fields(part[3])...)
+		if need := len(targets)*each + besides; need > most {
+			t.Errorf("make %s has %d targets and takes %d minutes, and the limit is %d (hint: make two of it)", part[1], len(targets), need, most)
+		}
+		for _, target := range targets {
+			times[target]++
+		}
+	}
+	for _, target := range fuzzTargets(t, "pkgs", "cmd", "cross", "luci-app", "openwrt", "testdata") {
+		if times[target] != 1 {
+			t.Errorf("%s is in %d of nightly.yml's parts of fuzz, want 1", target, times[target])
+		}
+	}
+}
+
+// fuzzTargets returns the targets in folders that match patterns.
+func fuzzTargets(t *testing.T, patterns ...string) (targets []string) {
+	for _, pattern := range patterns {
+		tops, err := filepath.Glob(filepath.Join("..", pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, top := range tops {
+			err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+				switch {
+				case err != nil:
+					return err
+				case d.IsDir() && d.Name() == "node_modules":
+					return fs.SkipDir
+				case !strings.HasSuffix(path, "_test.go"):
+					return nil
+				}
+				for _, m := range regexp.MustCompile(`(?m)^func (Fuzz[A-Za-z0-9_]*)`).FindAllStringSubmatch(read(t, path), -1) {
+					targets = append(targets, filepath.Dir(path)+" "+m[1])
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return targets
 }
 
 // takesText reports whether the first parameter is text, bytes or a reader.

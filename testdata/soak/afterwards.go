@@ -30,7 +30,7 @@ func (v *visit) renew(opened time.Time) {
 	e, is := find(list, v.use())
 	// nft rounds down to seconds; the former end was renewAfter earlier.
 	end := time.Now().Add(time.Duration(e.left+1) * time.Second)
-	if least := v.pressed.Add(openFor - time.Second); err == nil && !s.model.faulty(begin) && (!is || end.Before(least)) {
+	if least := v.pressed.Add(openFor - time.Second); err == nil && !s.model.harmed(endsGrants, begin) && (!is || end.Before(least)) {
 		s.violated(invariant, "%s: the kernel closes it at %s at the latest, and should at %s at the earliest", v, end.Format(time.TimeOnly), least.Format(time.TimeOnly))
 		return
 	}
@@ -62,7 +62,14 @@ func (v *visit) close() {
 		return
 	}
 	s.model.count(func(c *counts) { c.Closed++ })
-	if v.person.reaches(v.service, v.from[0]) && !s.model.faulty(begin) { // without a firewall every door is open
+	if !s.model.harmed(endsGrants|delaysKnocks, v.begun) { // else what opened it may come once more
+		s.model.closed(time.Now(), v.use())
+	}
+	open := v.person.reaches(v.service, v.from[0])
+	if s.model.harmed(endsGrants, begin) {
+		return // it may not be the knock that closed it, and without a firewall every door is open
+	}
+	if open {
 		s.violated(invariant, "%s: it still lets the address in", v)
 	}
 	v.told(begin, "closed")
@@ -72,7 +79,7 @@ func (v *visit) close() {
 func (v *visit) ownerCloses() error {
 	s, begin := v.soak, time.Now()
 	err := v.with("router", s.router.program, "close", v.service.name, v.from[0].String(), "--socket", s.router.socket())
-	if err == nil && v.isIn() && !s.model.faulty(begin) {
+	if err == nil && v.isIn() && !s.model.harmed(endsGrants, begin) {
 		s.violated("a door that was closed is closed", "%s: latchkeyd close has ended, and the kernel still lets the address in", v)
 	}
 	return err
@@ -95,7 +102,7 @@ func (v *visit) watch() {
 		if !is {
 			break
 		}
-		if by := time.Now().Add(time.Duration(e.left+1) * time.Second); end.IsZero() || by.After(end) && (time.Since(since) < late || s.model.faulty(since)) {
+		if by := time.Now().Add(time.Duration(e.left+1) * time.Second); end.IsZero() || by.After(end) && (time.Since(since) < late || s.model.harmed(endsGrants, since)) {
 			end = by
 		}
 		if before.After(end.Add(2 * time.Second)) {
@@ -106,7 +113,7 @@ func (v *visit) watch() {
 			return
 		}
 	}
-	if s.model.faulty(since) {
+	if s.model.harmed(endsGrants, since) {
 		return // it may have been closed, or be about to come back
 	}
 	if early := since.Add(openFor - time.Second); time.Now().Before(early) {

@@ -43,7 +43,7 @@ func (s *soak) misbehave(ctx context.Context) {
 			return
 		}
 		s.note("control socket: " + c.name)
-		t := s.model.begin(c.name, false, c.shuts)
+		t := s.model.begin(c.name, 0, c.shuts)
 		defer s.model.finish(t)
 		ctx, over := context.WithTimeout(ctx, between(r, time.Second, 4*time.Second))
 		defer over()

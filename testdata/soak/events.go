@@ -18,6 +18,7 @@ type follower struct {
 
 	mu      sync.Mutex
 	run     string // of the daemon
+	losses  int    // of former runs, as router.lost counts them
 	last    uint64 // number of the newest event
 	list    []heard
 	total   int
@@ -56,19 +57,31 @@ func (f *follower) followOnce(ctx context.Context) error {
 	if err := c.Call(control.Request{Method: "status"}, &s); err != nil {
 		return err
 	}
-	f.mu.Lock()
-	if f.run != s.Run {
-		// The number goes on where the events ended that a former run could save.
-		f.run, f.last = s.Run, s.Former
-	}
-	since := f.last
-	f.mu.Unlock()
+	since := f.meet(s, f.router.lost())
 	var e control.Event
 	for err = c.Call(control.Request{Method: "events", Since: since, Follow: true}, &e); err == nil; err = c.Next(&e) {
 		f.hear(e)
 		e = control.Event{}
 	}
 	return err
+}
+
+// meet returns after which event to ask a daemon that has this status, when former ones were ended so many times
+// in a way that loses events. Where that happened, numbers go on behind the events that could be saved; else
+// behind those that were told.
+func (f *follower) meet(s control.Status, losses int) (since uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.run == s.Run:
+		return f.last
+	case f.run == "" || losses != f.losses:
+		f.last = s.Former
+	case s.Former < f.last:
+		f.tell(fmt.Sprintf("the daemon was ended by SIGTERM after event %d, and saved those up to %d", f.last, s.Former))
+	}
+	f.run, f.losses = s.Run, losses
+	return f.last
 }
 
 func (f *follower) hear(e control.Event) {

@@ -26,29 +26,39 @@ type fault struct {
 	weight int
 	shuts  []string // ways that it may shut out until the router has recovered
 	tells  []string // kinds of events that the owner must be told
-	ends   bool     // grants may end early in it, and events be lost
+	harm   harm
 	do     func(s *soak, r *rand.Rand) error
 }
 
 func (f fault) share() int { return f.weight }
+
+// harm is what a fault may do to what was right before it.
+type harm int
+
+const (
+	endsGrants  harm = 1 << iota // early
+	losesEvents                  // of the seconds before it
+	endsDaemon
+	delaysKnocks
+)
 
 // halfway are the ways that take several packets: a daemon that makes new detectors forgets those
 // that it has.
 var halfway = []string{bySequence, byOnce, byPorts}
 
 var faults = []fault{
-	{"configuration reloaded", 3, halfway, []string{"reload"}, false, reloadGood},
-	{"configuration refused", 3, halfway, []string{"trouble", "reload"}, false, reloadBad},
-	{"firewall reloaded", 3, nil, nil, false, firewallReload},
-	{"firewall restarted", 2, everyWay, nil, true, firewallRestart},
-	{"somebody else's elements in a set", 1, nil, nil, false, foreignElements},
-	{"device down", 1, everyWay, []string{"link"}, false, deviceDown},
-	{"device gone", 1, everyWay, []string{"link"}, false, deviceGone},
-	{"SIGKILL", 1, everyWay, []string{"started"}, true, killed},
-	{"SIGQUIT", 1, everyWay, []string{"started"}, true, dumped},
-	{"SIGTERM", 1, everyWay, []string{"started"}, true, stopped},
-	{"SIGSTOP", 2, everyWay, nil, false, halted},
-	{"flash full", 2, []string{byOnce, bySTUN, byPorts, byFwknop}, nil, false, flashFull},
+	{"configuration reloaded", 3, halfway, []string{"reload"}, 0, reloadGood},
+	{"configuration refused", 3, halfway, []string{"trouble", "reload"}, 0, reloadBad},
+	{"firewall reloaded", 3, nil, nil, 0, firewallReload},
+	{"firewall restarted", 2, everyWay, nil, endsGrants, firewallRestart},
+	{"somebody else's elements in a set", 1, nil, nil, 0, foreignElements},
+	{"device down", 1, everyWay, []string{"link"}, 0, deviceDown},
+	{"device gone", 1, everyWay, []string{"link"}, 0, deviceGone},
+	{"SIGKILL", 1, everyWay, []string{"started"}, endsGrants | losesEvents | endsDaemon, killed},
+	{"SIGQUIT", 1, everyWay, []string{"started"}, endsGrants | losesEvents | endsDaemon, dumped},
+	{"SIGTERM", 1, everyWay, []string{"started"}, endsGrants | endsDaemon, stopped},
+	{"SIGSTOP", 2, everyWay, nil, delaysKnocks, halted},
+	{"flash full", 2, []string{byOnce, bySTUN, byPorts, byFwknop}, nil, 0, flashFull},
 }
 
 // recoverWithin is how long the router may take until it serves its doors again.
@@ -59,7 +69,7 @@ func (s *soak) suffering(ctx context.Context) {
 	entries(ctx, &lane{seed: s.seed, number: 2}, s.each, 6*time.Second, faults, func(r *rand.Rand, f fault) {
 		s.stage.RLock()
 		defer s.stage.RUnlock()
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && (f.harm&endsDaemon == 0 || !s.calm()) {
 			s.suffer(f, r)
 		}
 	})
@@ -69,7 +79,7 @@ func (s *soak) suffering(ctx context.Context) {
 func (s *soak) suffer(f fault, r *rand.Rand) {
 	s.note("fault: " + f.name)
 	begin := time.Now()
-	t := s.model.begin(f.name, f.ends, f.shuts)
+	t := s.model.begin(f.name, f.harm, f.shuts)
 	defer s.model.finish(t)
 	err := f.do(s, r)
 	s.model.count(func(c *counts) { c.Faults++ })

@@ -119,7 +119,7 @@ func (s *soak) strangers(ctx context.Context) {
 // flood sends one flood until ctx ends.
 func (s *soak) flood(ctx context.Context, r *rand.Rand, f flood, rate int) {
 	s.note(fmt.Sprintf("strangers: %s, %d a second", f.name, rate))
-	t := s.model.begin(f.name, false, f.shuts)
+	t := s.model.begin(f.name, 0, f.shuts)
 	defer s.model.finish(t)
 	var sent int
 	err := traffic.From("neighbour", func(out traffic.Socket) (err error) {

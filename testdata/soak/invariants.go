@@ -71,7 +71,7 @@ func (s *soak) checkpoint(r *rand.Rand) {
 		s.held(i.name)
 	}
 	s.model.count(func(c *counts) { c.Checkpoints++ })
-	if r.IntN(4) == 0 { // not each time: what grows slowly must have time to
+	if r.IntN(4) == 0 && !s.calm() {
 		s.endAndCount()
 		if err := s.router.start(); err != nil {
 			s.give(err)
@@ -86,6 +86,7 @@ func (s *soak) guard(ctx context.Context) {
 		if err := s.router.failed(); err != nil {
 			s.violated("the daemon does not end by itself", "%v", err)
 		}
+		looked := time.Now()
 		list, err := elements(ctx)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -94,12 +95,12 @@ func (s *soak) guard(ctx context.Context) {
 			return
 		}
 		for _, e := range list {
-			if why := s.model.wrong(time.Now(), e); why != "" {
+			if why := s.model.wrong(looked, e); why != "" {
 				s.violated("the kernel lets in only who knocked, and for no longer", "door %s is open: %s", e.use, why)
 			}
 		}
 		s.held("the kernel lets in only who knocked, and for no longer")
-		s.seeUsage(usage{Resident: lab.MemoryOf(s.router.pid()).Resident})
+		s.seeUsage(usage{Resident: s.router.look()})
 	}
 }
 
@@ -248,8 +249,10 @@ func (s *soak) threadsAreBounded(*rand.Rand) error {
 
 const goroutinesComeBack = "goroutines come back"
 
-// endAndCount ends a daemon whom nobody calls, and looks at how many goroutines it had.
+// endAndCount ends a daemon whom nobody calls, and looks at what its life left behind: memory, files, goroutines.
 func (s *soak) endAndCount() {
+	last, _ := s.router.lives()
+	s.judgeMemory(last)
 	if err := s.descriptorsComeBack(nil); err != nil {
 		s.violated("descriptors come back", "%v", err)
 	}

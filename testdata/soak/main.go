@@ -10,7 +10,8 @@
 //
 // People knock in every way (knocks.go), strangers flood (floods.go), the router has faults (faults.go),
 // and callers of the control socket misbehave (callers.go). What they do is drawn from the seed, which is
-// printed: it repeats what each of them does and in which order (plan.go); when exactly is the machine's.
+// printed: it repeats what each of them does and in which order (plan.go); when exactly is the machine's. In
+// the last two thirds of a run the faults that end the daemon are left out (life.go).
 //
 // The model (model.go) knows what must be true, and invariants.go looks at whether it is. The first
 // violation ends the run with an error, and what led to it is printed. build/soak holds the daemon's log

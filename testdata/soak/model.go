@@ -47,7 +47,7 @@ type model struct {
 type trouble struct {
 	name       string
 	shuts      []string // ways
-	fault      bool     // events may be lost in it, and grants end early
+	harm       harm     // none by a flood
 	begin, end time.Time
 }
 
@@ -103,8 +103,11 @@ func (m *model) allow(u use, until time.Time) {
 	m.allowed[u] = until
 }
 
-// wrong says what is wrong with an element of the kernel's sets, "" if nothing is.
-func (m *model) wrong(now time.Time, e element) string {
+// closed says that a use was closed, and is not to come back unless it is asked for again.
+func (m *model) closed(now time.Time, u use) { m.allow(u, now) }
+
+// wrong says what is wrong with an element of the kernel's sets that were read from a time on, "" if nothing is.
+func (m *model) wrong(looked time.Time, e element) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	by, known := m.allowed[e.use]
@@ -112,24 +115,24 @@ func (m *model) wrong(now time.Time, e element) string {
 	case !known:
 		return "it never knocked"
 	case foreign.Contains(e.address):
-		if now.After(by) {
+		if looked.After(by) {
 			return "the daemon left somebody else's element alone"
 		}
 	case e.forGood:
 		return "it stays for good"
 	case e.timeout > most || e.left > most:
 		return fmt.Sprintf("it stays for %d of %d s, and the door's longest time is %s", e.left, e.timeout, maxOpen)
-	case !by.IsZero() && now.After(by):
+	case !by.IsZero() && looked.After(by):
 		return fmt.Sprintf("it should have ended at %s at the latest", by.Format(time.TimeOnly))
 	}
 	return ""
 }
 
 // begin says that something may keep knocks out from now on. Its end is told by finish.
-func (m *model) begin(name string, fault bool, shuts []string) *trouble {
+func (m *model) begin(name string, harm harm, shuts []string) *trouble {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := &trouble{name: name, shuts: shuts, fault: fault, begin: time.Now()}
+	t := &trouble{name: name, shuts: shuts, harm: harm, begin: time.Now()}
 	m.troubles = append(m.troubles, t)
 	return t
 }
@@ -167,9 +170,9 @@ func (m *model) excuse(ways []string, since time.Time) string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
-// faulty reports whether there was a fault since a time.
-func (m *model) faulty(since time.Time) bool {
+// harmed reports whether since a time there was a fault that may do this.
+func (m *model) harmed(by harm, since time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.ContainsFunc(m.troubles, func(t *trouble) bool { return t.fault && t.overlaps(since) })
+	return slices.ContainsFunc(m.troubles, func(t *trouble) bool { return t.harm&by != 0 && t.overlaps(since) })
 }

@@ -47,6 +47,9 @@ func (s *soak) summary(w io.Writer, failed error) {
 	row("writes to flash", "%d, for %d messages at the most", c.Writes, c.Messages)
 	row("at rest > at the most", "%d > %d kB resident, %d > %d descriptors, %d > %d threads, %d > %d goroutines", s.idle.Resident, s.worst.Resident,
 		s.idle.Descriptors, s.worst.Descriptors, s.idle.Threads, s.worst.Threads, s.idle.Goroutines, s.worst.Goroutines)
+	_, longest := s.router.lives()
+	early, late := longest.leasts()
+	row("longest life", "%s, with %d kB of its own memory or more in the second quarter, and %d in the last", longest.long.Round(time.Second), early, late)
 	t.Flush()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,6 +84,7 @@ func (s *soak) explain(w io.Writer) {
 
 // write writes the figures for programs.
 func (s *soak) write(failed error) error {
+	_, longest := s.router.lives()
 	s.mu.Lock()
 	report := struct {
 		Seed       uint64         `json:"seed"`
@@ -88,11 +92,12 @@ func (s *soak) write(failed error) error {
 		Counts     counts         `json:"counts"`
 		Idle       usage          `json:"at_rest"`
 		Worst      usage          `json:"at_the_most"`
+		Longest    int            `json:"longest_life_seconds"`
 		Actions    map[string]int `json:"actions"`    // how often knocks of a kind opened, and the others were done
 		Invariants map[string]int `json:"invariants"` // how often they held
 		Violation  *violation     `json:"violation,omitempty"`
 		Failed     string         `json:"failed,omitempty"`
-	}{Seed: s.seed, Seconds: int(time.Since(s.begun).Seconds()), Idle: s.idle, Worst: s.worst, Actions: maps.Clone(s.done), Invariants: maps.Clone(s.holds), Violation: s.violation}
+	}{Seed: s.seed, Seconds: int(time.Since(s.begun).Seconds()), Idle: s.idle, Worst: s.worst, Longest: int(longest.long.Seconds()), Actions: maps.Clone(s.done), Invariants: maps.Clone(s.holds), Violation: s.violation}
 	s.mu.Unlock()
 	report.Counts = s.figures()
 	if failed != nil {

@@ -33,6 +33,9 @@ type router struct {
 	ended   chan struct{} // closed when cmd has ended
 	wanted  bool          // cmd shall run
 	failure error         // why it ended although it should not
+	life    life          // of cmd
+	longest life          // of those before it
+	losses  int           // how often it was ended in a way that loses events
 }
 
 // flashSize is that of the file system of the state file: what a fault can fill.
@@ -86,7 +89,8 @@ func (r *router) start() error {
 		return err
 	}
 	ended := make(chan struct{})
-	r.cmd, r.ended, r.wanted = cmd, ended, true
+	r.longest = longer(r.longest, r.life)
+	r.cmd, r.ended, r.wanted, r.life = cmd, ended, true, life{begun: time.Now()}
 	go func() {
 		err := cmd.Wait()
 		r.mu.Lock()
@@ -105,7 +109,10 @@ func (r *router) start() error {
 // which is an error.
 func (r *router) end(s unix.Signal) error {
 	r.mu.Lock()
-	r.wanted = false
+	r.wanted, r.life.long = false, time.Since(r.life.begun)
+	if s != unix.SIGTERM {
+		r.losses++
+	}
 	cmd, ended := r.cmd, r.ended
 	r.mu.Unlock()
 	if err := cmd.Process.Signal(s); err != nil {
@@ -129,6 +136,35 @@ func (r *router) pid() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.cmd.Process.Pid
+}
+
+// look returns how much memory is resident, and keeps what of it is the daemon's own.
+func (r *router) look() (resident int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := lab.MemoryOf(r.cmd.Process.Pid)
+	if r.wanted && m.Own > 0 {
+		r.life.own = append(r.life.own, m.Own)
+	}
+	return m.Resident
+}
+
+// lives returns the life of the daemon that runs, or ran last, and the longest one so far.
+func (r *router) lives() (last, longest life) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last = r.life
+	if r.wanted {
+		last.long = time.Since(last.begun)
+	}
+	return last, longer(r.longest, last)
+}
+
+// lost returns how often the daemon was ended in a way that loses events.
+func (r *router) lost() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.losses
 }
 
 // failed says why the daemon ended although it should not, nil if it did not.

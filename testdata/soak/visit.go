@@ -24,6 +24,7 @@ type visit struct {
 	turn    int
 	from    []netip.Addr // for which it opens; the first one is looked at
 	long    bool         // where the knock can say so, it asks for as long as the door allows
+	begun   time.Time    // the first press
 	try     int
 	pressed time.Time // when the last press began
 	entry   int       // of the one-time sequences
@@ -87,7 +88,7 @@ func (v *visit) enter() (opened time.Time) {
 		return opened
 	}
 	s.model.count(func(c *counts) { c.Knocks++ })
-	begin := time.Now()
+	v.begun = time.Now()
 	done, excused := v.insist("an honest knock opens", v.kind.ways, time.Time{}, v.kind.press, func() bool {
 		// Without a firewall every door is open: only with its element it is because of the knock.
 		return p.reaches(v.service, v.from[0]) && v.isIn()
@@ -105,7 +106,7 @@ func (v *visit) enter() (opened time.Time) {
 	if v.message != nil {
 		v.steal()
 	}
-	v.told(begin, "opened", "extended")
+	v.told(v.begun, "opened", "extended")
 	return opened
 }
 
@@ -138,7 +139,7 @@ func (v *visit) is(kinds ...string) func(control.Event) bool {
 // told wants one of these events of the visit's door and address since a time, unless there was a fault.
 func (v *visit) told(since time.Time, kinds ...string) {
 	s := v.soak
-	if !s.events.await(s.ctx, since, toldWithin, v.is(kinds...)) && !s.model.faulty(since) {
+	if !s.events.await(s.ctx, since, toldWithin, v.is(kinds...)) && !s.model.harmed(losesEvents, since) {
 		s.violated("no event is lost", "%s: the daemon told no event %s of it within %s", v, strings.Join(kinds, " or "), toldWithin)
 		return
 	}
