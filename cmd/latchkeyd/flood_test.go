@@ -200,6 +200,9 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 // memory returns a process's resident memory in kB.
 func memory(t *testing.T, pid int) int { t.Helper(); return memoryOf(t, pid, "VmRSS:") }
 
+// ownMemory is what is its own of that: how much of the program's text is in memory differs from one run to the next.
+func ownMemory(t *testing.T, pid int) int { t.Helper(); return memoryOf(t, pid, "RssAnon:") }
+
 // memoryOf returns a figure of a process's memory in kB (proc_pid_status(5)).
 func memoryOf(t *testing.T, pid int, figure string) int {
 	t.Helper()
