@@ -102,7 +102,7 @@ func events(e env, args []string) error {
 	if _, err := f.parse(args, 0, 0); err != nil {
 		return err
 	}
-	show := func(ev control.Event) error { printEvent(e.out, ev); return nil }
+	show := func(ev control.Event) error { return printEvent(e.out, ev) }
 	if *asJSON {
 		show = func(ev control.Event) error { return printJSON(e.out, ev) }
 	}

@@ -20,6 +20,9 @@ import (
 // askAgain is the pause after the daemon went away.
 const askAgain = time.Second
 
+// longestScript is how long a script may take before it is killed.
+const longestScript = 30 * time.Second
+
 // maxOthers is how many events besides those of doors wait for their scripts. Those that find no room have none.
 const maxOthers = 32
 
@@ -42,7 +45,7 @@ func hooks(e env, args []string) error {
 	go func() {
 		for e := range others {
 			if ctx.Err() == nil {
-				hook.Run(ctx, *folder+"-events", e, out)
+				hook.Run(ctx, *folder+"-events", longestScript, e, out)
 			}
 		}
 		close(ended)
@@ -54,7 +57,7 @@ func hooks(e env, args []string) error {
 			err = followEvents(ctx, *socket, control.Request{Method: "events", Since: seen.last}, func(ev control.Event) error {
 				seen.last = ev.Number
 				if hook.IsOfDoor(ev) {
-					hook.Run(ctx, *folder, ev, out)
+					hook.Run(ctx, *folder, longestScript, ev, out)
 					return nil
 				}
 				select {

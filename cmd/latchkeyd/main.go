@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/latchkey/latchkey/pkgs/config"
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/share"
@@ -39,7 +41,8 @@ type command struct {
 type env struct {
 	in       io.Reader
 	out, err io.Writer
-	strict   bool // for tests: run ends at a system call that it did not expect
+	log      io.Writer // of run: out, but that it takes nothing is no error
+	strict   bool      // for tests: run ends at a system call that it did not expect
 }
 
 func commands() []command {
@@ -73,7 +76,8 @@ func main() {
 
 // console is what a command uses when a person, or the init script, calls it.
 func console() env {
-	return env{in: os.Stdin, out: terminal.Writer(os.Stdout), err: terminal.Writer(os.Stderr)}
+	out := terminal.Writer(os.Stdout)
+	return env{in: os.Stdin, out: out, log: out, err: terminal.Writer(os.Stderr)}
 }
 
 func latchkeyd(args []string, e env) int {
@@ -82,26 +86,55 @@ func latchkeyd(args []string, e env) int {
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
-		usage(e.out)
-		return exitOK
+		c := command{run: usage}
+		return report(c, c.call(e, nil), e.err)
 	case "--version", "-version":
 		args = []string{"version"}
 	}
 	for _, c := range commands() {
 		if c.name == args[0] {
-			return report(c, c.run(e, args[1:]), e.err)
+			return report(c, c.call(e, args[1:]), e.err)
 		}
 	}
 	fmt.Fprintf(e.err, "latchkeyd: error: unknown command %q\nlatchkeyd: hint: latchkeyd help lists them\n", args[0])
 	return exitUsage
 }
 
-func usage(w io.Writer) {
-	fmt.Fprint(w, "latchkeyd opens the doors of this router for those who knock.\n\nusage: latchkeyd [COMMAND]    (without one: status)\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-40s %s\n", strings.TrimSpace(c.name+" "+c.args), c.does)
+// call runs the command. What it prints is for others to go by, and half of it may look whole: it fails unless all of
+// it could be written.
+func (c command) call(e env, args []string) error {
+	out := &output{to: e.out}
+	e.out = out
+	err := c.run(e, args)
+	if out.err != nil && (err == nil || errors.Is(err, errHelp)) {
+		return out.err
 	}
-	fmt.Fprint(w, "\nlatchkeyd COMMAND --help shows the options of a command.\n")
+	return err
+}
+
+// output is a command's standard output. After an error it takes nothing more.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+func (o *output) Write(text []byte) (n int, err error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	if n, err = o.to.Write(text); err != nil {
+		o.err = fmt.Errorf("not all could be printed: %w", err)
+	}
+	return n, o.err
+}
+
+func usage(e env, _ []string) error {
+	fmt.Fprint(e.out, "latchkeyd opens the doors of this router for those who knock.\n\nusage: latchkeyd [COMMAND]    (without one: status)\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(e.out, "  %-40s %s\n", strings.TrimSpace(c.name+" "+c.args), c.does)
+	}
+	_, err := fmt.Fprint(e.out, "\nlatchkeyd COMMAND --help shows the options of a command.\n")
+	return err
 }
 
 // usageError is a wrong command line.
@@ -147,6 +180,8 @@ func hintFor(err error) string {
 		return "give the fwknop client its keys by hand"
 	case errors.Is(err, os.ErrPermission):
 		return "run it as root, or as a member of the group latchkey"
+	case errors.Is(err, unix.ENOSPC):
+		return "make room: df shows which file system is full"
 	}
 	return ""
 }

@@ -131,10 +131,10 @@ func localTime(t time.Time, short bool) string {
 type timeFormat func(t time.Time, short bool) string
 
 // printEvent shows an event to a person, on one line.
-func printEvent(w io.Writer, e control.Event) { printEventAt(w, e, localTime) }
+func printEvent(w io.Writer, e control.Event) error { return printEventAt(w, e, localTime) }
 
 // printEventAt is printEvent with another format of times, in which the end of a grant may be empty.
-func printEventAt(w io.Writer, e control.Event, format timeFormat) {
+func printEventAt(w io.Writer, e control.Event, format timeFormat) error {
 	number := ""
 	if e.Number != 0 {
 		number = strconv.FormatUint(e.Number, 10)
@@ -170,7 +170,8 @@ func printEventAt(w io.Writer, e control.Event, format timeFormat) {
 		}
 		add("(and %s "+what+" before it that are not shown)", strconv.Itoa(e.Hidden))
 	}
-	fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
+	_, err := fmt.Fprintln(w, strings.TrimSuffix(strings.Join(words, " "), ":"))
+	return err
 }
 
 // ways returns how a client knocked, where one press may go out in two ways: "message stun + ports".

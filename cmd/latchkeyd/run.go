@@ -159,7 +159,7 @@ func runBy(now func() time.Time, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, stop, d, l, reloads, logTo(o.syslog, e.out, e.err))
+	return serve(ctx, stop, d, l, reloads, logTo(o.syslog, e.log, e.err))
 }
 
 // openMemory opens the state file. Where another user's is in the way, the error says what to do.

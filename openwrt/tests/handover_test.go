@@ -320,6 +320,30 @@ func TestLostConfiguration(t *testing.T) {
 	lab.Withstood(t, "power and disk", "configuration lost on a running router", "the running one stays, and the log says how the last good one comes back")
 }
 
+// Without the firewall's zones knocks would be awaited nowhere.
+func TestFirewallThatCannotBeExported(t *testing.T) {
+	t.Run("damaged", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", enabled)
+		r.standIn("uci", "exit 1\n")
+		calls, out, err := r.initScript("start", "RUNNING=1")
+		if err == nil || instance(calls, "main") != nil || !strings.Contains(out, "error: uci cannot export the firewall's configuration\n") {
+			t.Errorf("%v, calls %q, the log says %q", err, calls, out)
+		}
+	})
+	t.Run("not_there", func(t *testing.T) {
+		r := newRouter(t)
+		r.write("etc/config/latchkey", enabled)
+		if err := os.Remove(r.path("etc/config/firewall")); err != nil {
+			t.Fatal(err)
+		}
+		calls, out, err := r.initScript("start")
+		if err != nil || instance(calls, "main") == nil {
+			t.Errorf("%v, calls %q, the log says %q", err, calls, out)
+		}
+	})
+}
+
 // The log and the status are for everybody who may read them: they tell of steps that they are beside each
 // other, but not which they are.
 func TestProblemsInTheLogNameNoStep(t *testing.T) {

@@ -160,7 +160,7 @@ type router struct {
 	root string
 	env  []string
 
-	mounts string // commands for a shell in the router's folder, for what only the plugin sees; "" = none
+	mounts string // commands for a shell in the router's folder, for what only its scripts and the plugin see; "" = none
 }
 
 // zones is a firewall's configuration with the zones of a stock router, and one that is switched off.
@@ -207,6 +207,15 @@ func newRouter(t *testing.T) *router {
 	return r
 }
 
+// mount sets mounts.
+func (r *router) mount(commands string) {
+	r.t.Helper()
+	if err := exec.Command("unshare", "--mount", "--map-root-user", "mount", "-t", "tmpfs", "none", "/mnt").Run(); err != nil {
+		r.t.Skipf("SKIP: cannot become a second user: no mounts of one's own: %v", err)
+	}
+	r.mounts = commands
+}
+
 func (r *router) path(name string) string { return filepath.Join(r.root, name) }
 
 func (r *router) write(name, text string) {
@@ -246,6 +255,10 @@ func (r *router) read(name string) string {
 func (r *router) run(script string, env ...string) (out string, err error) {
 	r.t.Helper()
 	cmd := exec.Command("busybox", "ash", "-c", r.move(script))
+	if r.mounts != "" {
+		cmd = exec.Command("unshare", "--mount", "--map-root-user", "busybox", "ash", "-c", r.mounts+" || exit\n"+r.move(script))
+		cmd.Dir = r.root
+	}
 	cmd.Env = append(append(cmd.Env, r.env...), env...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err

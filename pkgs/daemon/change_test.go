@@ -266,6 +266,52 @@ func TestRun(t *testing.T) {
 	})
 }
 
+// Somebody who changes the firewall all the time puts off nothing that time brings.
+func TestChangesPutNoLookOff(t *testing.T) {
+	for _, every := range []time.Duration{time.Hour, 3 * time.Second, 4990 * time.Millisecond, 100 * time.Millisecond} {
+		t.Run("one_each_"+every.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRigThat(t, home, func(r *rig) { r.now = time.Now() })
+				changed := make(chan struct{})
+				var looks []time.Time
+				sys := r.system()
+				sys.Now, sys.FirewallChanged = time.Now, changed
+				sys.ClockSynced = func() bool { looks = append(looks, time.Now()); return true }
+				d, err := daemon.New(sys)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error)
+				go func() { ended <- d.Run(ctx, nil) }()
+				synctest.Wait()
+				looks = []time.Time{time.Now()}
+				end := time.After(time.Minute)
+				for over := false; !over; {
+					select {
+					case <-end:
+						over = true
+					case <-time.After(every):
+						changed <- struct{}{}
+					}
+				}
+				stop()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				for i := range looks[1:] {
+					if since := looks[i+1].Sub(looks[i]); since > 5*time.Second {
+						t.Errorf("look %d at the clock %v after the one before", i+1, since)
+					}
+				}
+				if n := len(looks) - 1; n < 11 || n > 32 { // the rules are read every 2 s at the most
+					t.Errorf("%d looks at the clock in a minute", n)
+				}
+			})
+		})
+	}
+}
+
 func TestUsedUpListIsReported(t *testing.T) {
 	r := newRig(t, home)
 	r.sequence(phone, "5100/tcp", "6200/tcp", "4300/tcp")

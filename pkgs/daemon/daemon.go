@@ -95,6 +95,7 @@ type Daemon struct {
 	book         *door.Book
 	devices      map[string]*device  // by config.Client.ID: kept over a reload, as many as clients
 	knockers     map[string]*knocker // by what they are called, see mayKnock; as many as clients and sequences
+	looked       time.Time           // when Tick did its work last
 	clockRight   bool                // the wall clock is known to be right
 	problem      string              // why the last reload was refused
 	failing      map[string]string   // by what failed: the last complaint, reported once
@@ -139,6 +140,7 @@ func New(sys System) (*Daemon, error) {
 		refit:    make(chan struct{}, 1),
 		radar:    watch{changed: make(chan struct{}, 1), ignored: make(chan netip.Addr, maxIgnored)},
 	}
+	d.looked = d.start
 	d.events, d.attempts = newEvents(d.start), newEvents(d.start)
 	d.emit = func(f knock.Finding) { d.found(d.now, f) }
 	d.emitInside = func(f knock.Finding) { d.foundInside(d.now, d.inside, f) }
@@ -307,6 +309,7 @@ func (d *Daemon) adopt(now time.Time, p *policy) {
 func (d *Daemon) Tick() {
 	d.mu.Lock()
 	now := d.sys.Now()
+	d.looked = now
 	changed := d.passTime(now) || d.failing["capture"] != "" || d.failing["capture inside"] != ""
 	if len(d.book.Unserved()) > 0 || d.failing["firewall"] != "" || d.shortened {
 		d.sync()
@@ -358,7 +361,8 @@ func (d *Daemon) nextWake() time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.sys.Now()
-	wait := min(lookAgain, seal.NextEpoch(now).Sub(now))
+	// From the last look on, not from now: each change of the firewall brings us here.
+	wait := min(d.looked.Add(lookAgain).Sub(now), seal.NextEpoch(d.looked).Sub(now))
 	if next := d.book.Next(); !next.IsZero() {
 		wait = min(wait, next.Sub(now))
 	}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latchkey/latchkey/pkgs/control"
+	"github.com/latchkey/latchkey/pkgs/replace"
 )
 
 // File is the path of the file.
@@ -144,22 +145,15 @@ func (f File) Write(list []control.Event) error {
 		}
 		first--
 	}
-	fresh := string(f) + ".new"
-	file, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(file) // which keeps the first error
-	w.Write(begin)
-	for i := range list[first:] {
-		line = appendLine(line[:0], &list[first+i])
-		w.Write(line)
-	}
-	// Not synced: nothing here survives a power failure.
-	if err := errors.Join(w.Flush(), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(fresh, string(f))
+	return replace.File(string(f), func(file *os.File) error {
+		w := bufio.NewWriter(file) // which keeps the first error
+		w.Write(begin)
+		for i := range list[first:] {
+			line = appendLine(line[:0], &list[first+i])
+			w.Write(line)
+		}
+		return w.Flush() // not synced: nothing here survives a power failure
+	})
 }
 
 func appendLine(b []byte, e *control.Event) []byte { return append(control.Append(b, e), '\n') }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey/latchkey/pkgs/control"
 	"github.com/latchkey/latchkey/pkgs/history"
+	"github.com/latchkey/latchkey/pkgs/lab"
 )
 
 var at = time.Date(2026, 11, 25, 17, 20, 1, 5e6, time.FixedZone("", 3600))
@@ -165,6 +166,29 @@ func TestForeignAndDamagedFilesAreErrors(t *testing.T) {
 			t.Error("no error")
 		}
 	})
+}
+
+// A pipe where the new file is made must not hold the daemon up.
+func TestWriteWaitsForNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events")
+	if err := unix.Mkfifo(path+".new", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := history.File(path)
+	ended := make(chan error, 1)
+	go func() { ended <- f.Write(eventsUpTo(3, "")) }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Write waits for a reader of the pipe")
+	}
+	if list, err := f.Read(); err != nil || len(list) != 3 {
+		t.Errorf("%d events, %v", len(list), err)
+	}
+	lab.Withstood(t, "power and disk", "pipe where the new file of the events goes", "it is replaced; the daemon waits for nobody")
 }
 
 // FuzzRead finds anything in the place of the file. What it reads it writes, and reads again.

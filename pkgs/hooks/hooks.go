@@ -24,8 +24,7 @@ import (
 
 const (
 	shell   = "/bin/sh"
-	longest = 30 * time.Second // that a script may take before it is killed
-	maxRuns = 64               // scripts in the folder that are run
+	maxRuns = 64 // scripts in the folder that are run
 )
 
 // ofDoors are the kinds of events of what clients and the owner do with doors.
@@ -37,15 +36,15 @@ func IsOfDoor(e control.Event) bool { return slices.Contains(ofDoors, e.Kind) }
 // Run runs the scripts in folder for e, one after the other in the order of their names. They are shell
 // scripts and get ACTION (the event's kind), DOOR, CLIENT, ADDRESS, UNTIL (seconds since 1970 UTC; empty for
 // what is over), REASON and EVENT (all of it, as JSON on one line) in the environment. What they print, and
-// what is wrong with them, goes to out.
-func Run(ctx context.Context, folder string, e control.Event, out *os.File) {
+// what is wrong with them, goes to out. One that takes longer than longest is killed.
+func Run(ctx context.Context, folder string, longest time.Duration, e control.Event, out *os.File) {
 	scripts, err := list(folder)
 	if err != nil {
 		fmt.Fprintf(out, "hooks: %v\n", err)
 	}
 	for _, name := range scripts {
 		script := folder + "/" + name
-		if err := runOne(ctx, script, environment(e), out); err != nil {
+		if err := runOne(ctx, script, longest, environment(e), out); err != nil {
 			fmt.Fprintf(out, "hook %s for %s %s: %v\n", script, e.Kind, e.Door, err)
 		}
 	}
@@ -86,7 +85,7 @@ func environment(e control.Event) []string {
 
 // runOne starts a script, without os/exec and os.Process, which the router's program has no room for.
 // The script has a process group of its own, so that what it has started ends with it.
-func runOne(ctx context.Context, script string, env []string, out *os.File) error {
+func runOne(ctx context.Context, script string, longest time.Duration, env []string, out *os.File) error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err

@@ -19,6 +19,12 @@ import (
 // run runs scripts, by their names, for an event, and returns what they and Run said.
 func run(t *testing.T, ctx context.Context, e control.Event, scripts map[string]string) (said string) {
 	t.Helper()
+	return runFor(t, ctx, time.Minute, e, scripts)
+}
+
+// runFor is run with how long a script may take.
+func runFor(t *testing.T, ctx context.Context, longest time.Duration, e control.Event, scripts map[string]string) (said string) {
+	t.Helper()
 	folder := t.TempDir()
 	for name, text := range scripts {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
@@ -30,7 +36,7 @@ func run(t *testing.T, ctx context.Context, e control.Event, scripts map[string]
 		t.Fatal(err)
 	}
 	defer out.Close()
-	hooks.Run(ctx, folder, e, out)
+	hooks.Run(ctx, folder, longest, e, out)
 	b, err := os.ReadFile(out.Name())
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +78,14 @@ func TestRun(t *testing.T) {
 			scripts[fmt.Sprint(n)] = "echo here"
 		}
 		if said := run(t, t.Context(), opened, scripts); !strings.HasPrefix(said, "hooks: ") || strings.Contains(said, "here") {
+			t.Errorf("%q", said)
+		}
+	})
+	t.Run("kills_a_script_that_takes_too_long_and_runs_the_next_one", func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second) // for a script that is not killed
+		defer stop()
+		said := runFor(t, ctx, 100*time.Millisecond, opened, map[string]string{"1": "exec sleep 60", "2": "echo here"})
+		if !strings.HasSuffix(said, "/1 for opened nas: killed, because it took longer than 100ms\nhere\n") {
 			t.Errorf("%q", said)
 		}
 	})
