@@ -27,7 +27,7 @@ clients() {
 # What a test may be skipped for: a kernel that has no limit of its own for each namespace, a second
 # user where we are not root, programs of another processor that this one cannot run, and what Debian
 # has no package of.
-expected='no optmem_max of each network namespace|cannot become a second user|no device without Ethernet header: /dev/net/tun: permission denied|no emulator for|no ucode of OpenWrt here|no uci of OpenWrt here|no ubusd of OpenWrt here|no web server of OpenWrt here|no firewall4 of OpenWrt here'
+expected='the kernel has no VLAN|no optmem_max of each network namespace|cannot become a second user|no device without Ethernet header: /dev/net/tun: permission denied|no emulator for|no ucode of OpenWrt here|no uci of OpenWrt here|no ubusd of OpenWrt here|no web server of OpenWrt here|no firewall4 of OpenWrt here'
 
 sums='go run gotest.tools/gotestsum@v1.13.0'
 

@@ -277,23 +277,6 @@ func TestBadConfiguration(t *testing.T) {
 			t.Errorf("problems are still told: %q", got)
 		}
 	})
-	for name, mistake := range map[string]string{"value": "\toption nonsense '1'\n", "grammar": "nonsense\n"} {
-		t.Run("repaired_after_the_first_start_"+name, func(t *testing.T) {
-			const first = "etc/uci-defaults/90-latchkey"
-			r := newRouter(t)
-			r.write(first, r.move(script(t, "latchkey.defaults")))
-			r.write("etc/config/latchkey", enabled+mistake)
-			r.write("store", "latchkey.main=latchkey\n")
-			_, out, err := r.initScript("start")
-			if err != nil || drawn.MatchString(r.read("store")) || r.read(first) == "" || strings.Count(out, "nonsense") > 1 {
-				t.Errorf("%v; the store is %q, the log %q", err, r.read("store"), out)
-			}
-			r.write("etc/config/latchkey", enabled)
-			if _, out, err := r.initScript("reload"); err != nil || !drawn.MatchString(r.read("store")) || r.read(first) != "" {
-				t.Errorf("%v; the store is %q, the log %q", err, r.read("store"), out)
-			}
-		})
-	}
 	lab.Withstood(t, "keys and doors", "bad configuration at the start of the router", "nothing starts and nothing opens; the log names option, value and line")
 }
 

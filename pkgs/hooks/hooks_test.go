@@ -84,8 +84,8 @@ func TestRun(t *testing.T) {
 	t.Run("kills_a_script_that_takes_too_long_and_runs_the_next_one", func(t *testing.T) {
 		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second) // for a script that is not killed
 		defer stop()
-		said := runFor(t, ctx, 100*time.Millisecond, opened, map[string]string{"1": "exec sleep 60", "2": "echo here"})
-		if !strings.HasSuffix(said, "/1 for opened nas: killed, because it took longer than 100ms\nhere\n") {
+		said := runFor(t, ctx, 2*time.Second, opened, map[string]string{"1": "exec sleep 60", "2": "echo here"})
+		if !strings.HasSuffix(said, "/1 for opened nas: killed, because it took longer than 2s\nhere\n") {
 			t.Errorf("%q", said)
 		}
 	})
