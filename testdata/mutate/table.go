@@ -41,6 +41,7 @@ var deciding = []decides{
 	{"pkgs/store/store.go", storeTests},
 	{"pkgs/store/text.go", storeTests},
 	{"pkgs/store/replace.go", storeTests},
+	{"pkgs/replace/replace.go", []run{{pkg: "./pkgs/replace"}, {pkg: "./pkgs/store"}}},
 	{"pkgs/config/check.go", configTests},
 	{"pkgs/config/receivers.go", configTests},
 	{"pkgs/uplink/silence.go", uplinkTests},
@@ -91,9 +92,9 @@ var edits = []edit{
 	{"pkgs/nft/nft.go", "case e.left != 0 && (w.left-e.left).Abs() <= tolerance:", "case e.left == 0 || (w.left-e.left).Abs() <= tolerance:", nftTests},
 	{"pkgs/nft/message.go", "\t\t\tadd(unix.NFT_MSG_DELSETELEM, elements)\n", "", nftTests},
 	// What must survive a power failure.
-	{"pkgs/store/replace.go", "if err := f.Sync(); err != nil {", "if err := error(nil); err != nil {", storeTests},
+	{"pkgs/store/replace.go", "return f.Sync()", "return nil", storeTests},
 	{"pkgs/store/replace.go", "return dir.Sync()", "return nil", storeTests},
-	{"pkgs/store/replace.go", "|os.O_EXCL", "", storeTests},
+	{"pkgs/replace/replace.go", "|os.O_EXCL", "", storeTests},
 	// What the process may do, and who may talk to it.
 	{"cmd/latchkeyd/run.go", "syscall.Umask(0o117)", "syscall.Umask(0)", rightTests},
 	{"cmd/latchkeyd/run.go", "\tdefer l.Close()\n", "\tdefer l.Close()\n\tif other, err := net.Listen(\"tcp\", \"127.0.0.1:0\"); err == nil {\n\t\tdefer other.Close()\n\t}\n", rightTests},
