@@ -29,8 +29,10 @@ func Silence(firewall []uci.Section, name, option string) []string {
 	isTheirs := strangers.has(s.or("src", ""))
 	isForAll := s.or("src_ip", "")+s.or("src_mac", "")+s.or("ipset", "") == ""
 	switch s.Type + " " + option {
-	case "defaults forward":
-		return []string{drop}
+	case "defaults forward": // with ACCEPT zones inside may reach each other by it
+		if strings.ToUpper(s.or("forward", "")) == "REJECT" {
+			return []string{drop}
+		}
 	case "zone input", "zone forward":
 		if strangers.has(s.or("name", "")) {
 			return []string{drop}
