@@ -29,8 +29,10 @@ func Silence(firewall []uci.Section, name, option string) []string {
 	isTheirs := strangers.has(s.or("src", ""))
 	isForAll := s.or("src_ip", "")+s.or("src_mac", "")+s.or("ipset", "") == ""
 	switch s.Type + " " + option {
-	case "defaults forward":
-		return []string{drop}
+	case "defaults forward": // with ACCEPT zones inside may reach each other by it
+		if strings.ToUpper(s.or("forward", "")) == "REJECT" {
+			return []string{drop}
+		}
 	case "zone input", "zone forward":
 		if strangers.has(s.or("name", "")) {
 			return []string{drop}
@@ -62,20 +64,26 @@ func Silence(firewall []uci.Section, name, option string) []string {
 // may write ours, and could name lan as an interface that knocks come in at, to shut the owner out.
 func strangers(firewall []uci.Section) words {
 	zones := ReadZones(firewall)
-	outside := words(zones.Outside(zones.Networks(nil)))
-	isHome := func(name string) bool {
+	isOfLAN := func(name string) bool {
 		return slices.ContainsFunc(zones, func(z zone) bool {
 			return z.name == name && (name == "lan" || z.hasOne(words{"lan"}))
-		}) || slices.ContainsFunc(firewall, func(s uci.Section) bool {
+		})
+	}
+	outside := words(slices.DeleteFunc(zones.Outside(zones.Networks(nil)), isOfLAN))
+	isLetOut := func(name string) bool {
+		return slices.ContainsFunc(firewall, func(s uci.Section) bool {
 			return (*section)(&s).letsOut(name, outside)
 		})
 	}
-	return slices.DeleteFunc(slices.Clone(outside), isHome)
+	return slices.DeleteFunc(slices.Clone(outside), isLetOut)
 }
 
-// letsOut reports whether a section lets a zone out into another one of those outside.
+// letsOut reports whether a section lets a zone out into another one of those outside. A rule has to name that one: stock
+// ones about ICMPv6 lead from wan to everywhere.
 func (s *section) letsOut(zone string, outside words) bool {
 	src, dest := s.or("src", ""), s.or("dest", "")
-	return s.Type == "forwarding" && s.isOn("enabled", "1") && (src == zone || src == "*") &&
-		(dest == "*" || dest != zone && outside.has(dest))
+	isForwarding := s.Type == "forwarding"
+	isRule := s.Type == "rule" && strings.ToUpper(s.or("target", "")) == "ACCEPT"
+	return (isForwarding || isRule) && s.isOn("enabled", "1") && (src == zone || src == "*") &&
+		(isForwarding && dest == "*" || dest != zone && outside.has(dest))
 }

@@ -364,6 +364,16 @@ describe('in Chromium', { skip: executable() ? false : 'SKIP: no Chromium on thi
 		assert.deepEqual(await page.locator('.lk-diff').innerText().then(t => t.split('\n')), [ 'firewall: zone wan', 'input = REJECT', 'input = DROP' ]);
 	}));
 
+	test('what the stealth check may not change, its owner is told where to', () => scene('stealth', {}, async page => {
+		const told = page.locator('.lk-finding', { hasText: 'Change it under Network › Firewall.' });
+
+		assert.deepEqual(await told.locator('strong').allInnerTexts(), [ 'Open: TCP port 8443' ]);
+		assert.equal(await told.getByRole('button').count(), 0);
+		await page.evaluate(() => scenes.stealth(null));
+		await page.getByText('Open: TCP port 8443').waitFor();
+		assert.equal(await told.count(), 0, 'whose account may only look');
+	}));
+
 	test('an import shows what it understood before it takes anything', () => scene('importer', {}, async page => {
 		await page.evaluate(() => scenes.importer(content => {
 			calls.push([ 'translate', content ]);

@@ -66,12 +66,13 @@ globalThis.scenes = (function() {
 	const put = (...nodes) => need('latchkey.status').replace(root, nodes);
 	const heading = text => E('h3', [ text ]);
 
-	// Findings of a stock firewall with a forward.
+	// Findings of a stock firewall with a forward, and with a rule about all zones.
 	const firewall = [
 		{ '.type': 'defaults', '.name': 'd', input: 'REJECT', forward: 'REJECT' },
 		{ '.type': 'zone', '.name': 'z', name: 'wan', network: [ 'wan' ], input: 'REJECT', forward: 'DROP' },
 		{ '.type': 'rule', '.name': 'r', name: 'Allow-Ping', src: 'wan', proto: 'icmp', icmp_type: 'echo-request', family: 'ipv4', target: 'ACCEPT' },
-		{ '.type': 'redirect', '.name': 'f', name: 'NAS', src: 'wan', src_dport: '2222', dest: 'lan', dest_ip: '192.168.1.5', proto: 'tcp', target: 'DNAT' }
+		{ '.type': 'redirect', '.name': 'f', name: 'NAS', src: 'wan', src_dport: '2222', dest: 'lan', dest_ip: '192.168.1.5', proto: 'tcp', target: 'DNAT' },
+		{ '.type': 'rule', '.name': 'a', name: 'Allow-Web', src: '*', proto: 'tcp', dest_port: '8443', target: 'ACCEPT' }
 	];
 	const steps = [ '41203/tcp', '7351/tcp', '28010/udp', 'icmp:77', '55900/tcp:syn,!ack' ];
 
@@ -86,7 +87,7 @@ globalThis.scenes = (function() {
 		device: () => put(heading('Device'), need('latchkey.device').newDevice(context())),
 		key: () => put(heading('Key'), need('latchkey.device').newKey(context(), { '.name': 'anna', title: 'Anna', door: [ 'nas_ssh' ] })),
 		code: () => put(heading('Code'), need('latchkey.device').newCode(context(), { '.name': 'anna', title: 'Anna', door: [ 'nas_ssh' ] })),
-		stealth: () => put(heading('Stealth'), need('latchkey.report').page(need('latchkey.stealth').findings(firewall, [ 'wan' ]), f => calls.push([ 'propose', f.id ])),
+		stealth: (propose = f => calls.push([ 'propose', f.id ])) => put(heading('Stealth'), need('latchkey.report').page(need('latchkey.stealth').findings(firewall, [ 'wan' ]), propose),
 			need('latchkey.report').diff(need('latchkey.stealth').findings(firewall, [ 'wan' ])[0].change, () => firewall[1])),
 		sequence: () => put(heading('Sequence'), need('latchkey.share').sequencePanel({ name: 'home', json: '{}', knock: 'knock -d 200 h 1:tcp', latchkey: 'latchkey knock h 1/tcp', knockd: '[home]' })),
 		rows: () => put(heading('Rows'), need('latchkey.rows').doorRow(doors[0], () => 'nas', [ 'a conflict' ]), need('latchkey.rows').doorRow(doors[1], () => '', []),

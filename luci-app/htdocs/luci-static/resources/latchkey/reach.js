@@ -111,14 +111,18 @@ function outside(firewall, named) {
 // The zones in which the router's owner is not, by the firewall's own configuration: see strangers in pkgs/uplink. Of others
 // the router changes nothing for an account of these pages, and tests of both read one table.
 function strangers(firewall) {
-	const facing = outside(firewall, []).zones;
+	const facing = outside(firewall, []).zones.filter(function(name) {
+		return !zonesOn(firewall).some(function(z) { return z.name == name && (name == 'lan' || syntax.words(z.network).indexOf('lan') >= 0); });
+	});
 
 	return facing.filter(function(name) {
-		return !zonesOn(firewall).some(function(z) { return z.name == name && (name == 'lan' || syntax.words(z.network).indexOf('lan') >= 0); }) &&
-			!firewall.some(function(s) {
-				return s['.type'] == 'forwarding' && syntax.isOn(s.enabled, true) && (s.src == name || s.src == '*') &&
-					(s.dest == '*' || s.dest != name && facing.indexOf(s.dest) >= 0);
-			});
+		return !firewall.some(function(s) {
+			const isForwarding = s['.type'] == 'forwarding';
+			const isRule = s['.type'] == 'rule' && String(s.target).toUpperCase() == 'ACCEPT';
+
+			return (isForwarding || isRule) && syntax.isOn(s.enabled, true) && (s.src == name || s.src == '*') &&
+				(isForwarding && s.dest == '*' || s.dest != name && facing.indexOf(s.dest) >= 0);
+		});
 	});
 }
 

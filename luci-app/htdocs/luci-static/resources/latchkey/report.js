@@ -18,9 +18,12 @@ function badge(level) {
 }
 
 function row(finding, propose) {
+	const isByHand = propose && !finding.change && finding.level != 'silent';
+
 	return E('li', { 'class': 'lk-finding', 'data-id': finding.id }, [
 		badge(finding.level),
-		E('div', [ E('strong', [ finding.title ]), E('div', { 'class': 'lk-todo' }, [ finding.detail ]) ]),
+		E('div', [ E('strong', [ finding.title ]), E('div', { 'class': 'lk-todo' }, [ finding.detail ]),
+			isByHand ? E('div', { 'class': 'lk-todo' }, [ _('Change it under Network › Firewall.') ]) : '' ]),
 		(finding.change && propose) ? E('button', {
 			'class': 'btn cbi-button cbi-button-action',
 			'aria-label': _('Make silent…') + ' ' + text.isolated(finding.title),

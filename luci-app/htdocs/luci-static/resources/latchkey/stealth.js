@@ -10,7 +10,7 @@
 // A finding is { id, level, title, detail, change, stock }. level is one of three grades: 'open' (something
 // can be reached), 'answers' (a stranger can learn that somebody is there) or 'silent'. change: [{
 // section, option, from, to }] or null; applying it makes the finding silent. null also where the section is about who
-// is inside, too: the router changes that for nobody. stock: OpenWrt is shipped so.
+// is inside, too: the router changes that for nobody. stock: OpenWrt is shipped so. What is not set is DROP for fw4.
 
 function on(section) {
 	return syntax.isOn(section.enabled, true);
@@ -25,7 +25,7 @@ function policyChange(section, option, from) {
 }
 
 function checkInput(zone, defaults) {
-	const policy = upper(zone.input, upper(defaults.input, 'REJECT'));
+	const policy = upper(zone.input, upper(defaults.input, 'DROP'));
 	const f = { id: 'input-' + zone.name, title: text.say(_('Connections from zone {zone} to the router'), { zone: zone.name }) };
 
 	if (policy == 'DROP')
@@ -39,7 +39,7 @@ function checkInput(zone, defaults) {
 }
 
 function checkZoneForward(zone, defaults) {
-	const policy = upper(zone.forward, upper(defaults.forward, 'REJECT'));
+	const policy = upper(zone.forward, upper(defaults.forward, 'DROP'));
 	const f = { id: 'forward-' + zone.name, title: text.say(_('Connections within zone {zone}'), { zone: zone.name }) };
 
 	if (policy == 'DROP')
@@ -52,13 +52,14 @@ function checkZoneForward(zone, defaults) {
 // The trap of fw4: what comes from outside and goes to the LAN leaves the zone's chain undecided
 // and meets the default policy, so that the zone's own DROP is not enough.
 function checkDefaultForward(defaults) {
-	const policy = upper(defaults.forward, 'REJECT');
+	const policy = upper(defaults.forward, 'DROP');
 	const f = { id: 'forward-default', title: _('IPv6 connections to hosts in your network') };
 
 	if (policy == 'DROP')
 		return Object.assign(f, { level: 'silent', detail: _('They are dropped without a word.'), change: null });
 
-	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', stock: policy != 'ACCEPT', change: policyChange(defaults, 'forward', policy),
+	return Object.assign(f, { level: (policy == 'ACCEPT') ? 'open' : 'answers', stock: policy != 'ACCEPT',
+		change: (policy == 'REJECT') ? policyChange(defaults, 'forward', policy) : null, // with ACCEPT zones inside may reach each other by it
 		detail: (policy == 'ACCEPT')
 			? _('The general forward setting lets through what no zone decides.')
 			: _('The general forward setting is “reject”: ' +
