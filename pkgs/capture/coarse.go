@@ -19,7 +19,8 @@ type compiled struct {
 
 // plain begins every program: it drops what is no IP, what is for another machine's hardware address, as
 // the kernel's own IP does, and what belongs to a VLAN, since a socket on a device sees that of the devices
-// above it, too, before it is theirs. A tag with the number 0 is none but a priority (IEEE 802.1Q).
+// above it, too, before it is theirs. A tag with the number 0 is none but a priority (IEEE 802.1Q). At the
+// device above it the tag is gone, but before Linux 6.2 its number can still be read.
 func plain() block {
 	const number = 0xfff // of the tag, in SKF_AD_VLAN_TAG of <linux/filter.h>
 	return block{
@@ -30,6 +31,8 @@ func plain() block {
 		bpf.LoadExtension{Num: bpf.ExtType},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetOtherHost, SkipTrue: 1},
 		drop,
+		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 4},
 		bpf.LoadExtension{Num: bpf.ExtVLANTag},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: number},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
