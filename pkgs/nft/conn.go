@@ -103,16 +103,21 @@ func (c *conn) find(name string, six, wide bool) (is bool, wrong, err error) {
 	return is, wrong, nil
 }
 
-// elements reads a set, of networks (wide) or of addresses.
+// elements reads a set, of networks (wide) or of addresses. The error is EINTR if the kernel was moving them meanwhile.
 func (c *conn) elements(set string, wide bool) (list []element, err error) {
 	err = c.Ask(askSet(unix.NFT_MSG_GETSETELEM, unix.NLM_F_DUMP, c.table, set), func(m netlink.Message) (err error) {
 		list, err = appendElements(list, m)
 		return err
 	})
-	if wide {
-		list = joined(list)
+	switch {
+	case err != nil:
+		return nil, err
+	case wide:
+		return joined(list), nil
+	case hasTwice(list):
+		return nil, fmt.Errorf("set %s was moved while it was read: %w", set, unix.EINTR)
 	}
-	return list, err
+	return list, nil
 }
 
 // askGeneration returns the number of the ruleset's generation, which every change of nftables moves.

@@ -196,6 +196,20 @@ func parseElement(d netlink.Decoder) (e element) {
 	return e
 }
 
+// hasTwice reports whether an address is there twice, and sorts the list for it. The kernel tells of a long set in several
+// messages, and goes on behind as many elements as it told of before. When the set has grown it moves all to where there
+// is more room (rhashtable, in the background, so that the generation stays): who reads meanwhile is told of some twice,
+// and of as many others never.
+func hasTwice(list []element) bool {
+	sort.Slice(list, func(i, j int) bool { return list[i].first.Less(list[j].first) })
+	for i := 1; i < len(list); i++ {
+		if list[i-1].first == list[i].first {
+			return true
+		}
+	}
+	return false
+}
+
 // joined puts together where networks begin and end, in place; the kernel lists both in any order. An end
 // without a beginning is left over of a network whose time is over, or stands for what is below the first one.
 func joined(list []element) []element {

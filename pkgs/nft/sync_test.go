@@ -35,7 +35,11 @@ func (f *Firewall) has(t *testing.T, wide bool) map[netip.Addr]time.Duration {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	list, err := c.elements(SetName(theDoor.Name, false, wide), wide)
+	var list []element
+	for interrupted := true; interrupted; {
+		list, err = c.elements(SetName(theDoor.Name, false, wide), wide)
+		interrupted = errors.Is(err, unix.EINTR)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,6 +154,48 @@ func TestSync_that_takes_long_prolongs_nothing(t *testing.T) {
 				t.Errorf("%d transactions, %d elements, want 3, %d", chunks, len(have), chunk+100)
 			}
 		})
+	}
+}
+
+// TestSync_while_the_kernel_moves_the_set reads it right after it has grown, which now and then is in the middle of that.
+func TestSync_while_the_kernel_moves_the_set(t *testing.T) {
+	script, f := enter(t, nas)
+	grants := crowd(4*chunk, 32)
+	rounds := 40
+	if testing.Short() {
+		rounds = 4
+	}
+	for range rounds {
+		script("flush set inet fw4 latchkey1_nas_4\n")
+		for i := range grants {
+			grants[i].Until = time.Now().Add(time.Hour)
+		}
+		for range 2 {
+			if _, err := f.Sync(time.Now(), []door.Door{theDoor}, grants); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := len(f.has(t, false)); got != len(grants) {
+			t.Fatalf("%d elements, want %d", got, len(grants))
+		}
+	}
+	lab.Withstood(t, "firewall", "set of thousands that the kernel moves while it is read", "it is read again; no grant is lost")
+}
+
+func TestHasTwice(t *testing.T) {
+	list := func(numbers ...byte) (l []element) {
+		for _, n := range numbers {
+			l = append(l, element{first: netip.AddrFrom4([4]byte{192, 0, 2, n})})
+		}
+		return l
+	}
+	for _, tt := range []struct {
+		list []element
+		want bool
+	}{{nil, false}, {list(1), false}, {list(3, 1, 2), false}, {list(3, 1, 3), true}, {list(1, 2, 2), true}, {list(2, 2, 1), true}} {
+		if got := hasTwice(tt.list); got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.list, got, tt.want)
+		}
 	}
 }
 
